@@ -1,0 +1,2 @@
+//! timbred
+fn main() {}

@@ -1,0 +1,41 @@
+//! Units of time and level used by every module. Knows no clock: all time is counted in samples or frames.
+
+/// A position in the stream, in samples at the model's rate (16 kHz for every published model).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SamplePos(pub u64);
+
+/// A position in the stream, in mel frames of [`HOP_SAMPLES`] samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FrameIdx(pub u64);
+
+/// The rate of the mel front end and of every model (Spectrogram Diffusion, section 3.1).
+pub const SAMPLE_RATE_HZ: u32 = 16_000;
+/// Samples from one mel frame to the next (20 ms).
+pub const HOP_SAMPLES: usize = 320;
+/// Samples one mel frame sees (40 ms).
+pub const FRAME_SAMPLES: usize = 640;
+/// Mel bands of a frame.
+pub const MEL_BINS: usize = 128;
+/// Time steps a second in note tokens (10 ms each).
+pub const STEPS_PER_SECOND: f64 = 100.0;
+/// Time steps in one mel frame.
+pub const STEPS_PER_FRAME: u64 = 2;
+
+impl FrameIdx {
+    /// The first sample of this frame.
+    pub fn start(self) -> SamplePos {
+        SamplePos(self.0 * HOP_SAMPLES as u64)
+    }
+
+    /// The 10 ms token step at which this frame begins.
+    pub fn step(self) -> u64 {
+        self.0 * STEPS_PER_FRAME
+    }
+}
+
+impl SamplePos {
+    /// This position in seconds from the start of the stream.
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / f64::from(SAMPLE_RATE_HZ)
+    }
+}
