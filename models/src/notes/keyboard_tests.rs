@@ -1,0 +1,179 @@
+//! The keyboard: pedals, repeated keys, several holders, panic messages.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::{Keyboard, NoteEvent};
+
+/// Feeds (time, bytes) and gives (time, program, key, velocity).
+fn play(messages: &[(f64, &[u8])]) -> Vec<(f64, u8, u8, u8)> {
+    let mut keyboard = Keyboard::new();
+    let mut events = Vec::new();
+    for (time_s, bytes) in messages {
+        let mut keep = |e: NoteEvent| {
+            events.push((e.time_s, e.voice.program, e.voice.key, e.velocity));
+        };
+        keyboard.feed_bytes(*time_s, bytes, &mut keep).unwrap();
+    }
+    events
+}
+
+#[test]
+fn velocity_zero_releases() {
+    let events = play(&[(0.0, &[0x90, 60, 5]), (1.0, &[0x90, 60, 0]), (2.0, &[0x80, 60, 64])]);
+    assert_eq!(events, [(0.0, 0, 60, 5), (1.0, 0, 60, 0)]);
+}
+
+#[test]
+fn sustain_holds_until_it_is_lifted() {
+    let events = play(&[
+        (0.0, &[0xB0, 64, 64]),
+        (0.1, &[0x90, 60, 5]),
+        (0.2, &[0x90, 62, 5]),
+        (0.3, &[0x80, 60, 0]),
+        (0.4, &[0xB0, 64, 63]),
+        (0.5, &[0x80, 62, 0]),
+    ]);
+    assert_eq!(events, [(0.1, 0, 60, 5), (0.2, 0, 62, 5), (0.4, 0, 60, 0), (0.5, 0, 62, 0)]);
+}
+
+#[test]
+fn a_sustained_key_struck_again_is_released_and_struck_at_one_time() {
+    let events = play(&[
+        (0.0, &[0xB0, 64, 127]),
+        (0.1, &[0x90, 60, 5]),
+        (0.2, &[0x80, 60, 0]),
+        (0.3, &[0x90, 60, 9]),
+        (0.4, &[0xB0, 64, 0]),
+        (0.5, &[0x80, 60, 0]),
+    ]);
+    assert_eq!(events, [(0.1, 0, 60, 5), (0.3, 0, 60, 0), (0.3, 0, 60, 9), (0.5, 0, 60, 0)]);
+}
+
+#[test]
+fn sostenuto_holds_only_what_was_down() {
+    let events = play(&[
+        (0.1, &[0x90, 60, 5]),
+        (0.2, &[0xB0, 66, 127]),
+        (0.3, &[0x90, 62, 5]),
+        (0.35, &[0xB0, 66, 100]),
+        (0.4, &[0x80, 60, 0]),
+        (0.5, &[0x80, 62, 0]),
+        (0.6, &[0xB0, 66, 0]),
+    ]);
+    assert_eq!(events, [(0.1, 0, 60, 5), (0.3, 0, 62, 5), (0.5, 0, 62, 0), (0.6, 0, 60, 0)]);
+}
+
+#[test]
+fn all_sound_off_ignores_the_pedal_and_all_notes_off_respects_it() {
+    let held: [(f64, &[u8]); 2] = [(0.0, &[0xB0, 64, 127]), (0.1, &[0x90, 60, 5])];
+    let with = |control: u8| {
+        let mut messages = held.to_vec();
+        let bytes = [0xB0, control, 0];
+        messages.push((0.2, &bytes));
+        messages.push((0.3, &[0xB0, 64, 0]));
+        play(&messages)
+    };
+    assert_eq!(with(120), [(0.1, 0, 60, 5), (0.2, 0, 60, 0)]);
+    assert_eq!(with(123), [(0.1, 0, 60, 5), (0.3, 0, 60, 0)]);
+}
+
+#[test]
+fn reset_controllers_lifts_the_pedals_but_not_the_fingers() {
+    let events = play(&[
+        (0.0, &[0xB0, 64, 127]),
+        (0.1, &[0x90, 60, 5]),
+        (0.1, &[0x90, 62, 5]),
+        (0.2, &[0x80, 60, 0]),
+        (0.3, &[0xB0, 121, 0]),
+        (0.4, &[0x80, 62, 0]),
+    ]);
+    assert_eq!(events, [(0.1, 0, 60, 5), (0.1, 0, 62, 5), (0.3, 0, 60, 0), (0.4, 0, 62, 0)]);
+}
+
+#[test]
+fn two_channels_with_one_program_release_together() {
+    let events = play(&[
+        (0.1, &[0x90, 60, 5]),
+        (0.2, &[0x91, 60, 6]),
+        (0.3, &[0x80, 60, 0]),
+        (0.4, &[0x81, 60, 0]),
+    ]);
+    assert_eq!(events, [(0.1, 0, 60, 5), (0.2, 0, 60, 0), (0.2, 0, 60, 6), (0.4, 0, 60, 0)]);
+}
+
+#[test]
+fn a_program_change_leaves_the_sounding_note_where_it_is() {
+    let events = play(&[
+        (0.1, &[0x90, 60, 5]),
+        (0.2, &[0xC0, 40]),
+        (0.3, &[0x80, 60, 0]),
+        (0.4, &[0x90, 60, 5]),
+        (0.5, &[0xC0, 41]),
+        (0.6, &[0x90, 60, 7]),
+        (0.7, &[0x80, 60, 0]),
+    ]);
+    let wanted = [(0.1, 0, 60, 5), (0.3, 0, 60, 0), (0.4, 40, 60, 5), (0.6, 40, 60, 0)];
+    assert_eq!(events[..4], wanted);
+    assert_eq!(events[4..], [(0.6, 41, 60, 7), (0.7, 41, 60, 0)]);
+}
+
+#[test]
+fn drums_are_struck_only() {
+    let mut keyboard = Keyboard::new();
+    let mut events = Vec::new();
+    for bytes in [[0x99, 36, 90], [0x89, 36, 0], [0x99, 36, 91]] {
+        keyboard.feed_bytes(0.5, &bytes, &mut |event| events.push(event)).unwrap();
+    }
+    keyboard.release_all(1.0, &mut |event| events.push(event));
+    assert_eq!(events.iter().map(|e| e.velocity).collect::<Vec<_>>(), [90, 91]);
+    assert!(events.iter().all(|e| e.voice.is_drum));
+}
+
+#[test]
+fn a_release_at_the_time_of_the_strike_comes_after_it() {
+    let events = play(&[(1.0, &[0x90, 60, 5]), (1.0, &[0x80, 60, 0]), (1.0, &[0x90, 60, 6])]);
+    assert_eq!(events.iter().map(|e| e.3).collect::<Vec<_>>(), [5, 0, 6]);
+    assert!(events[1].0 > 1.0 && events[1].0 < 1.000_001 && events[2].0 == events[1].0);
+}
+
+#[test]
+fn incomplete_messages_are_refused() {
+    let mut keyboard = Keyboard::new();
+    for bytes in [&[][..], &[60, 5], &[0x90, 60], &[0x90, 60, 0x80]] {
+        assert!(keyboard.feed_bytes(0.0, bytes, &mut |_| ()).is_err(), "{bytes:?}");
+    }
+    for bytes in [&[0xF8][..], &[0xE0, 0, 64], &[0xF0, 1, 2, 0xF7]] {
+        assert!(keyboard.feed_bytes(0.0, bytes, &mut |_| ()).is_ok(), "{bytes:?}");
+    }
+}
+
+proptest! {
+    /// Whatever is played: strikes and releases of a voice alternate but for drums, time does not run backwards
+    /// within a voice, and after `release_all` nothing sounds.
+    #[test]
+    fn nothing_ever_hangs(messages in prop::collection::vec((0u8..4, 0u8..8, 0u8..128, 58u8..62), 0..80)) {
+        let mut keyboard = Keyboard::new();
+        let mut events: Vec<NoteEvent> = Vec::new();
+        for (index, &(channel, kind, value, key)) in messages.iter().enumerate() {
+            let bytes = match kind {
+                0..=2 => [0x90 | channel, key, value],
+                3 => [0x80 | channel, key, value],
+                4 => [0xB0 | channel, 64, value],
+                5 => [0xB0 | channel, 66, value],
+                6 => [0xC0 | channel, value % 3, 0],
+                _ => [0xB0 | channel, 120 + value % 8, 0],
+            };
+            let time_s = (index / 3) as f64;
+            keyboard.feed_bytes(time_s, &bytes, &mut |event| events.push(event)).unwrap();
+        }
+        keyboard.release_all(1000.0, &mut |event| events.push(event));
+        let mut sounding = std::collections::HashMap::new();
+        for event in events {
+            let (on, last_s) = sounding.insert(event.voice, (event.velocity > 0, event.time_s)).unwrap_or((false, -1.0));
+            prop_assert!(on != (event.velocity > 0) && event.time_s >= last_s);
+            prop_assert!(event.velocity > 0 || event.time_s > last_s);
+        }
+        prop_assert!(sounding.values().all(|(on, _)| !on));
+    }
+}

@@ -1,0 +1,140 @@
+//! Songs to standard MIDI files (format 0, 0.1 ms ticks). Knows no tokens; drums go to channel 10.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use midly::num::{u4, u7, u15, u24, u28};
+use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, TrackEventKind};
+
+use super::midi_file::MAX_SONG_S;
+use super::{NoteEvent, Song, Voice};
+
+/// Ticks a second: [`PER_QUARTER`] at 120 quarter notes a minute.
+const TICKS_PER_S: f64 = 10_000.0;
+const PER_QUARTER: u16 = 5_000;
+const TEMPO_US: u32 = 500_000;
+const DRUM_CHANNEL: usize = 9;
+
+/// Writes a song to a file; see [`write_song`].
+///
+/// # Errors
+/// What the system says about the file.
+pub fn write_song_file(song: &Song, path: impl AsRef<Path>) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    write_song(song, &mut bytes)?;
+    std::fs::write(path, bytes)
+}
+
+/// Writes a song as a format 0 file. Times are rounded to 0.1 ms; each program has its channel, and with more
+/// than 15 programs a silent channel unused for long changes its program. Overlapping notes of one
+/// voice, which MIDI cannot tell apart, end at the first release. Times beyond 24 h are written as 24 h.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_song(song: &Song, out: impl std::io::Write) -> std::io::Result<()> {
+    let mut track = vec![TrackEvent {
+        delta: u28::new(0),
+        kind: TrackEventKind::Meta(MetaMessage::Tempo(u24::new(TEMPO_US))),
+    }];
+    let mut tick = 0u64;
+    let mut channels = Channels::default();
+    for event in song.events() {
+        let at = ticks(event.time_s);
+        let (channel, program_change) = channels.of(&event);
+        if let Some(program) = program_change {
+            let message = MidiMessage::ProgramChange { program: u7::from_int_lossy(program) };
+            put(&mut track, &mut tick, at, channel, message);
+        }
+        let key = u7::from_int_lossy(event.voice.key);
+        let vel = u7::from_int_lossy(event.velocity);
+        put(&mut track, &mut tick, at, channel, MidiMessage::NoteOn { key, vel });
+    }
+    let rest = wait(&mut track, &mut tick, ticks(song.total_time_s));
+    track.push(TrackEvent { delta: rest, kind: TrackEventKind::Meta(MetaMessage::EndOfTrack) });
+    let header = Header::new(Format::SingleTrack, Timing::Metrical(u15::new(PER_QUARTER)));
+    Smf { header, tracks: vec![track] }.write_std(out)
+}
+
+fn ticks(time_s: f64) -> u64 {
+    (time_s.min(MAX_SONG_S) * TICKS_PER_S).round() as u64
+}
+
+/// The delta to tick `at`; what does not fit into one delta is waited for with empty texts.
+fn wait(track: &mut Vec<TrackEvent<'_>>, tick: &mut u64, at: u64) -> u28 {
+    let longest = u64::from(u28::max_value().as_int());
+    let mut delta = at.saturating_sub(*tick);
+    *tick = at.max(*tick);
+    while delta > longest {
+        track.push(TrackEvent {
+            delta: u28::max_value(),
+            kind: TrackEventKind::Meta(MetaMessage::Text(b"")),
+        });
+        delta -= longest;
+    }
+    u28::from_int_lossy(delta as u32)
+}
+
+fn put(
+    track: &mut Vec<TrackEvent<'_>>,
+    tick: &mut u64,
+    at: u64,
+    channel: usize,
+    message: MidiMessage,
+) {
+    let delta = wait(track, tick, at);
+    let channel = u4::from_int_lossy(channel as u8);
+    track.push(TrackEvent { delta, kind: TrackEventKind::Midi { channel, message } });
+}
+
+/// Which channel plays which program, and which voices sound where.
+#[derive(Default)]
+struct Channels {
+    states: [Channel; 16],
+    sounding: HashMap<Voice, usize>,
+    clock: u64,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Channel {
+    program: Option<u8>,
+    used_at: u64,
+    sounding: usize,
+}
+
+impl Channels {
+    /// The channel of an event, and the program if the channel must change to it.
+    fn of(&mut self, event: &NoteEvent) -> (usize, Option<u8>) {
+        let voice = event.voice;
+        self.clock += 1;
+        let channel = match self.sounding.get(&voice) {
+            _ if voice.is_drum => DRUM_CHANNEL,
+            Some(&channel) => channel,
+            None => self.choose(voice.program),
+        };
+        let Some(state) = self.states.get_mut(channel) else { return (channel, None) };
+        state.used_at = self.clock;
+        if event.velocity == 0 {
+            // A release finds its key whatever the program of the channel is by now.
+            if self.sounding.remove(&voice).is_some() {
+                state.sounding = state.sounding.saturating_sub(1);
+            }
+            return (channel, None);
+        }
+        if !voice.is_drum && self.sounding.insert(voice, channel).is_none() {
+            state.sounding += 1;
+        }
+        let changed = state.program.replace(voice.program) != Some(voice.program);
+        (channel, changed.then_some(voice.program))
+    }
+
+    /// The channel that has the program, else a silent one, else any; of those the one unused for longest.
+    fn choose(&self, program: u8) -> usize {
+        let melodic =
+            self.states.iter().enumerate().filter(|&(channel, _)| channel != DRUM_CHANNEL);
+        melodic
+            .min_by_key(|(_, state)| {
+                (state.program != Some(program), state.sounding > 0, state.used_at)
+            })
+            .map_or(0, |(channel, _)| channel)
+    }
+}

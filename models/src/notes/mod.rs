@@ -1,0 +1,93 @@
+//! Notes and note events, and the order in which the models hear them. Knows no tokens, segments or devices.
+
+pub mod keyboard;
+pub mod midi_file;
+pub mod midi_write;
+
+#[cfg(test)]
+mod keyboard_tests;
+#[cfg(test)]
+mod midi_file_tests;
+
+pub use keyboard::{BadMessage, Keyboard};
+pub use midi_file::{MidiFileError, read_song, read_song_file};
+pub use midi_write::{write_song, write_song_file};
+
+/// The length given to a note that has none (seconds): one token step.
+///
+/// At equal times an off sorts before an on, so a note without length would hang.
+pub const MIN_NOTE_S: f64 = 0.01;
+
+/// What sounds. Ordered by drum, program, key: the order of simultaneous events in the published models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Voice {
+    /// Percussion (MIDI channel 10): struck only, never released.
+    pub is_drum: bool,
+    /// General MIDI program, 0..=127. For drums it only takes part in the order.
+    pub program: u8,
+    /// MIDI key, 0..=127; 60 is middle C.
+    pub key: u8,
+}
+
+/// One thing that happens to a voice.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NoteEvent {
+    /// Seconds from the start of the stream, exact (not rounded to a token step).
+    pub time_s: f64,
+    /// What sounds.
+    pub voice: Voice,
+    /// 1..=127 strikes, 0 releases.
+    pub velocity: u8,
+}
+
+/// A note from strike to release.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Note {
+    /// What sounds.
+    pub voice: Voice,
+    /// 1..=127. A note of velocity 0 is played as a release at its start.
+    pub velocity: u8,
+    /// Strike, seconds.
+    pub start_s: f64,
+    /// Release, seconds. Without meaning for drums, except for the length of the song.
+    pub end_s: f64,
+}
+
+/// A whole piece.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Song {
+    /// The notes, in any order.
+    pub notes: Vec<Note>,
+    /// Length in seconds; at least the latest note end.
+    pub total_time_s: f64,
+}
+
+impl Song {
+    /// The song as events in the order of [`note_events`].
+    pub fn events(&self) -> Vec<NoteEvent> {
+        note_events(&self.notes)
+    }
+}
+
+/// Notes as events: sorted by exact time; at equal times all releases before all strikes, each in the
+/// order of [`Voice`]; what is still equal stays in the order of `notes`. Drums have no release.
+///
+/// A note of velocity 0 keeps its place among the strikes, as in the published pipeline
+/// (`note_sequences.note_sequence_to_onsets_and_offsets_and_programs`).
+pub fn note_events(notes: &[Note]) -> Vec<NoteEvent> {
+    let mut sorted: Vec<&Note> = notes.iter().collect();
+    sorted.sort_by_key(|note| note.voice);
+    let releases = sorted.iter().filter(|note| !note.voice.is_drum).map(|note| NoteEvent {
+        time_s: note.end_s,
+        voice: note.voice,
+        velocity: 0,
+    });
+    let strikes = sorted.iter().map(|note| NoteEvent {
+        time_s: note.start_s,
+        voice: note.voice,
+        velocity: note.velocity,
+    });
+    let mut events: Vec<NoteEvent> = releases.chain(strikes).collect();
+    events.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+    events
+}

@@ -1,0 +1,45 @@
+//! Any bytes as a MIDI file, as live messages and as a song to encode: errors, but no panic and no flood.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use timbre_models::notes::{Keyboard, read_song, write_song};
+use timbre_models::tokens::{HeldStyle, Rounding, TokenOptions, song_segments};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut keyboard = Keyboard::new();
+    let mut sounding = std::collections::HashSet::new();
+    let mut keep = |event: timbre_models::notes::NoteEvent| match event.velocity {
+        _ if event.voice.is_drum => {}
+        0 => assert!(sounding.remove(&event.voice), "released twice"),
+        _ => assert!(sounding.insert(event.voice), "struck twice"),
+    };
+    for message in bytes.chunks(3) {
+        let _ = keyboard.feed_bytes(0.0, message, &mut keep);
+    }
+    keyboard.release_all(1.0, &mut keep);
+    assert!(sounding.is_empty(), "a note hangs");
+
+    let Ok(song) = read_song(bytes) else { return };
+    for note in &song.notes {
+        assert!(
+            note.start_s >= 0.0 && note.end_s > note.start_s && note.end_s <= song.total_time_s
+        );
+    }
+    // Reading what was written gives as many notes, unless rounding to 0.1 ms joined some.
+    let mut written = Vec::new();
+    if song.total_time_s < 3600.0 && write_song(&song, &mut written).is_ok() {
+        let again = read_song(&written);
+        assert!(again.is_ok_and(|again| again.notes.len() <= song.notes.len()));
+    }
+    let options = TokenOptions {
+        max_tokens: 64,
+        velocity_bins: 127,
+        rounding: Rounding::Floor,
+        held: HeldStyle::KeyVelocityAge,
+        ..TokenOptions::default()
+    };
+    let total_time_s = song.total_time_s.min(60.0);
+    for segment in song_segments(&song.notes, total_time_s, 256, &options) {
+        assert!(segment.ids.len() <= 65 && segment.ids.last() == Some(&1));
+    }
+});

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds every fuzz target on the stable toolchain and runs each for SECONDS (default 60).
+# usage: tests/fuzz/run.sh [SECONDS]
+set -eu
+cd "$(dirname "$0")"
+seconds=${1:-60}
+host=$(rustc -vV | sed -n 's/^host: //p')
+
+# MIDI seeds are written by an ordinary program; the bundled manifest is a seed itself. With --target, build scripts stay without instrumentation.
+cargo run --release --quiet --example midi_seeds --target-dir target/seeds -- corpus/midi_file
+mkdir -p corpus/manifest
+cp ../../models/bundled/live/manifest.toml corpus/manifest/
+
+# What cargo-fuzz sets, without its address sanitizer, which needs a nightly toolchain.
+RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+-Ccodegen-units=1" cargo build --release --bins --target "$host"
+
+for source in fuzz_targets/*.rs; do
+    target=$(basename "$source" .rs)
+    mkdir -p "corpus/$target" "artifacts/$target"
+    echo "== $target, $seconds s"
+    "target/$host/release/$target" "corpus/$target" -artifact_prefix="artifacts/$target/" \
+        -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=1024 -print_final_stats=1
+done
