@@ -1,0 +1,12 @@
+//! From note tokens and past mel frames to new mel frames: schedule, sampler, noise and network.
+//! Knows no notes, no audio and no clock; one call makes one target of L frames.
+
+mod error;
+#[cfg(feature = "engine")]
+pub mod network;
+pub mod noise;
+pub mod sampler;
+pub mod schedule;
+pub mod step;
+
+pub use error::DenoiseError;

@@ -1,0 +1,227 @@
+//! The noise schedule: which noise levels a target goes through, from pure noise to clean.
+//! Knows no network and no sampler. All of it is float64; the network hears t rounded to float32.
+//!
+//! Source: `music_spectrogram_diffusion/models/diffusion/diffusion_utils.py`, the cosine schedule of
+//! Nichol & Dhariwal 2021 in the log-SNR form of Kingma et al. 2021.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::DenoiseError;
+
+/// The most steps a schedule can have, as published.
+pub const MAX_STEPS: usize = 1000;
+/// The smallest t that the published network was trained on: the last step of 1000.
+pub const T_MIN: f64 = 0.001;
+/// log-SNR at t = 0; at t = 1 it is the negative of this.
+pub const LOG_SNR_MAX: f64 = 20.0;
+
+/// log(signal / noise power) at time t in [0, 1]: -2 ln tan(a t + b), b = atan(e^-10), a = atan(e^10) - b.
+pub fn log_snr(t: f64) -> f64 {
+    let (a, b) = cosine_coefficients();
+    -2.0 * (a * t + b).tan().ln()
+}
+
+/// The time in [0, 1] whose [`log_snr`] is `log_snr`.
+pub fn time_of(log_snr: f64) -> f64 {
+    let (a, b) = cosine_coefficients();
+    (((-0.5 * log_snr).exp().atan() - b) / a).clamp(0.0, 1.0)
+}
+
+fn cosine_coefficients() -> (f64, f64) {
+    let b = (-0.5 * LOG_SNR_MAX).exp().atan();
+    ((0.5 * LOG_SNR_MAX).exp().atan() - b, b)
+}
+
+/// 1 / (1 + e^-x).
+pub(crate) fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Where the K steps of a schedule stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spacing {
+    /// t = (i + 1) / K: the grid of the published sampler.
+    #[default]
+    Trailing,
+    /// K values even in t from 1 to 0.001, then clean.
+    UniformT,
+    /// K values even in log-SNR from t = 1 to t = 0.001, then clean.
+    UniformLogSnr,
+}
+
+impl Spacing {
+    /// Every spacing, in the order it is documented.
+    pub const ALL: [Self; 3] = [Self::Trailing, Self::UniformT, Self::UniformLogSnr];
+
+    /// The name used in manifests and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trailing => "trailing",
+            Self::UniformT => "uniform_t",
+            Self::UniformLogSnr => "uniform_log_snr",
+        }
+    }
+}
+
+impl fmt::Display for Spacing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Spacing {
+    type Err = DenoiseError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|spacing| spacing.name() == s).ok_or_else(|| {
+            DenoiseError::Name {
+                what: "spacing",
+                found: s.to_owned(),
+                wanted: "trailing, uniform_t or uniform_log_snr",
+            }
+        })
+    }
+}
+
+/// How much signal and noise there is at one time: alpha^2 + sigma^2 = 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Time in [0, 1]; 1 is pure noise.
+    pub t: f64,
+    /// ln(alpha^2 / sigma^2).
+    pub log_snr: f64,
+    /// Factor of the signal.
+    pub alpha: f64,
+    /// Factor of the noise.
+    pub sigma: f64,
+}
+
+impl Level {
+    /// The level at time `t` in [0, 1].
+    pub fn at(t: f64) -> Self {
+        Self::of(t, log_snr(t))
+    }
+
+    /// The level of a given log-SNR, whatever schedule it is from.
+    pub fn of(t: f64, log_snr: f64) -> Self {
+        Self { t, log_snr, alpha: sigmoid(log_snr).sqrt(), sigma: sigmoid(-log_snr).sqrt() }
+    }
+}
+
+/// One denoising step, from a noisier level to a cleaner one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Where the step starts; the network is asked at this level.
+    pub from: Level,
+    /// Where it goes; t = 0 for the last.
+    pub to: Level,
+    /// The last step: its result is the predicted clean frame itself, not a frame at level `to`.
+    pub is_last: bool,
+}
+
+/// The steps of one denoising run, noisiest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    spacing: Spacing,
+    steps: Vec<Step>,
+}
+
+impl Schedule {
+    /// `steps` (1..=1000) steps, placed by `spacing`.
+    ///
+    /// # Errors
+    /// [`DenoiseError::Steps`] when `steps` is out of range.
+    pub fn new(steps: usize, spacing: Spacing) -> Result<Self, DenoiseError> {
+        if !(1..=MAX_STEPS).contains(&steps) {
+            return Err(DenoiseError::Steps { found: steps, max: MAX_STEPS });
+        }
+        // 0 at the first step, 1 at the last; one step alone is the first.
+        let progress = |i: usize| i as f64 / (steps.max(2) - 1) as f64;
+        let mut levels: Vec<Level> = (0..steps)
+            .map(|i| match spacing {
+                Spacing::Trailing => Level::at((steps - i) as f64 / steps as f64),
+                Spacing::UniformT => Level::at(1.0 + (T_MIN - 1.0) * progress(i)),
+                Spacing::UniformLogSnr => {
+                    let wanted = -LOG_SNR_MAX + (log_snr(T_MIN) + LOG_SNR_MAX) * progress(i);
+                    Level::of(time_of(wanted), wanted)
+                }
+            })
+            .collect();
+        levels.push(Level::at(0.0));
+        let steps = levels
+            .windows(2)
+            .enumerate()
+            .map(|(i, pair)| Step { from: pair[0], to: pair[1], is_last: i + 1 == steps })
+            .collect();
+        Ok(Self { spacing, steps })
+    }
+
+    /// The steps, noisiest first; never empty.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// How many steps, 1..=1000.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Never: a schedule has at least one step.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How the steps were placed.
+    pub fn spacing(&self) -> Spacing {
+        self.spacing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_snr_has_its_ends_and_its_inverse() {
+        assert!((log_snr(0.0) - 20.0).abs() < 1e-9);
+        assert!((log_snr(1.0) + 20.0).abs() < 1e-9);
+        for t in [0.001, 0.1, 0.5, 0.9, 0.999] {
+            assert!((time_of(log_snr(t)) - t).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn every_schedule_goes_from_noise_to_clean() {
+        for spacing in Spacing::ALL {
+            for k in [1, 2, 3, 8, 1000] {
+                let schedule = Schedule::new(k, spacing).unwrap();
+                let steps = schedule.steps();
+                assert_eq!(steps.len(), k);
+                assert!((steps[0].from.t - 1.0).abs() < 1e-12, "{spacing} {k}");
+                assert!(steps.iter().all(|s| s.to.log_snr > s.from.log_snr));
+                assert_eq!(steps.iter().filter(|s| s.is_last).count(), 1);
+                assert_eq!(steps[k - 1].to.t, 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn out_of_range_is_refused() {
+        assert!(Schedule::new(0, Spacing::Trailing).is_err());
+        assert!(Schedule::new(1001, Spacing::Trailing).is_err());
+    }
+
+    #[test]
+    fn names_come_back() {
+        for spacing in Spacing::ALL {
+            assert_eq!(spacing.to_string().parse::<Spacing>().unwrap(), spacing);
+            let json = serde_json::to_string(&spacing).unwrap();
+            assert_eq!(json, format!("\"{spacing}\""));
+        }
+        assert!("linear".parse::<Spacing>().is_err());
+    }
+}

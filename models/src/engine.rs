@@ -1,0 +1,76 @@
+//! One ONNX graph in tract: decoded, checked, expanded to float32, planned, run. Knows no network.
+
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+
+use crate::denoise::DenoiseError;
+use crate::graph::int8;
+
+/// One graph, planned, with the state that its runs reuse. Lengths stay symbolic: a new length needs no new
+/// plan.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    name: &'static str,
+    state: TypedSimpleState,
+}
+
+impl Plan {
+    /// Loads graph `name` from ONNX bytes once `check` finds that it is the one wanted.
+    pub fn load(
+        name: &'static str,
+        bytes: &[u8],
+        check: impl FnOnce(&ModelProto) -> Result<(), DenoiseError>,
+    ) -> Result<Self, DenoiseError> {
+        let engine = |message: String| DenoiseError::Engine { graph: name, message };
+        let mut model: ModelProto = prost::Message::decode(bytes)
+            .map_err(|e: prost::DecodeError| engine(format!("not an ONNX file: {e}")))?;
+        check(&model)?;
+        int8::expand(&mut model);
+        let state = tract_onnx::onnx()
+            .with_ignore_output_shapes(true)
+            .model_for_proto_model(&model)
+            .and_then(|model| model.into_optimized())
+            .and_then(|model| model.into_runnable())
+            .and_then(|plan| plan.spawn())
+            .map_err(|e| engine(format!("{e:#}")))?;
+        Ok(Self { name, state })
+    }
+
+    /// Runs the graph once.
+    pub fn run(&mut self, inputs: TVec<TValue>) -> Result<TVec<TValue>, DenoiseError> {
+        self.state.run(inputs).map_err(|e| {
+            // What the failed run left behind must not meet the next one.
+            let _ = self.state.reset_turn();
+            self.error(&e)
+        })
+    }
+
+    fn error(&self, e: &TractError) -> DenoiseError {
+        DenoiseError::Engine { graph: self.name, message: format!("{e:#}") }
+    }
+
+    /// A tensor of `values` in `shape`, which hold as many.
+    pub fn input<T: Datum + Copy>(
+        &self,
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<TValue, DenoiseError> {
+        Tensor::from_shape(shape, values).map(Tensor::into_tvalue).map_err(|e| self.error(&e))
+    }
+
+    /// The values of a result, which must be `len` floats.
+    pub fn floats<'t>(&self, value: &'t TValue, len: usize) -> Result<&'t [f32], DenoiseError> {
+        let values = value
+            .try_as_plain_ram()
+            .and_then(|view| view.as_slice::<f32>())
+            .map_err(|e| self.error(&e))?;
+        if values.len() == len {
+            return Ok(values);
+        }
+        Err(DenoiseError::Graph {
+            graph: self.name,
+            found: format!("a result {:?}", value.shape()),
+            wanted: format!("{len} values"),
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! Writes ONNX protobuf node by node. Knows the operators, not what the network does with them.
+
+use tract_onnx::pb;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+
+use super::int8::Quantized;
+use super::pieces::WeightFormat;
+use super::{ParamError, Params};
+
+/// ONNX operator set of every graph.
+const OPSET: i64 = 17;
+/// ONNX file format version that goes with it.
+const IR_VERSION: i64 = 8;
+
+/// RMS norm epsilon of T5.
+const NORM_EPS: f32 = 1e-6;
+/// Reductions keep their axis.
+const KEEP_DIMS: Attr<'static> = Attr::Int("keepdims", 1);
+
+/// A value inside the graph under construction, by its name.
+pub(super) type Value = String;
+
+/// One dimension of a graph input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Dim {
+    /// Always this size.
+    Is(usize),
+    /// Any size, by the name of its symbol.
+    Any(&'static str),
+}
+
+/// A graph input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Port {
+    pub name: String,
+    pub integer: bool,
+    pub dims: Vec<Dim>,
+}
+
+impl Port {
+    pub fn to_proto(&self) -> pb::ValueInfoProto {
+        let dim = |dim: &Dim| Dimension {
+            value: Some(match dim {
+                Dim::Is(size) => dimension::Value::DimValue(*size as i64),
+                Dim::Any(symbol) => dimension::Value::DimParam((*symbol).to_owned()),
+            }),
+            ..Default::default()
+        };
+        let elem_type = if self.integer { DataType::Int64 } else { DataType::Float };
+        let tensor = pb::type_proto::Tensor {
+            elem_type: elem_type as i32,
+            shape: Some(pb::TensorShapeProto { dim: self.dims.iter().map(dim).collect() }),
+        };
+        pb::ValueInfoProto {
+            name: self.name.clone(),
+            r#type: Some(pb::TypeProto {
+                value: Some(pb::type_proto::Value::TensorType(tensor)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+}
+
+/// An attribute of a node.
+pub(super) enum Attr<'a> {
+    Int(&'a str, i64),
+    Ints(&'a str, &'a [i64]),
+}
+
+impl Attr<'_> {
+    fn to_proto(&self) -> pb::AttributeProto {
+        match self {
+            Self::Int(name, i) => pb::AttributeProto {
+                name: (*name).to_owned(),
+                r#type: AttributeType::Int as i32,
+                i: *i,
+                ..Default::default()
+            },
+            Self::Ints(name, ints) => pb::AttributeProto {
+                name: (*name).to_owned(),
+                r#type: AttributeType::Ints as i32,
+                ints: ints.to_vec(),
+                ..Default::default()
+            },
+        }
+    }
+}
+
+/// A tensor with the bytes of `values` in little endian.
+pub(super) fn tensor(
+    name: &str,
+    data_type: DataType,
+    dims: &[usize],
+    raw_data: Vec<u8>,
+) -> pb::TensorProto {
+    pb::TensorProto {
+        name: name.to_owned(),
+        data_type: data_type as i32,
+        dims: dims.iter().map(|d| *d as i64).collect(),
+        raw_data,
+        ..Default::default()
+    }
+}
+
+/// Float32 values as a tensor.
+pub(super) fn floats(name: &str, dims: &[usize], values: &[f32]) -> pb::TensorProto {
+    let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    tensor(name, DataType::Float, dims, raw)
+}
+
+/// A graph under construction.
+pub(super) struct Builder<'a> {
+    params: &'a Params,
+    format: WeightFormat,
+    nodes: Vec<pb::NodeProto>,
+    initializers: Vec<pb::TensorProto>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(params: &'a Params, format: WeightFormat) -> Self {
+        Self { params, format, nodes: vec![], initializers: vec![] }
+    }
+
+    /// Adds a node of one output, named after the operator and its place.
+    pub fn op(&mut self, op: &str, inputs: &[&str], attrs: &[Attr<'_>]) -> Value {
+        let output = format!("{op}_{}", self.nodes.len());
+        self.op_to(op, inputs, attrs, &output)
+    }
+
+    /// Adds a node whose output has a given name.
+    pub fn op_to(&mut self, op: &str, inputs: &[&str], attrs: &[Attr<'_>], to: &str) -> Value {
+        self.nodes.push(pb::NodeProto {
+            name: to.to_owned(),
+            op_type: op.to_owned(),
+            input: inputs.iter().map(|s| (*s).to_owned()).collect(),
+            output: vec![to.to_owned()],
+            attribute: attrs.iter().map(Attr::to_proto).collect(),
+            ..Default::default()
+        });
+        to.to_owned()
+    }
+
+    /// A constant vector of integers; one constant per value.
+    pub fn ints(&mut self, values: &[i64]) -> Value {
+        let words: Vec<String> = values.iter().map(i64::to_string).collect();
+        let name = format!("ints_{}", words.join("_"));
+        if !self.has(&name) {
+            let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            self.initializers.push(tensor(&name, DataType::Int64, &[values.len()], raw));
+        }
+        name
+    }
+
+    /// A constant scalar; one constant per value.
+    pub fn scalar(&mut self, value: f32) -> Value {
+        let name = format!("scalar_{value}");
+        if !self.has(&name) {
+            self.initializers.push(floats(&name, &[], &[value]));
+        }
+        name
+    }
+
+    /// A constant vector of floats.
+    pub fn vector(&mut self, name: &str, values: &[f32]) -> Value {
+        self.initializers.push(floats(name, &[values.len()], values));
+        name.to_owned()
+    }
+
+    /// A parameter that is always stored as float32: norms and position tables.
+    pub fn table(&mut self, name: &str) -> Result<Value, ParamError> {
+        let (params, name) = (self.params, name.to_owned());
+        let param = params
+            .get(&name)
+            .ok_or_else(|| ParamError::Missing { name: name.clone(), wanted: vec![] })?;
+        if !self.has(&name) {
+            self.initializers.push(floats(&name, &param.shape, &param.values));
+        }
+        Ok(name)
+    }
+
+    /// A matrix [in, out], or with `axis` 0 a table of rows, in the format asked for: int8 is stored with one
+    /// scale per index of `axis` and read through DequantizeLinear.
+    pub fn matrix(&mut self, name: &str, axis: usize) -> Result<Value, ParamError> {
+        if self.format == WeightFormat::F32 {
+            return self.table(name);
+        }
+        let params = self.params;
+        let param = params
+            .get(name)
+            .ok_or_else(|| ParamError::Missing { name: name.to_owned(), wanted: vec![] })?;
+        let output = format!("{name}.f32");
+        if !self.has(name) {
+            let Quantized { values, scales } = Quantized::of(param, axis);
+            let scale = format!("{name}.scale");
+            let raw = values.into_iter().map(|v| v as u8).collect();
+            self.initializers.push(tensor(name, DataType::Int8, &param.shape, raw));
+            self.initializers.push(floats(&scale, &[scales.len()], &scales));
+            let axis = Attr::Int("axis", axis as i64);
+            self.op_to("DequantizeLinear", &[name, &scale], &[axis], &output);
+        }
+        Ok(output)
+    }
+
+    /// x[from..to] along an axis; negative places count from the end.
+    pub fn slice(&mut self, x: &str, axis: i64, from: i64, to: i64) -> Value {
+        let (from, to) = (self.ints(&[from]), self.ints(&[to]));
+        let axis = self.ints(&[axis]);
+        self.op("Slice", &[x, &from, &to, &axis], &[])
+    }
+
+    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis; tract makes one operator of it.
+    pub fn norm(&mut self, x: &str, scale: &str) -> Result<Value, ParamError> {
+        let (two, eps) = (self.scalar(2.0), self.scalar(NORM_EPS));
+        let square = self.op("Pow", &[x, &two], &[]);
+        let mean = self.op("ReduceMean", &[&square], &[Attr::Ints("axes", &[-1]), KEEP_DIMS]);
+        let mean = self.op("Add", &[&mean, &eps], &[]);
+        let root = self.op("Sqrt", &[&mean], &[]);
+        let factor = self.op("Reciprocal", &[&root], &[]);
+        let normal = self.op("Mul", &[x, &factor], &[]);
+        let scale = self.table(scale)?;
+        Ok(self.op("Mul", &[&normal, &scale], &[]))
+    }
+
+    /// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), in the order that tract makes one operator of.
+    pub fn gelu(&mut self, x: &str) -> Value {
+        let [half, one, three] = [0.5, 1.0, 3.0].map(|v| self.scalar(v));
+        let root = self.scalar((2.0 / std::f32::consts::PI).sqrt());
+        let cubic = self.scalar(0.044_715);
+        let y = self.op("Pow", &[x, &three], &[]);
+        let y = self.op("Mul", &[&y, &cubic], &[]);
+        let y = self.op("Add", &[x, &y], &[]);
+        let y = self.op("Mul", &[&y, &root], &[]);
+        let y = self.op("Tanh", &[&y], &[]);
+        let y = self.op("Add", &[&y, &one], &[]);
+        let y = self.op("Mul", &[x, &y], &[]);
+        self.op("Mul", &[&y, &half], &[])
+    }
+
+    fn has(&self, initializer: &str) -> bool {
+        self.initializers.iter().any(|t| t.name == initializer)
+    }
+
+    /// The finished graph as a model.
+    pub fn finish(self, name: &str, inputs: &[Port], outputs: &[Port]) -> pb::ModelProto {
+        let graph = pb::GraphProto {
+            name: name.to_owned(),
+            node: self.nodes,
+            initializer: self.initializers,
+            input: inputs.iter().map(Port::to_proto).collect(),
+            output: outputs.iter().map(Port::to_proto).collect(),
+            ..Default::default()
+        };
+        pb::ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![pb::OperatorSetIdProto { version: OPSET, ..Default::default() }],
+            producer_name: "timbred".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(graph),
+            ..Default::default()
+        }
+    }
+}

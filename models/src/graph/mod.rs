@@ -1,0 +1,41 @@
+//! The network as ONNX graphs, made in Rust from a size and a set of weights.
+//! Knows no checkpoint format and no files: whoever imports or saves hands over and takes bytes.
+//!
+//! The network is cut where its results change at different rates: two encoders and `memory` run once a hop,
+//! `film` once per step of a schedule, `step` once or twice per denoising step.
+//!
+//! | graph | in | out |
+//! | --- | --- | --- |
+//! | `note_encoder` | `ids` int64 [1, N] | `notes` [1, N, emb] |
+//! | `context_encoder` | `frames` [1, C, mel] | `context` [1, C, emb] |
+//! | `memory` | `encodings` [1, M, emb] | per layer `k_i` [1, heads, head_dim, M], `v_i` [1, heads, M, head_dim] |
+//! | `film` | `time` `[1]` | `film` [1, layers, 2, 2 emb] |
+//! | `step` | `z` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
+//!
+//! The vocoder's network is a sixth graph, `vocoder`.
+//!
+//! Source: `music_spectrogram_diffusion/models/diffusion/{models,network}.py` (T5.1.1 style).
+
+#[cfg(feature = "engine")]
+mod builder;
+mod config;
+#[cfg(feature = "engine")]
+pub mod int8;
+mod params;
+#[cfg(feature = "engine")]
+mod pieces;
+#[cfg(feature = "engine")]
+mod signature;
+#[cfg(feature = "engine")]
+mod vocoder;
+mod vocoder_config;
+
+pub use config::NetworkConfig;
+pub use params::{Param, ParamError, Params};
+#[cfg(feature = "engine")]
+pub use pieces::{WeightFormat, build};
+#[cfg(feature = "engine")]
+pub use signature::{GraphKind, check_signature};
+#[cfg(feature = "engine")]
+pub use vocoder::{build_vocoder, check_vocoder};
+pub use vocoder_config::{HISTORY, OUTPUTS, VocoderConfig};

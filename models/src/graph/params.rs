@@ -1,0 +1,142 @@
+//! The weights of a network by name, checked against its size. Knows no file format.
+
+use std::collections::BTreeMap;
+
+use super::NetworkConfig;
+
+/// One parameter: row-major values and their shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Param {
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// Row-major values, as many as the product of `shape`.
+    pub values: Vec<f32>,
+}
+
+/// A set of weights that does not fit its network.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParamError {
+    /// The sizes themselves make no network.
+    #[error("network sizes: {0}")]
+    Config(String),
+    /// A parameter that the network has and the weights have not.
+    #[error("parameter `{name}` is missing, wanted shape {wanted:?}")]
+    Missing {
+        /// Its flax name.
+        name: String,
+        /// Its shape.
+        wanted: Vec<usize>,
+    },
+    /// A parameter that the network does not have.
+    #[error("parameter `{name}` of shape {found:?} is not part of this network")]
+    Extra {
+        /// Its flax name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+    },
+    /// A parameter of another shape, or with another number of values than its shape says.
+    #[error(
+        "parameter `{name}`: found shape {found:?} with {values} values, wanted shape {wanted:?}"
+    )]
+    Shape {
+        /// Its flax name.
+        name: String,
+        /// The shape it has.
+        found: Vec<usize>,
+        /// The values it has.
+        values: usize,
+        /// The shape it should have.
+        wanted: Vec<usize>,
+    },
+    /// A parameter holding a value that is not a number.
+    #[error("parameter `{name}`: value {index} is {value}, wanted a finite number")]
+    NotFinite {
+        /// Its flax name.
+        name: String,
+        /// Where, row-major.
+        index: usize,
+        /// What is there.
+        value: f32,
+    },
+}
+
+/// The weights of a network by flat flax name, as `decoder.layers_0.mlp.wo.kernel`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Params(BTreeMap<String, Param>);
+
+impl Params {
+    /// No weights yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces one parameter.
+    pub fn insert(&mut self, name: impl Into<String>, shape: Vec<usize>, values: Vec<f32>) {
+        self.0.insert(name.into(), Param { shape, values });
+    }
+
+    /// The parameter of a name.
+    pub fn get(&self, name: &str) -> Option<&Param> {
+        self.0.get(name)
+    }
+
+    /// All parameters, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Param)> {
+        self.0.iter().map(|(name, param)| (name.as_str(), param))
+    }
+
+    /// Values in all parameters together.
+    pub fn count(&self) -> usize {
+        self.0.values().map(|param| param.values.len()).sum()
+    }
+
+    /// That these are exactly the parameters of `config`, with its shapes and finite values.
+    ///
+    /// # Errors
+    /// The first that is missing, of a wrong shape, not finite, or too much.
+    pub fn check(&self, config: &NetworkConfig) -> Result<(), ParamError> {
+        if let Some(problem) = config.problem() {
+            return Err(ParamError::Config(problem));
+        }
+        self.check_list(config.parameters())
+    }
+
+    /// That these are exactly the parameters of a list, with its shapes and finite values.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_list(&self, wanted: Vec<(String, Vec<usize>)>) -> Result<(), ParamError> {
+        let wanted: BTreeMap<String, Vec<usize>> = wanted.into_iter().collect();
+        for (name, wanted) in &wanted {
+            let Some(param) = self.0.get(name) else {
+                return Err(ParamError::Missing { name: name.clone(), wanted: wanted.clone() });
+            };
+            if param.shape != *wanted || param.values.len() != wanted.iter().product::<usize>() {
+                return Err(ParamError::Shape {
+                    name: name.clone(),
+                    found: param.shape.clone(),
+                    values: param.values.len(),
+                    wanted: wanted.clone(),
+                });
+            }
+            if let Some(index) = param.values.iter().position(|v| !v.is_finite()) {
+                let value = param.values[index];
+                return Err(ParamError::NotFinite { name: name.clone(), index, value });
+            }
+        }
+        match self.0.iter().find(|(name, _)| !wanted.contains_key(*name)) {
+            Some((name, param)) => {
+                Err(ParamError::Extra { name: name.clone(), found: param.shape.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromIterator<(String, Param)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, Param)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}

@@ -1,0 +1,150 @@
+//! What goes into and comes out of each of the five graphs. Knows nothing of what is between.
+
+use tract_onnx::pb;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value;
+
+use super::NetworkConfig;
+use super::builder::{Dim, Port};
+use crate::denoise::DenoiseError;
+
+/// One of the five graphs of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GraphKind {
+    /// Token ids to encodings.
+    NoteEncoder,
+    /// Past frames to encodings.
+    ContextEncoder,
+    /// Encodings to the keys and values of every decoder layer.
+    Memory,
+    /// Time to the scales and shifts of every decoder layer.
+    Film,
+    /// One evaluation of the decoder.
+    Step,
+}
+
+impl GraphKind {
+    /// All five, in the order they run.
+    pub const ALL: [Self; 5] =
+        [Self::NoteEncoder, Self::ContextEncoder, Self::Memory, Self::Film, Self::Step];
+
+    /// The graph's name, also the stem of its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoteEncoder => "note_encoder",
+            Self::ContextEncoder => "context_encoder",
+            Self::Memory => "memory",
+            Self::Film => "film",
+            Self::Step => "step",
+        }
+    }
+
+    /// Inputs and outputs in a network of size `config`.
+    pub(super) fn ports(self, config: &NetworkConfig) -> (Vec<Port>, Vec<Port>) {
+        use Dim::{Any, Is};
+        let &NetworkConfig { emb, heads, head_dim, mel_bins, decoder_layers, .. } = config;
+        let float = |name: &str, dims: &[Dim]| Port {
+            name: name.to_owned(),
+            integer: false,
+            dims: dims.to_vec(),
+        };
+        let memory = || {
+            let key = [Is(1), Is(heads), Is(head_dim), Any("M")];
+            let value = [Is(1), Is(heads), Any("M"), Is(head_dim)];
+            let keys = (0..decoder_layers).map(move |i| float(&format!("k_{i}"), &key));
+            let values = (0..decoder_layers).map(move |i| float(&format!("v_{i}"), &value));
+            keys.chain(values)
+        };
+        let film = || float("film", &[Is(1), Is(decoder_layers), Is(2), Is(2 * emb)]);
+        match self {
+            Self::NoteEncoder => {
+                let ids = Port { integer: true, ..float("ids", &[Is(1), Any("N")]) };
+                (vec![ids], vec![float("notes", &[Is(1), Any("N"), Is(emb)])])
+            }
+            Self::ContextEncoder => (
+                vec![float("frames", &[Is(1), Any("C"), Is(mel_bins)])],
+                vec![float("context", &[Is(1), Any("C"), Is(emb)])],
+            ),
+            Self::Memory => {
+                (vec![float("encodings", &[Is(1), Any("M"), Is(emb)])], memory().collect())
+            }
+            Self::Film => (vec![float("time", &[Is(1)])], vec![film()]),
+            Self::Step => {
+                let frames = [Is(1), Any("L"), Is(mel_bins)];
+                let mut inputs = vec![float("z", &frames), film()];
+                inputs.extend(memory());
+                (inputs, vec![float("out", &frames)])
+            }
+        }
+    }
+}
+
+/// That `model` has the inputs of graph `kind` in a network of size `config`, and as many outputs of the same
+/// names. Any symbol is taken where a length is free.
+///
+/// # Errors
+/// [`DenoiseError::Graph`] with what was found and what was wanted.
+pub fn check_signature(
+    kind: GraphKind,
+    config: &NetworkConfig,
+    model: &pb::ModelProto,
+) -> Result<(), DenoiseError> {
+    let (inputs, outputs) = kind.ports(config);
+    check_ports(kind.name(), &inputs, &outputs, model)
+}
+
+/// [`check_signature`] for any graph, by the ports it should have.
+pub(super) fn check_ports(
+    name: &'static str,
+    inputs: &[Port],
+    outputs: &[Port],
+    model: &pb::ModelProto,
+) -> Result<(), DenoiseError> {
+    let fail =
+        |found: String, wanted: String| Err(DenoiseError::Graph { graph: name, found, wanted });
+    let Some(graph) = &model.graph else {
+        return fail("no graph".to_owned(), "a graph".to_owned());
+    };
+    let constants: std::collections::HashSet<&str> =
+        graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let found: Vec<String> = graph
+        .input
+        .iter()
+        .filter(|port| !constants.contains(port.name.as_str()))
+        .map(written)
+        .collect();
+    let wanted: Vec<String> = inputs.iter().map(|port| written(&port.to_proto())).collect();
+    if let Some(i) = (0..wanted.len().max(found.len())).find(|i| found.get(*i) != wanted.get(*i)) {
+        let none = || "nothing".to_owned();
+        return fail(
+            format!("input {i} is {}", found.get(i).cloned().unwrap_or_else(none)),
+            wanted.get(i).cloned().unwrap_or_else(none),
+        );
+    }
+    let found: Vec<&str> = graph.output.iter().map(|port| port.name.as_str()).collect();
+    let wanted: Vec<&str> = outputs.iter().map(|port| port.name.as_str()).collect();
+    if found != wanted {
+        return fail(format!("outputs {}", found.join(", ")), wanted.join(", "));
+    }
+    Ok(())
+}
+
+/// Name, type and shape of a port in words; free lengths are `_`.
+fn written(port: &pb::ValueInfoProto) -> String {
+    let Some(pb::type_proto::Value::TensorType(tensor)) =
+        port.r#type.as_ref().and_then(|t| t.value.as_ref())
+    else {
+        return format!("{} of no type", port.name);
+    };
+    let data_type = DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined);
+    let dims: Vec<String> = tensor
+        .shape
+        .iter()
+        .flat_map(|shape| &shape.dim)
+        .map(|dim| match dim.value {
+            Some(Value::DimValue(size)) => size.to_string(),
+            _ => "_".to_owned(),
+        })
+        .collect();
+    format!("{} {} [{}]", port.name, data_type.as_str_name(), dims.join(", "))
+}

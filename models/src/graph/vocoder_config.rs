@@ -1,0 +1,42 @@
+//! Sizes of the vocoder's network and the parameters they imply. Knows no graph.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::MEL_BINS;
+
+/// Frames each block's convolution sees, the present one included.
+pub(super) const KERNEL: usize = 5;
+/// Frames of history each block keeps.
+pub const HISTORY: usize = KERNEL - 1;
+/// Values the network gives for a frame: 2 blocks of 10 ms, tone and noise, 128 bands.
+pub const OUTPUTS: usize = 4 * MEL_BINS;
+
+/// Sizes of the vocoder's network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VocoderConfig {
+    /// Channels between the blocks.
+    pub width: usize,
+    /// Residual blocks.
+    pub blocks: usize,
+}
+
+impl VocoderConfig {
+    /// Every parameter with its shape.
+    pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
+        let width = self.width;
+        let mut list = vec![
+            ("input".to_owned(), vec![2 * MEL_BINS, width]),
+            ("norm".to_owned(), vec![width]),
+            ("output".to_owned(), vec![width, OUTPUTS]),
+            ("bias".to_owned(), vec![OUTPUTS]),
+        ];
+        for i in 0..self.blocks {
+            list.push((format!("blocks.{i}.kernel"), vec![KERNEL, width]));
+            list.push((format!("blocks.{i}.norm"), vec![width]));
+            list.push((format!("blocks.{i}.up"), vec![width, 2 * width]));
+            list.push((format!("blocks.{i}.down"), vec![2 * width, width]));
+        }
+        list
+    }
+}
