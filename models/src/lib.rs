@@ -3,4 +3,20 @@
 //! The modules in the order the data takes. Nothing here knows a device, a port, a thread, a clock or
 //! a socket; the same events and seed give the same samples.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod bundle;
+pub mod denoise;
+#[cfg(feature = "engine")]
+mod engine;
+pub mod gate;
+pub mod graph;
+pub mod mel;
+pub mod notes;
+#[cfg(feature = "engine")]
+pub mod streamer;
+pub mod timeline;
+pub mod tokens;
 pub mod units;
+#[cfg(feature = "engine")]
+pub mod vocoder;

@@ -1,0 +1,192 @@
+//! Finds a bundle, verifies its files and loads its networks. Knows no stream and no settings.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{BundleError, Manifest};
+use crate::denoise::network::{Network, NetworkGraphs};
+use crate::vocoder::Vocoder;
+
+/// The name of the model inside the program.
+pub const BUNDLED: &str = "live";
+
+/// The bundled model's files, compiled in, so that the program needs nothing beside it.
+const BUNDLED_FILES: [(&str, &[u8]); 7] = [
+    ("manifest.toml", include_bytes!("../../bundled/live/manifest.toml")),
+    ("note_encoder.onnx", include_bytes!("../../bundled/live/note_encoder.onnx")),
+    ("context_encoder.onnx", include_bytes!("../../bundled/live/context_encoder.onnx")),
+    ("memory.onnx", include_bytes!("../../bundled/live/memory.onnx")),
+    ("film.onnx", include_bytes!("../../bundled/live/film.onnx")),
+    ("step.onnx", include_bytes!("../../bundled/live/step.onnx")),
+    ("vocoder.onnx", include_bytes!("../../bundled/live/vocoder.onnx")),
+];
+
+/// Where a bundle's files are.
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(PathBuf),
+    Program,
+}
+
+/// A model whose manifest is read and found good; its files are verified when loaded.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    manifest: Manifest,
+    place: Place,
+}
+
+impl Bundle {
+    /// The model inside the program.
+    ///
+    /// # Errors
+    /// None with a program that was built whole.
+    pub fn bundled() -> Result<Self, BundleError> {
+        Self::read(Place::Program)
+    }
+
+    /// The model in a folder.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file, what was found and what to do.
+    pub fn open(folder: &Path) -> Result<Self, BundleError> {
+        Self::read(Place::Folder(folder.to_owned()))
+    }
+
+    /// A model by name or path: a folder with a manifest, a folder of that name in one of `folders`, or [`BUNDLED`].
+    ///
+    /// # Errors
+    /// [`BundleError::Unknown`] lists the models there are.
+    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, BundleError> {
+        let has_manifest = |folder: &Path| folder.join("manifest.toml").is_file();
+        let path = Path::new(name);
+        if has_manifest(path) || path.components().count() > 1 {
+            return Self::open(path);
+        }
+        if let Some(folder) = folders.iter().map(|f| f.join(name)).find(|f| has_manifest(f)) {
+            return Self::open(&folder);
+        }
+        if name == BUNDLED {
+            return Self::bundled();
+        }
+        let installed =
+            folders.iter().filter_map(|f| std::fs::read_dir(f).ok()).flatten().flatten();
+        let mut available: Vec<String> = installed
+            .filter(|entry| has_manifest(&entry.path()))
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        available.push(BUNDLED.to_owned());
+        available.sort();
+        available.dedup();
+        let searched = folders.iter().map(|f| f.join(name).display().to_string());
+        Err(BundleError::Unknown {
+            name: name.to_owned(),
+            searched: searched.chain([name.to_owned()]).collect::<Vec<_>>().join(", "),
+            available: available.join(", "),
+        })
+    }
+
+    fn read(place: Place) -> Result<Self, BundleError> {
+        let path = place.path("manifest.toml");
+        let bytes = place.bytes("manifest.toml")?;
+        Ok(Self { manifest: Manifest::parse(&path.display().to_string(), &bytes)?, place })
+    }
+
+    /// What the model says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where it is, in words.
+    pub fn location(&self) -> String {
+        match &self.place {
+            Place::Folder(folder) => folder.display().to_string(),
+            Place::Program => "inside the program".to_owned(),
+        }
+    }
+
+    /// Bytes of all its graphs on disk.
+    ///
+    /// # Errors
+    /// [`BundleError::Read`] for a file that is not there.
+    pub fn size(&self) -> Result<u64, BundleError> {
+        self.manifest.files.values().map(|f| Ok(self.place.bytes(&f.file)?.len() as u64)).sum()
+    }
+
+    /// Verifies and loads the denoiser.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file, what was found and what to do.
+    pub fn network(&self) -> Result<Network, BundleError> {
+        let [note_encoder, memory, film, step] =
+            ["note_encoder", "memory", "film", "step"].map(|role| self.verified(role));
+        let context_encoder = match self.manifest.network.has_context {
+            true => Some(self.verified("context_encoder")?),
+            false => None,
+        };
+        let graphs = NetworkGraphs {
+            note_encoder: &note_encoder?,
+            context_encoder: context_encoder.as_deref(),
+            memory: &memory?,
+            film: &film?,
+            step: &step?,
+        };
+        Network::load(self.manifest.network.clone(), graphs)
+            .map_err(|source| BundleError::Graph { path: self.location(), source })
+    }
+
+    /// Verifies and loads the vocoder.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file, what was found and what to do.
+    pub fn vocoder(&self) -> Result<Vocoder, BundleError> {
+        Vocoder::load(self.manifest.vocoder, &self.verified("vocoder")?)
+            .map_err(|source| BundleError::Graph { path: self.location(), source })
+    }
+
+    /// The bytes of a file whose checksum is the manifest's.
+    fn verified(&self, role: &str) -> Result<Vec<u8>, BundleError> {
+        let Some(entry) = self.manifest.files.get(role) else {
+            return Err(BundleError::Unfit {
+                path: self.location(),
+                key: format!("files.{role}"),
+                found: "nothing".to_owned(),
+                wanted: "a file and its sha256".to_owned(),
+                remedy: "install the model again".to_owned(),
+            });
+        };
+        let bytes = self.place.bytes(&entry.file)?;
+        let found = sha256(&bytes);
+        if found != entry.sha256 {
+            let path = self.place.path(&entry.file).display().to_string();
+            return Err(BundleError::Checksum { path, found, wanted: entry.sha256.clone() });
+        }
+        Ok(bytes)
+    }
+}
+
+impl Place {
+    fn path(&self, file: &str) -> PathBuf {
+        match self {
+            Self::Folder(folder) => folder.join(file),
+            Self::Program => Path::new("(bundled)").join(file),
+        }
+    }
+
+    fn bytes(&self, file: &str) -> Result<Vec<u8>, BundleError> {
+        let read = match self {
+            Self::Folder(folder) => std::fs::read(folder.join(file)),
+            Self::Program => BUNDLED_FILES
+                .iter()
+                .find(|(name, _)| *name == file)
+                .map(|(_, bytes)| bytes.to_vec())
+                .ok_or_else(|| std::io::ErrorKind::NotFound.into()),
+        };
+        read.map_err(|source| BundleError::Read { path: self.path(file), source })
+    }
+}
+
+/// SHA-256 of `bytes` in lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}

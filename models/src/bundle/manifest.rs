@@ -1,0 +1,364 @@
+//! `manifest.toml`: what a model is, what it can do, and the checksums of its files. Knows no graph and no engine.
+//!
+//! Every key is documented where it is declared; unknown keys are errors.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::BundleError;
+use crate::denoise::sampler::SamplerKind;
+use crate::denoise::schedule::{MAX_STEPS, Spacing};
+use crate::denoise::step::Prediction;
+use crate::gate::GateSettings;
+use crate::graph::{NetworkConfig, VocoderConfig};
+use crate::mel::FeatureRange;
+use crate::tokens::{TokenOptions, Vocabulary};
+use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+
+/// The manifest format this build reads and writes.
+pub const FORMAT: u32 = 1;
+/// The largest manifest that is read.
+const MAX_BYTES: usize = 1 << 20;
+
+/// A model's manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Format of this file, 1.
+    pub format: u32,
+    /// Name, as in `--model NAME`: letters, digits, `-` and `_`.
+    pub name: String,
+    /// Version of the weights.
+    pub version: String,
+    /// One line about what it is.
+    pub description: String,
+    /// SPDX licence of the weights.
+    pub license: String,
+    /// The mel front end it was trained with.
+    pub mel: MelSettings,
+    /// How notes become tokens.
+    pub tokens: TokenOptions,
+    /// Sizes of the denoiser.
+    pub network: NetworkConfig,
+    /// How it is sampled unless told otherwise.
+    pub sampling: Sampling,
+    /// Full targets, offline or with a long hop.
+    pub song: Mode,
+    /// Short hops on its own past; absent where the model cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveMode>,
+    /// When its sound is over; absent where the model itself is to be trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateSettings>,
+    /// Sizes of the vocoder's network.
+    pub vocoder: VocoderConfig,
+    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `vocoder`.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// `[mel]`: the front end; only the published one is supported.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MelSettings {
+    /// 16000 Hz.
+    pub sample_rate_hz: u32,
+    /// 320 samples.
+    pub hop_samples: usize,
+    /// 128 bands.
+    pub bins: usize,
+    /// The log-mel range (nats) that the network sees as [-1, 1].
+    pub range: FeatureRange,
+}
+
+/// `[sampling]`: defaults of the step loop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// What the network predicts: `eps` or `v`.
+    pub prediction: Prediction,
+    /// `ddpm`, `ddim` or `dpm++2m`.
+    pub sampler: SamplerKind,
+    /// Where the steps lie: `trailing`, `uniform_t` or `uniform_log_snr`.
+    pub spacing: Spacing,
+    /// Guidance weight; 1 is one network call a step.
+    pub guidance: f64,
+    /// Hold x0 inside [-1, 1].
+    pub clip_x0: bool,
+}
+
+/// `[song]`: full targets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mode {
+    /// Frames a turn, at most the network's `target_frames`.
+    pub hop_frames: usize,
+    /// Denoising steps a turn, 1..=1000.
+    pub steps: usize,
+    /// Frames of its own past it hears, 0..=`network.context_frames`; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_frames: Option<usize>,
+}
+
+/// `[live]`: short hops.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveMode {
+    /// Frames a turn unless told otherwise.
+    pub hop_frames: usize,
+    /// Denoising steps a turn, 1..=1000.
+    pub steps: usize,
+    /// Frames of its own past it hears, 0..=`network.context_frames`; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_frames: Option<usize>,
+    /// Shortest hop it was trained for.
+    pub min_hop_frames: usize,
+    /// Longest hop that counts as live.
+    pub max_hop_frames: usize,
+}
+
+/// `[files.ROLE]`: a file beside the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its name, in the manifest's own folder.
+    pub file: String,
+    /// SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// [`BundleError::Manifest`] with the line, or [`BundleError::Unfit`] with key, finding and remedy.
+    pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, BundleError> {
+        let manifest = Self::draft(path, bytes)?;
+        manifest.check_files(path)?;
+        Ok(manifest)
+    }
+
+    /// [`Self::parse`] of a manifest whose files are yet to be made.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn draft(path: &str, bytes: &[u8]) -> Result<Self, BundleError> {
+        let manifest_error =
+            |reason: String| BundleError::Manifest { path: path.to_owned(), reason };
+        if bytes.len() > MAX_BYTES {
+            return Err(manifest_error(format!(
+                "{} bytes; wanted at most {MAX_BYTES}",
+                bytes.len()
+            )));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|e| {
+            manifest_error(format!("not UTF-8 text after byte {}", e.valid_up_to()))
+        })?;
+        // The format comes first: a newer manifest must be told from a broken one.
+        #[derive(Deserialize)]
+        struct Head {
+            format: Option<u32>,
+        }
+        if let Ok(Head { format: Some(found) }) = toml::from_str::<Head>(text)
+            && found != FORMAT
+        {
+            return Err(BundleError::Unfit {
+                path: path.to_owned(),
+                key: "format".to_owned(),
+                found: found.to_string(),
+                wanted: FORMAT.to_string(),
+                remedy: "use a timbred of the model's age, or import the model again".to_owned(),
+            });
+        }
+        let manifest: Self = toml::from_str(text).map_err(|e| manifest_error(e.to_string()))?;
+        manifest.check(path)?;
+        Ok(manifest)
+    }
+
+    /// The manifest as text that [`Self::parse`] reads.
+    pub fn to_toml(&self) -> String {
+        // Every field is a plain value or a table of them: there is nothing that TOML cannot write.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Checks everything that can be known without the model's files.
+    fn check(&self, path: &str) -> Result<(), BundleError> {
+        let unfit = |key: &str, found: String, wanted: String| {
+            Err(BundleError::Unfit {
+                path: path.to_owned(),
+                key: key.to_owned(),
+                found,
+                wanted,
+                remedy: "correct the manifest, or install the model again".to_owned(),
+            })
+        };
+        let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.name.is_empty() || !self.name.chars().all(named) {
+            return unfit("name", format!("{:?}", self.name), "letters, digits, - and _".into());
+        }
+        let mel = (self.mel.sample_rate_hz, self.mel.hop_samples, self.mel.bins);
+        let published = (SAMPLE_RATE_HZ, HOP_SAMPLES, MEL_BINS);
+        if mel != published || self.network.mel_bins != MEL_BINS {
+            return unfit("mel", format!("{mel:?}"), format!("{published:?} (rate, hop, bins)"));
+        }
+        let range = self.mel.range;
+        if !(range.min.is_finite() && range.max.is_finite() && range.min < range.max) {
+            return unfit("mel.range", format!("{range:?}"), "finite min below max".into());
+        }
+        if let Some(problem) = self.network.problem() {
+            return unfit("network", problem, "sizes of a network".into());
+        }
+        if let Some((size, found)) = self.too_large() {
+            return unfit(size, found.to_string(), format!("at most {MAX_SIZE}"));
+        }
+        if !(1..=127).contains(&self.tokens.velocity_bins) {
+            let found = self.tokens.velocity_bins.to_string();
+            return unfit("tokens.velocity_bins", found, "1 to 127".into());
+        }
+        let vocabulary = Vocabulary::new(self.tokens.velocity_bins).embeddings();
+        if vocabulary > self.network.vocab_size {
+            let found = self.network.vocab_size.to_string();
+            return unfit(
+                "network.vocab_size",
+                found,
+                format!("at least {vocabulary}, which tokens.velocity_bins needs"),
+            );
+        }
+        if !(1..self.network.max_tokens).contains(&self.tokens.max_tokens) {
+            let wanted =
+                format!("1 to {} (network.max_tokens less the end)", self.network.max_tokens - 1);
+            return unfit("tokens.max_tokens", self.tokens.max_tokens.to_string(), wanted);
+        }
+        if !(self.sampling.guidance.is_finite() && (0.0..=20.0).contains(&self.sampling.guidance)) {
+            return unfit(
+                "sampling.guidance",
+                self.sampling.guidance.to_string(),
+                "0 to 20".into(),
+            );
+        }
+        if let Some(gate) = self.gate {
+            let seconds = [gate.hold_s, gate.fade_s];
+            if !seconds.iter().all(|s| (0.0..=60.0).contains(s)) {
+                return unfit("gate", format!("{seconds:?}"), "0 to 60 seconds each".into());
+            }
+        }
+        let frames = 1..=self.network.target_frames;
+        let contexts = [
+            ("song", self.song.context_frames),
+            ("live", self.live.and_then(|l| l.context_frames)),
+        ];
+        for (mode, frames) in contexts {
+            if frames.is_some_and(|frames| frames > self.network.context_frames) {
+                let wanted =
+                    format!("at most {} (network.context_frames)", self.network.context_frames);
+                return unfit(&format!("{mode}.context_frames"), format!("{frames:?}"), wanted);
+            }
+        }
+        let live = self.live.map(|l| ("live", l.hop_frames, l.steps));
+        for (mode, hop, steps) in
+            [Some(("song", self.song.hop_frames, self.song.steps)), live].into_iter().flatten()
+        {
+            if !frames.contains(&hop) {
+                return unfit(
+                    &format!("{mode}.hop_frames"),
+                    hop.to_string(),
+                    format!("{frames:?} (network.target_frames)"),
+                );
+            }
+            if !(1..=MAX_STEPS).contains(&steps) {
+                return unfit(
+                    &format!("{mode}.steps"),
+                    steps.to_string(),
+                    format!("1 to {MAX_STEPS}"),
+                );
+            }
+        }
+        if let Some(live) = self.live {
+            let range = live.min_hop_frames..=live.max_hop_frames;
+            if live.min_hop_frames == 0
+                || !range.contains(&live.hop_frames)
+                || !frames.contains(&live.max_hop_frames)
+            {
+                let wanted = format!("hops inside {frames:?}, live.hop_frames among them");
+                return unfit("live.min_hop_frames", format!("{range:?}"), wanted);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first size that no real model has, so that a hostile manifest cannot ask for all memory.
+    fn too_large(&self) -> Option<(&'static str, usize)> {
+        let n = &self.network;
+        [
+            ("network.vocab_size", n.vocab_size),
+            ("network.emb", n.emb),
+            ("network.heads", n.heads),
+            ("network.head_dim", n.head_dim),
+            ("network.mlp", n.mlp),
+            ("network.token_layers", n.token_layers),
+            ("network.context_layers", n.context_layers),
+            ("network.decoder_layers", n.decoder_layers),
+            ("network.max_tokens", n.max_tokens),
+            ("network.context_frames", n.context_frames),
+            ("network.target_frames", n.target_frames),
+            ("vocoder.width", self.vocoder.width),
+            ("vocoder.blocks", self.vocoder.blocks),
+        ]
+        .into_iter()
+        .find(|(_, size)| *size > MAX_SIZE)
+    }
+
+    fn check_files(&self, path: &str) -> Result<(), BundleError> {
+        let mut roles = vec!["note_encoder", "memory", "film", "step", "vocoder"];
+        if self.network.has_context {
+            roles.push("context_encoder");
+        }
+        let unfit = |key: String, found: String, wanted: &str| BundleError::Unfit {
+            path: path.to_owned(),
+            key,
+            found,
+            wanted: wanted.to_owned(),
+            remedy: "install the model again".to_owned(),
+        };
+        if let Some(role) = roles.iter().find(|role| !self.files.contains_key(**role)) {
+            return Err(unfit(format!("files.{role}"), "nothing".into(), "a file and its sha256"));
+        }
+        for (role, entry) in &self.files {
+            if !roles.contains(&role.as_str()) {
+                return Err(unfit(
+                    format!("files.{role}"),
+                    "a file".into(),
+                    "only the roles of this network",
+                ));
+            }
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if !entry.file.chars().all(plain)
+                || entry.file.starts_with('.')
+                || entry.file.is_empty()
+            {
+                return Err(unfit(
+                    format!("files.{role}.file"),
+                    format!("{:?}", entry.file),
+                    "a plain file name in the manifest's folder",
+                ));
+            }
+            let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+            if entry.sha256.len() != 64 || !entry.sha256.chars().all(hex) {
+                return Err(unfit(
+                    format!("files.{role}.sha256"),
+                    format!("{:?}", entry.sha256),
+                    "64 hexadecimal digits in lower case",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The largest size a manifest may name.
+const MAX_SIZE: usize = 1 << 16;
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

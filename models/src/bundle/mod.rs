@@ -1,0 +1,15 @@
+//! A model on disk: a manifest and its ONNX files, checked before use. Knows no stream.
+
+mod error;
+#[cfg(feature = "engine")]
+mod load;
+pub mod manifest;
+#[cfg(feature = "engine")]
+mod write;
+
+pub use error::BundleError;
+#[cfg(feature = "engine")]
+pub use load::{BUNDLED, Bundle};
+pub use manifest::Manifest;
+#[cfg(feature = "engine")]
+pub use write::{WriteError, write};

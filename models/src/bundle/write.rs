@@ -1,0 +1,70 @@
+//! Writes a bundle out of weights: builds the graphs, checksums them, and puts all in place at once. Knows no training.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+use super::load::sha256;
+use super::manifest::{FileEntry, Manifest};
+use crate::graph::{GraphKind, ParamError, Params, WeightFormat, build, build_vocoder};
+
+/// A bundle that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Weights that do not fit the manifest's sizes.
+    #[error("weights do not fit the manifest: {0}")]
+    Weights(#[from] ParamError),
+    /// A file that cannot be written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Builds every graph of `manifest` from the two sets of weights and writes the bundle to `folder`, whose manifest is
+/// written last: a folder with a manifest is whole. The manifest's `files` are filled in; returns the bytes written.
+///
+/// # Errors
+/// [`WriteError`]; the folder then has no manifest unless it had one before.
+pub fn write(
+    folder: &Path,
+    mut manifest: Manifest,
+    denoiser: &Params,
+    vocoder: &Params,
+    format: WeightFormat,
+) -> Result<u64, WriteError> {
+    let mut graphs: Vec<(&str, Vec<u8>)> = vec![];
+    for kind in GraphKind::ALL {
+        if kind != GraphKind::ContextEncoder || manifest.network.has_context {
+            let model = build(kind, &manifest.network, denoiser, format)?;
+            graphs.push((kind.name(), model.encode_to_vec()));
+        }
+    }
+    let model = build_vocoder(&manifest.vocoder, vocoder, format)?;
+    graphs.push(("vocoder", model.encode_to_vec()));
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| WriteError::Io { path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(at(folder))?;
+    let mut total = 0;
+    let mut files = BTreeMap::new();
+    for (role, bytes) in graphs {
+        let file = format!("{role}.onnx");
+        let path = folder.join(&file);
+        std::fs::write(&path, &bytes).map_err(at(&path))?;
+        total += bytes.len() as u64;
+        files.insert(role.to_owned(), FileEntry { file, sha256: sha256(&bytes) });
+    }
+    manifest.files = files;
+    let path = folder.join("manifest.toml");
+    let part = folder.join("manifest.toml.part");
+    std::fs::write(&part, manifest.to_toml()).map_err(at(&part))?;
+    std::fs::rename(&part, &path).map_err(at(&path))?;
+    Ok(total)
+}

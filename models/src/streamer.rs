@@ -1,0 +1,264 @@
+//! One hop after the other: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread and no clock.
+//!
+//! Song mode and live mode are the same thing with hops of another length: the mel of the last hops is the context of the
+//! next, so the sound goes on without cross-fades.
+
+use crate::bundle::{Bundle, BundleError};
+use crate::denoise::DenoiseError;
+use crate::denoise::network::Network;
+use crate::denoise::noise::SeededNoise;
+use crate::denoise::sampler::{Sampler, SamplerKind, SamplerOptions};
+use crate::denoise::schedule::{Schedule, Spacing};
+use crate::gate::{Gate, GateSettings};
+use crate::mel::FeatureRange;
+use crate::notes::NoteEvent;
+use crate::timeline::Timeline;
+use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
+use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::vocoder::Vocoder;
+
+/// What can be chosen for a stream; a model's manifest has the defaults.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StreamOptions {
+    /// Frames of 20 ms made per turn, 1..=the network's target frames.
+    pub hop_frames: usize,
+    /// Denoising steps per turn, 1..=1000.
+    pub steps: usize,
+    /// Frames of its own past the model hears, at most the network's context frames.
+    pub context_frames: usize,
+    /// How a step is taken.
+    pub sampler: SamplerKind,
+    /// Where the steps lie.
+    pub spacing: Spacing,
+    /// Guidance weight; 1 is one network call a step.
+    pub guidance: f64,
+    /// Fixes all noise: the same events, options and seed give the same samples on the same machine.
+    pub seed: u64,
+}
+
+impl StreamOptions {
+    /// The model's own choice for whole songs.
+    pub fn song(bundle: &Bundle) -> Self {
+        let m = bundle.manifest();
+        Self::with(bundle, m.song.hop_frames, m.song.steps, m.song.context_frames)
+    }
+
+    /// The model's own choice for playing live, if it can.
+    pub fn live(bundle: &Bundle) -> Option<Self> {
+        let live = bundle.manifest().live?;
+        Some(Self::with(bundle, live.hop_frames, live.steps, live.context_frames))
+    }
+
+    fn with(
+        bundle: &Bundle,
+        hop_frames: usize,
+        steps: usize,
+        context_frames: Option<usize>,
+    ) -> Self {
+        let context_frames = context_frames.unwrap_or(bundle.manifest().network.context_frames);
+        let s = bundle.manifest().sampling;
+        let (sampler, spacing, guidance) = (s.sampler, s.spacing, s.guidance);
+        Self { hop_frames, steps, context_frames, sampler, spacing, guidance, seed: 0 }
+    }
+}
+
+/// Why a stream cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The model cannot be loaded.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The engine or an option refused.
+    #[error(transparent)]
+    Denoise(#[from] DenoiseError),
+    /// A hop the model was not made for.
+    #[error("a hop of {found} frames ({ms} ms); this model makes 1 to {max} frames of 20 ms", ms = found * 20)]
+    Hop {
+        /// Frames asked for.
+        found: usize,
+        /// The network's target frames.
+        max: usize,
+    },
+}
+
+/// One hop's result; borrowed until the next.
+#[derive(Debug, Clone, Copy)]
+pub struct Hop<'a> {
+    /// The hop's first frame.
+    pub start: FrameIdx,
+    /// Natural-log mel [hop_frames, 128].
+    pub mel: &'a [f32],
+    /// Samples [hop_frames * 320] at 16 kHz.
+    pub samples: &'a [f32],
+    /// What the token limit cost.
+    pub report: EncodeReport,
+}
+
+/// A stream of sound from a stream of note events.
+#[derive(Debug)]
+pub struct Streamer {
+    options: StreamOptions,
+    tokens: TokenOptions,
+    range: FeatureRange,
+    timeline: Timeline,
+    network: Network,
+    sampler: Sampler,
+    schedule: Schedule,
+    vocoder: Vocoder,
+    gate: Option<Gate>,
+    gate_settings: Option<GateSettings>,
+    /// The hop's events, for the gate.
+    events: Vec<NoteEvent>,
+    position: FrameIdx,
+    hops: u64,
+    ids: Vec<u32>,
+    /// The last frames in network scale, at most `context_frames`.
+    context: Vec<f32>,
+    /// The hop in network scale, later its mel in nats.
+    frames: Vec<f32>,
+    samples: Vec<f32>,
+    report: EncodeReport,
+}
+
+impl Streamer {
+    /// Loads the model and prepares the schedule.
+    ///
+    /// # Errors
+    /// [`StreamError`] naming what does not fit.
+    pub fn new(bundle: &Bundle, options: StreamOptions) -> Result<Self, StreamError> {
+        let manifest = bundle.manifest();
+        let max = manifest.network.target_frames;
+        let sampler = Sampler::new(SamplerOptions {
+            prediction: manifest.sampling.prediction,
+            clip_x0: manifest.sampling.clip_x0,
+            ..SamplerOptions::default()
+        });
+        let mut streamer = Self {
+            tokens: manifest.tokens.clone(),
+            range: manifest.mel.range,
+            timeline: Timeline::new(&manifest.tokens),
+            vocoder: bundle.vocoder()?,
+            gate: None,
+            gate_settings: manifest.gate,
+            events: Vec::with_capacity(256),
+            context: Vec::with_capacity((manifest.network.context_frames + max) * MEL_BINS),
+            frames: vec![],
+            samples: vec![],
+            position: FrameIdx(0),
+            hops: 0,
+            ids: Vec::with_capacity(manifest.network.max_tokens),
+            report: EncodeReport::default(),
+            network: bundle.network()?,
+            schedule: Schedule::new(options.steps, options.spacing)?,
+            options,
+            sampler,
+        };
+        streamer.restart(options)?;
+        Ok(streamer)
+    }
+
+    /// Forgets every event and all sound, and starts again at 0 with other options.
+    ///
+    /// # Errors
+    /// [`StreamError`] for an option that does not fit.
+    pub fn restart(&mut self, options: StreamOptions) -> Result<(), StreamError> {
+        let max = self.network.config().target_frames;
+        if !(1..=max).contains(&options.hop_frames) {
+            return Err(StreamError::Hop { found: options.hop_frames, max });
+        }
+        self.schedule = Schedule::new(options.steps, options.spacing)?;
+        self.network.film_table(&self.schedule)?;
+        self.sampler.options.kind = options.sampler;
+        self.sampler.options.guidance_weight = options.guidance;
+        self.vocoder.restart(options.seed)?;
+        self.timeline = Timeline::new(&self.tokens);
+        self.gate = self.gate_settings.map(Gate::new);
+        self.context.clear();
+        self.frames.resize(options.hop_frames * MEL_BINS, 0.0);
+        self.samples.resize(options.hop_frames * HOP_SAMPLES, 0.0);
+        (self.position, self.hops) = (FrameIdx(0), 0);
+        self.options = options;
+        Ok(())
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &StreamOptions {
+        &self.options
+    }
+
+    /// The first frame of the next hop.
+    pub fn position(&self) -> FrameIdx {
+        self.position
+    }
+
+    /// Adds an event, in any order; one that comes too late happens at the start of the next hop.
+    pub fn push(&mut self, event: NoteEvent) {
+        self.timeline.push(event);
+    }
+
+    /// Makes the next hop.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn hop(&mut self) -> Result<Hop<'_>, StreamError> {
+        self.encode()?;
+        self.denoise()?;
+        self.vocode()
+    }
+
+    /// The first third of [`Self::hop`], for who measures them apart: notes and past -> the network's memory.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn encode(&mut self) -> Result<(), StreamError> {
+        let end = FrameIdx(self.position.0 + self.options.hop_frames as u64);
+        let cut = self.timeline.cut(self.position.step(), end.step());
+        self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
+        self.events.clear();
+        for (_, event) in cut.events {
+            self.events.push(*event);
+            let at = (event.time_s * f64::from(SAMPLE_RATE_HZ)).round_ties_even() as u64;
+            self.vocoder.event(SamplePos(at.max(self.position.start().0)), event);
+        }
+        Ok(self.network.encode(&self.ids, &self.context)?)
+    }
+
+    /// The second third: noise -> the hop's frames, K steps.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn denoise(&mut self) -> Result<(), StreamError> {
+        let mut noise = SeededNoise::new(self.options.seed, self.hops);
+        let watch = &mut |_: usize, _: &mut [f32]| {};
+        self.sampler.sample(
+            &self.schedule,
+            &mut self.network,
+            &mut noise,
+            &mut self.frames,
+            watch,
+        )?;
+        if let Some(gate) = &mut self.gate {
+            gate.apply(self.position, &self.events, &mut self.frames);
+        }
+        let limit =
+            self.options.context_frames.min(self.network.config().context_frames) * MEL_BINS;
+        self.context.extend_from_slice(&self.frames);
+        let excess = self.context.len().saturating_sub(limit);
+        self.context.drain(..excess);
+        self.range.unscale_slice(&mut self.frames, true);
+        Ok(())
+    }
+
+    /// The last third: frames and notes -> samples.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn vocode(&mut self) -> Result<Hop<'_>, StreamError> {
+        let start = self.position;
+        self.vocoder.render(start, &self.frames, &mut self.samples)?;
+        self.position = FrameIdx(start.0 + self.options.hop_frames as u64);
+        self.hops += 1;
+        Ok(Hop { start, mel: &self.frames, samples: &self.samples, report: self.report })
+    }
+}

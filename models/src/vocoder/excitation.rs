@@ -1,0 +1,131 @@
+//! The score-informed excitation: a tone for every sounding note, from the notes alone. Knows no network and no mel frame.
+//!
+//! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vocoder/excitation.json`.
+
+use super::tables::Tables;
+use crate::notes::{NoteEvent, Voice};
+use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use std::sync::Arc;
+
+/// Samples of one gain step (10 ms).
+pub const BLOCK: usize = 160;
+/// A released note falls by a factor e in this time.
+const RELEASE_S: f64 = 0.25;
+/// A released note is forgotten below this level.
+const FORGET: f64 = 1e-3;
+/// A struck note does not fall below this level while it is held.
+const HELD_FLOOR: f64 = 0.02;
+/// Mel level below which the tones count as absent.
+const LEVEL_FLOOR: f32 = 0.02;
+/// Notes that can sound (or ring out) together; past that the oldest gives way.
+const VOICES: usize = 256;
+
+/// One sounding or releasing note.
+#[derive(Debug, Clone, Copy)]
+struct Tone {
+    voice: Voice,
+    /// Level at the key press, 0..=1.
+    level: f64,
+    /// First sample.
+    first: u64,
+    /// Samples from the key press to the release, once it is known.
+    down: Option<u64>,
+}
+
+impl Tone {
+    /// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings, percussion.
+    fn struck(&self) -> bool {
+        matches!(self.voice.program, 0..=15 | 24..=39 | 45..=47 | 104..=108 | 112..=119)
+    }
+
+    /// Level `n` samples after the key press.
+    fn envelope(&self, n: u64) -> f64 {
+        let rate = f64::from(SAMPLE_RATE_HZ);
+        let mut level = self.level;
+        if self.struck() {
+            let held = self.down.map_or(n, |down| n.min(down)) as f64 / rate;
+            let decay_s = 1.5 * ((60.0 - f64::from(self.voice.key)) / 24.0).exp2();
+            level *= (-held / decay_s).exp().max(HELD_FLOOR);
+        }
+        match self.down {
+            Some(down) if n > down => level * (-((n - down) as f64) / (RELEASE_S * rate)).exp(),
+            _ => level,
+        }
+    }
+
+    /// The sample after the last one, `u64::MAX` while the key is down.
+    fn last(&self) -> u64 {
+        let tail = (-FORGET.ln() * RELEASE_S * f64::from(SAMPLE_RATE_HZ)) as u64;
+        self.down.map_or(u64::MAX, |down| self.first + down + tail)
+    }
+}
+
+/// The tones of all notes, rendered hop by hop. The same events give the same samples however the stream is cut.
+#[derive(Debug)]
+pub struct Excitation {
+    tables: Arc<Tables>,
+    tones: Vec<Tone>,
+}
+
+impl Excitation {
+    /// Silence.
+    pub fn new(tables: Arc<Tables>) -> Self {
+        Self { tables, tones: Vec::with_capacity(VOICES) }
+    }
+
+    /// Takes a note event that happens at `at`. Drums have no tone.
+    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
+        if event.voice.is_drum {
+            return;
+        }
+        for tone in self.tones.iter_mut().filter(|t| t.voice == event.voice && t.down.is_none()) {
+            tone.down = Some(at.0.saturating_sub(tone.first));
+        }
+        if event.velocity > 0 {
+            if self.tones.len() == VOICES {
+                self.tones.remove(0);
+            }
+            let level = f64::from(event.velocity) / 127.0;
+            self.tones.push(Tone { voice: event.voice, level, first: at.0, down: None });
+        }
+    }
+
+    /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], and their mel
+    /// `levels` [blocks, 128] (magnitude, at each block's end).
+    pub fn render(&mut self, start: SamplePos, tones: &mut [f32], levels: &mut [f32]) {
+        tones.fill(0.0);
+        levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
+        let end = start.0 + tones.len() as u64;
+        for tone in &self.tones {
+            let Some((wave, profile)) = self.tables.key(tone.voice.key) else { continue };
+            add_wave(tone, wave, start.0, tones);
+            for (b, level) in levels.chunks_exact_mut(MEL_BINS).enumerate() {
+                let block_end = start.0 + ((b + 1) * BLOCK) as u64;
+                if block_end > tone.first && block_end <= tone.last() {
+                    let power = tone.envelope(block_end - tone.first).powi(2) as f32;
+                    level.iter_mut().zip(profile).for_each(|(l, p)| *l += power * p * p);
+                }
+            }
+        }
+        levels.iter_mut().for_each(|l| *l = l.sqrt());
+        self.tones.retain(|t| t.last() > end);
+    }
+
+    /// Forgets every note at once.
+    pub fn clear(&mut self) {
+        self.tones.clear();
+    }
+}
+
+/// Adds one tone's part of the samples from `start`.
+fn add_wave(tone: &Tone, wave: &[f32], start: u64, out: &mut [f32]) {
+    let step = Tables::turns_per_sample(tone.voice.key);
+    let from = tone.first.max(start);
+    let to = tone.last().min(start + out.len() as u64);
+    for (at, sample) in (start..).zip(out.iter_mut()) {
+        if (from..to).contains(&at) {
+            let n = at - tone.first;
+            *sample += (tone.envelope(n) * Tables::read(wave, n as f64 * step)) as f32;
+        }
+    }
+}

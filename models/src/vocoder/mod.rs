@@ -1,0 +1,173 @@
+//! Mel frames and the notes behind them -> samples, hop by hop, without look-ahead. Knows no denoiser and no device.
+//!
+//! The notes say where the tones are (`excitation`), the mel says how loud each band is, a small network (`network`)
+//! corrects what the two together get wrong, and `filter` shapes tones and noise by the result. Each sample depends only
+//! on notes and frames up to its own 20 ms frame, and hops of any length give the same sound as the whole.
+
+pub mod excitation;
+mod filter;
+mod network;
+pub mod tables;
+
+use crate::denoise::DenoiseError;
+use crate::denoise::noise::{NoiseSource, SeededNoise};
+use crate::graph::{OUTPUTS, VocoderConfig};
+use crate::notes::NoteEvent;
+use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SamplePos};
+use excitation::{BLOCK, Excitation};
+use filter::{BlockFilter, SOURCES};
+use network::VocoderNetwork;
+use std::sync::Arc;
+use tables::Tables;
+
+/// Blocks of 10 ms in a frame.
+const BLOCKS: usize = HOP_SAMPLES / BLOCK;
+/// Nats the network's inputs are divided by.
+const INPUT_SCALE: f32 = 1.0 / 8.0;
+/// Gains stay in this range of nats.
+const GAIN_RANGE: (f32, f32) = (-14.0, 6.0);
+/// Where the untrained network puts the noise, in nats above the mel.
+const NOISE_START: f32 = -1.5;
+/// Keeps the vocoder's noise apart from the denoiser's.
+const NOISE_KEY: u64 = 0x766f_636f_6465_7200;
+
+/// The vocoder with all it remembers of the stream.
+#[derive(Debug)]
+pub struct Vocoder {
+    tables: Arc<Tables>,
+    network: VocoderNetwork,
+    excitation: Excitation,
+    filter: BlockFilter,
+    seed: u64,
+    /// The last frame [128], empty before the first.
+    last_mel: Vec<f32>,
+    tones: Vec<f32>,
+    noise: Vec<f32>,
+    /// [blocks, 128] in nats.
+    log_levels: Vec<f32>,
+    inputs: [Vec<f32>; 2],
+    corrections: Vec<f32>,
+    gains: Vec<f32>,
+}
+
+impl Vocoder {
+    /// Loads the network from ONNX bytes, with noise seed 0.
+    ///
+    /// # Errors
+    /// As [`crate::denoise::network::Network::load`], for the graph `vocoder`.
+    pub fn load(config: VocoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
+        let tables = Arc::new(Tables::new());
+        Ok(Self {
+            network: VocoderNetwork::load(config, bytes)?,
+            excitation: Excitation::new(tables.clone()),
+            filter: BlockFilter::new(tables.clone()),
+            tables,
+            seed: NOISE_KEY,
+            last_mel: vec![],
+            tones: vec![],
+            noise: vec![],
+            log_levels: vec![],
+            inputs: [vec![], vec![]],
+            corrections: vec![],
+            gains: vec![0.0; SOURCES * MEL_BINS],
+        })
+    }
+
+    /// Takes a note event at `at`, which lies in the hop that is rendered next.
+    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
+        self.excitation.event(at, event);
+    }
+
+    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out` [T * 320] samples.
+    ///
+    /// # Errors
+    /// Whatever the engine says; nothing else can fail.
+    pub fn render(
+        &mut self,
+        start: FrameIdx,
+        mel: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), DenoiseError> {
+        let seed = self.seed;
+        self.render_with(start, mel, |frame, noise| SeededNoise::new(seed, frame).start(noise), out)
+    }
+
+    /// [`Self::render`] with any source of noise, which fills the 320 samples of a frame.
+    fn render_with(
+        &mut self,
+        start: FrameIdx,
+        mel: &[f32],
+        noise_of: impl Fn(u64, &mut [f32]),
+        out: &mut [f32],
+    ) -> Result<(), DenoiseError> {
+        let frames = mel.len() / MEL_BINS;
+        let samples = frames * HOP_SAMPLES;
+        self.tones.resize(samples, 0.0);
+        self.noise.resize(samples, 0.0);
+        self.log_levels.resize(frames * BLOCKS * MEL_BINS, 0.0);
+        self.corrections.resize(frames * OUTPUTS, 0.0);
+        self.excitation.render(start.start(), &mut self.tones, &mut self.log_levels);
+        self.log_levels.iter_mut().for_each(|l| *l = l.ln());
+        for (frame, noise) in (start.0..).zip(self.noise.chunks_exact_mut(HOP_SAMPLES)) {
+            noise_of(frame, noise);
+        }
+        let [log_mel, log_levels] = &mut self.inputs;
+        log_mel.clear();
+        log_mel.extend(mel.iter().map(|v| v * INPUT_SCALE));
+        log_levels.clear();
+        let frame_ends = self.log_levels.chunks_exact(MEL_BINS).skip(BLOCKS - 1).step_by(BLOCKS);
+        log_levels.extend(frame_ends.flatten().map(|v| v * INPUT_SCALE));
+        self.network.run(log_mel, log_levels, &mut self.corrections)?;
+        for (i, frame) in mel.chunks_exact(MEL_BINS).enumerate() {
+            if self.last_mel.is_empty() {
+                self.last_mel.extend_from_slice(frame);
+            }
+            for block in 0..BLOCKS {
+                self.block(i * BLOCKS + block, (block + 1) as f32 / BLOCKS as f32, frame, out);
+            }
+            self.last_mel.copy_from_slice(frame);
+        }
+        Ok(())
+    }
+
+    /// Renders block `at` of the hop, whose end lies at `share` of the way from the last frame's centre to this one's.
+    fn block(&mut self, at: usize, share: f32, frame: &[f32], out: &mut [f32]) {
+        let part = |all: &[f32], size: usize| at * size..((at + 1) * size).min(all.len());
+        let levels = self.log_levels.get(part(&self.log_levels, MEL_BINS)).unwrap_or_default();
+        let sources = SOURCES * MEL_BINS;
+        let corrections =
+            self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
+        let (tone, noise) = self.gains.split_at_mut(MEL_BINS);
+        let (tone_by, noise_by) = corrections.split_at(MEL_BINS.min(corrections.len()));
+        let mel = self.last_mel.iter().zip(frame).map(|(a, b)| a + share * (b - a));
+        let levels = levels.iter().zip(&self.tables.noise_log_level);
+        let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
+        for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
+            mel.zip(levels).zip(gains)
+        {
+            *tone = (mel - tones + tone_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+        }
+        let range = part(&self.tones, BLOCK);
+        let tones = self.tones.get(range.clone()).unwrap_or_default();
+        let noise = self.noise.get(range.clone()).unwrap_or_default();
+        if let Some(out) = out.get_mut(range) {
+            self.filter.process(&self.gains, [tones, noise], out);
+        }
+    }
+
+    /// Forgets notes and past; `seed` fixes the noise from here on.
+    ///
+    /// # Errors
+    /// None that a loaded network can give.
+    pub fn restart(&mut self, seed: u64) -> Result<(), DenoiseError> {
+        self.seed = seed ^ NOISE_KEY;
+        self.excitation.clear();
+        self.filter.reset();
+        self.last_mel.clear();
+        self.network.reset()
+    }
+}
+
+#[cfg(test)]
+mod tests;

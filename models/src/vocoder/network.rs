@@ -1,0 +1,62 @@
+//! The vocoder's network run by tract, frame after frame, its convolution history kept. Knows no audio.
+
+use crate::denoise::DenoiseError;
+use crate::engine::Plan;
+use crate::graph::{HISTORY, OUTPUTS, VocoderConfig, check_vocoder};
+use crate::units::MEL_BINS;
+use tract_onnx::prelude::*;
+
+/// The network with the history of its convolutions.
+#[derive(Debug)]
+pub struct VocoderNetwork {
+    config: VocoderConfig,
+    plan: Plan,
+    states: TVec<TValue>,
+}
+
+impl VocoderNetwork {
+    /// Loads the graph from ONNX bytes.
+    ///
+    /// # Errors
+    /// [`DenoiseError::Graph`] when it is not the graph `config` describes, [`DenoiseError::Engine`] when tract refuses it.
+    pub fn load(config: VocoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
+        let plan = Plan::load("vocoder", bytes, |model| check_vocoder(&config, model))?;
+        let mut network = Self { config, plan, states: tvec![] };
+        network.reset()?;
+        Ok(network)
+    }
+
+    /// Forgets the past.
+    ///
+    /// # Errors
+    /// None that a loaded network can give.
+    pub fn reset(&mut self) -> Result<(), DenoiseError> {
+        let zeros = vec![0.0f32; HISTORY * self.config.width];
+        let state = self.plan.input(&[1, HISTORY, self.config.width], &zeros)?;
+        self.states = std::iter::repeat_n(state, self.config.blocks).collect();
+        Ok(())
+    }
+
+    /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise, 128] in nats into `out`.
+    ///
+    /// # Errors
+    /// Whatever tract says; the history then stays as it was.
+    pub fn run(
+        &mut self,
+        log_mel: &[f32],
+        log_levels: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), DenoiseError> {
+        let frames = log_mel.len() / MEL_BINS;
+        let shape = [1, frames, MEL_BINS];
+        let mut inputs =
+            tvec![self.plan.input(&shape, log_mel)?, self.plan.input(&shape, log_levels)?];
+        inputs.extend(self.states.iter().cloned());
+        let mut results = self.plan.run(inputs)?;
+        out.copy_from_slice(self.plan.floats(&results[0], out.len())?);
+        debug_assert_eq!(out.len(), frames * OUTPUTS);
+        results.remove(0);
+        self.states = results;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The vocoder against its Python twin (tests/vectors, made by models/training/timbre_training/vectors.py), and against itself.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::graph::{Params, WeightFormat, build_vocoder};
+use crate::notes::Voice;
+use ndarray::{ArrayD, ArrayView1};
+use ndarray_npy::NpzReader;
+use prost::Message;
+use std::fs::File;
+
+fn vectors(name: &str) -> NpzReader<File> {
+    let path = format!("{}/../tests/vectors/{name}.npz", env!("CARGO_MANIFEST_DIR"));
+    NpzReader::new(File::open(path).unwrap()).unwrap()
+}
+
+fn array<T: ndarray_npy::ReadableElement>(npz: &mut NpzReader<File>, name: &str) -> ArrayD<T> {
+    npz.by_name(name).unwrap()
+}
+
+/// The notes of the vectors as events in time order with their samples.
+fn events() -> Vec<(u64, NoteEvent)> {
+    let notes: ArrayD<f64> = array(&mut vectors("excitation"), "notes");
+    let mut events = vec![];
+    for note in notes.rows() {
+        let note: ArrayView1<f64> = note;
+        let voice = Voice { is_drum: note[5] > 0.0, program: note[2] as u8, key: note[3] as u8 };
+        for (time_s, velocity) in [(note[0], note[4] as u8), (note[1], 0)] {
+            let at = (time_s * 16_000.0).round_ties_even() as u64;
+            events.push((at, NoteEvent { time_s, voice, velocity }));
+        }
+    }
+    events.sort_by_key(|(at, event)| (*at, event.velocity > 0));
+    events
+}
+
+fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
+    let mut npz = vectors("vocoder");
+    let config = VocoderConfig { width: 16, blocks: 2 };
+    let mut params = Params::new();
+    for (name, shape) in config.parameters() {
+        let values: ArrayD<f32> = array(&mut npz, &format!("weights.{name}"));
+        assert_eq!(values.shape(), shape);
+        params.insert(name, shape, values.into_iter().collect());
+    }
+    let graph = build_vocoder(&config, &params, WeightFormat::F32).unwrap();
+    let vocoder = Vocoder::load(config, &graph.encode_to_vec()).unwrap();
+    (vocoder, array(&mut npz, "log_mel"), array(&mut npz, "noise"), array(&mut npz, "audio"))
+}
+
+/// Renders the vectors' mel in hops of the lengths that `hops` gives in turn.
+fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
+    let (mut vocoder, mel, noise, audio) = random_vocoder();
+    let (mel, noise) = (mel.into_raw_vec_and_offset().0, noise.into_raw_vec_and_offset().0);
+    let events = events();
+    let mut out = vec![0.0; noise.len()];
+    let (mut from, frames) = (0, mel.len() / MEL_BINS);
+    for hop in hops.iter().cycle() {
+        if from == frames {
+            break;
+        }
+        let to = (from + hop).min(frames);
+        let samples = from * HOP_SAMPLES..to * HOP_SAMPLES;
+        for (at, event) in &events {
+            if samples.contains(&(*at as usize)) {
+                vocoder.event(SamplePos(*at), event);
+            }
+        }
+        let noise_of = |frame: u64, out: &mut [f32]| {
+            out.copy_from_slice(&noise[frame as usize * HOP_SAMPLES..][..HOP_SAMPLES]);
+        };
+        let mel = &mel[from * MEL_BINS..to * MEL_BINS];
+        vocoder.render_with(FrameIdx(from as u64), mel, noise_of, &mut out[samples]).unwrap();
+        from = to;
+    }
+    (out, audio.into_raw_vec_and_offset().0)
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn excitation_agrees_with_its_python_twin() {
+    let mut npz = vectors("excitation");
+    let (tones, levels): (ArrayD<f32>, ArrayD<f32>) =
+        (array(&mut npz, "tones"), array(&mut npz, "levels"));
+    let (tones, levels) = (tones.into_raw_vec_and_offset().0, levels.into_raw_vec_and_offset().0);
+    let mut excitation = Excitation::new(Arc::new(Tables::new()));
+    events().iter().for_each(|(at, event)| excitation.event(SamplePos(*at), event));
+    let mut ours = (vec![0.0; tones.len()], vec![0.0; levels.len()]);
+    excitation.render(SamplePos(0), &mut ours.0, &mut ours.1);
+    assert!(worst(&ours.0, &tones) < 1e-5, "{}", worst(&ours.0, &tones));
+    let largest = levels.iter().fold(0.0f32, |a, b| a.max(*b));
+    assert!(worst(&ours.1, &levels) < 1e-4 * largest, "{}", worst(&ours.1, &levels));
+}
+
+#[test]
+fn the_whole_vocoder_agrees_with_its_python_twin() {
+    let (ours, theirs) = rendered(&[24]);
+    let loudest = theirs.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    assert!(loudest > 0.01);
+    assert!(worst(&ours, &theirs) < 1e-3 * loudest, "{} of {loudest}", worst(&ours, &theirs));
+}
+
+#[test]
+fn streamed_in_any_hops_is_the_whole() {
+    let (whole, _) = rendered(&[24]);
+    for hops in [&[1][..], &[2], &[5], &[1, 7, 3]] {
+        let (streamed, _) = rendered(hops);
+        assert!(worst(&streamed, &whole) < 1e-5, "{hops:?}: {}", worst(&streamed, &whole));
+    }
+}
