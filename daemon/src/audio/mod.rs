@@ -1,0 +1,4 @@
+//! Sound outside the model: rate conversion and the sound device. Knows no notes and no model.
+
+pub mod device;
+pub mod resample;

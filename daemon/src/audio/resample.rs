@@ -1,0 +1,203 @@
+//! Rate conversion of one channel with the converter's delay taken out, so that onsets stay in place. Knows no files.
+
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Fft, FixedSync, Indexing, Resampler};
+
+/// Input samples that are converted at a time, at least; a longer block has a steeper filter.
+const BLOCK: usize = 1024;
+
+/// A rate conversion that cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot convert {from_hz} Hz to {to_hz} Hz: {reason}")]
+pub struct ResampleError {
+    from_hz: u32,
+    to_hz: u32,
+    reason: String,
+}
+
+/// Converts a stream from one rate to another. The first sample out is the first sample in.
+#[derive(Debug)]
+pub struct StreamResampler {
+    from_hz: u32,
+    to_hz: u32,
+    /// None where both rates are the same.
+    converter: Option<Fft<f32>>,
+    /// Input that does not fill a block yet.
+    waiting: Vec<f32>,
+    block: Vec<f32>,
+    /// Samples of the converter's delay that are still to be dropped.
+    to_drop: usize,
+    taken: u64,
+    given: u64,
+}
+
+impl StreamResampler {
+    /// A conversion at its start.
+    ///
+    /// # Errors
+    /// A rate of 0.
+    pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, ResampleError> {
+        let converter = match from_hz == to_hz {
+            true => None,
+            false => Some(converter(from_hz, to_hz)?),
+        };
+        let to_drop = converter.as_ref().map_or(0, Resampler::output_delay);
+        let block = vec![0.0; converter.as_ref().map_or(0, Resampler::output_frames_max)];
+        Ok(Self { from_hz, to_hz, converter, waiting: vec![], block, to_drop, taken: 0, given: 0 })
+    }
+
+    /// Takes the next samples and appends to `out` what is ready.
+    ///
+    /// # Errors
+    /// None that fitting lengths can give.
+    pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), ResampleError> {
+        self.taken += samples.len() as u64;
+        self.waiting.extend_from_slice(samples);
+        self.convert(out)
+    }
+
+    /// Appends what is left: afterwards `out` has as many samples as all input was long, to the nearest sample.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), ResampleError> {
+        let wanted = length(self.taken, self.from_hz, self.to_hz);
+        while self.given < wanted {
+            let silence = self.converter.as_ref().map_or(1, Resampler::input_frames_next);
+            self.waiting.resize(self.waiting.len() + silence, 0.0);
+            self.convert(out)?;
+        }
+        out.truncate(out.len().saturating_sub((self.given - wanted) as usize));
+        self.given = wanted;
+        Ok(())
+    }
+
+    fn convert(&mut self, out: &mut Vec<f32>) -> Result<(), ResampleError> {
+        let Some(converter) = &mut self.converter else {
+            self.given += self.waiting.len() as u64;
+            out.append(&mut self.waiting);
+            return Ok(());
+        };
+        let (from_hz, to_hz) = (self.from_hz, self.to_hz);
+        let failed = |reason: String| ResampleError { from_hz, to_hz, reason };
+        let mut start = 0;
+        while self.waiting.len() - start >= converter.input_frames_next() {
+            let frames = self.waiting.len() - start;
+            let input = InterleavedSlice::new(&self.waiting[start..], 1, frames)
+                .map_err(|e| failed(e.to_string()))?;
+            let room = self.block.len();
+            let mut output = InterleavedSlice::new_mut(&mut self.block, 1, room)
+                .map_err(|e| failed(e.to_string()))?;
+            let (used, made) = converter
+                .process_into_buffer(&input, &mut output, None::<&Indexing>)
+                .map_err(|e| failed(e.to_string()))?;
+            start += used;
+            let dropped = self.to_drop.min(made);
+            self.to_drop -= dropped;
+            out.extend_from_slice(self.block.get(dropped..made).unwrap_or_default());
+            self.given += (made - dropped) as u64;
+        }
+        self.waiting.drain(..start);
+        Ok(())
+    }
+}
+
+/// A whole signal at another rate: as long as before, to the nearest sample.
+///
+/// # Errors
+/// A rate of 0.
+pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, ResampleError> {
+    let mut converter = StreamResampler::new(from_hz, to_hz)?;
+    let mut out = Vec::with_capacity(length(samples.len() as u64, from_hz, to_hz) as usize);
+    converter.push(samples, &mut out)?;
+    converter.finish(&mut out)?;
+    Ok(out)
+}
+
+/// Samples at `to_hz` that last as long as `samples` at `from_hz`.
+fn length(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
+    let (from, to) = (u128::from(from_hz.max(1)), u128::from(to_hz));
+    ((u128::from(samples) * to + from / 2) / from) as u64
+}
+
+/// An FFT converter whose blocks are even, so that its delay is a whole number of samples on both sides.
+fn converter(from_hz: u32, to_hz: u32) -> Result<Fft<f32>, ResampleError> {
+    let failed = |reason: String| ResampleError { from_hz, to_hz, reason };
+    if from_hz == 0 || to_hz == 0 {
+        return Err(failed("a rate of 0".to_owned()));
+    }
+    let (from, to) = (from_hz as usize, to_hz as usize);
+    let smallest = 2 * (from / gcd(from, to));
+    let block = BLOCK.next_multiple_of(smallest);
+    Fft::new(from, to, block, 1, FixedSync::Both).map_err(|e| failed(e.to_string()))
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_impulse_stays_in_place() {
+        let mut samples = vec![0.0; 16_000];
+        samples[8_000] = 1.0;
+        for rate_hz in [8_000, 22_050, 44_100, 48_000, 96_000, 192_000] {
+            let out = resample(&samples, 16_000, rate_hz).unwrap();
+            let at = (0..out.len()).max_by(|a, b| out[*a].abs().total_cmp(&out[*b].abs())).unwrap();
+            assert!(at.abs_diff(rate_hz as usize / 2) <= 1, "{rate_hz} Hz: sample {at}");
+        }
+    }
+
+    #[test]
+    fn a_sine_keeps_its_level() {
+        let sine: Vec<f32> =
+            (0..32_000).map(|n| (n as f32 * std::f32::consts::TAU / 16.0).sin()).collect();
+        for rate_hz in [44_100usize, 48_000] {
+            let out = resample(&sine, 16_000, rate_hz as u32).unwrap();
+            let middle = &out[rate_hz / 2..rate_hz * 3 / 2];
+            let power = middle.iter().map(|x| f64::from(x * x)).sum::<f64>() / middle.len() as f64;
+            let level_db = 10.0 * (power / 0.5).log10();
+            assert!(level_db.abs() < 0.1, "{rate_hz} Hz: {level_db} dB");
+        }
+    }
+
+    #[test]
+    fn the_length_is_exact() {
+        for samples in [0usize, 1, 159, 16_000, 16_001, 40_003] {
+            for rate_hz in [8_000u32, 11_025, 16_000, 44_100, 48_000] {
+                let out = resample(&vec![0.5; samples], 16_000, rate_hz).unwrap();
+                let exact = samples as f64 * f64::from(rate_hz) / 16_000.0;
+                assert!((out.len() as f64 - exact).abs() <= 0.5, "{samples} at {rate_hz} Hz");
+            }
+        }
+    }
+
+    #[test]
+    fn the_model_rate_is_left_alone() {
+        let samples: Vec<f32> = (0..999).map(|n| n as f32 / 999.0).collect();
+        assert_eq!(resample(&samples, 16_000, 16_000).unwrap(), samples);
+    }
+
+    #[test]
+    fn pieces_give_what_the_whole_gives() {
+        let samples: Vec<f32> = (0..9_999).map(|n| (n as f32 * 0.3).sin()).collect();
+        let whole = resample(&samples, 16_000, 44_100).unwrap();
+        let mut pieces = StreamResampler::new(16_000, 44_100).unwrap();
+        let mut out = vec![];
+        for piece in samples.chunks(321) {
+            pieces.push(piece, &mut out).unwrap();
+        }
+        pieces.finish(&mut out).unwrap();
+        assert_eq!(out, whole);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_refused() {
+        assert!(resample(&[0.0], 0, 48_000).is_err());
+    }
+}

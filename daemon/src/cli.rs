@@ -1,0 +1,211 @@
+//! The command line of `timbred`. Knows no command's work; ranges and defaults of what can be set come from `timbre-control`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use timbre_control::parameters::{GUIDANCE, HOP_MS, SEED, STEPS};
+use timbre_models::denoise::sampler::SamplerKind;
+use timbre_models::denoise::schedule::Spacing;
+
+use crate::error::EXIT_CODES;
+
+/// A neural synthesizer for MIDI: notes in, sound out, on an ordinary processor.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `timbred` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn MIDI files into sound files.
+    #[command(after_help = RENDER_HELP)]
+    Render(RenderArgs),
+    /// Play a short piece: to the sound device if there is one, else into demo.wav.
+    Demo(DemoArgs),
+    /// Look at tokens, models and spectrograms.
+    Inspect(InspectArgs),
+    /// Measure how fast a model runs on this machine.
+    Bench(BenchArgs),
+    /// Make a model bundle out of the weights of a training run (models/training).
+    Pack(PackArgs),
+}
+
+const RENDER_HELP: &str = "\
+Examples:
+  timbred render song.mid                       writes song.wav beside it
+  timbred render song.mid out.flac --rate 48000
+  timbred render a.mid b.mid c.mid -o folder    several files at once, on all cores
+  timbred render song.mid --live --hop-ms 40    as it would sound played live
+  timbred render song.mid mel.npy               the predicted log-mel instead of sound
+
+Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used,
+4 a model cannot be used, 5 an output cannot be written, 130 interrupted (nothing half-written stays).";
+
+/// Which model, and how it is sampled. Shared by every command that makes sound.
+#[derive(Debug, Clone, Args)]
+pub struct EngineArgs {
+    /// Model: the name of an installed one, or a folder with a manifest.toml [default: the bundled `live`].
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub model: Option<String>,
+    #[arg(long, value_name = "K", help = STEPS.help, value_parser = clap::value_parser!(u64).range(STEPS.whole_range()))]
+    /// See `parameters`.
+    pub steps: Option<u64>,
+    /// ddpm, ddpm:small, ddpm:medium:SHARE, ddim or dpm++2m [default: the model's].
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<SamplerKind>,
+    /// Where the steps lie: trailing, uniform_t or uniform_log_snr [default: the model's].
+    #[arg(long, value_name = "NAME")]
+    pub spacing: Option<Spacing>,
+    #[arg(long, value_name = "WEIGHT", help = GUIDANCE.help, value_parser = |s: &str| GUIDANCE.parse(s))]
+    /// See `parameters`.
+    pub guidance: Option<f64>,
+    #[arg(long, value_name = "MS", help = HOP_MS.help, value_parser = |s: &str| HOP_MS.parse(s))]
+    /// See `parameters`.
+    pub hop_ms: Option<f64>,
+    #[arg(long, value_name = "N", help = SEED.help, default_value_t = 0)]
+    /// See `parameters`.
+    pub seed: u64,
+    /// Use the model's live mode (short hops on its own past) instead of song mode.
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// How samples are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SampleFormat {
+    /// 16-bit whole numbers.
+    #[value(name = "16")]
+    I16,
+    /// 24-bit whole numbers.
+    #[value(name = "24")]
+    I24,
+    /// 32-bit floats (WAV only).
+    #[value(name = "32f")]
+    F32,
+}
+
+/// `timbred render`
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// MIDI files; with one of them, a last argument ending in .wav, .flac or .npy is the output.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Folder for the output [default: beside each MIDI file].
+    #[arg(short, long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// What the model and its sampling are.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Sample rate of the output in Hz, 8000 to 192000.
+    #[arg(long, value_name = "HZ", default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
+    pub rate: u32,
+    /// Sample format.
+    #[arg(long, value_enum, default_value = "16")]
+    pub format: SampleFormat,
+    /// Write FLAC instead of WAV where no output file is named.
+    #[arg(long)]
+    pub flac: bool,
+    /// Start at this second of the song (notes held there are struck anew).
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pub from: f64,
+    /// Stop at this second of the song.
+    #[arg(long, value_name = "SECONDS")]
+    pub to: Option<f64>,
+    /// Seconds that the last notes ring out.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub tail: f64,
+    /// Files rendered at the same time [default: the number of cores].
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// No progress bar.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `timbred demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// What the model and its sampling are.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Where to write when there is no sound device.
+    #[arg(long, default_value = "demo.wav", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Write the file even if there is a sound device.
+    #[arg(long)]
+    pub no_device: bool,
+}
+
+/// `timbred inspect`
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// What to look at.
+    #[command(subcommand)]
+    pub what: Inspect,
+}
+
+/// What `timbred inspect` can show.
+#[derive(Debug, Subcommand)]
+pub enum Inspect {
+    /// The note tokens a model would hear of a MIDI file, one list of ids a segment.
+    Tokens {
+        /// MIDI file.
+        file: PathBuf,
+        /// Model whose vocabulary is used [default: the bundled one].
+        #[arg(long, value_name = "NAME|FOLDER")]
+        model: Option<String>,
+        /// Frames of 20 ms in a segment [default: the model's song mode].
+        #[arg(long, value_name = "FRAMES")]
+        segment: Option<usize>,
+        /// JSON: {"segments": [{"frames": n, "ids": [...]}, ...]}.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A model's manifest, sizes and files, all verified.
+    Model {
+        /// Name or folder [default: the bundled one].
+        name: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The log-mel spectrogram of a WAV file.
+    Mel {
+        /// WAV file of any rate; several channels are averaged.
+        file: PathBuf,
+        /// `.npy` for the numbers [frames, 128], `.png` for a picture.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// `timbred bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Model [default: the bundled one].
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub model: Option<String>,
+    /// Hops measured for each line, 20 and up.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(20..))]
+    pub hops: u64,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `timbred pack`
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// Folder with denoiser.npz, vocoder.npz and manifest.toml, as the training's export writes it.
+    pub weights: PathBuf,
+    /// Folder of the bundle.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Keep the weights as they are instead of int8 per channel.
+    #[arg(long)]
+    pub f32: bool,
+}

@@ -1,0 +1,97 @@
+//! Everything a command can end with, and the exit code of each. The only place that knows exit codes.
+
+use std::path::{Path, PathBuf};
+
+use timbre_models::bundle::BundleError;
+use timbre_models::streamer::StreamError;
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file that was given and cannot be used. Exit code 3.
+    #[error("{path}: {reason}")]
+    Input {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model that cannot be used. Exit code 4.
+    #[error(transparent)]
+    Model(#[from] BundleError),
+    /// The stream refused an option or failed. Exit code 4.
+    #[error(transparent)]
+    Stream(StreamError),
+    /// Something that cannot be written. Exit code 5.
+    #[error("{path}: {reason}")]
+    Output {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The sound device refused. Exit code 6.
+    #[error("{0}")]
+    Audio(String),
+    /// Ctrl-C or SIGTERM. Exit code 130.
+    #[error("interrupted; nothing half-written was kept")]
+    Interrupted,
+    /// Arguments that contradict each other. Exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Several files of which some failed; each has been reported. Exit code 1.
+    #[error("{failed} of {all} files failed")]
+    Some {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
+}
+
+/// Shown at the end of `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used, \
+4 a model cannot be used, 5 an output cannot be written, 6 no sound device, 130 interrupted.";
+
+impl Error {
+    /// An input file and what is wrong with it.
+    pub fn input(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::Input { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// An output file and what is wrong with it.
+    pub fn output(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::Output { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// In words, with the file it is about where the error itself names none.
+    pub fn about(&self, path: &Path) -> String {
+        match self {
+            Self::Input { .. } | Self::Output { .. } => self.to_string(),
+            _ => format!("{}: {self}", path.display()),
+        }
+    }
+
+    /// The exit code, as in [`EXIT_CODES`].
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Some { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::Input { .. } => 3,
+            Self::Model(_) | Self::Stream(_) => 4,
+            Self::Output { .. } => 5,
+            Self::Audio(_) => 6,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(e: StreamError) -> Self {
+        match e {
+            StreamError::Bundle(e) => Self::Model(e),
+            e => Self::Stream(e),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `timbred inspect mel`: a WAV file -> its log-mel as numbers or as a picture. Knows no model.
+
+use std::io::Write;
+use std::path::Path;
+
+use hound::{SampleFormat, WavReader};
+use image::{ImageFormat, Rgb, RgbImage};
+use timbre_models::mel::{FeatureRange, MelFrontEnd};
+use timbre_models::units::{MEL_BINS, SAMPLE_RATE_HZ};
+
+use super::colour::colour;
+use crate::audio::resample::resample;
+use crate::error::Error;
+use crate::render::output::write_mel;
+use crate::whole_file::WholeFile;
+
+/// Rates that are read (Hz).
+const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+/// Width the picture grows towards while its frames have more than the smallest width.
+const WIDTH: usize = 1_200;
+/// Pixels of a frame, at least and at most.
+const FRAME_PIXELS: (usize, usize) = (2, 8);
+/// Pixels of a band.
+const BAND_PIXELS: usize = 3;
+/// Columns beyond this share one: their mean is drawn.
+const MAX_COLUMNS: usize = 8_000;
+
+pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
+    let ending = out.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let picture = match ending.as_deref() {
+        Some("png") => true,
+        Some("npy") => false,
+        _ => {
+            return Err(Error::Usage(format!(
+                "--out {}: wanted a .png or .npy file",
+                out.display()
+            )));
+        }
+    };
+    let (samples, rate_hz) = read_mono(file)?;
+    let samples = resample(&samples, rate_hz, SAMPLE_RATE_HZ).map_err(|e| Error::input(file, e))?;
+    let mel = MelFrontEnd::new().log_mel(&samples);
+    let mut whole = WholeFile::create(out)?;
+    match picture {
+        true => {
+            let mut bytes = std::io::Cursor::new(vec![]);
+            let drawn = draw(&mel).write_to(&mut bytes, ImageFormat::Png);
+            drawn.map_err(|e| whole.failed(e))?;
+            whole.file().write_all(bytes.get_ref()).map_err(|e| whole.failed(e))?;
+        }
+        false => write_mel(&mut whole, &mel)?,
+    }
+    whole.keep()?;
+    let frames = mel.len() / MEL_BINS;
+    super::print(&format!("{}: {frames} frames of 20 ms, {MEL_BINS} bands\n", out.display()))
+}
+
+/// The samples of a WAV file, channels averaged, and their rate.
+fn read_mono(file: &Path) -> Result<(Vec<f32>, u32), Error> {
+    let unread = |e: hound::Error| Error::input(file, format!("{e}; wanted a whole WAV file"));
+    if file.is_dir() {
+        return Err(Error::input(file, "is a folder; name a WAV file in it"));
+    }
+    let reader = WavReader::open(file).map_err(unread)?;
+    let spec = reader.spec();
+    if !RATES_HZ.contains(&spec.sample_rate) {
+        let (found, wanted) = (spec.sample_rate, RATES_HZ);
+        return Err(Error::input(file, format!("a rate of {found} Hz, wanted {wanted:?} Hz")));
+    }
+    let samples: Vec<f32> = match spec.sample_format {
+        SampleFormat::Float => reader.into_samples::<f32>().collect::<Result<_, _>>(),
+        SampleFormat::Int => {
+            let scale = (0.5f64.powi(i32::from(spec.bits_per_sample) - 1)) as f32;
+            reader.into_samples::<i32>().map(|s| s.map(|s| s as f32 * scale)).collect()
+        }
+    }
+    .map_err(unread)?;
+    if let Some(at) = samples.iter().position(|x| !x.is_finite()) {
+        return Err(Error::input(file, format!("sample {at} is no number; export the file again")));
+    }
+    let channels = usize::from(spec.channels.max(1));
+    let mono: Vec<f32> =
+        samples.chunks_exact(channels).map(|c| c.iter().sum::<f32>() / channels as f32).collect();
+    match mono.is_empty() {
+        true => Err(Error::input(file, "no samples in it; nothing to show")),
+        false => Ok((mono, spec.sample_rate)),
+    }
+}
+
+/// Time to the right, low bands at the bottom, the range of the published models from black to white.
+fn draw(mel: &[f32]) -> RgbImage {
+    let frames = mel.len() / MEL_BINS;
+    let shared = frames.div_ceil(MAX_COLUMNS).max(1);
+    let columns: Vec<Vec<f32>> = mel.chunks(shared * MEL_BINS).map(mean_frame).collect();
+    let wide = (WIDTH / columns.len().max(1)).clamp(FRAME_PIXELS.0, FRAME_PIXELS.1);
+    let range = FeatureRange::default();
+    let size = (columns.len() * wide, MEL_BINS * BAND_PIXELS);
+    RgbImage::from_fn(size.0 as u32, size.1 as u32, |x, y| {
+        let band = MEL_BINS - 1 - (y as usize / BAND_PIXELS).min(MEL_BINS - 1);
+        let column = columns.get(x as usize / wide);
+        let log_mel = column.and_then(|c| c.get(band)).copied().unwrap_or_default();
+        Rgb(colour((range.scale_clipped(log_mel) + 1.0) / 2.0))
+    })
+}
+
+fn mean_frame(frames: &[f32]) -> Vec<f32> {
+    let count = (frames.len() / MEL_BINS).max(1) as f32;
+    let band = |b: usize| frames.iter().skip(b).step_by(MEL_BINS).sum::<f32>() / count;
+    (0..MEL_BINS).map(band).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn low_bands_are_at_the_bottom_and_time_goes_right() {
+        let floor = FeatureRange::default().min as f32;
+        let mut mel = vec![floor; 10 * MEL_BINS];
+        mel[9 * MEL_BINS] = 4.0;
+        let picture = draw(&mel);
+        let (width, height) = picture.dimensions();
+        assert_eq!((width, height), (80, 384));
+        assert_eq!(picture.get_pixel(width - 1, height - 1).0, colour(1.0));
+        assert_eq!(picture.get_pixel(0, 0).0, colour(0.0));
+    }
+
+    #[test]
+    fn long_pieces_share_columns() {
+        let mel = vec![1.0; 20_000 * MEL_BINS];
+        assert!(draw(&mel).width() <= 2 * MAX_COLUMNS as u32);
+    }
+}

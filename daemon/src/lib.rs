@@ -1,0 +1,15 @@
+//! `timbred`: the commands, and the devices they use. What turns notes into sound is in `timbre-models`.
+
+pub mod audio;
+pub mod bench;
+pub mod cli;
+pub mod demo;
+pub mod error;
+pub mod inspect;
+pub mod interrupt;
+pub mod models;
+pub mod options;
+pub mod pack;
+pub mod render;
+pub mod songs;
+pub mod whole_file;

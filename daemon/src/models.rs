@@ -1,0 +1,24 @@
+//! Which model a command means: `--model NAME|FOLDER`, the folders models are installed in, the bundled one.
+
+use std::path::{Path, PathBuf};
+
+use timbre_models::bundle::{BUNDLED, Bundle};
+
+use crate::error::Error;
+
+/// The model of that name or folder, the bundled one without.
+///
+/// # Errors
+/// Lists the models there are.
+pub fn find(name: Option<&str>) -> Result<Bundle, Error> {
+    Ok(Bundle::find(name.unwrap_or(BUNDLED), &folders())?)
+}
+
+/// Where bundles are looked for by name: the user's data folder, then the system's.
+pub fn folders() -> Vec<PathBuf> {
+    let home = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".local/share")));
+    let system = [Path::new("/usr/local/share"), Path::new("/usr/share")].map(Path::to_owned);
+    home.into_iter().chain(system).map(|p| p.join("timbred/models")).collect()
+}

@@ -1,0 +1,179 @@
+//! `timbred render`: MIDI files -> sound files, several at once. Knows the order of the work; the parts know how.
+
+pub mod job;
+pub mod names;
+pub mod output;
+pub mod progress;
+
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use timbre_models::bundle::Bundle;
+use timbre_models::streamer::{StreamOptions, Streamer};
+
+use crate::cli::{RenderArgs, SampleFormat};
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::options::stream_options;
+use crate::whole_file::WholeFile;
+use crate::{models, songs};
+use job::Part;
+use names::Job;
+use output::Kind;
+use progress::Progress;
+
+/// The longest tail (seconds).
+const MAX_TAIL_S: f64 = 600.0;
+
+/// What all files of one command have in common.
+#[derive(Debug)]
+pub struct Plan {
+    /// How the model is sampled.
+    pub options: StreamOptions,
+    /// Which part of each song.
+    pub part: Part,
+    /// Sample rate of the files.
+    pub rate_hz: u32,
+    /// Sample format of the files.
+    pub format: SampleFormat,
+    /// Whether the user wants it to end.
+    pub interrupt: Interrupt,
+    /// What the terminal shows.
+    pub progress: Progress,
+}
+
+/// Renders every file; one that fails does not stop the others.
+///
+/// # Errors
+/// The one file's own error, or how many of several failed.
+pub fn run(args: &RenderArgs) -> Result<(), Error> {
+    let part = part(args)?;
+    let jobs = names::jobs(args)?;
+    let bundle = models::find(args.engine.model.as_deref())?;
+    let options = stream_options(&args.engine, &bundle)?;
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+    }
+    let interrupt = Interrupt::install();
+    let progress = Progress::new(args.quiet);
+    let plan = Plan { options, part, rate_hz: args.rate, format: args.format, interrupt, progress };
+    // A model that does not load is one error, not one a file.
+    let streamer = Streamer::new(&bundle, options)?;
+    match jobs.as_slice() {
+        [job] => render_file(job, &plan, &mut { streamer }),
+        jobs => render_all(jobs, workers(args.jobs, jobs.len()), &plan, &bundle, streamer),
+    }
+}
+
+fn part(args: &RenderArgs) -> Result<Part, Error> {
+    let usage = |text: String| Err(Error::Usage(text));
+    let Part { from_s, to_s, tail_s } =
+        Part { from_s: args.from, to_s: args.to, tail_s: args.tail };
+    if !(from_s.is_finite() && from_s >= 0.0) {
+        return usage(format!("--from {from_s}: wanted seconds from 0 on"));
+    }
+    if to_s.is_some_and(|to_s| !(to_s.is_finite() && to_s > from_s)) {
+        let to_s = to_s.unwrap_or_default();
+        return usage(format!("--to {to_s}: wanted seconds beyond --from, which is {from_s}"));
+    }
+    if !(0.0..=MAX_TAIL_S).contains(&tail_s) {
+        return usage(format!("--tail {tail_s}: wanted 0 to {MAX_TAIL_S} seconds"));
+    }
+    if args.jobs == Some(0) {
+        return usage("--jobs 0: wanted 1 or more".to_owned());
+    }
+    Ok(Part { from_s, to_s, tail_s })
+}
+
+fn workers(wanted: Option<usize>, files: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    wanted.unwrap_or(cores).clamp(1, files.max(1))
+}
+
+/// Renders the files on that many threads, each with a stream of its own that it uses for one file after the other.
+fn render_all(
+    jobs: &[Job],
+    workers: usize,
+    plan: &Plan,
+    bundle: &Bundle,
+    streamer: Streamer,
+) -> Result<(), Error> {
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::<Error>::new());
+    let failed = |e: Error| failures.lock().unwrap_or_else(|e| e.into_inner()).push(e);
+    let work = |mut streamer: Streamer| {
+        while plan.interrupt.check().is_ok()
+            && let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            if let Err(e) = render_file(job, plan, &mut streamer) {
+                if !matches!(e, Error::Interrupted) {
+                    plan.progress.say(&format!("timbred: {}", e.about(&job.input)));
+                }
+                failed(e);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..workers {
+            scope.spawn(|| match Streamer::new(bundle, plan.options) {
+                Ok(streamer) => work(streamer),
+                // The first stream goes on alone.
+                Err(e) => tracing::warn!("one thread less: {e}"),
+            });
+        }
+        work(streamer);
+    });
+    plan.interrupt.check()?;
+    let failures = failures.into_inner().unwrap_or_else(|e| e.into_inner());
+    match failures.len() {
+        0 => Ok(()),
+        failed => Err(Error::Some { failed, all: jobs.len() }),
+    }
+}
+
+/// One file: read, render, write, put in place.
+fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Error> {
+    let song = songs::read(&job.input)?;
+    let file = WholeFile::create(&job.output)?;
+    render_song(&song, file, job.kind, plan, streamer, &job.input)
+}
+
+/// A song into a file; `name` is what it is called on the terminal.
+///
+/// # Errors
+/// Those of the engine, the part, the file, and [`Error::Interrupted`]; the file is then not there.
+pub fn render_song(
+    song: &timbre_models::notes::Song,
+    mut file: WholeFile,
+    kind: Kind,
+    plan: &Plan,
+    streamer: &mut Streamer,
+    name: &Path,
+) -> Result<(), Error> {
+    let shown = plan.progress.begin(name, plan.part.length_s(song)?);
+    let on_hop = &mut |done_s: f64| {
+        shown.at(done_s);
+        plan.interrupt.check()
+    };
+    let with_mel = kind == Kind::Npy;
+    let rendered = job::render(song, &plan.part, streamer, plan.options, with_mel, on_hop)?;
+    let clipping = match kind {
+        Kind::Npy => output::write_mel(&mut file, &rendered.mel).map(|()| None)?,
+        Kind::Wav | Kind::Flac => {
+            let samples = rendered.at_rate(plan.rate_hz)?;
+            plan.interrupt.check()?;
+            output::write_samples(&mut file, kind, plan.format, plan.rate_hz, &samples)?.say()
+        }
+    };
+    plan.interrupt.check()?;
+    let path = file.path().to_owned();
+    file.keep()?;
+    shown.done(&path);
+    for warning in rendered.left_out().into_iter().chain(clipping) {
+        plan.progress.say(&format!("{}: {warning}", name.display()));
+    }
+    Ok(())
+}

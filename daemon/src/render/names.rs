@@ -1,0 +1,149 @@
+//! Which input becomes which output. Touches no file's content.
+
+use std::path::{Path, PathBuf};
+
+use super::output::Kind;
+use crate::cli::RenderArgs;
+use crate::error::Error;
+
+/// Sound formats that people ask for and this program does not write.
+const FOREIGN: [&str; 7] = ["mp3", "ogg", "opus", "m4a", "aac", "aif", "aiff"];
+
+/// One file to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The MIDI file.
+    pub input: PathBuf,
+    /// The file to make of it.
+    pub output: PathBuf,
+    /// What it will hold.
+    pub kind: Kind,
+}
+
+/// The jobs that the arguments mean, in their order.
+///
+/// # Errors
+/// Arguments that contradict each other, two outputs of one name, an output that is an input.
+pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
+    let jobs = match args.files.as_slice() {
+        [input, output] if Kind::of(output).is_some() => vec![named(args, input, output)?],
+        [_, _, .., last] if Kind::of(last).is_some() => {
+            return Err(Error::Usage(format!(
+                "{}: an output file can be named for one MIDI file only; for several give a folder with --out",
+                last.display()
+            )));
+        }
+        [_, last] if foreign(last) => {
+            return Err(Error::Usage(format!(
+                "{}: sound is written as .wav or .flac (and the mel as .npy)",
+                last.display()
+            )));
+        }
+        files => files.iter().map(|input| beside(args, input)).collect(),
+    };
+    let places: Vec<PathBuf> = jobs.iter().map(|job| place(&job.output)).collect();
+    for (n, (job, at)) in jobs.iter().zip(&places).enumerate() {
+        job.kind.check(args.format, args.rate)?;
+        if let Some(other) = places.iter().take(n).position(|earlier| earlier == at) {
+            let other = jobs.get(other).map(|j| j.input.display().to_string()).unwrap_or_default();
+            return Err(Error::Usage(format!(
+                "{other} and {} would both become {}; render them one by one, naming the output",
+                job.input.display(),
+                job.output.display()
+            )));
+        }
+        if let Some(input) = jobs.iter().map(|j| &j.input).find(|input| place(input) == *at) {
+            return Err(Error::Usage(format!(
+                "the output {} is the input {}; name another output",
+                job.output.display(),
+                input.display()
+            )));
+        }
+    }
+    Ok(jobs)
+}
+
+/// `timbred render IN OUT`
+fn named(args: &RenderArgs, input: &Path, output: &Path) -> Result<Job, Error> {
+    let kind = Kind::of(output).unwrap_or(Kind::Wav);
+    if args.out.is_some() {
+        return Err(Error::Usage(format!(
+            "--out names a folder, but the output file {} is named too; leave one of them out",
+            output.display()
+        )));
+    }
+    if args.flac && kind != Kind::Flac {
+        return Err(Error::Usage(format!(
+            "--flac, but the output is called {}; leave --flac out or name a .flac file",
+            output.display()
+        )));
+    }
+    Ok(Job { input: input.to_owned(), output: output.to_owned(), kind })
+}
+
+/// The output beside the input or in `--out`, of the same name with another ending.
+fn beside(args: &RenderArgs, input: &Path) -> Job {
+    let (kind, ending) = if args.flac { (Kind::Flac, "flac") } else { (Kind::Wav, "wav") };
+    let output = input.with_extension(ending);
+    let output = match (&args.out, output.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => output,
+    };
+    Job { input: input.to_owned(), output, kind }
+}
+
+fn foreign(path: &Path) -> bool {
+    let ending = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|e| FOREIGN.contains(&e.as_str())) && !path.exists()
+}
+
+/// The file a path means, whether it is there or not.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
+    path.canonicalize()
+        .or_else(|_| folder.canonicalize().map(|f| f.join(path.file_name().unwrap_or_default())))
+        .or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn outputs(line: &str) -> Result<Vec<String>, String> {
+        let cli = Cli::try_parse_from(["timbred", "render"].into_iter().chain(line.split(' ')));
+        let Command::Render(args) = cli.unwrap().command else { return Err("render".to_owned()) };
+        let jobs = jobs(&args).map_err(|e| e.to_string())?;
+        Ok(jobs.iter().map(|job| job.output.display().to_string()).collect())
+    }
+
+    #[test]
+    fn names_follow_the_input_or_the_last_argument() {
+        assert_eq!(outputs("x/a.mid").unwrap(), ["x/a.wav"]);
+        assert_eq!(outputs("a.mid b.mid --flac").unwrap(), ["a.flac", "b.flac"]);
+        assert_eq!(outputs("x/a.mid b.mid -o out").unwrap(), ["out/a.wav", "out/b.wav"]);
+        assert_eq!(outputs("a.mid b.npy").unwrap(), ["b.npy"]);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            "a.mid b.mid c.wav",
+            "a.mid b.wav -o out",
+            "a.mid b.wav --flac",
+            "a.mid b.flac --format 32f",
+            "a.mid b.mp3",
+            "x/a.mid y/a.mid -o out",
+            "a.mid ./a.mid",
+            "a.wav",
+            "a.wav ./a.wav",
+        ] {
+            assert!(outputs(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A tiny model of random weights, so that tests of the program need no trained one. Its sound means nothing.
+#![allow(clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use timbre_models::bundle::manifest::{FORMAT, LiveMode, MelSettings, Mode, Sampling};
+use timbre_models::bundle::{self, Manifest};
+use timbre_models::denoise::noise::{NoiseSource, SeededNoise};
+use timbre_models::denoise::sampler::SamplerKind;
+use timbre_models::denoise::schedule::Spacing;
+use timbre_models::denoise::step::Prediction;
+use timbre_models::graph::{NetworkConfig, Params, VocoderConfig, WeightFormat};
+use timbre_models::mel::FeatureRange;
+use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
+use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+
+/// Writes the tiny model to `dir`.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn tiny_bundle(dir: &Path) {
+    let manifest = tiny_manifest();
+    let denoiser = random(manifest.network.parameters(), 1.0);
+    let vocoder = random(manifest.vocoder.parameters(), 0.1);
+    bundle::write(dir, manifest, &denoiser, &vocoder, WeightFormat::F32)
+        .expect("the tiny model is written");
+}
+
+/// The tiny model's manifest, without its files.
+pub fn tiny_manifest() -> Manifest {
+    Manifest {
+        format: FORMAT,
+        name: "tiny".to_owned(),
+        version: "1".to_owned(),
+        description: "Random weights for tests".to_owned(),
+        license: "CC0-1.0".to_owned(),
+        mel: MelSettings {
+            sample_rate_hz: SAMPLE_RATE_HZ,
+            hop_samples: HOP_SAMPLES,
+            bins: MEL_BINS,
+            range: FeatureRange::default(),
+        },
+        tokens: TokenOptions {
+            velocity_bins: 32,
+            max_tokens: 511,
+            rounding: Rounding::Floor,
+            held: HeldStyle::KeyVelocityAge,
+            program_map: ProgramMap::None,
+        },
+        network: NetworkConfig {
+            vocab_size: 1536,
+            emb: 16,
+            heads: 2,
+            head_dim: 8,
+            mlp: 32,
+            token_layers: 1,
+            context_layers: 1,
+            decoder_layers: 2,
+            max_tokens: 512,
+            context_frames: 64,
+            target_frames: 64,
+            mel_bins: MEL_BINS,
+            has_context: true,
+            max_noise_time: 20_000.0,
+        },
+        sampling: Sampling {
+            prediction: Prediction::V,
+            sampler: SamplerKind::Ddim,
+            spacing: Spacing::Trailing,
+            guidance: 1.0,
+            clip_x0: true,
+        },
+        song: Mode { hop_frames: 64, steps: 2, context_frames: None },
+        live: Some(LiveMode {
+            hop_frames: 2,
+            steps: 1,
+            context_frames: None,
+            min_hop_frames: 1,
+            max_hop_frames: 16,
+        }),
+        gate: None,
+        vocoder: VocoderConfig { width: 16, blocks: 2 },
+        files: BTreeMap::new(),
+    }
+}
+
+/// Seeded normal weights, as wide as keeps a signal's size, times `scale`; norms are 1.
+fn random(list: Vec<(String, Vec<usize>)>, scale: f32) -> Params {
+    let mut params = Params::new();
+    for (n, (name, shape)) in list.into_iter().enumerate() {
+        let fan_in = shape.first().copied().unwrap_or(1) as f32;
+        let is_norm = shape.len() == 1 && name != "bias";
+        let mut values = vec![1.0; shape.iter().product()];
+        if !is_norm {
+            SeededNoise::new(7, n as u64).start(&mut values);
+            values.iter_mut().for_each(|v| *v *= scale / fan_in.sqrt());
+        }
+        params.insert(name, shape, values);
+    }
+    params
+}

@@ -1,0 +1,66 @@
+//! The bundled model is small enough, falls silent and plays every live hop. Quality, velocity included, is measured by
+//! `make evaluate`, not here.
+#![allow(clippy::unwrap_used)]
+
+use timbre_models::bundle::Bundle;
+use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::streamer::{StreamOptions, Streamer};
+use timbre_models::units::SAMPLE_RATE_HZ;
+
+/// One key from 0.1 s to 0.6 s; the sound of `seconds`.
+fn one_key(
+    streamer: &mut Streamer,
+    options: StreamOptions,
+    velocity: u8,
+    seconds: f64,
+) -> Vec<f32> {
+    streamer.restart(options).unwrap();
+    let voice = Voice { is_drum: false, program: 0, key: 60 };
+    streamer.push(NoteEvent { time_s: 0.1, voice, velocity });
+    streamer.push(NoteEvent { time_s: 0.6, voice, velocity: 0 });
+    let mut out = vec![];
+    while out.len() < at(seconds) {
+        out.extend_from_slice(streamer.hop().unwrap().samples);
+    }
+    out.truncate(at(seconds));
+    out
+}
+
+fn at(seconds: f64) -> usize {
+    (seconds * f64::from(SAMPLE_RATE_HZ)) as usize
+}
+
+fn level_db(samples: &[f32]) -> f64 {
+    let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
+    10.0 * power.max(1e-18).log10()
+}
+
+#[test]
+fn it_is_small_enough_to_ship() {
+    assert!(Bundle::bundled().unwrap().size().unwrap() <= 16 << 20);
+}
+
+#[test]
+fn it_falls_silent_two_seconds_after_the_last_release() {
+    let bundle = Bundle::bundled().unwrap();
+    let live = StreamOptions::live(&bundle).unwrap();
+    let mut streamer = Streamer::new(&bundle, live).unwrap();
+    for velocity in [20, 60, 120] {
+        let sound = one_key(&mut streamer, live, velocity, 3.6);
+        let silence = level_db(&sound[at(2.6)..]);
+        assert!(silence < -60.0, "velocity {velocity}: {silence} dBFS");
+    }
+}
+
+#[test]
+fn it_plays_every_live_hop() {
+    let bundle = Bundle::bundled().unwrap();
+    let live = StreamOptions::live(&bundle).unwrap();
+    let mut streamer = Streamer::new(&bundle, live).unwrap();
+    for hop_frames in [1, 2, 3, 4, 8, 16] {
+        let sound = one_key(&mut streamer, StreamOptions { hop_frames, ..live }, 100, 0.8);
+        assert!(sound.iter().all(|s| s.is_finite()));
+        let (before, during) = (level_db(&sound[..at(0.08)]), level_db(&sound[at(0.2)..at(0.5)]));
+        assert!(during > before + 10.0, "{hop_frames} frames: {before} then {during} dBFS");
+    }
+}
