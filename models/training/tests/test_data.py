@@ -1,0 +1,76 @@
+"""Mel, tokens and the shared vectors. Needs numpy and scipy alone."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from timbre_training import excitation, mel, music, tokens
+from timbre_training.notes import as_array
+
+VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
+
+
+def test_mel_is_the_published_front_end(golden):
+    matrix = np.load(golden / "mel" / "mel_matrix_513x128.npy")
+    # The published matrix is computed in float32, ours in float64.
+    np.testing.assert_allclose(mel.mel_matrix(), matrix, atol=5e-5)
+    names = sorted(golden.glob("mel/*.audio.npy"))
+    assert names
+    for path in names:
+        truth = np.exp(np.load(str(path).replace(".audio", ".mel")))
+        ours = np.exp(mel.log_mel(np.load(path)))
+        assert ours.shape == truth.shape
+        assert np.all(np.abs(ours - truth) <= 1e-4 * truth.max(1, keepdims=True) + 2e-6)
+
+
+def test_scaling_goes_both_ways():
+    x = np.linspace(mel.LOG_MIN, mel.LOG_MAX, 50)
+    np.testing.assert_allclose(mel.unscale(mel.scale(x)), x, atol=1e-9)
+    assert mel.scale(np.array([-50.0, 9.0])).tolist() == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize("bins", [1, 127])
+def test_vocabulary_is_the_published_one(golden, bins):
+    for path in golden.glob("tokens/tokens_*.json"):
+        golden_set = json.loads(path.read_text())
+        if golden_set["num_velocity_bins"] == bins:
+            v, ranges = tokens.Vocabulary(bins), golden_set["ranges_as_model_ids"]
+            assert v.size == golden_set["num_embeddings"]
+            found = {"shift": v.shift, "pitch": v.pitch, "velocity": v.velocity, "tie": v.tie, "program": v.program, "drum": v.drum}
+            assert found == {name: ranges[name][0] for name in found}
+            return
+    pytest.skip(f"no golden set of {bins} velocity bins")
+
+
+def test_live_tokens_are_those_of_the_vectors():
+    vectors = json.loads((VECTORS / "live_tokens.json").read_text())
+    vocabulary = tokens.Vocabulary(vectors["velocity_bins"])
+    for case in vectors["cases"]:
+        notes = np.array(case["notes"]).reshape(-1, 6)
+        events = tokens.live_events(notes)
+        for start, ids in zip(case["starts"], case["segments"]):
+            assert tokens.live_segment(notes, events, 2 * start, 2 * (start + case["frames"]), vocabulary) == ids
+
+
+def test_excitation_is_that_of_the_vectors():
+    v = np.load(VECTORS / "excitation.npz")
+    tones, levels = excitation.excite(v["notes"], len(v["tones"]))
+    np.testing.assert_allclose(tones, v["tones"], atol=1e-6)
+    np.testing.assert_allclose(levels, v["levels"], rtol=1e-5)
+
+
+def test_levels_are_what_the_front_end_measures_of_a_steady_tone():
+    for key in (60, 72, 84):  # below, neighbouring harmonics share bins and beat
+        tones, levels = excitation.excite(as_array([(0.0, 1.0, 48, key, 127, 0)]), 16000)
+        measured = np.exp(mel.log_mel(tones)[20])
+        loud = measured > 0.05 * measured.max()
+        np.testing.assert_allclose(levels[41][loud], measured[loud], rtol=0.1)
+
+
+def test_music_is_reproducible_and_playable():
+    for seed in range(20):
+        notes = music.clip(seed, 8.0)
+        assert np.array_equal(notes, music.clip(seed, 8.0))
+        assert len(notes) and np.all(notes[:, 1] > notes[:, 0]) and notes[:, 1].max() <= 8.2
+        assert notes[:, 2:5].min() >= 0 and notes[:, 2:5].max() <= 127

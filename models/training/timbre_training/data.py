@@ -1,0 +1,84 @@
+"""Builds and reads the data set: clips of notes with their FluidSynth audio and mel, in shards of 25. Resumable.
+
+A shard is an .npz with audio int16 [c, n], and, clip after clip, notes float64 [sum, 6] with their counts [c]. Mels are made when read.
+"""
+import argparse
+import os
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from . import mel, music, scores
+
+SECONDS, SHARD = 20.0, 25
+
+
+def _notes(seed, score_share):
+    rng = np.random.default_rng([seed, 7])
+    if scores.available() and rng.random() < score_share:
+        return scores.clip(seed, SECONDS)
+    return music.clip(seed, SECONDS)
+
+
+def _shard(job):
+    from .synth import Reference  # each process opens its own soundfont
+
+    path, first, score_share = job
+    global _reference
+    if "_reference" not in globals():
+        _reference = Reference()
+    notes = [_notes(first + i, score_share) for i in range(SHARD)]
+    audio = np.stack([np.round(_reference.render(n, SECONDS) * 32767).clip(-32768, 32767).astype(np.int16) for n in notes])
+    part = path.with_suffix(f".{os.getpid()}.part.npz")
+    np.savez(part, audio=audio, notes=np.concatenate(notes), counts=[len(n) for n in notes])
+    os.replace(part, path)
+    return path
+
+
+def build(directory, hours, first_seed=0, workers=None, score_share=0.25):
+    """Makes the missing shards of `hours` of clips in `directory`; prints progress."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    count = max(1, round(hours * 3600 / SECONDS / SHARD))
+    jobs = [(directory / f"{first_seed + i * SHARD:08d}.npz", first_seed + i * SHARD, score_share) for i in range(count)]
+    missing = [j for j in jobs if not j[0].exists()]
+    start = time.time()
+    with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
+        for done, _ in enumerate(pool.imap_unordered(_shard, missing), 1):
+            rate = done * SHARD * SECONDS / (time.time() - start)
+            left = (len(missing) - done) * SHARD * SECONDS / rate
+            print(f"data: {done}/{len(missing)} shards, {rate:.0f}x real time, {left / 60:.1f} min left", flush=True)
+    return [j[0] for j in jobs]
+
+
+class Clips:
+    """The clips of a directory in memory: notes, mel float16 [frames, 128] scaled to [-1, 1], audio int16 if asked for."""
+
+    def __init__(self, directory, with_audio=False, limit=None):
+        self.notes, self.mel, self.audio = [], [], []
+        for path in sorted(Path(directory).glob("????????.npz"))[:limit]:
+            shard = np.load(path)
+            bounds = np.cumsum(shard["counts"])[:-1]
+            for notes, audio in zip(np.split(shard["notes"], bounds), shard["audio"]):
+                self.notes.append(notes)
+                self.mel.append(mel.scale(mel.log_mel(audio.astype(np.float32) / 32767)).astype(np.float16))
+                if with_audio:
+                    self.audio.append(audio)
+        if not self.notes:
+            raise SystemExit(f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first")
+
+    def __len__(self):
+        return len(self.notes)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory")
+    parser.add_argument("--hours", type=float, default=4.0)
+    parser.add_argument("--first-seed", type=int, default=0, help="held-out sets use seeds from 90000000")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--score-share", type=float, default=0.25, help="share of clips from real scores")
+    a = parser.parse_args()
+    build(a.directory, a.hours, a.first_seed, a.workers, a.score_share)

@@ -1,0 +1,57 @@
+"""Endless batches for the denoiser out of clips in memory. Knows no network; runs in a loader process of its own."""
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from . import tokens
+from .data import Clips
+
+# Target lengths in frames and how often a batch has them: one model serves song mode and hops from 20 ms up.
+HOPS, SHARES = [64, 16, 8, 4, 2, 1], [0.30, 0.15, 0.15, 0.15, 0.20, 0.05]
+VELOCITY_BINS = 32
+
+
+class Examples(IterableDataset):
+    """Yields dicts: ids int64 [B, N], context [B, C, 128], valid bool [B, C], target [B, L, 128]."""
+
+    def __init__(self, directory, config, batch, seed):
+        self.clips, self.config, self.batch, self.seed = Clips(directory), config, batch, seed
+        self.events = [tokens.live_events(n) for n in self.clips.notes]
+        self.vocabulary = tokens.Vocabulary(VELOCITY_BINS)
+
+    def _example(self, rng, hop):
+        c = self.config
+        i = int(rng.integers(len(self.clips)))
+        mel = self.clips.mel[i]
+        start = int(rng.integers(0, len(mel) - hop + 1))
+        ids = tokens.live_segment(self.clips.notes[i], self.events[i], 2 * start, 2 * (start + hop), self.vocabulary)
+        past = min(start, c.context_frames)
+        draw = rng.random()
+        if draw < 0.5:  # notes alone must be enough, else it only learns to go on with what it hears
+            past = 0
+        elif draw < 0.6:
+            past = int(rng.integers(0, past + 1))
+        context = np.zeros((c.context_frames, c.mel_bins), np.float32)
+        valid = np.zeros(c.context_frames, bool)
+        if past:
+            context[-past:] = mel[start - past : start]
+            valid[-past:] = True
+            if rng.random() < 0.7:  # its own output will be its context: let it learn to repair
+                context[-past:] += rng.normal(0, rng.uniform(0, 0.3), (past, c.mel_bins))
+        return ids[: c.max_tokens], context, valid, mel[start : start + hop].astype(np.float32)
+
+    def __iter__(self):
+        rng = np.random.default_rng(self.seed)
+        while True:
+            hop = int(rng.choice(HOPS, p=SHARES))
+            count = self.batch * (1 if hop >= 64 else 2 if hop > 4 else 4)
+            ids, context, valid, target = zip(*(self._example(rng, hop) for _ in range(count)))
+            padded = np.zeros((count, max(map(len, ids))), np.int64)
+            for row, values in zip(padded, ids):
+                row[: len(values)] = values
+            yield {"ids": torch.from_numpy(padded), "context": torch.from_numpy(np.stack(context)),
+                   "valid": torch.from_numpy(np.stack(valid)), "target": torch.from_numpy(np.stack(target))}
+
+
+def loader(directory, config, batch, seed):
+    return iter(DataLoader(Examples(directory, config, batch, seed), batch_size=None, num_workers=1, prefetch_factor=4))

@@ -1,0 +1,95 @@
+"""The score-informed excitation: what the notes say about the sound before any network. Rust twin: models/src/vocoder/excitation.rs.
+
+Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press, fixed phases per harmonic).
+Struck and plucked programs decay while held; after release every note decays with 0.25 s. Drums have no tone: they are noise.
+`levels` is the mel the front end would measure of the tones, computed from the notes alone, so it needs no look-ahead.
+"""
+import numpy as np
+
+from . import mel
+from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
+
+BLOCK = 160  # samples of one gain step (10 ms)
+TABLE = 4096
+HARMONIC_AMPLITUDE = 0.05
+HIGHEST_HZ = 7600.0
+RELEASE_S = 0.25
+FORGET = 1e-3  # a released voice is dropped below this level
+HELD_FLOOR = 0.02  # a struck note does not fall below this while held
+LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
+GOLDEN = 0.6180339887498949
+
+
+def key_hz(key):
+    return 440.0 * 2.0 ** ((key - 69) / 12.0)
+
+
+def struck(program):
+    """True for programs that fade while held: pianos, mallets, guitars, basses, pizzicato, harp, timpani, ..."""
+    return program < 16 or 24 <= program < 40 or 45 <= program <= 47 or 104 <= program <= 108 or 112 <= program < 120
+
+
+def struck_decay_s(key):
+    return 1.5 * 2.0 ** ((60 - key) / 24.0)
+
+
+def tables():
+    """Wavetables [128, 4097] (last = first, for interpolation) and level profiles [128, 128]: mel of each key's steady tone."""
+    waves, profiles = np.zeros((128, TABLE + 1), np.float32), np.zeros((128, mel.BINS), np.float32)
+    window, matrix = mel.window(), mel.mel_matrix()
+    for key in range(128):
+        h = np.arange(1, int(HIGHEST_HZ / key_hz(key)) + 1)
+        spectrum = np.zeros(TABLE // 2 + 1, complex)
+        spectrum[h] = HARMONIC_AMPLITUDE * TABLE / 2 * np.exp(2j * np.pi * np.modf(h * h * GOLDEN)[0])
+        waves[key, :TABLE] = np.fft.irfft(spectrum)
+        waves[key, TABLE] = waves[key, 0]
+        tone = read_wave(waves[key], key, np.arange(mel.FRAME))
+        profiles[key] = np.abs(np.fft.rfft(tone * window, mel.FFT)) @ matrix
+    return waves, profiles
+
+
+def read_wave(wave, key, n):
+    """The wavetable [4097] of a key at samples n after the key press, linearly interpolated."""
+    where = np.modf(n * (key_hz(key) / mel.RATE))[0] * TABLE
+    i = where.astype(np.int64)
+    return wave[i] + (where - i) * (wave[i + 1] - wave[i])
+
+
+def noise_level():
+    """Expected mel [128] of white noise of variance 1 (Rayleigh mean of the magnitude)."""
+    return (np.sqrt(np.pi / 4 * (mel.window() ** 2).sum()) * mel.mel_matrix().sum(0)).astype(np.float32)
+
+
+_TABLES = None
+
+
+def envelope(n, note):
+    """Level of a note [len(n)] at samples n after its key press, for a note array row."""
+    velocity, key, program = note[VELOCITY], note[KEY], int(note[PROGRAM])
+    down = round(note[END] * mel.RATE) - round(note[START] * mel.RATE)
+    held = np.minimum(n, down) / mel.RATE
+    level = np.maximum(np.exp(-held / struck_decay_s(key)), HELD_FLOOR) if struck(program) else np.ones(len(n))
+    return velocity / 127.0 * level * np.exp(-np.maximum(n - down, 0) / (RELEASE_S * mel.RATE))
+
+
+def excite(notes, samples):
+    """notes [n, 6] -> tones float32 [samples], levels float32 [samples / 160, 128] (mel magnitude at each block's end)."""
+    global _TABLES
+    _TABLES = _TABLES or tables()
+    waves, profiles = _TABLES
+    out, blocks = np.zeros(samples), samples // BLOCK
+    power = np.zeros((blocks, mel.BINS))
+    tail = int(-np.log(FORGET) * RELEASE_S * mel.RATE)
+    for note in notes:
+        if note[DRUM]:
+            continue
+        first, key = round(note[START] * mel.RATE), int(note[KEY])
+        last = min(samples, round(note[END] * mel.RATE) + tail)
+        if last <= first:
+            continue
+        n = np.arange(last - first)
+        out[first:last] += envelope(n, note) * read_wave(waves[key], key, n)
+        b0, b1 = first // BLOCK, last // BLOCK
+        ends = (np.arange(b0, b1) + 1) * BLOCK - first
+        power[b0:b1] += np.outer(envelope(ends, note) ** 2, profiles[key] ** 2)
+    return out.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32)

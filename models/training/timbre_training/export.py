@@ -1,0 +1,96 @@
+"""Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes into a bundle.
+
+Writes DIR/denoiser.npz, DIR/vocoder.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
+built by `timbred pack` (models/src/graph), the same code that builds those of an imported checkpoint.
+"""
+import argparse
+import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import mel
+from .examples import VELOCITY_BINS
+from .network import flax_parameters
+
+
+def manifest(name, network, vocoder, song_steps, live_steps, live_hop, steps):
+    """The manifest as TOML, without the files, which `timbred pack` adds."""
+    sizes = "\n".join(f"{k} = {v}" for k, v in network.items())
+    return f"""format = 1
+name = "{name}"
+version = "{datetime.date.today():%Y.%m.%d}"
+description = "General MIDI instruments with velocity, for hops from 20 ms; trained for {steps} steps"
+license = "MIT OR Apache-2.0"
+
+[mel]
+sample_rate_hz = {mel.RATE}
+hop_samples = {mel.HOP}
+bins = {mel.BINS}
+range = {{ min = {mel.LOG_MIN!r}, max = {mel.LOG_MAX!r} }}
+
+[tokens]
+velocity_bins = {VELOCITY_BINS}
+max_tokens = {network["max_tokens"] - 1}
+rounding = "floor"
+held = "key_velocity_age"
+program_map = "none"
+
+[network]
+{sizes}
+
+[sampling]
+prediction = "v"
+sampler = "ddim"
+spacing = "trailing"
+guidance = 1.0
+clip_x0 = true
+
+[song]
+hop_frames = {network["target_frames"]}
+steps = {song_steps}
+
+[live]
+hop_frames = {live_hop}
+steps = {live_steps}
+min_hop_frames = 1
+max_hop_frames = 16
+
+[gate]
+hold_s = 1.0
+fade_s = 0.8
+
+[vocoder]
+width = {vocoder["width"]}
+blocks = {vocoder["blocks"]}
+"""
+
+
+def export(denoiser, vocoder, directory, name="live", song_steps=1, live_steps=1, live_hop=2):
+    """Paths of the two checkpoints -> the three files in `directory`."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    d, v = (torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, vocoder))
+    np.savez(directory / "denoiser.npz", **flax_parameters(d["average"]))
+    np.savez(directory / "vocoder.npz", **{k: w.float().numpy() for k, w in v["average"].items()})
+    text = manifest(name, d["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
+    (directory / "manifest.toml").write_text(text)
+    print(f"{directory}: denoiser after {d['step']} steps, vocoder after {v['step']} steps; next: timbred pack {directory}")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("denoiser")
+    p.add_argument("vocoder")
+    p.add_argument("directory")
+    p.add_argument("--name", default="live")
+    p.add_argument("--song-steps", type=int, default=1)
+    p.add_argument("--live-steps", type=int, default=1)
+    p.add_argument("--live-hop", type=int, default=2, help="frames of 20 ms")
+    a = p.parse_args()
+    export(a.denoiser, a.vocoder, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Notes as plain arrays, shared by every other file. Knows neither audio nor networks.
+
+A clip's notes are a float64 array [n, 6] with the columns START, END (seconds), PROGRAM, KEY, VELOCITY, DRUM.
+"""
+import numpy as np
+
+START, END, PROGRAM, KEY, VELOCITY, DRUM = range(6)
+
+
+def as_array(rows):
+    """List of (start, end, program, key, velocity, drum) -> [n, 6], sorted by start; overlaps of one key are cut.
+
+    A key struck again while it sounds ends the earlier note, as a keyboard does.
+    """
+    notes = np.asarray(sorted(rows), dtype=np.float64).reshape(-1, 6)
+    last = {}
+    keep = np.ones(len(notes), bool)
+    for i, note in enumerate(notes):
+        if note[DRUM]:
+            continue
+        voice = (note[PROGRAM], note[KEY])
+        if voice in last:
+            earlier = last[voice]
+            if notes[earlier, START] >= note[START] - 0.01:
+                keep[earlier] = False
+            notes[earlier, END] = min(notes[earlier, END], note[START])
+        last[voice] = i
+    return notes[keep]

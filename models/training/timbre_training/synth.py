@@ -1,0 +1,66 @@
+"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). Notes in, 16 kHz audio out.
+
+Gain 0.5, no reverb, no chorus, rendered at 48 kHz and resampled, so that nothing above 8 kHz folds back.
+"""
+import os
+
+import fluidsynth
+import numpy as np
+from scipy.signal import resample_poly
+
+from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
+
+SOUNDFONT = os.environ.get("TIMBRE_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.sf2")
+RENDER_HZ, OUT_HZ = 48_000, 16_000
+
+
+class Reference:
+    """One FluidSynth instance; render() may be called any number of times, each from silence."""
+
+    def __init__(self):
+        if not os.path.exists(SOUNDFONT):
+            raise SystemExit(f"{SOUNDFONT}: not found; install fluid-soundfont-gm or set TIMBRE_SOUNDFONT")
+        self.synth = fluidsynth.Synth(gain=0.5, samplerate=RENDER_HZ, channels=16)
+        for name in ("synth.reverb.active", "synth.chorus.active"):
+            self.synth.setting(name, 0)
+        self.synth.setting("synth.polyphony", 512)
+        self.font = self.synth.sfload(SOUNDFONT)
+
+    def render(self, notes, seconds, rate=OUT_HZ):
+        """notes [n, 6] -> float32 [seconds * rate] mono at 16 kHz (or 48 kHz when rate says so)."""
+        synth = self.synth
+        synth.system_reset()
+        for c in range(16):
+            synth.all_sounds_off(c)
+        self._samples(RENDER_HZ // 10)  # what the last clip left in the voices dies here
+        programs = sorted({int(p) for p, d in notes[:, [PROGRAM, DRUM]] if not d})
+        channels = [c for c in range(16) if c != 9]
+        if len(programs) > len(channels):
+            raise ValueError(f"{len(programs)} programs in one clip; FluidSynth has {len(channels)} melodic channels")
+        channel = dict(zip(programs, channels))
+        for program, c in channel.items():
+            synth.program_select(c, self.font, 0, program)
+        synth.program_select(9, self.font, 128, 0)
+        events = []
+        for n in notes:
+            c = 9 if n[DRUM] else channel[int(n[PROGRAM])]
+            events.append((round(n[START] * RENDER_HZ), 1, c, int(n[KEY]), int(n[VELOCITY])))
+            events.append((round(n[END] * RENDER_HZ), 0, c, int(n[KEY]), 0))
+        total, at, out = int(round(seconds * RENDER_HZ)), 0, []
+        for when, on, c, key, velocity in sorted(events):
+            when = min(when, total)
+            if when > at:
+                out.append(self._samples(when - at))
+                at = when
+            if on:
+                synth.noteon(c, key, velocity)
+            else:
+                synth.noteoff(c, key)
+        if total > at:
+            out.append(self._samples(total - at))
+        audio = np.concatenate(out)
+        return audio if rate == RENDER_HZ else resample_poly(audio, 1, 3).astype(np.float32)
+
+    def _samples(self, count):
+        stereo = self.synth.get_samples(count).reshape(-1, 2).astype(np.float32)
+        return stereo.mean(axis=1) / 32768.0

@@ -1,0 +1,108 @@
+"""Trains the vocoder on true mels for a number of minutes. Stop it any time; it goes on where it was.
+
+Loss: multi-resolution STFT (256..2048; log magnitude L1 and spectral convergence) plus log-mel L1 through the published front end.
+"""
+import argparse
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from . import excitation, mel
+from .data import Clips
+from .training import Run, pick_device
+from .vocoder import Vocoder
+
+FRAMES, WARM_UP = 64, 8  # 1.28 s; the first frames only fill the network's history
+
+
+class Crops(IterableDataset):
+    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, tones, noise and audio [B, 320 T]."""
+
+    def __init__(self, directory, batch, seed, shards):
+        clips = Clips(directory, with_audio=True, limit=shards)
+        self.clips, self.batch, self.seed, self.made = clips, batch, seed, {}
+
+    def _clip(self, i):
+        if i not in self.made:
+            tones, levels = excitation.excite(self.clips.notes[i], len(self.clips.audio[i]))
+            self.made[i] = tones.astype(np.float16), np.log(levels).astype(np.float16)
+        return self.made[i]
+
+    def __iter__(self):
+        rng = np.random.default_rng(self.seed)
+        while True:
+            rows = []
+            while len(rows) < self.batch:
+                i = int(rng.integers(len(self.clips)))
+                tones, levels = self._clip(i)
+                start = int(rng.integers(0, len(self.clips.mel[i]) - FRAMES + 1))
+                audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) / 32767
+                if np.abs(audio).max() < 1e-3 and rng.random() < 0.8:
+                    continue  # silence is easily learned
+                rows.append((mel.unscale(self.clips.mel[i][start : start + FRAMES].astype(np.float32)),
+                             levels[2 * start : 2 * (start + FRAMES)].astype(np.float32),
+                             tones[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32), audio))
+            log_mel, levels, tones, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
+            yield {"log_mel": log_mel, "levels": levels, "tones": tones, "audio": audio,
+                   "noise": torch.from_numpy(rng.standard_normal(audio.shape, np.float32))}
+
+
+def stft_loss(ours, truth):
+    """[B, n] each -> scalar: mean over four resolutions of log-magnitude L1 (floor 1e-4) and spectral convergence."""
+    total = 0.0
+    for size in (256, 512, 1024, 2048):
+        window = torch.hann_window(size, device=ours.device)
+        a, b = (torch.stft(x, size, size // 4, window=window, return_complex=True).abs() for x in (ours, truth))
+        total = total + (torch.log(a + 1e-4) - torch.log(b + 1e-4)).abs().mean()
+        total = total + ((a - b).pow(2).sum((1, 2)).sqrt() / (b.pow(2).sum((1, 2)).sqrt() + 0.1)).mean()
+    return total / 4
+
+
+def mel_loss(ours, truth, matrix):
+    """Log-mel L1 in nats, floor 1e-3: what the evaluation measures. [B, n] each."""
+    window = torch.from_numpy(mel.window().astype(np.float32)).to(ours.device)
+    logs = []
+    for x in (ours, truth):
+        frames = torch.fft.rfft(x.unfold(1, mel.FRAME, mel.HOP) * window, mel.FFT).abs() @ matrix
+        logs.append(torch.log(frames + 1e-3))
+    return (logs[0] - logs[1]).abs().mean()
+
+
+def train(directory, checkpoint, minutes, width, blocks, batch, rate, device, shards=None, seed=0):
+    torch.manual_seed(seed)
+    model = Vocoder(width, blocks).to(device)
+    run = Run(checkpoint, model, minutes, rate, {"width": width, "blocks": blocks})
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}", flush=True)
+    matrix = torch.from_numpy(mel.mel_matrix().astype(np.float32)).to(device)
+    skip = WARM_UP * mel.HOP
+    for rows in DataLoader(Crops(directory, batch, seed + run.step, shards), batch_size=None, num_workers=1, prefetch_factor=4):
+        if not run.running():
+            break
+        rows = {k: v.to(device, non_blocking=True) for k, v in rows.items()}
+        ours = model(rows["log_mel"], rows["levels"], rows["tones"], rows["noise"])[:, skip:]
+        truth = rows["audio"][:, skip:]
+        run.learn(stft_loss(ours, truth) + mel_loss(ours, truth, matrix))
+    run.save()
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("data")
+    p.add_argument("checkpoint")
+    p.add_argument("--minutes", type=float, default=40)
+    p.add_argument("--width", type=int, default=192)
+    p.add_argument("--blocks", type=int, default=5)
+    p.add_argument("--batch", type=int, default=12)
+    p.add_argument("--rate", type=float, default=1e-3)
+    p.add_argument("--shards", type=int, help="read only so many shards (memory)")
+    p.add_argument("--threads", type=int)
+    p.add_argument("--device")
+    a = p.parse_args()
+    if a.threads:
+        torch.set_num_threads(a.threads)
+    train(a.data, a.checkpoint, a.minutes, a.width, a.blocks, a.batch, a.rate, pick_device(a.device), a.shards)
+
+
+if __name__ == "__main__":
+    main()

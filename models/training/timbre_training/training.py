@@ -1,0 +1,66 @@
+"""What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows neither model."""
+import os
+import time
+from pathlib import Path
+
+import torch
+
+
+class Run:
+    """A training run of a number of minutes that can be stopped and taken up again.
+
+    The learning rate warms up over 300 steps, stays, and falls to zero over the last quarter of the minutes. The moving
+    average of the weights (0.998 a step) is what is exported.
+    """
+
+    def __init__(self, path, model, minutes, rate, config):
+        self.path, self.minutes, self.rate, self.config = Path(path), minutes, rate, config
+        self.device = next(model.parameters()).device
+        self.model, self.step, self.elapsed = model, 0, 0.0
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+        if self.path.exists():
+            saved = torch.load(self.path, map_location=self.device, weights_only=True)
+            model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.average, self.step, self.elapsed = saved["average"], saved["step"], saved["elapsed"]
+            print(f"{self.path}: going on after {self.step} steps, {self.elapsed / 60:.1f} min", flush=True)
+        self.base, self.start, self.saved, self.shown = self.elapsed, time.time(), time.time(), []
+
+    def running(self):
+        self.elapsed = self.base + time.time() - self.start
+        return self.elapsed < self.minutes * 60
+
+    def learn(self, loss):
+        """One optimizer step on a loss (scalar); prints and saves now and then."""
+        done = self.elapsed / (self.minutes * 60)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * min(1.0, (self.step + 1) / 300, max(0.0, (1 - done) / 0.25))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(0.998, self.step / (self.step + 10))
+        with torch.no_grad():
+            for k, v in self.model.state_dict().items():
+                self.average[k].lerp_(v, 1 - decay)
+        self.shown.append(float(loss.detach()))
+        if self.step % 50 == 0:
+            left = (self.minutes * 60 - self.elapsed) / 60
+            print(f"step {self.step} loss {sum(self.shown) / len(self.shown):.4f} "
+                  f"{self.elapsed / self.step:.2f} s a step, {left:.1f} min left", flush=True)
+            self.shown = []
+        if time.time() - self.saved > 180:
+            self.save()
+
+    def save(self):
+        self.saved = time.time()
+        part = self.path.with_suffix(".part")
+        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average,
+                    "step": self.step, "elapsed": self.elapsed, "config": self.config}, part)
+        os.replace(part, self.path)
+
+
+def pick_device(name=None):
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

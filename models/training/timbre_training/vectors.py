@@ -1,0 +1,54 @@
+"""Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
+
+`live_tokens.json` (segments of the live token style), `excitation.npz` (tones and levels), `vocoder.npz` (a random vocoder's
+weights, inputs and output). Run it again only when a definition changes.
+"""
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import excitation, music, tokens
+from .vocoder import Vocoder
+
+OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
+
+
+def live_tokens():
+    vocabulary, cases = tokens.Vocabulary(32), []
+    for seed in range(40, 46):
+        notes = music.clip(seed, 6.0)
+        events = tokens.live_events(notes)
+        for frames in (1, 2, 16, 64):
+            starts = range(0, 300 - frames, 37)
+            ids = [tokens.live_segment(notes, events, 2 * s, 2 * (s + frames), vocabulary) for s in starts]
+            cases.append({"notes": notes.tolist(), "frames": frames, "starts": list(starts), "segments": ids})
+    ages = {str(a): tokens.age_token(a) for a in (0, 1, 16, 17, 31, 32, 63, 64, 100, 500, 999, 1000, 5000)}
+    (OUT / "live_tokens.json").write_text(json.dumps({"velocity_bins": 32, "ages": ages, "cases": cases}))
+
+
+def vocoder():
+    torch.manual_seed(3)
+    frames = 24
+    notes = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 48, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
+    tones, levels = excitation.excite(notes, frames * 320)
+    np.savez_compressed(OUT / "excitation.npz", notes=notes, tones=tones, levels=levels)
+    model = Vocoder(16, 2).eval()
+    torch.nn.init.normal_(model.output, std=0.1)
+    torch.nn.init.normal_(model.bias, std=0.3)
+    log_mel = torch.randn(1, frames, 128).cumsum(1) * 0.3 - 2
+    noise = torch.randn(1, frames * 320)
+    with torch.no_grad():
+        log_levels = torch.from_numpy(np.log(levels))[None]
+        audio = model(log_mel, log_levels, torch.from_numpy(tones)[None], noise)
+        gains = model.gains(log_mel, log_levels)
+    weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
+    np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(),
+                        gains=gains[0].numpy(), **weights)
+
+
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    live_tokens()
+    vocoder()

@@ -1,0 +1,94 @@
+"""The vocoder in torch: mel frames and the notes' excitation -> samples; causal, no look-ahead. Knows no data and no files.
+
+A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one for white noise. They are
+added to what the mels already say (mel minus the excitation's own level), made into minimum-phase filters, and cross-faded
+linearly from block to block. Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
+"""
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import excitation, mel
+
+FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
+GAIN_MIN, GAIN_MAX = -14.0, 6.0
+NOISE_START = -1.5  # nats: where the untrained network puts the noise below the mel
+KERNEL = 5
+
+
+def band_filters():
+    """[128, 2 * 513]: log gains of bands -> log magnitude and minimum phase of 513 bins; linear, so one product does it.
+
+    Bands are interpolated to bins linearly in mel; the phase is the Hilbert transform of the log magnitude through the cepstrum.
+    """
+    to_mel = lambda f: 1127.0 * np.log1p(f / 700.0)
+    centers = np.linspace(0, to_mel(mel.RATE / 2), mel.BINS + 2)[1:-1]
+    bins = to_mel(np.linspace(0, mel.RATE / 2, BINS))
+    magnitude = np.stack([np.interp(bins, centers, row) for row in np.eye(mel.BINS)])
+    cepstrum = np.fft.irfft(magnitude, FFT)
+    fold = np.zeros(FFT)
+    fold[0] = fold[FFT // 2] = 1.0
+    fold[1 : FFT // 2] = 2.0
+    spectrum = np.fft.rfft(cepstrum * fold, FFT)
+    return np.concatenate([spectrum.real, spectrum.imag], 1).astype(np.float32)
+
+
+class Block(nn.Module):
+    """x [B, T, W] -> the same: causal depthwise convolution over 5 frames, RMS norm, gated by GELU, residual."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(KERNEL, width) * KERNEL ** -0.5)
+        self.norm = nn.Parameter(torch.ones(width))
+        self.up = nn.Parameter(torch.randn(width, 2 * width) * width ** -0.5)
+        self.down = nn.Parameter(torch.randn(2 * width, width) * 0.1 * (2 * width) ** -0.5)
+
+    def forward(self, x):
+        padded = F.pad(x, (0, 0, KERNEL - 1, 0))
+        y = sum(padded[:, i : i + x.shape[1]] * self.kernel[i] for i in range(KERNEL))
+        y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
+        return x + F.gelu(y @ self.up, approximate="tanh") @ self.down
+
+
+class Vocoder(nn.Module):
+    def __init__(self, width=192, blocks=5):
+        super().__init__()
+        self.input = nn.Parameter(torch.randn(2 * mel.BINS, width) * (2 * mel.BINS) ** -0.5)
+        self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
+        self.norm = nn.Parameter(torch.ones(width))
+        self.output = nn.Parameter(torch.zeros(width, 4 * mel.BINS))
+        self.bias = nn.Parameter(torch.zeros(4 * mel.BINS))
+        self.register_buffer("filters", torch.from_numpy(band_filters()), persistent=False)
+        self.register_buffer("noise_level", torch.from_numpy(np.log(excitation.noise_level() + 1e-5)), persistent=False)
+
+    def corrections(self, log_mel, log_levels):
+        """log_mel [B, T, 128], log_levels [B, T, 128] (at frame ends), both in nats / 8 -> [B, T, 2 blocks, tone/noise, 128]"""
+        x = torch.cat([log_mel, log_levels], -1) @ self.input
+        for block in self.blocks:
+            x = block(x)
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
+        return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS))
+
+    def gains(self, log_mel, log_levels):
+        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats -> log gains of tone and noise [B, S, 2, 128]"""
+        correction = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8).flatten(1, 2)
+        before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
+        at_block_end = torch.stack([(before + log_mel) / 2, log_mel], 2).flatten(1, 2)
+        base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
+        return (base + correction).clamp(GAIN_MIN, GAIN_MAX)
+
+    def forward(self, log_mel, log_levels, tones, noise):
+        """log_mel [B, T, 128], log_levels [B, 2T, 128], tones and noise [B, 320 T] -> audio [B, 320 T]"""
+        logs = self.gains(log_mel, log_levels) @ self.filters
+        magnitude, phase = logs[..., :BINS], logs[..., BINS:]
+        filters = torch.polar(magnitude.exp(), phase)  # [B, S, 2, 513]
+        before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
+        source = torch.stack([tones, noise], 1).unflatten(-1, (-1, BLOCK)).transpose(1, 2)  # [B, S, 2, 160]
+        ramp = torch.arange(1, BLOCK + 1, device=source.device) / BLOCK
+        whole, rising = torch.fft.rfft(source, FFT), torch.fft.rfft(source * ramp, FFT)
+        pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), FFT)  # [B, S, 1024]
+        blocks = pieces.shape[1]
+        length = (blocks - 1) * BLOCK + FFT
+        out = F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, BLOCK))[:, 0, 0]
+        return out[:, : blocks * BLOCK]
