@@ -1,0 +1,87 @@
+# Everything a newcomer, a developer and CI need. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GOLDEN ?= tests/golden
+MINUTES ?= 120
+FUZZ_SECONDS ?= 60
+VENV ?= .venv
+PACKAGES := build-essential pkg-config libasound2-dev python3-venv
+TRAINING := models/training
+# Commands that need cargo find it where rustup puts it, also before the first new login.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: ## Install the system packages and the Rust toolchain that are missing
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q $$missing; \
+	fi
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (Debian 12's own is too old), then run make again"; exit 1; }
+
+run: setup ## Build and play the demo (into demo.wav where there is no sound device)
+	cargo build --release -p timbred
+	target/release/timbred demo
+
+install: setup ## Build and install timbred and timbrectl for this user (~/.cargo/bin)
+	cargo install --locked --path daemon
+	cargo install --locked --path ctl
+
+test: setup lint unit golden doc test-training fuzz ## All that CI runs
+
+lint: setup ## Formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+unit: setup ## Unit, property and end-to-end tests
+	cargo build --workspace
+	cargo test --workspace
+
+golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout
+	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network -- --nocapture
+
+doc: setup ## Reference documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+deny: setup ## Licences and sources of all dependencies (installs cargo-deny, some minutes)
+	@command -v cargo-deny >/dev/null || cargo install --locked --debug cargo-deny
+	cargo deny --all-features check licenses bans sources
+
+fuzz: setup ## Fuzz the MIDI reader and the manifest, FUZZ_SECONDS each
+	tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+bench: setup ## How fast the bundled model runs here: ms per hop, x real time
+	cargo build --release -p timbred
+	target/release/timbred bench
+
+$(VENV)/tests-ready: $(TRAINING)/pyproject.toml
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q numpy scipy pytest
+	touch $@
+
+test-training: setup $(VENV)/tests-ready ## Python tests; those of the network run once `make train-env` has installed torch
+	PYTHONPATH=$(TRAINING) $(VENV)/bin/python -m pytest -q $(TRAINING)/tests
+
+train-env: setup ## Python environment and soundfont for training (several GB with CUDA)
+	@for p in libfluidsynth3 fluid-soundfont-gm; do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || { \
+	  as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; $$as_root apt-get install -y -q libfluidsynth3 fluid-soundfont-gm; break; }; done
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q -e $(TRAINING)[test]
+	touch $(VENV)/tests-ready
+
+train: train-env ## Train the bundled model for MINUTES (resumable) and pack it
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.run --minutes $(MINUTES)
+	cargo run --release -p timbred -- pack $(TRAINING)/work/export --out models/bundled/live
+
+evaluate: train-env ## Compare the bundled model with FluidSynth on held-out clips; writes models/bundled/live/evaluation.json
+	cargo build --release -p timbred
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluate --timbred $(abspath target/release/timbred)
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf $(VENV) demo.wav
+
+.PHONY: help setup run install test lint unit golden doc deny fuzz bench test-training train-env train evaluate clean
