@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use timbre_models::bundle::{self, Manifest};
+use timbre_models::bundle::{self, Manifest, Weights};
 use timbre_models::graph::{Params, WeightFormat};
 
 use crate::cli::PackArgs;
 use crate::error::Error;
 
-/// Reads `manifest.toml`, `denoiser.npz` and `vocoder.npz` from the folder that the training's export wrote, and writes
+/// Reads `manifest.toml`, `denoiser.npz`, `vocoder.npz` and, for a model that has one, `prior.npz` from the folder that the training's export wrote, and writes
 /// the bundle.
 ///
 /// # Errors
@@ -17,15 +17,19 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
     let path = args.weights.join("manifest.toml");
     let text = std::fs::read(&path).map_err(|e| Error::input(&path, e))?;
     let manifest = Manifest::draft(&path.display().to_string(), &text)?;
-    let denoiser = read_params(&args.weights.join("denoiser.npz"))?;
-    let vocoder = read_params(&args.weights.join("vocoder.npz"))?;
+    let read = |name: &str| read_params(&args.weights.join(name));
+    let weights = Weights {
+        denoiser: read("denoiser.npz")?,
+        prior: manifest.prior.map(|_| read("prior.npz")).transpose()?,
+        vocoder: read("vocoder.npz")?,
+    };
     let format = if args.f32 { WeightFormat::F32 } else { WeightFormat::Int8PerChannel };
     let name = manifest.name.clone();
-    let bytes = bundle::write(&args.out, manifest, &denoiser, &vocoder, format)
+    let bytes = bundle::write(&args.out, manifest, &weights, format)
         .map_err(|e| Error::input(&args.weights, e))?;
     println!(
         "{name}: {} parameters, {:.1} MB in {}",
-        denoiser.count() + vocoder.count(),
+        weights.count(),
         bytes as f64 / 1e6,
         args.out.display()
     );

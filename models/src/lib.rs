@@ -9,12 +9,15 @@ pub mod bundle;
 pub mod denoise;
 #[cfg(feature = "engine")]
 mod engine;
-pub mod gate;
 pub mod graph;
 pub mod mel;
 pub mod notes;
 #[cfg(feature = "engine")]
+pub mod prior;
+#[cfg(feature = "engine")]
 pub mod streamer;
+#[cfg(all(test, feature = "engine"))]
+mod test_vectors;
 pub mod timeline;
 pub mod tokens;
 pub mod units;

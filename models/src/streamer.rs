@@ -9,13 +9,18 @@ use crate::denoise::network::Network;
 use crate::denoise::noise::SeededNoise;
 use crate::denoise::sampler::{Sampler, SamplerKind, SamplerOptions};
 use crate::denoise::schedule::{Schedule, Spacing};
-use crate::gate::{Gate, GateSettings};
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
+use crate::prior::NotePrior;
 use crate::timeline::Timeline;
 use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use crate::vocoder::Vocoder;
+use crate::vocoder::tables::Tables;
+use std::sync::Arc;
+
+/// How far above the floor, in network scale, still is the floor: what rounding leaves.
+const SILENCE: f32 = 1e-5;
 
 /// What can be chosen for a stream; a model's manifest has the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,10 +111,13 @@ pub struct Streamer {
     sampler: Sampler,
     schedule: Schedule,
     vocoder: Vocoder,
-    gate: Option<Gate>,
-    gate_settings: Option<GateSettings>,
-    /// The hop's events, for the gate.
-    events: Vec<NoteEvent>,
+    prior: Option<NotePrior>,
+    /// The hop as the note prior hears it, in nats; empty without one.
+    prior_mel: Vec<f32>,
+    /// The same in network scale.
+    prior_frames: Vec<f32>,
+    /// Nats that one unit of the denoiser's output adds to it.
+    residual_nats: f32,
     position: FrameIdx,
     hops: u64,
     ids: Vec<u32>,
@@ -134,14 +142,16 @@ impl Streamer {
             clip_x0: manifest.sampling.clip_x0,
             ..SamplerOptions::default()
         });
+        let tables = Arc::new(Tables::new());
         let mut streamer = Self {
             tokens: manifest.tokens.clone(),
             range: manifest.mel.range,
             timeline: Timeline::new(&manifest.tokens),
-            vocoder: bundle.vocoder()?,
-            gate: None,
-            gate_settings: manifest.gate,
-            events: Vec::with_capacity(256),
+            vocoder: bundle.vocoder(tables.clone())?,
+            prior: bundle.prior(tables)?,
+            prior_mel: vec![],
+            prior_frames: vec![],
+            residual_nats: manifest.prior.map_or(0.0, |p| p.residual_nats),
             context: Vec::with_capacity((manifest.network.context_frames + max) * MEL_BINS),
             frames: vec![],
             samples: vec![],
@@ -163,21 +173,36 @@ impl Streamer {
     /// # Errors
     /// [`StreamError`] for an option that does not fit.
     pub fn restart(&mut self, options: StreamOptions) -> Result<(), StreamError> {
+        self.set(options)?;
+        self.vocoder.restart(options.seed)?;
+        self.timeline = Timeline::new(&self.tokens);
+        if let Some(prior) = &mut self.prior {
+            prior.clear();
+        }
+        self.context.clear();
+        (self.position, self.hops) = (FrameIdx(0), 0);
+        Ok(())
+    }
+
+    /// Goes on with other options from the next hop on; the vocoder keeps the seed it was started with.
+    ///
+    /// # Errors
+    /// [`StreamError`] for an option that does not fit; nothing has changed then.
+    pub fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         let max = self.network.config().target_frames;
         if !(1..=max).contains(&options.hop_frames) {
             return Err(StreamError::Hop { found: options.hop_frames, max });
         }
-        self.schedule = Schedule::new(options.steps, options.spacing)?;
-        self.network.film_table(&self.schedule)?;
+        let schedule = Schedule::new(options.steps, options.spacing)?;
+        self.network.film_table(&schedule)?;
+        self.schedule = schedule;
         self.sampler.options.kind = options.sampler;
         self.sampler.options.guidance_weight = options.guidance;
-        self.vocoder.restart(options.seed)?;
-        self.timeline = Timeline::new(&self.tokens);
-        self.gate = self.gate_settings.map(Gate::new);
-        self.context.clear();
         self.frames.resize(options.hop_frames * MEL_BINS, 0.0);
         self.samples.resize(options.hop_frames * HOP_SAMPLES, 0.0);
-        (self.position, self.hops) = (FrameIdx(0), 0);
+        if self.prior.is_some() {
+            self.prior_mel.resize(options.hop_frames * MEL_BINS, 0.0);
+        }
         self.options = options;
         Ok(())
     }
@@ -215,13 +240,21 @@ impl Streamer {
         let end = FrameIdx(self.position.0 + self.options.hop_frames as u64);
         let cut = self.timeline.cut(self.position.step(), end.step());
         self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
-        self.events.clear();
         for (_, event) in cut.events {
-            self.events.push(*event);
+            if let Some(prior) = &mut self.prior {
+                prior.event(event);
+            }
             let at = (event.time_s * f64::from(SAMPLE_RATE_HZ)).round_ties_even() as u64;
             self.vocoder.event(SamplePos(at.max(self.position.start().0)), event);
         }
-        Ok(self.network.encode(&self.ids, &self.context)?)
+        self.network.encode(&self.ids, &self.context)?;
+        if let Some(prior) = &mut self.prior {
+            prior.render(self.position, &mut self.prior_mel)?;
+            self.prior_frames.clone_from(&self.prior_mel);
+            self.range.scale_slice(&mut self.prior_frames, true);
+            self.network.set_prior(&self.prior_frames)?;
+        }
+        Ok(())
     }
 
     /// The second third: noise -> the hop's frames, K steps.
@@ -238,8 +271,8 @@ impl Streamer {
             &mut self.frames,
             watch,
         )?;
-        if let Some(gate) = &mut self.gate {
-            gate.apply(self.position, &self.events, &mut self.frames);
+        if self.prior.is_some() {
+            self.add_prior();
         }
         let limit =
             self.options.context_frames.min(self.network.config().context_frames) * MEL_BINS;
@@ -248,6 +281,18 @@ impl Streamer {
         self.context.drain(..excess);
         self.range.unscale_slice(&mut self.frames, true);
         Ok(())
+    }
+
+    /// What the denoiser made is added to what the note prior said; where no note sounds it stays silent. In network scale.
+    fn add_prior(&mut self) {
+        let by = self.residual_nats * 2.0 / (self.range.max - self.range.min) as f32;
+        let frames = self.frames.chunks_exact_mut(MEL_BINS);
+        for (frame, prior) in frames.zip(self.prior_frames.chunks_exact(MEL_BINS)) {
+            let is_silent = prior.iter().all(|v| *v < -1.0 + SILENCE);
+            for (x, prior) in frame.iter_mut().zip(prior) {
+                *x = if is_silent { -1.0 } else { (prior + *x * by).clamp(-1.0, 1.0) };
+            }
+        }
     }
 
     /// The last third: frames and notes -> samples.

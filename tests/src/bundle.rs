@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use timbre_models::bundle::manifest::{FORMAT, LiveMode, MelSettings, Mode, Sampling};
-use timbre_models::bundle::{self, Manifest};
+use timbre_models::bundle::{self, Manifest, Weights};
 use timbre_models::denoise::noise::{NoiseSource, SeededNoise};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 use timbre_models::denoise::step::Prediction;
-use timbre_models::graph::{NetworkConfig, Params, VocoderConfig, WeightFormat};
+use timbre_models::graph::{NetworkConfig, Params, PriorConfig, VocoderConfig, WeightFormat};
 use timbre_models::mel::FeatureRange;
 use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
 use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
@@ -21,10 +21,12 @@ use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 /// When it cannot be written.
 pub fn tiny_bundle(dir: &Path) {
     let manifest = tiny_manifest();
-    let denoiser = random(manifest.network.parameters(), 1.0);
-    let vocoder = random(manifest.vocoder.parameters(), 0.1);
-    bundle::write(dir, manifest, &denoiser, &vocoder, WeightFormat::F32)
-        .expect("the tiny model is written");
+    let weights = Weights {
+        denoiser: random(manifest.network.parameters(), 1.0),
+        prior: manifest.prior.map(|p| random(p.parameters(), 1.0)),
+        vocoder: random(manifest.vocoder.parameters(), 0.1),
+    };
+    bundle::write(dir, manifest, &weights, WeightFormat::F32).expect("the tiny model is written");
 }
 
 /// The tiny model's manifest, without its files.
@@ -62,6 +64,7 @@ pub fn tiny_manifest() -> Manifest {
             target_frames: 64,
             mel_bins: MEL_BINS,
             has_context: true,
+            prior: true,
             max_noise_time: 20_000.0,
         },
         sampling: Sampling {
@@ -79,7 +82,7 @@ pub fn tiny_manifest() -> Manifest {
             min_hop_frames: 1,
             max_hop_frames: 16,
         }),
-        gate: None,
+        prior: Some(PriorConfig { width: 16, blocks: 1, residual_nats: 2.0 }),
         vocoder: VocoderConfig { width: 16, blocks: 2 },
         files: BTreeMap::new(),
     }

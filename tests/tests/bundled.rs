@@ -1,4 +1,4 @@
-//! The bundled model is small enough, falls silent and plays every live hop. Quality, velocity included, is measured by
+//! The bundled model is small enough, falls silent and plays every live hop. Quality is measured by
 //! `make evaluate`, not here.
 #![allow(clippy::unwrap_used)]
 
@@ -49,6 +49,20 @@ fn it_falls_silent_two_seconds_after_the_last_release() {
         let sound = one_key(&mut streamer, live, velocity, 3.6);
         let silence = level_db(&sound[at(2.6)..]);
         assert!(silence < -60.0, "velocity {velocity}: {silence} dBFS");
+    }
+}
+
+#[test]
+fn a_harder_key_press_is_louder() {
+    let bundle = Bundle::bundled().unwrap();
+    let live = StreamOptions::live(&bundle).unwrap();
+    let mut streamer = Streamer::new(&bundle, live).unwrap();
+    let mut before = f64::MIN;
+    for velocity in [20, 40, 60, 80, 100, 120] {
+        let sound = one_key(&mut streamer, live, velocity, 0.6);
+        let level = level_db(&sound[at(0.1)..]);
+        assert!(level > before + 0.5, "velocity {velocity}: {level} after {before} dBFS");
+        before = level;
     }
 }
 

@@ -54,6 +54,7 @@ fn network() -> Network {
         target_frames: golden.lengths.targets,
         mel_bins: golden.mel_dims,
         has_context: true,
+        prior: false,
         max_noise_time: golden.max_decoder_noise_time,
     };
     let mut npz = Npz::open(&dir.join("params.npz"));

@@ -1,9 +1,11 @@
 //! `timbred inspect model`: manifest, sizes and files of a model, which is verified and loaded on the way.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::json;
 use timbre_models::bundle::{Bundle, Manifest};
+use timbre_models::vocoder::tables::Tables;
 
 use crate::error::Error;
 use crate::models;
@@ -11,16 +13,18 @@ use crate::models;
 pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     let bundle = models::find(name)?;
     // Loading checks every checksum, and every graph against the manifest.
+    let tables = Arc::new(Tables::new());
     bundle.network()?;
-    bundle.vocoder()?;
+    bundle.prior(tables.clone())?;
+    bundle.vocoder(tables)?;
     let bytes = bundle.size()?;
     let text = match json {
         true => {
             let manifest = bundle.manifest();
-            let [denoiser, vocoder] = parameters(manifest);
+            let [denoiser, prior, vocoder] = parameters(manifest);
             let value = json!({
                 "location": bundle.location(), "verified": true, "bytes": bytes,
-                "parameters": {"denoiser": denoiser, "vocoder": vocoder}, "manifest": manifest,
+                "parameters": {"denoiser": denoiser, "prior": prior, "vocoder": vocoder}, "manifest": manifest,
             });
             format!("{value}\n")
         }
@@ -29,18 +33,19 @@ pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     super::print(&text)
 }
 
-/// Values in the weights of denoiser and vocoder.
-fn parameters(manifest: &Manifest) -> [usize; 2] {
+/// Values in the weights of denoiser, note prior (0 without one) and vocoder.
+fn parameters(manifest: &Manifest) -> [usize; 3] {
     let count = |list: Vec<(String, Vec<usize>)>| {
         list.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     };
-    [count(manifest.network.parameters()), count(manifest.vocoder.parameters())]
+    let prior = manifest.prior.map(|p| p.parameters()).unwrap_or_default();
+    [count(manifest.network.parameters()), count(prior), count(manifest.vocoder.parameters())]
 }
 
 fn in_words(bundle: &Bundle, bytes: u64) -> String {
     let m = bundle.manifest();
     let (n, t, s) = (&m.network, &m.tokens, &m.sampling);
-    let [denoiser, vocoder] = parameters(m);
+    let [denoiser, prior, vocoder] = parameters(m);
     let mode = |hop: usize, steps: usize| format!("hops of {} ms, {steps} steps", hop * 20);
     let live = m.live.map_or("none".to_owned(), |l| {
         let range = format!("{} to {} ms", l.min_hop_frames * 20, l.max_hop_frames * 20);
@@ -56,7 +61,7 @@ fn in_words(bundle: &Bundle, bytes: u64) -> String {
         ("licence", m.license.clone()),
         ("place", bundle.location()),
         ("size", format!("{:.1} MB in {} files, all verified", bytes as f64 / 1e6, m.files.len())),
-        ("parameters", format!("{denoiser} denoiser, {vocoder} vocoder")),
+        ("parameters", format!("{denoiser} denoiser, {prior} note prior, {vocoder} vocoder")),
         (
             "denoiser",
             format!(

@@ -1,24 +1,28 @@
 //! Finds a bundle, verifies its files and loads its networks. Knows no stream and no settings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::{BundleError, Manifest};
 use crate::denoise::network::{Network, NetworkGraphs};
+use crate::prior::NotePrior;
 use crate::vocoder::Vocoder;
+use crate::vocoder::tables::Tables;
 
 /// The name of the model inside the program.
 pub const BUNDLED: &str = "live";
 
 /// The bundled model's files, compiled in, so that the program needs nothing beside it.
-const BUNDLED_FILES: [(&str, &[u8]); 7] = [
+const BUNDLED_FILES: [(&str, &[u8]); 8] = [
     ("manifest.toml", include_bytes!("../../bundled/live/manifest.toml")),
     ("note_encoder.onnx", include_bytes!("../../bundled/live/note_encoder.onnx")),
     ("context_encoder.onnx", include_bytes!("../../bundled/live/context_encoder.onnx")),
     ("memory.onnx", include_bytes!("../../bundled/live/memory.onnx")),
     ("film.onnx", include_bytes!("../../bundled/live/film.onnx")),
     ("step.onnx", include_bytes!("../../bundled/live/step.onnx")),
+    ("prior.onnx", include_bytes!("../../bundled/live/prior.onnx")),
     ("vocoder.onnx", include_bytes!("../../bundled/live/vocoder.onnx")),
 ];
 
@@ -135,12 +139,25 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
+    /// Verifies and loads the note prior, if the model has one.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file, what was found and what to do.
+    pub fn prior(&self, tables: Arc<Tables>) -> Result<Option<NotePrior>, BundleError> {
+        if self.manifest.prior.is_none() {
+            return Ok(None);
+        }
+        NotePrior::load(&self.verified("prior")?, tables)
+            .map(Some)
+            .map_err(|source| BundleError::Graph { path: self.location(), source })
+    }
+
     /// Verifies and loads the vocoder.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
-    pub fn vocoder(&self) -> Result<Vocoder, BundleError> {
-        Vocoder::load(self.manifest.vocoder, &self.verified("vocoder")?)
+    pub fn vocoder(&self, tables: Arc<Tables>) -> Result<Vocoder, BundleError> {
+        Vocoder::load(self.manifest.vocoder, &self.verified("vocoder")?, tables)
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 

@@ -10,8 +10,7 @@ use super::BundleError;
 use crate::denoise::sampler::SamplerKind;
 use crate::denoise::schedule::{MAX_STEPS, Spacing};
 use crate::denoise::step::Prediction;
-use crate::gate::GateSettings;
-use crate::graph::{NetworkConfig, VocoderConfig};
+use crate::graph::{NetworkConfig, PriorConfig, VocoderConfig};
 use crate::mel::FeatureRange;
 use crate::tokens::{TokenOptions, Vocabulary};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
@@ -48,12 +47,12 @@ pub struct Manifest {
     /// Short hops on its own past; absent where the model cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<LiveMode>,
-    /// When its sound is over; absent where the model itself is to be trusted.
+    /// Sizes of the note prior that the denoiser refines; absent where the denoiser does it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gate: Option<GateSettings>,
+    pub prior: Option<PriorConfig>,
     /// Sizes of the vocoder's network.
     pub vocoder: VocoderConfig,
-    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `vocoder`.
+    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`.
     #[serde(default)]
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -237,11 +236,15 @@ impl Manifest {
                 "0 to 20".into(),
             );
         }
-        if let Some(gate) = self.gate {
-            let seconds = [gate.hold_s, gate.fade_s];
-            if !seconds.iter().all(|s| (0.0..=60.0).contains(s)) {
-                return unfit("gate", format!("{seconds:?}"), "0 to 60 seconds each".into());
-            }
+        if self.network.prior != self.prior.is_some() {
+            let found = format!("network.prior = {}", self.network.prior);
+            return unfit("prior", found, "true where there is a [prior], else false".into());
+        }
+        if let Some(prior) = self.prior
+            && !(0.01..=20.0).contains(&prior.residual_nats)
+        {
+            let found = prior.residual_nats.to_string();
+            return unfit("prior.residual_nats", found, "0.01 to 20".into());
         }
         let frames = 1..=self.network.target_frames;
         let contexts = [
@@ -302,6 +305,8 @@ impl Manifest {
             ("network.max_tokens", n.max_tokens),
             ("network.context_frames", n.context_frames),
             ("network.target_frames", n.target_frames),
+            ("prior.width", self.prior.map_or(0, |p| p.width)),
+            ("prior.blocks", self.prior.map_or(0, |p| p.blocks)),
             ("vocoder.width", self.vocoder.width),
             ("vocoder.blocks", self.vocoder.blocks),
         ]
@@ -313,6 +318,9 @@ impl Manifest {
         let mut roles = vec!["note_encoder", "memory", "film", "step", "vocoder"];
         if self.network.has_context {
             roles.push("context_encoder");
+        }
+        if self.prior.is_some() {
+            roles.push("prior");
         }
         let unfit = |key: String, found: String, wanted: &str| BundleError::Unfit {
             path: path.to_owned(),

@@ -3,12 +3,16 @@
 use super::*;
 
 fn good() -> String {
-    let files: String = ["note_encoder", "context_encoder", "memory", "film", "step", "vocoder"]
-        .iter()
-        .map(|role| {
-            format!("[files.{role}]\nfile = \"{role}.onnx\"\nsha256 = \"{}\"\n", "ab".repeat(32))
-        })
-        .collect();
+    let files: String =
+        ["note_encoder", "context_encoder", "memory", "film", "step", "prior", "vocoder"]
+            .iter()
+            .map(|role| {
+                format!(
+                    "[files.{role}]\nfile = \"{role}.onnx\"\nsha256 = \"{}\"\n",
+                    "ab".repeat(32)
+                )
+            })
+            .collect();
     format!(
         r#"format = 1
 name = "test"
@@ -38,6 +42,7 @@ decoder_layers = 2
 max_tokens = 512
 context_frames = 64
 target_frames = 64
+prior = true
 [sampling]
 prediction = "v"
 sampler = "ddim"
@@ -52,9 +57,10 @@ hop_frames = 2
 steps = 1
 min_hop_frames = 1
 max_hop_frames = 16
-[gate]
-hold_s = 1.0
-fade_s = 0.8
+[prior]
+width = 16
+blocks = 1
+residual_nats = 2.0
 [vocoder]
 width = 16
 blocks = 2
@@ -87,7 +93,8 @@ fn every_refusal_names_file_key_and_what_was_wanted() {
         ("guidance = 1.0", "guidance = nan", &["guidance", "0 to 20"]),
         ("hop_frames = 64", "hop_frames = 65", &["song.hop_frames", "65", "64"]),
         ("steps = 1", "steps = 0", &["song.steps", "0", "1000"]),
-        ("hold_s = 1.0", "hold_s = -1.0", &["gate", "-1", "0 to 60"]),
+        ("residual_nats = 2.0", "residual_nats = -1.0", &["prior.residual_nats", "-1", "20"]),
+        ("prior = true", "prior = false", &["[prior]", "network.prior = false", "true"]),
         ("min_hop_frames = 1", "min_hop_frames = 4", &["live", "4"]),
         ("file = \"step.onnx\"", "file = \"../step.onnx\"", &["files.step.file", "plain"]),
         ("sha256 = \"ab", "sha256 = \"zz", &["sha256", "64 hexadecimal"]),

@@ -7,7 +7,9 @@ use prost::Message;
 
 use super::load::sha256;
 use super::manifest::{FileEntry, Manifest};
-use crate::graph::{GraphKind, ParamError, Params, WeightFormat, build, build_vocoder};
+use crate::graph::{
+    GraphKind, ParamError, Params, WeightFormat, build, build_prior, build_vocoder,
+};
 
 /// A bundle that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +28,25 @@ pub enum WriteError {
     },
 }
 
-/// Builds every graph of `manifest` from the two sets of weights and writes the bundle to `folder`, whose manifest is
+/// Every set of weights of a model.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    /// The denoiser's, by their published names.
+    pub denoiser: Params,
+    /// The note prior's, where the manifest has one.
+    pub prior: Option<Params>,
+    /// The vocoder's.
+    pub vocoder: Params,
+}
+
+impl Weights {
+    /// How many parameters all networks have together.
+    pub fn count(&self) -> usize {
+        self.denoiser.count() + self.vocoder.count() + self.prior.as_ref().map_or(0, Params::count)
+    }
+}
+
+/// Builds every graph of `manifest` from its weights and writes the bundle to `folder`, whose manifest is
 /// written last: a folder with a manifest is whole. The manifest's `files` are filled in; returns the bytes written.
 ///
 /// # Errors
@@ -34,18 +54,20 @@ pub enum WriteError {
 pub fn write(
     folder: &Path,
     mut manifest: Manifest,
-    denoiser: &Params,
-    vocoder: &Params,
+    weights: &Weights,
     format: WeightFormat,
 ) -> Result<u64, WriteError> {
     let mut graphs: Vec<(&str, Vec<u8>)> = vec![];
     for kind in GraphKind::ALL {
         if kind != GraphKind::ContextEncoder || manifest.network.has_context {
-            let model = build(kind, &manifest.network, denoiser, format)?;
+            let model = build(kind, &manifest.network, &weights.denoiser, format)?;
             graphs.push((kind.name(), model.encode_to_vec()));
         }
     }
-    let model = build_vocoder(&manifest.vocoder, vocoder, format)?;
+    if let (Some(config), Some(params)) = (&manifest.prior, &weights.prior) {
+        graphs.push(("prior", build_prior(config, params, format)?.encode_to_vec()));
+    }
+    let model = build_vocoder(&manifest.vocoder, &weights.vocoder, format)?;
     graphs.push(("vocoder", model.encode_to_vec()));
     let at = |path: &Path| {
         let path = path.to_owned();

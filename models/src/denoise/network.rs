@@ -39,6 +39,8 @@ pub struct Network {
     heard: TVec<TValue>,
     /// k_0.., v_0.. of hearing nothing: zeros for M = 1, so that cross-attention adds exactly nothing.
     unheard: TVec<TValue>,
+    /// What the note prior says of this hop, [1, L, mel_bins]; never asked for where there is none.
+    prior: Option<TValue>,
     /// One [1, layers, 2, 2 emb] for each step of the schedule.
     films: Vec<TValue>,
     ids: Vec<i64>,
@@ -86,6 +88,7 @@ impl Network {
             memory,
             heard: tvec![],
             unheard,
+            prior: None,
             films: vec![],
             ids: vec![],
             encodings: vec![],
@@ -121,6 +124,17 @@ impl Network {
             });
         }
         self.heard = heard;
+        Ok(())
+    }
+
+    /// Takes what the note prior says of this hop: `frames` [L, mel_bins] in network scale. Every step sees it until the
+    /// next call.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn set_prior(&mut self, frames: &[f32]) -> Result<(), DenoiseError> {
+        let mel_bins = self.config.mel_bins;
+        self.prior = Some(self.step.input(&[1, frames.len() / mel_bins, mel_bins], frames)?);
         Ok(())
     }
 
@@ -236,7 +250,14 @@ impl Denoiser for Network {
         if memory.is_empty() {
             return Err(DenoiseError::NotReady { missing: "encode" });
         }
-        let mut inputs = tvec![self.step.input(&[1, frames, mel_bins], z)?, film.clone()];
+        let mut inputs = tvec![self.step.input(&[1, frames, mel_bins], z)?];
+        if self.config.prior {
+            let Some(prior) = self.prior.clone() else {
+                return Err(DenoiseError::NotReady { missing: "set_prior" });
+            };
+            inputs.push(prior);
+        }
+        inputs.push(film.clone());
         inputs.extend(memory.iter().cloned());
         let result = self.step.run(inputs)?;
         out.copy_from_slice(self.step.floats(&result[0], z.len())?);

@@ -25,6 +25,7 @@ fn config() -> NetworkConfig {
         target_frames: 6,
         mel_bins: 128,
         has_context: true,
+        prior: false,
         max_noise_time: 20_000.0,
     }
 }

@@ -239,6 +239,16 @@ impl<'a> Builder<'a> {
         self.op("Mul", &[&y, &half], &[])
     }
 
+    /// Norm, up, GELU and down of residual block `name` over `x`; the caller adds the residual.
+    pub fn feed_forward(&mut self, x: &str, name: &str) -> Result<Value, ParamError> {
+        let y = self.norm(x, &format!("{name}.norm"))?;
+        let up = self.matrix(&format!("{name}.up"), 1)?;
+        let y = self.op("MatMul", &[&y, &up], &[]);
+        let y = self.gelu(&y);
+        let down = self.matrix(&format!("{name}.down"), 1)?;
+        Ok(self.op("MatMul", &[&y, &down], &[]))
+    }
+
     fn has(&self, initializer: &str) -> bool {
         self.initializers.iter().any(|t| t.name == initializer)
     }

@@ -37,6 +37,9 @@ pub struct NetworkConfig {
     /// Whether there is a context encoder.
     #[serde(default = "default_has_context")]
     pub has_context: bool,
+    /// Whether the decoder sees the frames of a note prior, and what it denoises is the rest.
+    #[serde(default)]
+    pub prior: bool,
     /// What t in (0, 1] is multiplied by before its sines.
     #[serde(default = "default_max_noise_time")]
     pub max_noise_time: f64,
@@ -135,6 +138,9 @@ impl List<'_> {
         self.add("decoder.time_emb_dense0.kernel", &[emb, hidden]);
         self.add("decoder.time_emb_dense1.kernel", &[hidden, hidden]);
         self.add("decoder.continuous_inputs_projection.kernel", &[mel_bins, emb]);
+        if self.config.prior {
+            self.add("decoder.prior_projection.kernel", &[mel_bins, emb]);
+        }
         self.add("decoder.Embed_0.embedding", &[target_frames, emb]);
         for i in 0..decoder_layers {
             let layer = format!("decoder.layers_{i}");

@@ -10,9 +10,9 @@
 //! | `context_encoder` | `frames` [1, C, mel] | `context` [1, C, emb] |
 //! | `memory` | `encodings` [1, M, emb] | per layer `k_i` [1, heads, head_dim, M], `v_i` [1, heads, M, head_dim] |
 //! | `film` | `time` `[1]` | `film` [1, layers, 2, 2 emb] |
-//! | `step` | `z` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
+//! | `step` | `z` [1, L, mel], with a note prior `prior` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
 //!
-//! The vocoder's network is a sixth graph, `vocoder`.
+//! The vocoder's network is a graph of its own, `vocoder`, and so is that of the note prior, `prior`.
 //!
 //! Source: `music_spectrogram_diffusion/models/diffusion/{models,network}.py` (T5.1.1 style).
 
@@ -25,6 +25,9 @@ mod params;
 #[cfg(feature = "engine")]
 mod pieces;
 #[cfg(feature = "engine")]
+mod prior;
+mod prior_config;
+#[cfg(feature = "engine")]
 mod signature;
 #[cfg(feature = "engine")]
 mod vocoder;
@@ -34,6 +37,9 @@ pub use config::NetworkConfig;
 pub use params::{Param, ParamError, Params};
 #[cfg(feature = "engine")]
 pub use pieces::{WeightFormat, build};
+#[cfg(feature = "engine")]
+pub use prior::{build_prior, check_prior};
+pub use prior_config::{FEATURES, GAINS, PriorConfig};
 #[cfg(feature = "engine")]
 pub use signature::{GraphKind, check_signature};
 #[cfg(feature = "engine")]

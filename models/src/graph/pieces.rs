@@ -151,7 +151,11 @@ impl Piece<'_> {
         let scales = self.b.op("Add", &[&scales, &one], &[]);
         let shifts = self.b.slice(&film, 1, emb, 2 * emb);
 
-        let x = self.matmul("z", "decoder.continuous_inputs_projection")?;
+        let mut x = self.matmul("z", "decoder.continuous_inputs_projection")?;
+        if self.config.prior {
+            let prior = self.matmul("prior", "decoder.prior_projection")?;
+            x = self.b.op("Add", &[&x, &prior], &[]);
+        }
         let mut x = self.add_first_positions("decoder", &x)?;
         for i in 0..layers {
             let layer = format!("decoder.layers_{i}");

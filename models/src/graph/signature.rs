@@ -71,7 +71,9 @@ impl GraphKind {
             Self::Film => (vec![float("time", &[Is(1)])], vec![film()]),
             Self::Step => {
                 let frames = [Is(1), Any("L"), Is(mel_bins)];
-                let mut inputs = vec![float("z", &frames), film()];
+                let mut inputs = vec![float("z", &frames)];
+                inputs.extend(config.prior.then(|| float("prior", &frames)));
+                inputs.push(film());
                 inputs.extend(memory());
                 (inputs, vec![float("out", &frames)])
             }

@@ -87,11 +87,6 @@ fn block(b: &mut Builder<'_>, i: usize, x: String) -> Result<String, ParamError>
         });
     }
     let y = sum.unwrap_or_else(|| x.clone());
-    let y = b.norm(&y, &format!("blocks.{i}.norm"))?;
-    let up = b.matrix(&format!("blocks.{i}.up"), 1)?;
-    let y = b.op("MatMul", &[&y, &up], &[]);
-    let y = b.gelu(&y);
-    let down = b.matrix(&format!("blocks.{i}.down"), 1)?;
-    let y = b.op("MatMul", &[&y, &down], &[]);
+    let y = b.feed_forward(&y, &format!("blocks.{i}"))?;
     Ok(b.op("Add", &[&x, &y], &[]))
 }

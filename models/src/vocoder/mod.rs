@@ -25,7 +25,7 @@ const BLOCKS: usize = HOP_SAMPLES / BLOCK;
 /// Nats the network's inputs are divided by.
 const INPUT_SCALE: f32 = 1.0 / 8.0;
 /// Gains stay in this range of nats.
-const GAIN_RANGE: (f32, f32) = (-14.0, 6.0);
+const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
 /// Where the untrained network puts the noise, in nats above the mel.
 const NOISE_START: f32 = -1.5;
 /// Keeps the vocoder's noise apart from the denoiser's.
@@ -55,8 +55,11 @@ impl Vocoder {
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `vocoder`.
-    pub fn load(config: VocoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
-        let tables = Arc::new(Tables::new());
+    pub fn load(
+        config: VocoderConfig,
+        bytes: &[u8],
+        tables: Arc<Tables>,
+    ) -> Result<Self, DenoiseError> {
         Ok(Self {
             network: VocoderNetwork::load(config, bytes)?,
             excitation: Excitation::new(tables.clone()),
@@ -139,7 +142,8 @@ impl Vocoder {
             self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
         let (tone, noise) = self.gains.split_at_mut(MEL_BINS);
         let (tone_by, noise_by) = corrections.split_at(MEL_BINS.min(corrections.len()));
-        let mel = self.last_mel.iter().zip(frame).map(|(a, b)| a + share * (b - a));
+        // A fall is spread over the frame, a rise is not: its tones begin when the key is pressed.
+        let mel = self.last_mel.iter().zip(frame).map(|(a, b)| (a + share * (b - a)).max(*b));
         let levels = levels.iter().zip(&self.tables.noise_log_level);
         let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
         for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in

@@ -2,49 +2,22 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::graph::{Params, WeightFormat, build_vocoder};
-use crate::notes::Voice;
-use ndarray::{ArrayD, ArrayView1};
-use ndarray_npy::NpzReader;
+use crate::graph::{WeightFormat, build_vocoder};
+use crate::test_vectors::{array, events, open, params};
+use ndarray::ArrayD;
 use prost::Message;
-use std::fs::File;
 
-fn vectors(name: &str) -> NpzReader<File> {
-    let path = format!("{}/../tests/vectors/{name}.npz", env!("CARGO_MANIFEST_DIR"));
-    NpzReader::new(File::open(path).unwrap()).unwrap()
-}
-
-fn array<T: ndarray_npy::ReadableElement>(npz: &mut NpzReader<File>, name: &str) -> ArrayD<T> {
-    npz.by_name(name).unwrap()
-}
-
-/// The notes of the vectors as events in time order with their samples.
-fn events() -> Vec<(u64, NoteEvent)> {
-    let notes: ArrayD<f64> = array(&mut vectors("excitation"), "notes");
-    let mut events = vec![];
-    for note in notes.rows() {
-        let note: ArrayView1<f64> = note;
-        let voice = Voice { is_drum: note[5] > 0.0, program: note[2] as u8, key: note[3] as u8 };
-        for (time_s, velocity) in [(note[0], note[4] as u8), (note[1], 0)] {
-            let at = (time_s * 16_000.0).round_ties_even() as u64;
-            events.push((at, NoteEvent { time_s, voice, velocity }));
-        }
-    }
-    events.sort_by_key(|(at, event)| (*at, event.velocity > 0));
-    events
+/// The sample at which an event happens.
+fn at(event: &NoteEvent) -> u64 {
+    (event.time_s * 16_000.0).round_ties_even() as u64
 }
 
 fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
-    let mut npz = vectors("vocoder");
+    let mut npz = open("vocoder");
     let config = VocoderConfig { width: 16, blocks: 2 };
-    let mut params = Params::new();
-    for (name, shape) in config.parameters() {
-        let values: ArrayD<f32> = array(&mut npz, &format!("weights.{name}"));
-        assert_eq!(values.shape(), shape);
-        params.insert(name, shape, values.into_iter().collect());
-    }
+    let params = params(&mut npz, config.parameters());
     let graph = build_vocoder(&config, &params, WeightFormat::F32).unwrap();
-    let vocoder = Vocoder::load(config, &graph.encode_to_vec()).unwrap();
+    let vocoder = Vocoder::load(config, &graph.encode_to_vec(), Arc::new(Tables::new())).unwrap();
     (vocoder, array(&mut npz, "log_mel"), array(&mut npz, "noise"), array(&mut npz, "audio"))
 }
 
@@ -61,10 +34,8 @@ fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
         }
         let to = (from + hop).min(frames);
         let samples = from * HOP_SAMPLES..to * HOP_SAMPLES;
-        for (at, event) in &events {
-            if samples.contains(&(*at as usize)) {
-                vocoder.event(SamplePos(*at), event);
-            }
+        for event in events.iter().filter(|e| samples.contains(&(at(e) as usize))) {
+            vocoder.event(SamplePos(at(event)), event);
         }
         let noise_of = |frame: u64, out: &mut [f32]| {
             out.copy_from_slice(&noise[frame as usize * HOP_SAMPLES..][..HOP_SAMPLES]);
@@ -83,12 +54,12 @@ fn worst(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn excitation_agrees_with_its_python_twin() {
-    let mut npz = vectors("excitation");
+    let mut npz = open("excitation");
     let (tones, levels): (ArrayD<f32>, ArrayD<f32>) =
         (array(&mut npz, "tones"), array(&mut npz, "levels"));
     let (tones, levels) = (tones.into_raw_vec_and_offset().0, levels.into_raw_vec_and_offset().0);
     let mut excitation = Excitation::new(Arc::new(Tables::new()));
-    events().iter().for_each(|(at, event)| excitation.event(SamplePos(*at), event));
+    events().iter().for_each(|event| excitation.event(SamplePos(at(event)), event));
     let mut ours = (vec![0.0; tones.len()], vec![0.0; levels.len()]);
     excitation.render(SamplePos(0), &mut ours.0, &mut ours.1);
     assert!(worst(&ours.0, &tones) < 1e-5, "{}", worst(&ours.0, &tones));

@@ -13,7 +13,7 @@ def tiny(golden):
     c = json.loads((golden / "network" / "config.json").read_text())
     lengths = c["lengths"]
     config = Config(c["vocab_size"], c["emb_dim"], c["num_heads"], c["head_dim"], c["mlp_dim"], c["num_encoder_layers"],
-                    c["num_encoder_layers"], c["num_decoder_layers"], lengths["inputs"], lengths["targets_context"], lengths["targets"])
+                    c["num_encoder_layers"], c["num_decoder_layers"], lengths["inputs"], lengths["targets_context"], lengths["targets"], prior=False)
     model = Denoiser(config).eval()
     load_flax(model, np.load(golden / "network" / "params.npz"))
     return model

@@ -1,6 +1,7 @@
 """Builds and reads the data set: clips of notes with their FluidSynth audio and mel, in shards of 25. Resumable.
 
-A shard is an .npz with audio int16 [c, n], and, clip after clip, notes float64 [sum, 6] with their counts [c]. Mels are made when read.
+A shard is an .npz with audio int16 [c, n], mel float16 [c, frames, 128] scaled to [-1, 1] (of the audio before it was rounded), and,
+clip after clip, notes float64 [sum, 6] with their counts [c].
 """
 import argparse
 import os
@@ -30,9 +31,11 @@ def _shard(job):
     if "_reference" not in globals():
         _reference = Reference()
     notes = [_notes(first + i, score_share) for i in range(SHARD)]
-    audio = np.stack([np.round(_reference.render(n, SECONDS) * 32767).clip(-32768, 32767).astype(np.int16) for n in notes])
+    exact = [_reference.render(n, SECONDS) for n in notes]
+    mels = np.stack([mel.scale(mel.log_mel(x)).astype(np.float16) for x in exact])
+    audio = np.stack([np.round(x * 32767).clip(-32768, 32767).astype(np.int16) for x in exact])
     part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez(part, audio=audio, notes=np.concatenate(notes), counts=[len(n) for n in notes])
+    np.savez(part, audio=audio, mel=mels, notes=np.concatenate(notes), counts=[len(n) for n in notes])
     os.replace(part, path)
     return path
 
@@ -53,19 +56,24 @@ def build(directory, hours, first_seed=0, workers=None, score_share=0.25):
     return [j[0] for j in jobs]
 
 
+def prior_path(shard):
+    """Where the note prior's mels of a shard lie."""
+    return Path(shard).with_suffix(".prior.npy")
+
+
 class Clips:
-    """The clips of a directory in memory: notes, mel float16 [frames, 128] scaled to [-1, 1], audio int16 if asked for."""
+    """The clips of a directory in memory: notes, mel and prior float16 [frames, 128] scaled to [-1, 1], audio int16 if asked for."""
 
     def __init__(self, directory, with_audio=False, limit=None):
-        self.notes, self.mel, self.audio = [], [], []
+        self.notes, self.mel, self.prior, self.audio = [], [], [], []
         for path in sorted(Path(directory).glob("????????.npz"))[:limit]:
             shard = np.load(path)
             bounds = np.cumsum(shard["counts"])[:-1]
-            for notes, audio in zip(np.split(shard["notes"], bounds), shard["audio"]):
-                self.notes.append(notes)
-                self.mel.append(mel.scale(mel.log_mel(audio.astype(np.float32) / 32767)).astype(np.float16))
-                if with_audio:
-                    self.audio.append(audio)
+            self.notes += np.split(shard["notes"], bounds)
+            self.mel += list(shard["mel"])
+            self.prior += list(np.load(prior_path(path)))
+            if with_audio:
+                self.audio += list(shard["audio"])
         if not self.notes:
             raise SystemExit(f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first")
 

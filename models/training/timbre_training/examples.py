@@ -5,14 +5,19 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from . import tokens
 from .data import Clips
+from .mel import LOG_MAX, LOG_MIN
 
 # Target lengths in frames and how often a batch has them: one model serves song mode and hops from 20 ms up.
 HOPS, SHARES = [64, 16, 8, 4, 2, 1], [0.30, 0.15, 0.15, 0.15, 0.20, 0.05]
 VELOCITY_BINS = 32
+RESIDUAL_NATS = 2.0
 
 
 class Examples(IterableDataset):
-    """Yields dicts: ids int64 [B, N], context [B, C, 128], valid bool [B, C], target [B, L, 128]."""
+    """Yields dicts: ids int64 [B, N], context [B, C, 128], valid bool [B, C], prior and target [B, L, 128].
+
+    The target is what the note prior leaves to say, scaled so that `RESIDUAL_NATS` are 1 and clipped to [-1, 1].
+    """
 
     def __init__(self, directory, config, batch, seed):
         self.clips, self.config, self.batch, self.seed = Clips(directory), config, batch, seed
@@ -37,20 +42,22 @@ class Examples(IterableDataset):
             context[-past:] = mel[start - past : start]
             valid[-past:] = True
             if rng.random() < 0.7:  # its own output will be its context: let it learn to repair
-                context[-past:] += rng.normal(0, rng.uniform(0, 0.3), (past, c.mel_bins))
-        return ids[: c.max_tokens], context, valid, mel[start : start + hop].astype(np.float32)
+                context[-past:] += rng.normal(0, rng.uniform(0, 0.05), (past, c.mel_bins))
+        prior = self.clips.prior[i][start : start + hop].astype(np.float32)
+        residual = (mel[start : start + hop] - prior) * ((LOG_MAX - LOG_MIN) / 2 / RESIDUAL_NATS)
+        return ids[: c.max_tokens], context, valid, prior, np.clip(residual, -1, 1)
 
     def __iter__(self):
         rng = np.random.default_rng(self.seed)
         while True:
             hop = int(rng.choice(HOPS, p=SHARES))
             count = self.batch * (1 if hop >= 64 else 2 if hop > 4 else 4)
-            ids, context, valid, target = zip(*(self._example(rng, hop) for _ in range(count)))
+            ids, context, valid, prior, target = zip(*(self._example(rng, hop) for _ in range(count)))
             padded = np.zeros((count, max(map(len, ids))), np.int64)
             for row, values in zip(padded, ids):
                 row[: len(values)] = values
             yield {"ids": torch.from_numpy(padded), "context": torch.from_numpy(np.stack(context)),
-                   "valid": torch.from_numpy(np.stack(valid)), "target": torch.from_numpy(np.stack(target))}
+                   "valid": torch.from_numpy(np.stack(valid)), "prior": torch.from_numpy(np.stack(prior)), "target": torch.from_numpy(np.stack(target))}
 
 
 def loader(directory, config, batch, seed):

@@ -1,6 +1,6 @@
 """Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes into a bundle.
 
-Writes DIR/denoiser.npz, DIR/vocoder.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
+Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
 built by `timbred pack` (models/src/graph), the same code that builds those of an imported checkpoint.
 """
 import argparse
@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from . import mel
-from .examples import VELOCITY_BINS
+from .examples import RESIDUAL_NATS, VELOCITY_BINS
 from .network import flax_parameters
 
 
-def manifest(name, network, vocoder, song_steps, live_steps, live_hop, steps):
+def manifest(name, network, prior, vocoder, song_steps, live_steps, live_hop, steps):
     """The manifest as TOML, without the files, which `timbred pack` adds."""
-    sizes = "\n".join(f"{k} = {v}" for k, v in network.items())
+    sizes = "\n".join(f"{k} = {str(v).lower()}" for k, v in network.items())
+    prior_sizes = "\n".join(f"{k} = {v}" for k, v in prior.items())
     return f"""format = 1
 name = "{name}"
 version = "{datetime.date.today():%Y.%m.%d}"
@@ -57,9 +58,9 @@ steps = {live_steps}
 min_hop_frames = 1
 max_hop_frames = 16
 
-[gate]
-hold_s = 1.0
-fade_s = 0.8
+[prior]
+{prior_sizes}
+residual_nats = {RESIDUAL_NATS}
 
 [vocoder]
 width = {vocoder["width"]}
@@ -67,21 +68,23 @@ blocks = {vocoder["blocks"]}
 """
 
 
-def export(denoiser, vocoder, directory, name="live", song_steps=1, live_steps=1, live_hop=2):
-    """Paths of the two checkpoints -> the three files in `directory`."""
+def export(denoiser, prior, vocoder, directory, name="live", song_steps=1, live_steps=1, live_hop=2):
+    """Paths of the three checkpoints -> the four files in `directory`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    d, v = (torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, vocoder))
+    d, r, v = (torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, prior, vocoder))
     np.savez(directory / "denoiser.npz", **flax_parameters(d["average"]))
-    np.savez(directory / "vocoder.npz", **{k: w.float().numpy() for k, w in v["average"].items()})
-    text = manifest(name, d["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
+    for file, saved in (("prior", r), ("vocoder", v)):
+        np.savez(directory / f"{file}.npz", **{k: w.float().numpy() for k, w in saved["average"].items()})
+    text = manifest(name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
     (directory / "manifest.toml").write_text(text)
-    print(f"{directory}: denoiser after {d['step']} steps, vocoder after {v['step']} steps; next: timbred pack {directory}")
+    print(f"{directory}: denoiser after {d['step']} steps, note prior after {r['step']}, vocoder after {v['step']} steps; next: timbred pack {directory}")
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("denoiser")
+    p.add_argument("prior")
     p.add_argument("vocoder")
     p.add_argument("directory")
     p.add_argument("--name", default="live")
@@ -89,7 +92,7 @@ def main():
     p.add_argument("--live-steps", type=int, default=1)
     p.add_argument("--live-hop", type=int, default=2, help="frames of 20 ms")
     a = p.parse_args()
-    export(a.denoiser, a.vocoder, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
+    export(a.denoiser, a.prior, a.vocoder, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,14 @@ class Config:
     context_layers: int = 1
     decoder_layers: int = 4
     max_tokens: int = 512
-    context_frames: int = 64
+    context_frames: int = 16
     target_frames: int = 64
     mel_bins: int = 128
+    prior: bool = True  # whether the decoder sees the note prior's frames, and what it denoises is the rest
 
     @staticmethod
     def small_with_context():
-        return Config(1536, 512, 6, 64, 1024, 8, 8, 8, 2048, 256, 256, 128)
+        return Config(1536, 512, 6, 64, 1024, 8, 8, 8, 2048, 256, 256, 128, False)
 
     def dict(self):
         return asdict(self)
@@ -183,13 +184,17 @@ class Decoder(nn.Module):
         self.emb = c.emb
         self.time_emb_dense0, self.time_emb_dense1 = Dense(c.emb, 4 * c.emb), Dense(4 * c.emb, 4 * c.emb)
         self.continuous_inputs_projection = Dense(c.mel_bins, c.emb)
+        if c.prior:
+            self.prior_projection = Dense(c.mel_bins, c.emb)
         self.Embed_0 = Embed(positions(c.target_frames, c.emb))
         self.layers = nn.ModuleList(DecoderLayer(c) for _ in range(c.decoder_layers))
         self.decoder_norm, self.spec_out_dense = Norm(c.emb), Dense(c.emb, c.mel_bins, 0.02)
 
-    def forward(self, z, t, memory, mask):
+    def forward(self, z, t, memory, mask, prior=None):
         time = F.silu(self.time_emb_dense1(F.silu(self.time_emb_dense0(timing_signal(t, self.emb)))))
         x = self.continuous_inputs_projection(z) + self.Embed_0.embedding[: z.shape[1]]
+        if prior is not None:
+            x = x + self.prior_projection(prior)
         for layer in self.layers:
             x = layer(x, time, memory, mask)
         return self.spec_out_dense(self.decoder_norm(x))
@@ -207,9 +212,9 @@ class Denoiser(nn.Module):
         memory = torch.cat([self.token_encoder(ids), self.continuous_encoder(context, valid)], 1)
         return memory, torch.cat([ids > 0, valid], 1)[:, None, None]
 
-    def forward(self, z, t, memory, mask):
-        """z [B, L, 128], t [B] -> the prediction (eps or v) [B, L, 128]"""
-        return self.decoder(z, t, memory, mask)
+    def forward(self, z, t, memory, mask, prior=None):
+        """z [B, L, 128], t [B], for a network with a prior its frames [B, L, 128] -> the prediction (eps or v) [B, L, 128]"""
+        return self.decoder(z, t, memory, mask, prior)
 
 
 def _rename(name):

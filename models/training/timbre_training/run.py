@@ -1,12 +1,12 @@
-"""The whole training in one command: data, denoiser, vocoder, export. Resumable: run it again and it goes on.
+"""The whole training in one command: data, note prior, denoiser, vocoder, export. Resumable: run it again and it goes on.
 
-`--minutes` is the budget for the two trainings together; the denoiser gets 70 % of it. Data are made first if missing
-(a hundredfold real time on one core). Work is kept in `--work`.
+`--minutes` is the budget for the three trainings together: a quarter the note prior, which the others build on, the rest in
+halves. Data are made first if missing (a hundredfold real time on one core). Work is kept in `--work`.
 """
 import argparse
 from pathlib import Path
 
-from . import data, export, scores, train_denoiser, train_vocoder
+from . import data, export, note_set, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
 from .network import Config
 from .training import pick_device
 
@@ -15,6 +15,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--minutes", type=float, default=120)
     p.add_argument("--hours", type=float, default=5, help="hours of audio to train on")
+    p.add_argument("--notes", type=int, default=40_000, help="single notes to train the note prior on")
     p.add_argument("--work", type=Path, default=Path(__file__).resolve().parent.parent / "work")
     p.add_argument("--batch", type=int, default=16, help="larger on an accelerator: 128 and up")
     p.add_argument("--device", help="cuda or cpu; by itself the one there is")
@@ -24,9 +25,13 @@ def main():
         scores.collect()
     data.build(a.work / "train", a.hours)
     data.build(a.work / "held", 0.14, first_seed=90_000_000)
-    train_denoiser.train(a.work / "train", a.work / "denoiser.pt", 0.7 * a.minutes, Config(), a.batch, 1e-3, 0.0, device)
-    train_vocoder.train(a.work / "train", a.work / "vocoder.pt", 0.3 * a.minutes, 192, 5, a.batch, 1e-3, device)
-    export.export(a.work / "denoiser.pt", a.work / "vocoder.pt", a.work / "export")
+    note_set.build(a.work / "notes", a.notes)
+    prior, denoiser, vocoder = (a.work / f"{name}.pt" for name in ("prior", "denoiser", "vocoder"))
+    train_prior.train(a.work / "notes", prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3, device)
+    prior_model.add_priors(a.work / "train", prior)
+    train_denoiser.train(a.work / "train", denoiser, 0.375 * a.minutes, Config(), a.batch, 1e-3, 0.0, device)
+    train_vocoder.train(a.work / "train", vocoder, 0.375 * a.minutes, 192, 5, a.batch, 1e-3, device)
+    export.export(denoiser, prior, vocoder, a.work / "export")
 
 
 if __name__ == "__main__":

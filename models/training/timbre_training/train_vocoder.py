@@ -1,4 +1,4 @@
-"""Trains the vocoder on true mels for a number of minutes. Stop it any time; it goes on where it was.
+"""Trains the vocoder on mels of the note prior and true ones for a number of minutes. Stop it any time; it goes on where it was.
 
 Loss: multi-resolution STFT (256..2048; log magnitude L1 and spectral convergence) plus log-mel L1 through the published front end.
 """
@@ -13,11 +13,15 @@ from .data import Clips
 from .training import Run, pick_device
 from .vocoder import Vocoder
 
+PRIOR_SHARE = 0.7
 FRAMES, WARM_UP = 64, 8  # 1.28 s; the first frames only fill the network's history
 
 
 class Crops(IterableDataset):
-    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, tones, noise and audio [B, 320 T]."""
+    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, tones, noise and audio [B, 320 T].
+
+    Most mels are the note prior's, as live playing has them (an attack is not seen before it comes), the others true ones.
+    """
 
     def __init__(self, directory, batch, seed, shards):
         clips = Clips(directory, with_audio=True, limit=shards)
@@ -40,7 +44,8 @@ class Crops(IterableDataset):
                 audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) / 32767
                 if np.abs(audio).max() < 1e-3 and rng.random() < 0.8:
                     continue  # silence is easily learned
-                rows.append((mel.unscale(self.clips.mel[i][start : start + FRAMES].astype(np.float32)),
+                mels = self.clips.prior[i] if rng.random() < PRIOR_SHARE else self.clips.mel[i]
+                rows.append((mel.unscale(mels[start : start + FRAMES].astype(np.float32)),
                              levels[2 * start : 2 * (start + FRAMES)].astype(np.float32),
                              tones[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32), audio))
             log_mel, levels, tones, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
@@ -60,12 +65,12 @@ def stft_loss(ours, truth):
 
 
 def mel_loss(ours, truth, matrix):
-    """Log-mel L1 in nats, floor 1e-3: what the evaluation measures. [B, n] each."""
+    """Log-mel L1 in nats, floor 1e-4: what the evaluation measures, but for what nobody hears. [B, n] each."""
     window = torch.from_numpy(mel.window().astype(np.float32)).to(ours.device)
     logs = []
     for x in (ours, truth):
         frames = torch.fft.rfft(x.unfold(1, mel.FRAME, mel.HOP) * window, mel.FFT).abs() @ matrix
-        logs.append(torch.log(frames + 1e-3))
+        logs.append(torch.log(frames + 1e-4))
     return (logs[0] - logs[1]).abs().mean()
 
 

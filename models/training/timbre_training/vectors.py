@@ -1,7 +1,7 @@
 """Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
 
-`live_tokens.json` (segments of the live token style), `excitation.npz` (tones and levels), `vocoder.npz` (a random vocoder's
-weights, inputs and output). Run it again only when a definition changes.
+`live_tokens.json` (segments of the live token style), `excitation.npz` (tones and levels), `prior.npz` (a random
+note prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it again only when a definition changes.
 """
 import json
 from pathlib import Path
@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from . import excitation, music, tokens
+from .prior import Prior, mix
 from .vocoder import Vocoder
 
+NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 48, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
 OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 
 
@@ -28,12 +30,20 @@ def live_tokens():
     (OUT / "live_tokens.json").write_text(json.dumps({"velocity_bins": 32, "ages": ages, "cases": cases}))
 
 
+def prior():
+    """180 frames of the notes: long enough for all of them to be over."""
+    torch.manual_seed(4)
+    model = Prior(16, 1).eval()
+    torch.nn.init.normal_(model.output, std=0.3)
+    weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
+    np.savez_compressed(OUT / "prior.npz", log_mel=mix(model, NOTES, 180).numpy(), **weights)
+
+
 def vocoder():
     torch.manual_seed(3)
     frames = 24
-    notes = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 48, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
-    tones, levels = excitation.excite(notes, frames * 320)
-    np.savez_compressed(OUT / "excitation.npz", notes=notes, tones=tones, levels=levels)
+    tones, levels = excitation.excite(NOTES, frames * 320)
+    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, tones=tones, levels=levels)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)
@@ -51,4 +61,5 @@ def vocoder():
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     live_tokens()
+    prior()
     vocoder()

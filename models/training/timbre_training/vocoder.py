@@ -12,7 +12,7 @@ from torch import nn
 from . import excitation, mel
 
 FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
-GAIN_MIN, GAIN_MAX = -14.0, 6.0
+GAIN_MIN, GAIN_MAX = -20.0, 6.0
 NOISE_START = -1.5  # nats: where the untrained network puts the noise below the mel
 KERNEL = 5
 
@@ -73,8 +73,9 @@ class Vocoder(nn.Module):
     def gains(self, log_mel, log_levels):
         """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats -> log gains of tone and noise [B, S, 2, 128]"""
         correction = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8).flatten(1, 2)
+        # A fall is spread over the frame, a rise is not: its tones begin when the key is pressed.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
-        at_block_end = torch.stack([(before + log_mel) / 2, log_mel], 2).flatten(1, 2)
+        at_block_end = torch.stack([torch.maximum((before + log_mel) / 2, log_mel), log_mel], 2).flatten(1, 2)
         base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
         return (base + correction).clamp(GAIN_MIN, GAIN_MAX)
 

@@ -1,0 +1,67 @@
+//! The note prior's network as one ONNX graph. Knows no note: what its rows are is in `crate::prior`.
+//!
+//! `instrument` and `key` int64 `[R]`, `features` [R, 48] -> `gains` [R, 256] in nats: the tone's, then the noise's.
+//! Torch twin: `models/training/timbre_training/prior.py`.
+
+use tract_onnx::pb::ModelProto;
+
+use super::builder::{Attr, Builder, Dim, Port};
+use super::pieces::WeightFormat;
+use super::prior_config::{FEATURES, GAINS, PriorConfig};
+use super::signature::check_ports;
+use super::{ParamError, Params};
+use crate::denoise::DenoiseError;
+
+/// Inputs and outputs of the graph.
+fn ports() -> (Vec<Port>, Vec<Port>) {
+    let rows = |name: &str, integer, width: Option<usize>| Port {
+        name: name.to_owned(),
+        integer,
+        dims: [Dim::Any("R")].into_iter().chain(width.map(Dim::Is)).collect(),
+    };
+    let inputs = vec![
+        rows("instrument", true, None),
+        rows("key", true, None),
+        rows("features", false, Some(FEATURES)),
+    ];
+    (inputs, vec![rows("gains", false, Some(GAINS))])
+}
+
+/// That `model` has the inputs and outputs of a note prior.
+///
+/// # Errors
+/// [`DenoiseError::Graph`] with what was found and what was wanted.
+pub fn check_prior(model: &ModelProto) -> Result<(), DenoiseError> {
+    let (inputs, outputs) = ports();
+    check_ports("prior", &inputs, &outputs, model)
+}
+
+/// Builds the graph from its weights.
+///
+/// # Errors
+/// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
+pub fn build_prior(
+    config: &PriorConfig,
+    params: &Params,
+    format: WeightFormat,
+) -> Result<ModelProto, ParamError> {
+    params.check_list(config.parameters())?;
+    let mut b = Builder::new(params, format);
+    let [instrument, key] = [("instruments", "instrument"), ("keys", "key")].map(|(table, ids)| {
+        let table = b.matrix(table, 0)?;
+        Ok(b.op("Gather", &[&table, ids], &[Attr::Int("axis", 0)]))
+    });
+    let x = b.op("Concat", &[&instrument?, &key?, "features"], &[Attr::Int("axis", 1)]);
+    let kernel = b.matrix("input", 1)?;
+    let mut x = b.op("MatMul", &[&x, &kernel], &[]);
+    for i in 0..config.blocks {
+        let y = b.feed_forward(&x, &format!("blocks.{i}"))?;
+        x = b.op("Add", &[&x, &y], &[]);
+    }
+    let y = b.norm(&x, "norm")?;
+    let (kernel, bias) = (b.matrix("output", 1)?, b.table("bias")?);
+    let y = b.op("MatMul", &[&y, &kernel], &[]);
+    b.op_to("Add", &[&y, &bias], &[], "gains");
+    let (inputs, outputs) = ports();
+    Ok(b.finish("prior", &inputs, &outputs))
+}

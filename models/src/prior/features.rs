@@ -1,0 +1,40 @@
+//! What the note prior's network hears of one frame of one note. Knows no network.
+//!
+//! Python twin: `features` in `models/training/timbre_training/prior.py`.
+
+use crate::graph::FEATURES;
+
+/// A released note is over after this time, seconds.
+pub(super) const TAIL_S: f64 = 2.5;
+/// A drum is over after this time, seconds.
+pub(super) const DRUM_S: f64 = 3.0;
+/// Older notes sound as at this age, seconds.
+const OLDEST_S: f64 = 10.0;
+/// Added to a time before its logarithm is taken, seconds.
+const NEAR_S: f64 = 0.003;
+/// Bumps over the logarithm of the age, of the time since the release, of the time that the key was down.
+const BUMPS: [(usize, f64); 3] = [(20, OLDEST_S), (14, TAIL_S), (10, OLDEST_S)];
+
+/// Appends the features of a note of `velocity` 1..=127, `age_s` after the key press and `release_s` after the release
+/// (0 while held).
+pub(super) fn push(out: &mut Vec<f32>, velocity: u8, age_s: f64, release_s: f64) {
+    let end = out.len() + FEATURES;
+    let level = f64::from(velocity) / 127.0;
+    let (age_s, release_s) = (age_s.min(OLDEST_S), release_s.min(TAIL_S));
+    out.extend([level, level.ln(), level * level].map(|v| v as f32));
+    let [ages, releases, downs] = BUMPS;
+    bumps(out, age_s, ages);
+    if release_s > 0.0 {
+        out.push(1.0);
+        bumps(out, release_s, releases);
+        bumps(out, (age_s - release_s).max(0.0), downs);
+    }
+    out.resize(end, 0.0);
+}
+
+/// `count` Gaussian bumps evenly spaced over ln(t + 3 ms) up to `longest_s`, as wide as their distance.
+fn bumps(out: &mut Vec<f32>, time_s: f64, (count, longest_s): (usize, f64)) {
+    let (low, high) = (NEAR_S.ln(), (longest_s + NEAR_S).ln());
+    let place = ((time_s + NEAR_S).ln() - low) / (high - low) * (count - 1) as f64;
+    out.extend((0..count).map(|i| (-0.5 * (place - i as f64).powi(2)).exp() as f32));
+}

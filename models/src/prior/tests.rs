@@ -1,0 +1,50 @@
+//! The note prior against its Python twin (tests/vectors), and against itself.
+
+use super::*;
+use crate::graph::{PriorConfig, WeightFormat, build_prior};
+use crate::test_vectors::{array, events, open, params};
+use ndarray::ArrayD;
+use prost::Message;
+
+/// The mel of the vectors' notes in hops of the lengths that `hops` gives in turn, and what Python made of them.
+fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
+    let mut npz = open("prior");
+    let config = PriorConfig { width: 16, blocks: 1, residual_nats: 1.0 };
+    let params = params(&mut npz, config.parameters());
+    let graph = build_prior(&config, &params, WeightFormat::F32).unwrap().encode_to_vec();
+    let mut prior = NotePrior::load(&graph, Arc::new(Tables::new())).unwrap();
+    let theirs: ArrayD<f32> = array(&mut npz, "log_mel");
+    let theirs = theirs.into_raw_vec_and_offset().0;
+    let mut ours = vec![0.0; theirs.len()];
+    let (mut from, frames, events) = (0, theirs.len() / MEL_BINS, events());
+    for hop in hops.iter().cycle() {
+        if from == frames {
+            break;
+        }
+        let to = (from + hop).min(frames);
+        let times = frame_start_s(from as u64)..frame_start_s(to as u64);
+        events.iter().filter(|e| times.contains(&e.time_s)).for_each(|e| prior.event(e));
+        prior.render(FrameIdx(from as u64), &mut ours[from * MEL_BINS..to * MEL_BINS]).unwrap();
+        from = to;
+    }
+    (ours, theirs)
+}
+
+#[test]
+fn it_agrees_with_its_python_twin() {
+    let (ours, theirs) = rendered(&[64]);
+    assert!(theirs.iter().any(|v| *v > -5.0) && theirs.iter().any(|v| *v < -11.5));
+    for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+        assert!((a - b).abs() < 1e-3, "frame {} band {}: {a} and {b}", i / 128, i % 128);
+    }
+}
+
+#[test]
+fn any_hops_say_the_same() {
+    let (whole, _) = rendered(&[64]);
+    for hops in [&[1][..], &[2], &[7, 1, 30]] {
+        let (streamed, _) = rendered(hops);
+        let worst = whole.iter().zip(&streamed).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{hops:?}: {worst}");
+    }
+}
