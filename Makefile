@@ -6,7 +6,9 @@ GOLDEN ?= tests/golden
 MINUTES ?= 120
 FUZZ_SECONDS ?= 60
 VENV ?= .venv
-PACKAGES := build-essential pkg-config libasound2-dev python3-venv
+PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
+# What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
+TEST_PACKAGES := jackd2 liblo-tools
 TRAINING := models/training
 # Commands that need cargo find it where rustup puts it, also before the first new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -15,7 +17,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q $$missing; \
@@ -53,6 +55,10 @@ deny: setup ## Licences and sources of all dependencies (installs cargo-deny, so
 fuzz: setup ## Fuzz the MIDI reader and the manifest, FUZZ_SECONDS each
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
+latency: setup ## From key to sound on a JACK server with a dummy driver, 200 notes at H = 1 and 2
+	cargo build --release --workspace
+	cargo test --release --workspace --test live_jack latency -- --ignored --nocapture
+
 bench: setup ## How fast the bundled model runs here: ms per hop, x real time
 	cargo build --release -p timbred
 	target/release/timbred bench
@@ -84,4 +90,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) demo.wav
 
-.PHONY: help setup run install test lint unit golden doc deny fuzz bench test-training train-env train evaluate clean
+.PHONY: help setup run install test lint unit golden doc deny fuzz latency bench test-training train-env train evaluate clean

@@ -1,3 +1,17 @@
-//! What can be set on `timbred`: one table, from which flags, help and the reference page are made.
+//! What can be set on `timbred` and how it is said: one table, from which flags, OSC addresses, help and the reference
+//! page are made. Knows no thread, no device and no model.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod arguments;
+pub mod client;
+pub mod error;
+pub mod instruments;
+pub mod osc;
+pub mod packet;
 pub mod parameters;
+pub mod pattern;
+pub mod settings;
+pub mod status;
+pub mod table;
+pub mod value;

@@ -1,38 +1,30 @@
-//! `timbrectl`: what can be set on timbred. Talks to no daemon yet; it prints the table that the daemon's flags come from.
+//! `timbrectl`: arguments -> verb -> exit code. The only place that exits.
 
-use clap::{Parser, Subcommand};
-use serde_json::json;
-use timbre_control::parameters::PARAMETERS;
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-/// Control for timbred.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+mod cli;
+mod names;
+mod verbs;
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Every parameter with its range, default and meaning.
-    Parameters {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
+use std::io;
+use std::process::ExitCode;
 
-fn main() {
-    let Command::Parameters { json } = Cli::parse().command;
-    if json {
-        let rows: Vec<_> = PARAMETERS
-            .iter()
-            .map(|p| json!({"name": p.name, "unit": p.unit, "min": p.min, "max": p.max, "default": p.default, "help": p.help}))
-            .collect();
-        println!("{}", serde_json::Value::from(rows));
-        return;
-    }
-    for p in PARAMETERS {
-        println!("{:10} {} to {} {}\n           {}", p.name, p.min, p.max, p.unit, p.help);
-    }
+use clap::Parser;
+use timbre_control::client::ClientError;
+
+use crate::verbs::Error;
+
+fn main() -> ExitCode {
+    let Err(error) = verbs::run(&cli::Cli::parse()) else {
+        return ExitCode::SUCCESS;
+    };
+    let code = match &error {
+        // `timbrectl subscribe | head`: who reads has enough.
+        Error::Print(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Error::Print(_) | Error::Client(ClientError::Refused { .. }) => 1,
+        Error::Usage(_) => 2,
+        Error::Client(_) => 3,
+    };
+    eprintln!("timbrectl: {error}");
+    ExitCode::from(code)
 }

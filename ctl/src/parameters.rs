@@ -1,24 +1,109 @@
-//! The table of parameters: name, unit, range, default and help of everything that can be set. Knows no transport.
+//! One parameter: its name, unit, range, default, help, and how text and values become values of it. Knows no transport;
+//! the rows themselves are in `table`.
 
 use std::ops::RangeInclusive;
 
-/// One thing that can be set.
+use crate::error::{Code, ControlError};
+use crate::table;
+pub use crate::table::{GUIDANCE, HOP_MS, PARAMETERS, SEED, STEPS};
+use crate::value::{MODEL_WORD, Value};
+
+/// MIDI channels; addresses and texts count them from 1.
+pub const CHANNELS: usize = 16;
+
+/// What stands for the channel in an address.
+pub const CHANNEL_PLACE: &str = "{n}";
+
+/// What type of value a parameter has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A number.
+    Number,
+    /// A whole number.
+    Whole,
+    /// On or off.
+    Bool,
+    /// A text.
+    Text,
+    /// Two numbers.
+    Pair,
+}
+
+/// What it takes to change a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Set while playing; part of the settings.
+    Live,
+    /// Set at the next start; part of the settings.
+    Restart,
+    /// Set while playing by a MIDI message; not part of the settings, as MIDI changes it too.
+    Midi,
+    /// Can be asked for and not set.
+    Read,
+}
+
+/// Which value a row of the table is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is documented by the help of its row")]
+pub enum Key {
+    Program,
+    Instrument,
+    Gain,
+    Transpose,
+    Mute,
+    Solo,
+    Enable,
+    VelocityCurve,
+    MasterGain,
+    MasterMute,
+    Model,
+    Steps,
+    Guidance,
+    HopMs,
+    Seed,
+    Governor,
+    LatencyMs,
+    Load,
+    Misses,
+    Underruns,
+    StepsNow,
+    MeterMaster,
+}
+
+/// One thing that can be set or asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameter {
-    /// Address below `/engine`, also the flag's name with `-` for `_`.
+    /// Which value it is.
+    pub key: Key,
+    /// OSC address; `{n}` stands for the channel, 1 to 16.
+    pub address: &'static str,
+    /// Last part of the address, also the key in a config file and the flag's name with `-` for `_`.
     pub name: &'static str,
+    /// Type of the value.
+    pub kind: Kind,
     /// Unit, empty where there is none.
     pub unit: &'static str,
     /// Smallest value.
     pub min: f64,
     /// Largest value.
     pub max: f64,
-    /// The default in words: most come from the model.
+    /// The default in words; empty for what can only be asked for.
     pub default: &'static str,
-    /// Whether only whole numbers make sense.
-    pub whole: bool,
+    /// Whether it can be left to the model, with the word `model` or, where 0 is below the range, 0.
+    pub optional: bool,
+    /// What it takes to change it.
+    pub access: Access,
     /// One line that teaches.
     pub help: &'static str,
+}
+
+/// One value: a row of the table and, where the row is about channels, which one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Id {
+    /// The row.
+    pub parameter: &'static Parameter,
+    /// The channel counted from 0; 0 where the row is not about channels.
+    pub channel: usize,
 }
 
 impl Parameter {
@@ -27,67 +112,172 @@ impl Parameter {
     /// # Errors
     /// Says what was found and what was wanted.
     pub fn parse(&self, text: &str) -> Result<f64, String> {
-        let wanted = || {
-            let kind = if self.whole { "a whole number" } else { "a number" };
-            format!("wanted {kind} from {} to {} {}", self.min, self.max, self.unit)
+        let value: f64 = text.trim().parse().map_err(|_| self.wanted_number())?;
+        let whole = self.kind == Kind::Whole;
+        let fits = (self.min..=self.max).contains(&value) && !(whole && value.fract() != 0.0);
+        if fits { Ok(value) } else { Err(self.wanted_number()) }
+    }
+
+    /// A value from text, inside the range.
+    ///
+    /// # Errors
+    /// Says what was wanted.
+    pub fn parse_value(&self, text: &str) -> Result<Value, String> {
+        let text = text.trim();
+        let below = self.kind == Kind::Number && self.min > 0.0 && text.parse() == Ok(0.0);
+        if self.optional && (text == MODEL_WORD || below) {
+            return self.accept(&Value::Model).map_err(|e| e.text);
+        }
+        match self.kind {
+            Kind::Number => self.parse(text).map(Value::Number).map_err(|_| self.wanted()),
+            // Not through f64, which has no place for all digits of a seed.
+            Kind::Whole => match text.parse() {
+                Ok(value) if self.whole_limits().contains(&value) => Ok(Value::Whole(value)),
+                _ => Err(self.wanted()),
+            },
+            Kind::Bool => match text.to_ascii_lowercase().as_str() {
+                "on" | "true" | "yes" | "1" => Ok(Value::Bool(true)),
+                "off" | "false" | "no" | "0" => Ok(Value::Bool(false)),
+                _ => Err(self.wanted()),
+            },
+            Kind::Text => Ok(Value::Text(text.to_owned())),
+            Kind::Pair => Err(self.wanted()),
+        }
+    }
+
+    /// The value as this parameter has it: of its type, numbers clamped to the range and rounded where it is whole.
+    ///
+    /// # Errors
+    /// A value of another type, or not a number.
+    pub fn accept(&self, value: &Value) -> Result<Value, ControlError> {
+        let number = match value {
+            Value::Number(x) => Some(*x),
+            Value::Whole(x) => Some(*x as f64),
+            Value::Bool(x) => Some(f64::from(u8::from(*x))),
+            _ => None,
         };
-        let value: f64 = text.trim().parse().map_err(|_| wanted().trim_end().to_owned())?;
-        let fits = (self.min..=self.max).contains(&value) && !(self.whole && value.fract() != 0.0);
-        if fits { Ok(value) } else { Err(wanted().trim_end().to_owned()) }
+        if number.is_some_and(f64::is_nan) {
+            return Err(ControlError::new(
+                Code::BadValue,
+                format!("found not-a-number, {}", self.wanted()),
+            ));
+        }
+        let below = number == Some(0.0) && self.kind == Kind::Number && self.min > 0.0;
+        let left = matches!(value, Value::Model) || below;
+        let word = matches!(value, Value::Text(text) if text.eq_ignore_ascii_case(MODEL_WORD));
+        match (self.kind, number, value) {
+            _ if self.optional && (left || word) => Ok(match self.kind {
+                Kind::Whole => Value::Whole(0),
+                _ => Value::Model,
+            }),
+            (Kind::Number, Some(x), _) => Ok(Value::Number(x.clamp(self.min, self.max))),
+            (Kind::Whole, _, Value::Whole(x)) => {
+                let limits = self.whole_limits();
+                Ok(Value::Whole(*x.clamp(&limits.start().to_owned(), limits.end())))
+            }
+            (Kind::Whole, Some(x), _) => {
+                Ok(Value::Whole(x.round().clamp(self.min, self.max) as i64))
+            }
+            (Kind::Bool, Some(x), _) => Ok(Value::Bool(x != 0.0)),
+            (Kind::Text, _, Value::Text(text)) => Ok(Value::Text(text.clone())),
+            _ => Err(ControlError::new(
+                Code::WrongArguments,
+                format!("found {}, {}", value.kind_name(), self.wanted()),
+            )),
+        }
     }
 
     /// The range in whole numbers.
     pub const fn whole_range(&self) -> RangeInclusive<u64> {
         self.min as u64..=self.max as u64
     }
+
+    /// Whether there is one of it for each channel.
+    pub fn per_channel(&self) -> bool {
+        self.address.contains(CHANNEL_PLACE)
+    }
+
+    /// Whether it can be set.
+    pub fn settable(&self) -> bool {
+        self.access != Access::Read
+    }
+
+    /// What can be set, in words.
+    pub fn wanted(&self) -> String {
+        match self.kind {
+            Kind::Number | Kind::Whole if self.optional => {
+                format!("{}, or the word {MODEL_WORD}", self.wanted_number())
+            }
+            Kind::Number | Kind::Whole => self.wanted_number(),
+            Kind::Bool => "wanted on or off".to_owned(),
+            Kind::Text => "wanted a text".to_owned(),
+            Kind::Pair => "it can only be asked for".to_owned(),
+        }
+    }
+
+    fn wanted_number(&self) -> String {
+        let kind = if self.kind == Kind::Whole { "a whole number" } else { "a number" };
+        let text = format!("wanted {kind} from {} to {} {}", self.min, self.max, self.unit);
+        text.trim_end().to_owned()
+    }
+
+    fn whole_limits(&self) -> RangeInclusive<i64> {
+        self.min as i64..=self.max as i64
+    }
 }
 
-/// Denoising steps K.
-pub const STEPS: Parameter = Parameter {
-    name: "steps",
-    unit: "",
-    min: 1.0,
-    max: 1000.0,
-    default: "the model's",
-    whole: true,
-    help: "Denoising steps for each hop, 1 to 1000: more cost time, and are not always better [default: the model's]",
-};
+impl Id {
+    /// The OSC address, with its channel.
+    pub fn address(&self) -> String {
+        self.parameter.address.replace(CHANNEL_PLACE, &(self.channel + 1).to_string())
+    }
+}
 
-/// Guidance weight.
-pub const GUIDANCE: Parameter = Parameter {
-    name: "guidance",
-    unit: "",
-    min: 0.0,
-    max: 20.0,
-    default: "the model's",
-    whole: false,
-    help: "Guidance weight, 0 to 20: above 1 the notes count more, at twice the cost of a step [default: the model's]",
-};
+/// Every value there is, in the order of the table, channels together.
+pub fn ids() -> impl Iterator<Item = Id> {
+    table::PARAMETERS.iter().flat_map(|parameter| {
+        let channels = if parameter.per_channel() { CHANNELS } else { 1 };
+        (0..channels).map(move |channel| Id { parameter, channel })
+    })
+}
 
-/// Hop length.
-pub const HOP_MS: Parameter = Parameter {
-    name: "hop_ms",
-    unit: "ms",
-    min: 20.0,
-    max: 5120.0,
-    default: "the model's",
-    whole: false,
-    help: "Sound made at a time in ms, rounded to frames of 20 ms; short hops answer sooner [default: the model's]",
-};
+/// The value at an OSC address.
+///
+/// # Errors
+/// Nothing is there: names the address that is most like it.
+pub fn find(address: &str) -> Result<Id, ControlError> {
+    ids().find(|id| id.address() == address).ok_or_else(|| unknown(address))
+}
 
-/// Noise seed.
-pub const SEED: Parameter = Parameter {
-    name: "seed",
-    unit: "",
-    min: 0.0,
-    max: 18_446_744_073_709_551_615.0,
-    default: "0",
-    whole: true,
-    help: "Seed of all noise: the same input and seed give the same samples on the same machine",
-};
+/// The error for an address where nothing is; names the parameter that is most like it.
+pub fn unknown(address: &str) -> ControlError {
+    let shown: String = address.chars().take(80).collect();
+    let near = ids()
+        .map(|id| id.address())
+        .map(|known| (distance(&shown, &known), known))
+        .min_by_key(|(steps, _)| *steps)
+        .filter(|(steps, _)| *steps <= 3)
+        .map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"));
+    ControlError::new(Code::UnknownAddress, format!("nothing is at {shown}{near}"))
+}
 
-/// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 4] = [STEPS, GUIDANCE, HOP_MS, SEED];
+/// Letters to insert, delete or replace to turn one text into the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let (mut diagonal, mut left) = (i, i + 1);
+        for (y, above) in b.chars().zip(row.iter_mut().skip(1)) {
+            let best = (diagonal + usize::from(x != y)).min(*above + 1).min(left + 1);
+            diagonal = *above;
+            left = best;
+            *above = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
 
 #[cfg(test)]
 mod tests {
@@ -96,15 +286,58 @@ mod tests {
     #[test]
     fn numbers_outside_the_range_are_refused_with_what_was_wanted() {
         assert_eq!(HOP_MS.parse("40"), Ok(40.0));
-        assert_eq!(HOP_MS.parse("10"), Err("wanted a number from 20 to 5120 ms".to_owned()));
+        let wanted = "wanted a number from 20 to 5120 ms";
+        assert_eq!(HOP_MS.parse("10"), Err(wanted.to_owned()));
+        let wanted = "wanted a number from 20 to 5120 ms, or the word model";
+        assert_eq!(HOP_MS.parse_value("10"), Err(wanted.to_owned()));
         assert!(GUIDANCE.parse("NaN").is_err());
-        assert_eq!(STEPS.parse("1.5"), Err("wanted a whole number from 1 to 1000".to_owned()));
+        let wanted = "wanted a whole number from 1 to 1000";
+        assert_eq!(STEPS.parse("1.5"), Err(wanted.to_owned()));
     }
 
     #[test]
-    fn names_are_unique() {
-        for (i, p) in PARAMETERS.iter().enumerate() {
-            assert!(PARAMETERS[..i].iter().all(|q| q.name != p.name));
+    fn addresses_are_unique_and_end_in_the_name() {
+        let addresses: Vec<String> = ids().map(|id| id.address()).collect();
+        for (i, address) in addresses.iter().enumerate() {
+            assert!(!addresses[..i].contains(address), "{address}");
+            assert_eq!(find(address).map(|id| id.address()), Ok(address.clone()));
         }
+        for p in &PARAMETERS {
+            assert!(p.address.ends_with(&format!("/{}", p.name)), "{}", p.address);
+            assert!(p.min <= p.max && !p.help.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_unknown_address_names_the_nearest() {
+        let text = unknown("/ch/3/gian").text;
+        assert_eq!(text, "nothing is at /ch/3/gian; did you mean /ch/3/gain?");
+        assert_eq!(unknown("/completely/other").text, "nothing is at /completely/other");
+        assert!(unknown(&"é".repeat(5000)).text.len() < 300);
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, steps) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("gain", "gian", 2)] {
+            assert_eq!(distance(a, b), steps, "{a} {b}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn values_are_of_the_type_and_in_the_range() {
+        assert_eq!(GUIDANCE.accept(&Value::Whole(99)), Ok(Value::Number(20.0)));
+        assert_eq!(GUIDANCE.accept(&Value::Whole(0)), Ok(Value::Number(0.0)));
+        assert_eq!(HOP_MS.accept(&Value::Whole(0)), Ok(Value::Model));
+        assert_eq!(HOP_MS.accept(&Value::Number(3.0)), Ok(Value::Number(20.0)));
+        assert_eq!(SEED.accept(&Value::Whole(i64::MAX)), Ok(Value::Whole(i64::MAX)));
+        assert_eq!(SEED.accept(&Value::Number(f64::INFINITY)), Ok(Value::Whole(i64::MAX)));
+        assert_eq!(SEED.accept(&Value::Number(-3.0)), Ok(Value::Whole(0)));
+        let refused = GUIDANCE.accept(&Value::Number(f64::NAN)).map_err(|e| e.code);
+        assert_eq!(refused, Err(Code::BadValue));
+        let refused = SEED.accept(&Value::Text("x".to_owned())).map_err(|e| e.code);
+        assert_eq!(refused, Err(Code::WrongArguments));
+        assert_eq!(SEED.parse_value("9007199254740993"), Ok(Value::Whole(9_007_199_254_740_993)));
+        assert_eq!(GUIDANCE.parse_value("model"), Ok(Value::Model));
     }
 }

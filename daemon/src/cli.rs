@@ -7,15 +7,94 @@ use timbre_control::parameters::{GUIDANCE, HOP_MS, SEED, STEPS};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 
-use crate::error::EXIT_CODES;
+use crate::config::Flag;
 
 /// A neural synthesizer for MIDI: notes in, sound out, on an ordinary processor.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, propagate_version = true)]
+#[command(version, after_help = RUN_HELP, propagate_version = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; without a command timbred plays live.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+    /// How to play live.
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+const RUN_HELP: &str = "\
+Without a command timbred plays live: it listens on every MIDI port, plays through the sound device, and is steered with
+timbrectl or OSC on UDP port 9000. Ctrl-C ends it.
+
+Examples:
+  timbred                                 play live with what is configured
+  timbred --audio jack --buffer 64        through JACK, 64 frames at a time
+  timbred --audio null                    without a sound device, at the pace of sound
+  timbred --check                         the whole configuration, each value with where it came from
+  timbred render song.mid                 a song into a file
+
+Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used, 4 a model cannot be used,
+5 an output cannot be written, 6 no sound device, 7 a configuration that cannot be used, 130 interrupted.";
+
+/// `timbred`: playing live.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// Configuration on top of the system's and the user's.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the merged configuration, each value with where it came from, and end.
+    #[arg(long)]
+    pub check: bool,
+    /// Sound service: auto, alsa, jack, pulseaudio or null.
+    #[arg(long, value_name = "BACKEND")]
+    pub audio: Option<String>,
+    /// Sound device, by its name or a part of it.
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Frames a second asked of the device.
+    #[arg(long, value_name = "HZ")]
+    pub rate: Option<String>,
+    /// Frames in a buffer of the device.
+    #[arg(long, value_name = "FRAMES")]
+    pub buffer: Option<String>,
+    /// Model: an installed one or a folder.
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub model: Option<String>,
+    /// Sound made at a time, ms.
+    #[arg(long, value_name = "MS")]
+    pub hop_ms: Option<String>,
+    /// Denoising steps for each hop.
+    #[arg(long, value_name = "K")]
+    pub steps: Option<String>,
+    /// UDP port for OSC.
+    #[arg(long, value_name = "PORT")]
+    pub osc_port: Option<String>,
+    /// Name under which MIDI and JACK know this program.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+impl LiveArgs {
+    /// The flags that were given, as the top layer of the configuration.
+    pub fn flags(&self) -> Vec<Flag> {
+        [
+            ("--audio", "audio.backend", &self.audio),
+            ("--device", "audio.device", &self.device),
+            ("--rate", "audio.rate_hz", &self.rate),
+            ("--buffer", "audio.buffer_frames", &self.buffer),
+            ("--model", "engine.model", &self.model),
+            ("--hop-ms", "engine.hop_ms", &self.hop_ms),
+            ("--steps", "engine.steps", &self.steps),
+            ("--osc-port", "osc.port", &self.osc_port),
+            ("--name", "midi.name", &self.name),
+        ]
+        .into_iter()
+        .filter_map(|(name, key, value)| {
+            let (name, key) = (name.to_owned(), key.to_owned());
+            Some(Flag { name, key, value: value.clone()? })
+        })
+        .collect()
+    }
 }
 
 /// What `timbred` can do.
@@ -109,6 +188,9 @@ pub struct RenderArgs {
     /// Write FLAC instead of WAV where no output file is named.
     #[arg(long)]
     pub flac: bool,
+    /// Write the predicted log-mel (.npy) instead of sound where no output file is named.
+    #[arg(long, conflicts_with = "flac")]
+    pub mel: bool,
     /// Start at this second of the song (notes held there are struck anew).
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     pub from: f64,

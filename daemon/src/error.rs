@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::Problems;
 use timbre_models::bundle::BundleError;
 use timbre_models::streamer::StreamError;
 
@@ -33,6 +34,9 @@ pub enum Error {
     /// The sound device refused. Exit code 6.
     #[error("{0}")]
     Audio(String),
+    /// A configuration that cannot be used. Exit code 7.
+    #[error("{0}")]
+    Config(#[from] Problems),
     /// Ctrl-C or SIGTERM. Exit code 130.
     #[error("interrupted; nothing half-written was kept")]
     Interrupted,
@@ -48,11 +52,6 @@ pub enum Error {
         all: usize,
     },
 }
-
-/// Shown at the end of `--help`.
-pub const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used, \
-4 a model cannot be used, 5 an output cannot be written, 6 no sound device, 130 interrupted.";
 
 impl Error {
     /// An input file and what is wrong with it.
@@ -73,7 +72,7 @@ impl Error {
         }
     }
 
-    /// The exit code, as in [`EXIT_CODES`].
+    /// The exit code, as `timbred --help` lists it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Some { .. } => 1,
@@ -82,6 +81,7 @@ impl Error {
             Self::Model(_) | Self::Stream(_) => 4,
             Self::Output { .. } => 5,
             Self::Audio(_) => 6,
+            Self::Config(_) => 7,
             Self::Interrupted => 130,
         }
     }

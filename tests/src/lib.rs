@@ -1,6 +1,9 @@
 //! What the golden and end-to-end tests share.
 
 pub mod bundle;
+pub mod jack;
+pub mod live;
+pub mod onsets;
 pub mod program;
 
 use std::path::PathBuf;

@@ -15,6 +15,13 @@ pub struct ResampleError {
     reason: String,
 }
 
+impl ResampleError {
+    /// A conversion that failed, and what the converter said.
+    pub fn new(from_hz: u32, to_hz: u32, reason: impl std::fmt::Display) -> Self {
+        Self { from_hz, to_hz, reason: reason.to_string() }
+    }
+}
+
 /// Converts a stream from one rate to another. The first sample out is the first sample in.
 #[derive(Debug)]
 pub struct StreamResampler {

@@ -72,18 +72,24 @@ fn named(args: &RenderArgs, input: &Path, output: &Path) -> Result<Job, Error> {
             output.display()
         )));
     }
-    if args.flac && kind != Kind::Flac {
-        return Err(Error::Usage(format!(
-            "--flac, but the output is called {}; leave --flac out or name a .flac file",
-            output.display()
-        )));
+    for (flag, given, wanted) in [("flac", args.flac, Kind::Flac), ("mel", args.mel, Kind::Npy)] {
+        if given && kind != wanted {
+            return Err(Error::Usage(format!(
+                "--{flag}, but the output is called {}; leave --{flag} out or name another file",
+                output.display()
+            )));
+        }
     }
     Ok(Job { input: input.to_owned(), output: output.to_owned(), kind })
 }
 
 /// The output beside the input or in `--out`, of the same name with another ending.
 fn beside(args: &RenderArgs, input: &Path) -> Job {
-    let (kind, ending) = if args.flac { (Kind::Flac, "flac") } else { (Kind::Wav, "wav") };
+    let (kind, ending) = match (args.flac, args.mel) {
+        (true, _) => (Kind::Flac, "flac"),
+        (_, true) => (Kind::Npy, "npy"),
+        _ => (Kind::Wav, "wav"),
+    };
     let output = input.with_extension(ending);
     let output = match (&args.out, output.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),
@@ -117,7 +123,9 @@ mod tests {
 
     fn outputs(line: &str) -> Result<Vec<String>, String> {
         let cli = Cli::try_parse_from(["timbred", "render"].into_iter().chain(line.split(' ')));
-        let Command::Render(args) = cli.unwrap().command else { return Err("render".to_owned()) };
+        let Some(Command::Render(args)) = cli.unwrap().command else {
+            return Err("render".to_owned());
+        };
         let jobs = jobs(&args).map_err(|e| e.to_string())?;
         Ok(jobs.iter().map(|job| job.output.display().to_string()).collect())
     }
@@ -128,6 +136,7 @@ mod tests {
         assert_eq!(outputs("a.mid b.mid --flac").unwrap(), ["a.flac", "b.flac"]);
         assert_eq!(outputs("x/a.mid b.mid -o out").unwrap(), ["out/a.wav", "out/b.wav"]);
         assert_eq!(outputs("a.mid b.npy").unwrap(), ["b.npy"]);
+        assert_eq!(outputs("a.mid b.mid --mel").unwrap(), ["a.npy", "b.npy"]);
     }
 
     #[test]
@@ -136,6 +145,7 @@ mod tests {
             "a.mid b.mid c.wav",
             "a.mid b.wav -o out",
             "a.mid b.wav --flac",
+            "a.mid b.wav --mel",
             "a.mid b.flac --format 32f",
             "a.mid b.mp3",
             "x/a.mid y/a.mid -o out",

@@ -1,0 +1,203 @@
+//! The 128 instruments of General MIDI by name. Knows no channel and no transport.
+
+/// Names by program, 0 to 127.
+pub const INSTRUMENTS: [&str; 128] = [
+    "Acoustic Grand Piano",
+    "Bright Acoustic Piano",
+    "Electric Grand Piano",
+    "Honky-tonk Piano",
+    "Electric Piano 1",
+    "Electric Piano 2",
+    "Harpsichord",
+    "Clavinet",
+    "Celesta",
+    "Glockenspiel",
+    "Music Box",
+    "Vibraphone",
+    "Marimba",
+    "Xylophone",
+    "Tubular Bells",
+    "Dulcimer",
+    "Drawbar Organ",
+    "Percussive Organ",
+    "Rock Organ",
+    "Church Organ",
+    "Reed Organ",
+    "Accordion",
+    "Harmonica",
+    "Tango Accordion",
+    "Acoustic Guitar (nylon)",
+    "Acoustic Guitar (steel)",
+    "Electric Guitar (jazz)",
+    "Electric Guitar (clean)",
+    "Electric Guitar (muted)",
+    "Overdriven Guitar",
+    "Distortion Guitar",
+    "Guitar Harmonics",
+    "Acoustic Bass",
+    "Electric Bass (finger)",
+    "Electric Bass (pick)",
+    "Fretless Bass",
+    "Slap Bass 1",
+    "Slap Bass 2",
+    "Synth Bass 1",
+    "Synth Bass 2",
+    "Violin",
+    "Viola",
+    "Cello",
+    "Contrabass",
+    "Tremolo Strings",
+    "Pizzicato Strings",
+    "Orchestral Harp",
+    "Timpani",
+    "String Ensemble 1",
+    "String Ensemble 2",
+    "Synth Strings 1",
+    "Synth Strings 2",
+    "Choir Aahs",
+    "Voice Oohs",
+    "Synth Voice",
+    "Orchestra Hit",
+    "Trumpet",
+    "Trombone",
+    "Tuba",
+    "Muted Trumpet",
+    "French Horn",
+    "Brass Section",
+    "Synth Brass 1",
+    "Synth Brass 2",
+    "Soprano Sax",
+    "Alto Sax",
+    "Tenor Sax",
+    "Baritone Sax",
+    "Oboe",
+    "English Horn",
+    "Bassoon",
+    "Clarinet",
+    "Piccolo",
+    "Flute",
+    "Recorder",
+    "Pan Flute",
+    "Blown Bottle",
+    "Shakuhachi",
+    "Whistle",
+    "Ocarina",
+    "Lead 1 (square)",
+    "Lead 2 (sawtooth)",
+    "Lead 3 (calliope)",
+    "Lead 4 (chiff)",
+    "Lead 5 (charang)",
+    "Lead 6 (voice)",
+    "Lead 7 (fifths)",
+    "Lead 8 (bass + lead)",
+    "Pad 1 (new age)",
+    "Pad 2 (warm)",
+    "Pad 3 (polysynth)",
+    "Pad 4 (choir)",
+    "Pad 5 (bowed)",
+    "Pad 6 (metallic)",
+    "Pad 7 (halo)",
+    "Pad 8 (sweep)",
+    "FX 1 (rain)",
+    "FX 2 (soundtrack)",
+    "FX 3 (crystal)",
+    "FX 4 (atmosphere)",
+    "FX 5 (brightness)",
+    "FX 6 (goblins)",
+    "FX 7 (echoes)",
+    "FX 8 (sci-fi)",
+    "Sitar",
+    "Banjo",
+    "Shamisen",
+    "Koto",
+    "Kalimba",
+    "Bagpipe",
+    "Fiddle",
+    "Shanai",
+    "Tinkle Bell",
+    "Agogo",
+    "Steel Drums",
+    "Woodblock",
+    "Taiko Drum",
+    "Melodic Tom",
+    "Synth Drum",
+    "Reverse Cymbal",
+    "Guitar Fret Noise",
+    "Breath Noise",
+    "Seashore",
+    "Bird Tweet",
+    "Telephone Ring",
+    "Helicopter",
+    "Applause",
+    "Gunshot",
+];
+
+/// The name of a program; the last for a number that is none.
+pub fn name(program: u8) -> &'static str {
+    let [.., last] = INSTRUMENTS;
+    INSTRUMENTS.get(usize::from(program)).copied().unwrap_or(last)
+}
+
+/// The program of a name: capitals do not count, and the beginning is enough if no other name begins so.
+///
+/// # Errors
+/// Says which names could be meant.
+pub fn program(text: &str) -> Result<u8, String> {
+    let wanted = text.trim().to_lowercase();
+    let all = || (0u8..).zip(INSTRUMENTS);
+    if let Some((program, _)) = all().find(|(_, name)| name.to_lowercase() == wanted) {
+        return Ok(program);
+    }
+    let begins: Vec<(u8, &str)> =
+        all().filter(|(_, name)| name.to_lowercase().starts_with(&wanted)).collect();
+    let listed = |names: &[(u8, &str)]| {
+        let names: Vec<&str> = names.iter().take(6).map(|&(_, name)| name).collect();
+        names.join(", ")
+    };
+    let shown: String = text.chars().take(40).collect();
+    match begins.as_slice() {
+        [(program, _)] => Ok(*program),
+        [] => {
+            let inside: Vec<(u8, &str)> = all()
+                .filter(|(_, n)| !wanted.is_empty() && n.to_lowercase().contains(&wanted))
+                .collect();
+            let hint = match inside.as_slice() {
+                [] => "`timbrectl instruments` lists the names".to_owned(),
+                names => format!("did you mean {}?", listed(names)),
+            };
+            Err(format!("no instrument of General MIDI begins with {shown}; {hint}"))
+        }
+        several => Err(format!(
+            "{} instruments begin with {shown}; write more of one of {}",
+            several.len(),
+            listed(several)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_whole_and_in_capitals() {
+        for (number, name) in (0u8..).zip(INSTRUMENTS) {
+            assert_eq!(program(name), Ok(number));
+            assert_eq!(program(&name.to_uppercase()), Ok(number));
+            assert_eq!(super::name(number), name);
+        }
+        assert_eq!(super::name(200), "Gunshot");
+    }
+
+    #[test]
+    fn the_beginning_is_enough_if_it_is_of_one() {
+        assert_eq!(program("church"), Ok(19));
+        assert_eq!(program(" violin "), Ok(40));
+        let several = program("electric").unwrap_err();
+        assert!(several.starts_with("8 instruments begin with electric; "), "{several}");
+        let inside = program("organ").unwrap_err();
+        assert!(inside.contains("did you mean Drawbar Organ"), "{inside}");
+        assert!(program("kazoo").unwrap_err().contains("timbrectl instruments"));
+        assert!(program("").is_err());
+    }
+}

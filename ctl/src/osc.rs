@@ -1,0 +1,305 @@
+//! What OSC messages mean, and how values are said in OSC: the only file with addresses beyond the table. Knows no socket.
+//!
+//! * An address without arguments is a question. `i f h d T F` are accepted for any number.
+//! * Velocity and controller values: a float up to 1.0 is a share of 127, anything else a MIDI value; a velocity of 0
+//!   releases the key. Bend is -1 to 1.
+//! * `/panic` and the like need no argument; a button that sends 1 when pressed and 0 when released acts once.
+//! * A pattern reaches the parameters and what is played on channels; not `/panic` and the like.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use rosc::{OscMessage, OscType};
+
+use crate::arguments::{
+    FASTEST_HZ, midi_value, no_arguments, number, subscription, trigger, value, wrong_arguments,
+};
+use crate::error::{Code, ControlError};
+use crate::instruments;
+use crate::parameters::{CHANNELS, Id, Key, ids, unknown};
+use crate::pattern::{Pattern, is_pattern};
+use crate::value::Value;
+
+/// Answer to what is wrong: address, code, text.
+pub const ERROR: &str = "/error";
+/// Answered with the same argument and the word `timbred`.
+pub const PING: &str = "/ping";
+/// Answered with `timbred` and its version.
+pub const VERSION: &str = "/version";
+/// Answered with [`crate::status::Status`] as JSON.
+pub const STATUS: &str = "/status";
+/// `[host] [port] [pattern] [hz]`: changes are sent for [`LEASE_S`].
+pub const SUBSCRIBE: &str = "/subscribe";
+/// `[host] [port] [pattern]`: no changes are sent any more.
+pub const UNSUBSCRIBE: &str = "/unsubscribe";
+/// Silence, all pedals up, all notes off.
+pub const PANIC: &str = "/panic";
+/// All fingers up; pedals hold.
+pub const ALL_NOTES_OFF: &str = "/allnotesoff";
+/// Silence.
+pub const ALL_SOUND_OFF: &str = "/allsoundoff";
+/// The config file is read again.
+pub const RELOAD: &str = "/config/reload";
+/// Programs and gains are written to the state file.
+pub const SAVE_STATE: &str = "/state/save";
+/// Address of a preset command: load, save or list.
+pub const PRESET: &str = "/preset/";
+
+/// How long a subscription lasts without being renewed.
+pub const LEASE_S: i32 = 120;
+/// Second argument of the answer to [`PING`].
+pub const NAME: &str = "timbred";
+/// Pattern of everything.
+pub const EVERYTHING: &str = "//*";
+
+/// Addresses of the design that this version answers with [`Code::NotThereYet`].
+const RESERVED: [&str; 13] = [
+    "/preset/load",
+    "/preset/save",
+    "/preset/list",
+    "/preset/next",
+    "/preset/prev",
+    "/midi/ports",
+    "/midi/connect",
+    "/midi/disconnect",
+    "/midi/learn",
+    "/audio/devices",
+    "/audio/device",
+    "/record/start",
+    "/record/stop",
+];
+
+/// One thing that a message asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// The value is wanted.
+    Get(Id),
+    /// The value is set.
+    Set {
+        /// Which.
+        id: Id,
+        /// As the parameter has it.
+        value: Value,
+        /// Whether it is what was sent, not clamped.
+        exact: bool,
+    },
+    /// A MIDI channel message.
+    Midi([u8; 3]),
+    /// The same controllers to all channels, with value 0.
+    Controllers(&'static [u8]),
+    /// Changes are wanted.
+    Subscribe(Subscription),
+    /// No changes are wanted any more.
+    Unsubscribe {
+        /// Where they go; the sender's where none is named.
+        host: Option<IpAddr>,
+        /// Where they go; the sender's where none is named.
+        port: Option<u16>,
+        /// Only the subscription with this pattern.
+        pattern: Option<Pattern>,
+    },
+    /// An answer is wanted, with this argument.
+    Ping(Option<OscType>),
+    /// The version is wanted.
+    Version,
+    /// The status is wanted.
+    Status,
+    /// The config file is to be read again.
+    Reload,
+    /// The state is to be written.
+    SaveState,
+}
+
+/// Who wants which changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscription {
+    /// Where they go; the sender's where none is named.
+    pub host: Option<IpAddr>,
+    /// Where they go; the sender's where none is named.
+    pub port: Option<u16>,
+    /// Which.
+    pub pattern: Pattern,
+    /// Most messages a second about one value.
+    pub hz: f64,
+}
+
+/// What a pattern can reach.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Value(Id),
+    Note(u8),
+    Controller(u8),
+    Bend(u8),
+}
+
+fn places() -> &'static [(String, Place)] {
+    static PLACES: OnceLock<Vec<(String, Place)>> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let values = ids().map(|id| (id.address(), Place::Value(id)));
+        let play = (0..CHANNELS as u8).flat_map(|channel| {
+            let at = |name: &str| format!("/ch/{}/{name}", channel + 1);
+            [
+                (at("note"), Place::Note(channel)),
+                (at("cc"), Place::Controller(channel)),
+                (at("bend"), Place::Bend(channel)),
+            ]
+        });
+        values.chain(play).collect()
+    })
+}
+
+/// What a message asks for.
+///
+/// # Errors
+/// Unknown address, wrong arguments, a value that cannot be.
+pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
+    let (address, args) = (message.addr.as_str(), message.args.as_slice());
+    if is_pattern(address) {
+        return read_pattern(address, args);
+    }
+    let acts = |request| Ok(if trigger(address, args)? { vec![request] } else { Vec::new() });
+    match address {
+        // Errors and answers are not answered, so that two daemons cannot talk for ever.
+        ERROR => Ok(Vec::new()),
+        PING => match args {
+            [] => Ok(vec![Request::Ping(None)]),
+            [OscType::String(name)] if name == NAME => Ok(Vec::new()),
+            [token] => Ok(vec![Request::Ping(Some(token.clone()))]),
+            _ => Ok(Vec::new()),
+        },
+        VERSION => no_arguments(address, args).map(|()| vec![Request::Version]),
+        STATUS => no_arguments(address, args).map(|()| vec![Request::Status]),
+        SUBSCRIBE => subscription(address, args).map(|s| {
+            let (host, port, hz) = (s.host, s.port, s.hz.unwrap_or(FASTEST_HZ));
+            let pattern = s.pattern.or_else(|| Pattern::new(EVERYTHING).ok());
+            pattern
+                .map(|pattern| Request::Subscribe(Subscription { host, port, pattern, hz }))
+                .into_iter()
+                .collect()
+        }),
+        UNSUBSCRIBE => subscription(address, args)
+            .map(|s| vec![Request::Unsubscribe { host: s.host, port: s.port, pattern: s.pattern }]),
+        PANIC => acts(Request::Controllers(&[120, 123, 121])),
+        ALL_NOTES_OFF => acts(Request::Controllers(&[123])),
+        ALL_SOUND_OFF => acts(Request::Controllers(&[120])),
+        RELOAD => acts(Request::Reload),
+        SAVE_STATE => acts(Request::SaveState),
+        _ if RESERVED.contains(&address) => Err(ControlError::new(
+            Code::NotThereYet,
+            format!("{address} is reserved: this version of timbred does not have it yet"),
+        )),
+        _ => match places().iter().find(|(known, _)| known == address) {
+            Some((_, place)) => at_place(address, *place, args).map(|request| vec![request]),
+            None => Err(unknown(address)),
+        },
+    }
+}
+
+fn read_pattern(address: &str, args: &[OscType]) -> Result<Vec<Request>, ControlError> {
+    let pattern = Pattern::new(address).map_err(|e| ControlError::new(Code::UnknownAddress, e))?;
+    let mut found = places().iter().filter(|(known, _)| pattern.matches(known)).peekable();
+    if found.peek().is_none() {
+        return Err(ControlError::new(
+            Code::UnknownAddress,
+            format!("nothing matches {address}; `timbrectl parameters` lists what there is"),
+        ));
+    }
+    let requests: Vec<Request> = found
+        .filter(|(_, place)| match place {
+            Place::Value(id) => args.is_empty() || id.parameter.settable(),
+            _ => !args.is_empty(),
+        })
+        .map(|(known, place)| at_place(known, *place, args))
+        .collect::<Result<_, _>>()?;
+    if requests.is_empty() {
+        let can = if args.is_empty() { "asked for" } else { "set" };
+        let text = format!("nothing that matches {address} can be {can}");
+        return Err(ControlError::new(Code::ReadOnly, text));
+    }
+    Ok(requests)
+}
+
+fn at_place(address: &str, place: Place, args: &[OscType]) -> Result<Request, ControlError> {
+    let wrong = |wanted: &str| wrong_arguments(address, args, wanted);
+    match place {
+        Place::Value(id) if args.is_empty() => Ok(Request::Get(id)),
+        Place::Value(id) if !id.parameter.settable() => Err(ControlError::new(
+            Code::ReadOnly,
+            format!("{address} can be asked for and not set"),
+        )),
+        Place::Value(id) => {
+            let value = match args {
+                [one] => value(one),
+                _ => None,
+            };
+            let sent = value.ok_or_else(|| wrong(&id.parameter.wanted()))?;
+            set(id, &sent).map_err(|e| ControlError::new(e.code, format!("{address}: {}", e.text)))
+        }
+        Place::Note(channel) => match args {
+            [key, velocity] => {
+                let key = midi_value(key, false);
+                match (key, midi_value(velocity, true)) {
+                    (Some(key), Some(0)) => Ok(Request::Midi([0x80 | channel, key, 0])),
+                    (Some(key), Some(velocity)) => {
+                        Ok(Request::Midi([0x90 | channel, key, velocity]))
+                    }
+                    _ => Err(wrong("wanted a key and a velocity")),
+                }
+            }
+            _ => Err(wrong("wanted a key (0 to 127) and a velocity (0 to 1 or 0 to 127)")),
+        },
+        Place::Controller(channel) => match args {
+            [controller, value] => {
+                let controller = midi_value(controller, false);
+                match (controller, midi_value(value, true)) {
+                    (Some(c), Some(value)) => Ok(Request::Midi([0xb0 | channel, c, value])),
+                    _ => Err(wrong("wanted a controller and a value")),
+                }
+            }
+            _ => Err(wrong("wanted a controller (0 to 127) and a value (0 to 1 or 0 to 127)")),
+        },
+        Place::Bend(channel) => match args {
+            [bend] => {
+                let bend = number(bend).ok_or_else(|| wrong("wanted a number from -1 to 1"))?;
+                let up = if bend < 0.0 { 8192.0 } else { 8191.0 };
+                let bits = (8192.0 + bend.clamp(-1.0, 1.0) * up).round() as u16;
+                Ok(Request::Midi([0xe0 | channel, (bits & 0x7f) as u8, (bits >> 7) as u8]))
+            }
+            _ => Err(wrong("wanted a number from -1 to 1")),
+        },
+    }
+}
+
+/// Setting a value; the name of an instrument is completed.
+fn set(id: Id, sent: &Value) -> Result<Request, ControlError> {
+    let mut value = id.parameter.accept(sent)?;
+    if let (Key::Instrument, Value::Text(name)) = (id.parameter.key, &value) {
+        let program =
+            instruments::program(name).map_err(|e| ControlError::new(Code::BadValue, e))?;
+        value = Value::Text(instruments::name(program).to_owned());
+    }
+    let exact = match (sent, &value) {
+        (Value::Number(a), Value::Number(b)) => a == b,
+        (Value::Number(a), Value::Whole(b)) => *a == *b as f64,
+        (Value::Whole(a), Value::Number(b)) => *a as f64 == *b,
+        (Value::Whole(a), Value::Whole(b)) => a == b,
+        _ => true,
+    };
+    Ok(Request::Set { id, value, exact })
+}
+
+/// A message.
+pub fn message(address: impl Into<String>, args: Vec<OscType>) -> OscMessage {
+    OscMessage { addr: address.into(), args }
+}
+
+/// The message that something is wrong: `/error ,sis address code text`.
+pub fn error(address: &str, error: &ControlError) -> OscMessage {
+    let shown: String = address.chars().take(256).collect();
+    let args = vec![shown.into(), error.code.number().into(), error.text.clone().into()];
+    message(ERROR, args)
+}
+
+#[cfg(test)]
+#[path = "osc_tests.rs"]
+mod tests;

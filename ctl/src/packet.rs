@@ -1,0 +1,263 @@
+//! Packets and bundles: bytes -> messages with their time, whole or not at all. Knows no address.
+//!
+//! Bundles are walked here and only messages given to `rosc`, because there a bundle with a broken element loses what
+//! follows it, and deep nesting of bundles or arrays exhausts the stack.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rosc::{OscMessage, OscPacket, OscTime, decoder, encoder};
+
+/// Largest packet in bytes: what UDP can carry.
+pub const LARGEST: usize = 65_536;
+/// Most messages in a packet.
+const MOST_MESSAGES: usize = 1024;
+/// Deepest nesting of bundles.
+const DEEPEST: usize = 8;
+/// What a bundle begins with.
+const BUNDLE: &[u8] = b"#bundle\0";
+/// The time tag that means "now".
+pub const IMMEDIATELY: OscTime = OscTime { seconds: 0, fractional: 1 };
+/// Seconds from 1900, where OSC time begins, to 1970.
+const UNIX_OFFSET_S: u64 = 2_208_988_800;
+
+/// Messages that are applied together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// When; a time that is past means now.
+    pub at: OscTime,
+    /// What, in order.
+    pub messages: Vec<OscMessage>,
+}
+
+/// Bytes that are no OSC packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an OSC packet: {0}")]
+pub struct Garbage(&'static str);
+
+/// The messages of a packet. An inner bundle belongs to the outer one unless its time is later.
+///
+/// # Errors
+/// Anything in the packet is broken.
+pub fn decode(packet: &[u8]) -> Result<Vec<Part>, Garbage> {
+    let mut parts = vec![Part { at: IMMEDIATELY, messages: Vec::new() }];
+    let mut left = MOST_MESSAGES;
+    element(packet, 0, &mut parts, 0, &mut left)?;
+    parts.retain(|part| !part.messages.is_empty());
+    Ok(parts)
+}
+
+fn element(
+    bytes: &[u8],
+    depth: usize,
+    parts: &mut Vec<Part>,
+    outer: usize,
+    left: &mut usize,
+) -> Result<(), Garbage> {
+    let Some(bundle) = bytes.strip_prefix(BUNDLE) else {
+        *left = left.checked_sub(1).ok_or(Garbage("more than 1024 messages"))?;
+        let message = message(bytes)?;
+        if let Some(part) = parts.get_mut(outer) {
+            part.messages.push(message);
+        }
+        return Ok(());
+    };
+    if depth >= DEEPEST {
+        return Err(Garbage("bundles nested deeper than 8"));
+    }
+    let broken = Garbage("a bundle that ends early");
+    let (seconds, rest) = split_u32(bundle).ok_or(broken)?;
+    let (fractional, mut rest) = split_u32(rest).ok_or(broken)?;
+    let at = OscTime { seconds, fractional };
+    let later = parts.get(outer).is_some_and(|part| ticks(at) > ticks(part.at));
+    let own = if later {
+        parts.push(Part { at, messages: Vec::new() });
+        parts.len() - 1
+    } else {
+        outer
+    };
+    while !rest.is_empty() {
+        let (size, after) = split_u32(rest).ok_or(broken)?;
+        let size = usize::try_from(size).map_err(|_| broken)?;
+        let (inner, after) = after.split_at_checked(size).ok_or(broken)?;
+        element(inner, depth + 1, parts, own, left)?;
+        rest = after;
+    }
+    Ok(())
+}
+
+/// One message, all of its bytes used.
+fn message(bytes: &[u8]) -> Result<OscMessage, Garbage> {
+    let broken = Garbage("a broken message");
+    let end = bytes.iter().position(|&b| b == 0).ok_or(broken)?;
+    let tags = bytes.get((end / 4 + 1) * 4..).ok_or(broken)?;
+    if tags.is_empty() {
+        // Senders of the first version leave out the types of no arguments.
+        let address = bytes.get(..end).filter(|a| a.starts_with(b"/")).ok_or(broken)?;
+        let address = String::from_utf8(address.to_vec()).map_err(|_| broken)?;
+        return Ok(OscMessage { addr: address, args: Vec::new() });
+    }
+    if tags.iter().take_while(|&&b| b != 0).any(|&b| b == b'[') {
+        return Err(Garbage("an array, which no address takes"));
+    }
+    match decoder::decode_udp(bytes) {
+        Ok(([], OscPacket::Message(message))) => Ok(message),
+        _ => Err(broken),
+    }
+}
+
+fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    bytes.split_first_chunk().map(|(first, rest)| (u32::from_be_bytes(*first), rest))
+}
+
+/// Time in units of 2^-32 s.
+fn ticks(time: OscTime) -> u64 {
+    (u64::from(time.seconds) << 32) | u64::from(time.fractional)
+}
+
+/// How long from `now` until a time tag; zero for what is past. Right also across the overflow of OSC time in 2036.
+pub fn delay(at: OscTime, now: SystemTime) -> Duration {
+    // Some senders write 0 for now.
+    if at.seconds == 0 && at.fractional <= IMMEDIATELY.fractional {
+        return Duration::ZERO;
+    }
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = (since.as_secs().wrapping_add(UNIX_OFFSET_S) << 32)
+        | ((u64::from(since.subsec_nanos()) << 32) / 1_000_000_000);
+    let ahead = ticks(at).wrapping_sub(now) as i64;
+    // 2^-32 s -> ns.
+    let ahead_ns = (u128::from(u64::try_from(ahead).unwrap_or(0)) * 1_000_000_000) >> 32;
+    Duration::from_nanos(u64::try_from(ahead_ns).unwrap_or(u64::MAX))
+}
+
+/// The time tag of a moment.
+pub fn time_tag(at: SystemTime) -> OscTime {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    OscTime {
+        seconds: since.as_secs().wrapping_add(UNIX_OFFSET_S) as u32,
+        fractional: ((u64::from(since.subsec_nanos()) << 32) / 1_000_000_000) as u32,
+    }
+}
+
+/// The bytes of a message.
+pub fn encode(message: OscMessage) -> Vec<u8> {
+    // Writing to memory does not fail.
+    encoder::encode(&OscPacket::Message(message)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rosc::{OscBundle, OscType};
+
+    use super::*;
+
+    fn note(address: &str) -> OscPacket {
+        OscPacket::Message(OscMessage { addr: address.to_owned(), args: vec![OscType::Int(1)] })
+    }
+
+    fn bundle(seconds: u32, content: Vec<OscPacket>) -> OscPacket {
+        OscPacket::Bundle(OscBundle { timetag: OscTime { seconds, fractional: 0 }, content })
+    }
+
+    fn addresses(packet: &OscPacket) -> Vec<(u32, Vec<String>)> {
+        let parts = decode(&encoder::encode(packet).unwrap()).unwrap();
+        parts
+            .into_iter()
+            .map(|p| (p.at.seconds, p.messages.into_iter().map(|m| m.addr).collect()))
+            .collect()
+    }
+
+    #[test]
+    fn inner_bundles_belong_to_the_outer_unless_they_are_later() {
+        assert_eq!(addresses(&note("/a")), [(0, vec!["/a".to_owned()])]);
+        let packet = bundle(
+            10,
+            vec![note("/a"), bundle(5, vec![note("/b")]), bundle(20, vec![note("/c")]), note("/d")],
+        );
+        let wanted = [
+            (10, vec!["/a".to_owned(), "/b".to_owned(), "/d".to_owned()]),
+            (20, vec!["/c".to_owned()]),
+        ];
+        assert_eq!(addresses(&packet), wanted);
+    }
+
+    #[test]
+    fn a_bundle_with_a_broken_element_is_refused_whole() {
+        let bytes = encoder::encode(&bundle(0, vec![note("/a"), note("/b")])).unwrap();
+        assert!(decode(&bytes).is_ok());
+        for cut in 1..bytes.len() {
+            let whole = decode(&bytes[..cut]).is_ok();
+            // Cut exactly between elements it is a shorter bundle.
+            assert_eq!(whole, cut == 16 || cut == 32, "{cut}");
+        }
+        let mut unknown_type = bytes;
+        unknown_type[25] = b'?';
+        assert!(decode(&unknown_type).is_err());
+    }
+
+    #[test]
+    fn what_would_exhaust_the_stack_is_refused() {
+        let mut bytes = Vec::new();
+        for level in (0..3000).rev() {
+            bytes.extend_from_slice(b"#bundle\0\0\0\0\0\0\0\0\x01");
+            bytes.extend_from_slice(&(12u32 + 20 * level).to_be_bytes());
+        }
+        bytes.extend_from_slice(b"/a\0\0,i\0\0\0\0\0\x01");
+        assert!(decode(&bytes).is_err());
+        let mut arrays = b"/a\0\0,".to_vec();
+        arrays.extend(std::iter::repeat_n(b'[', 30_000));
+        arrays.extend(std::iter::repeat_n(b']', 30_000));
+        arrays.extend_from_slice(&[0; 3]);
+        assert!(decode(&arrays).is_err());
+    }
+
+    #[test]
+    fn a_message_without_types_is_a_question() {
+        let parts = decode(b"/engine/steps\0\0\0").unwrap();
+        assert_eq!(parts[0].messages[0].addr, "/engine/steps");
+        for bytes in [&b""[..], b"/", b"/a\0", b"\0\0\0\0", b"a\0\0\0", b"#bundle\0"] {
+            assert!(decode(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn times_to_wait() {
+        let now = SystemTime::now();
+        let ahead = Duration::from_millis(1500);
+        let error = delay(time_tag(now + ahead), now).abs_diff(ahead);
+        assert!(error < Duration::from_micros(1), "{error:?}");
+        for past in [IMMEDIATELY, OscTime { seconds: 0, fractional: 0 }, time_tag(now)] {
+            assert!(delay(past, now) < Duration::from_micros(1));
+        }
+        // 2036-02-07 06:28:15 and two seconds later; seconds start again at 0 in between.
+        let before = UNIX_EPOCH + Duration::from_secs((1 << 32) - 1 - UNIX_OFFSET_S);
+        assert_eq!(delay(OscTime { seconds: 1, fractional: 0 }, before), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn random_bytes_are_garbage_or_messages() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let seeds = [&b"#bundle\0\0\0\0\0\0\0\0\x01\0\0\0\x0c/a\0\0,i\0\0\0\0\0\x01"[..], b""];
+        for i in 0..50_000 {
+            let mut bytes = seeds[i % 2].to_vec();
+            let more = (random() % 40) as usize;
+            bytes.extend((0..more).map(|_| random() as u8));
+            for _ in 0..random() % 4 {
+                let at = random() as usize % bytes.len().max(1);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = random() as u8;
+                }
+            }
+            let _ = decode(&bytes).map(|parts| {
+                parts.iter().flat_map(|p| &p.messages).for_each(|m| {
+                    let _ = crate::osc::read(m);
+                });
+            });
+        }
+    }
+}

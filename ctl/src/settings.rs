@@ -1,0 +1,291 @@
+//! What is set: channel strips, master and engine, as plain values that are published whole. Knows no transport and no
+//! model; ranges come from the table.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, ControlError};
+use crate::parameters::{CHANNELS, Id, Key, find, ids};
+use crate::value::Value;
+
+/// Everything that is set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Channel strips, MIDI channel 1 first.
+    pub channels: [Channel; CHANNELS],
+    /// What everything passes.
+    pub master: Master,
+    /// Quality and latency.
+    pub engine: Engine,
+}
+
+/// One channel strip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Channel {
+    /// dB.
+    pub gain: f64,
+    /// Semitones.
+    pub transpose: i32,
+    /// Silent.
+    pub mute: bool,
+    /// Only channels with solo are heard, if there are any.
+    pub solo: bool,
+    /// Listened to.
+    pub enable: bool,
+    /// Exponent of velocity / 127.
+    pub velocity_curve: f64,
+}
+
+/// What everything passes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Master {
+    /// dB.
+    pub gain: f64,
+    /// Silent.
+    pub mute: bool,
+}
+
+/// Quality and latency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// Denoising steps for each hop; 0 leaves them to the model.
+    pub steps: u32,
+    /// Guidance weight; none leaves it to the model.
+    pub guidance: Option<f64>,
+    /// Hop length in ms; none leaves it to the model.
+    pub hop_ms: Option<f64>,
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Steps are left out where the processor would be late.
+    pub governor: bool,
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self {
+            gain: 0.0,
+            transpose: 0,
+            mute: false,
+            solo: false,
+            enable: true,
+            velocity_curve: 1.0,
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { steps: 0, guidance: None, hop_ms: None, seed: 0, governor: true }
+    }
+}
+
+impl Settings {
+    /// The value at an OSC address.
+    ///
+    /// # Errors
+    /// Nothing is there, or it is not part of the settings.
+    pub fn get(&self, address: &str) -> Result<Value, ControlError> {
+        self.value(find(address)?).ok_or_else(|| not_a_setting(address))
+    }
+
+    /// Sets the value at an OSC address; numbers are clamped to the range.
+    ///
+    /// # Errors
+    /// Nothing is there, it cannot be set here, or the value is of another type.
+    pub fn set(&mut self, address: &str, value: &Value) -> Result<(), ControlError> {
+        self.set_value(find(address)?, value)
+    }
+
+    /// A value; none where it is not part of the settings.
+    pub fn value(&self, id: Id) -> Option<Value> {
+        let strip = self.channels.get(id.channel)?;
+        let optional = |x: Option<f64>| x.map_or(Value::Model, Value::Number);
+        Some(match id.parameter.key {
+            Key::Gain => Value::Number(strip.gain),
+            Key::Transpose => Value::Whole(strip.transpose.into()),
+            Key::Mute => Value::Bool(strip.mute),
+            Key::Solo => Value::Bool(strip.solo),
+            Key::Enable => Value::Bool(strip.enable),
+            Key::VelocityCurve => Value::Number(strip.velocity_curve),
+            Key::MasterGain => Value::Number(self.master.gain),
+            Key::MasterMute => Value::Bool(self.master.mute),
+            Key::Steps => Value::Whole(self.engine.steps.into()),
+            Key::Guidance => optional(self.engine.guidance),
+            Key::HopMs => optional(self.engine.hop_ms),
+            Key::Seed => Value::Whole(i64::try_from(self.engine.seed).unwrap_or(i64::MAX)),
+            Key::Governor => Value::Bool(self.engine.governor),
+            Key::Program
+            | Key::Instrument
+            | Key::Model
+            | Key::LatencyMs
+            | Key::Load
+            | Key::Misses
+            | Key::Underruns
+            | Key::StepsNow
+            | Key::MeterMaster => return None,
+        })
+    }
+
+    /// Sets a value; numbers are clamped to the range.
+    ///
+    /// # Errors
+    /// It cannot be set here, or the value is of another type.
+    pub fn set_value(&mut self, id: Id, value: &Value) -> Result<(), ControlError> {
+        let value = id.parameter.accept(value)?;
+        let strip =
+            self.channels.get_mut(id.channel).ok_or_else(|| not_a_setting(&id.address()))?;
+        match (id.parameter.key, value) {
+            (Key::Gain, Value::Number(x)) => strip.gain = x,
+            (Key::Transpose, Value::Whole(x)) => strip.transpose = i32::try_from(x).unwrap_or(0),
+            (Key::Mute, Value::Bool(x)) => strip.mute = x,
+            (Key::Solo, Value::Bool(x)) => strip.solo = x,
+            (Key::Enable, Value::Bool(x)) => strip.enable = x,
+            (Key::VelocityCurve, Value::Number(x)) => strip.velocity_curve = x,
+            (Key::MasterGain, Value::Number(x)) => self.master.gain = x,
+            (Key::MasterMute, Value::Bool(x)) => self.master.mute = x,
+            (Key::Steps, Value::Whole(x)) => self.engine.steps = u32::try_from(x).unwrap_or(0),
+            (Key::Guidance, Value::Number(x)) => self.engine.guidance = Some(x),
+            (Key::Guidance, Value::Model) => self.engine.guidance = None,
+            (Key::HopMs, Value::Number(x)) => self.engine.hop_ms = Some(x),
+            (Key::HopMs, Value::Model) => self.engine.hop_ms = None,
+            (Key::Seed, Value::Whole(x)) => self.engine.seed = u64::try_from(x).unwrap_or(0),
+            (Key::Governor, Value::Bool(x)) => self.engine.governor = x,
+            _ => return Err(not_a_setting(&id.address())),
+        }
+        Ok(())
+    }
+
+    /// The same with every number in its range; what is not a number becomes the default.
+    #[must_use]
+    pub fn clamped(&self) -> Self {
+        let mut clamped = Self::default();
+        for id in ids() {
+            if let Some(value) = self.value(id) {
+                // Refused is only what is not a number: the default stays.
+                let _ = clamped.set_value(id, &value);
+            }
+        }
+        // Seeds above the OSC range are kept.
+        clamped.engine.seed = self.engine.seed;
+        clamped
+    }
+}
+
+fn not_a_setting(address: &str) -> ControlError {
+    ControlError::new(Code::ReadOnly, format!("{address} can be asked for and not set"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters::{Access, Kind, PARAMETERS};
+
+    fn is_setting(id: &Id) -> bool {
+        matches!(id.parameter.access, Access::Live | Access::Restart)
+    }
+
+    #[test]
+    fn every_setting_can_be_set_and_read_back() {
+        let mut settings = Settings::default();
+        for id in ids().filter(is_setting) {
+            let p = id.parameter;
+            let value = match (p.kind, settings.value(id)) {
+                (Kind::Number, _) => Value::Number(p.max - 0.5 - id.channel as f64 / 64.0),
+                (Kind::Whole, _) => Value::Whole(7 + id.channel as i64),
+                (Kind::Bool, Some(Value::Bool(old))) => Value::Bool(!old),
+                (kind, old) => panic!("{kind:?} {old:?}"),
+            };
+            let before = settings.clone();
+            settings.set(&id.address(), &value).unwrap();
+            assert_eq!(settings.get(&id.address()), Ok(value), "{}", id.address());
+            assert_ne!(settings, before, "{}", id.address());
+        }
+        for id in ids().filter(is_setting) {
+            assert_ne!(settings.value(id), Settings::default().value(id), "{}", id.address());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_setting_can_be_neither_set_nor_read_here() {
+        let mut settings = Settings::default();
+        for id in ids().filter(|id| !is_setting(id)) {
+            let value = match id.parameter.kind {
+                Kind::Text => Value::Text(String::new()),
+                _ => Value::Whole(1),
+            };
+            assert!(settings.set(&id.address(), &value).is_err(), "{}", id.address());
+            assert_eq!(settings.value(id), None);
+        }
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn numbers_are_clamped_and_wrong_types_change_nothing() {
+        let mut settings = Settings::default();
+        for id in ids().filter(|id| is_setting(id) && id.parameter.kind != Kind::Bool) {
+            for end in [-1e300, 1e300, f64::INFINITY] {
+                settings.set_value(id, &Value::Number(end)).unwrap();
+                let edge = if end < 0.0 { id.parameter.min } else { id.parameter.max };
+                let number = match settings.value(id) {
+                    Some(Value::Number(x)) => x,
+                    Some(Value::Whole(x)) => x as f64,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(number, edge, "{} {end}", id.address());
+            }
+            let before = settings.clone();
+            assert!(settings.set_value(id, &Value::Number(f64::NAN)).is_err());
+            assert!(settings.set_value(id, &Value::Text("loud".to_owned())).is_err());
+            assert_eq!(settings, before);
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_table() {
+        let settings = Settings::default();
+        for p in PARAMETERS.iter().filter(|p| !p.default.is_empty()) {
+            let id = Id { parameter: p, channel: 0 };
+            match settings.value(id) {
+                Some(Value::Model) => assert_eq!(p.default, "the model's"),
+                Some(Value::Whole(0)) if p.optional => assert_eq!(p.default, "the model's"),
+                Some(value) => assert_eq!(value.to_string(), p.default, "{}", p.address),
+                None => assert_eq!(p.access, Access::Midi),
+            }
+        }
+        assert_eq!(settings.clamped(), settings);
+    }
+
+    #[test]
+    fn keys_of_the_serialized_form_are_the_names_of_the_table() {
+        let json = serde_json::to_value(Settings::default()).unwrap();
+        for id in ids().filter(is_setting) {
+            let address = id.address();
+            let place = match address.strip_prefix("/ch/") {
+                Some(rest) => {
+                    format!("/channels/{}/{}", id.channel, rest.split_once('/').unwrap().1)
+                }
+                None => address.clone(),
+            };
+            assert!(json.pointer(&place).is_some(), "{place}");
+        }
+        assert!(serde_json::from_str::<Settings>(r#"{"master": {"gian": 1}}"#).is_err());
+        assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn clamping_the_whole_repairs_what_a_file_may_hold() {
+        let mut settings = Settings::default();
+        settings.master.gain = 1e9;
+        settings.channels[3].velocity_curve = f64::NAN;
+        settings.engine.hop_ms = Some(1.0);
+        settings.engine.seed = u64::MAX;
+        let clamped = settings.clamped();
+        assert_eq!(clamped.master.gain, 12.0);
+        assert_eq!(clamped.channels[3].velocity_curve, 1.0);
+        assert_eq!(clamped.engine.hop_ms, Some(20.0));
+        assert_eq!(clamped.engine.seed, u64::MAX);
+    }
+}

@@ -1,0 +1,286 @@
+//! What each verb does: messages out, answers in, lines printed. Knows no exit.
+
+use std::io::{self, Write};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::CommandFactory;
+use rosc::{OscMessage, OscType};
+use serde_json::json;
+use timbre_control::arguments::value;
+use timbre_control::client::{Client, ClientError};
+use timbre_control::instruments::INSTRUMENTS;
+use timbre_control::osc::{LEASE_S, PANIC, PRESET, RELOAD, STATUS, SUBSCRIBE, message};
+use timbre_control::parameters::{Access, PARAMETERS};
+use timbre_control::pattern::Pattern;
+use timbre_control::status::Status;
+
+use crate::cli::{Cli, Global, Preset, Verb};
+use crate::names::{address, set};
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The arguments are wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The daemon refused or did not answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Nobody reads what is printed.
+    #[error("cannot print: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Wrong arguments, an error of the daemon, no answer.
+pub fn run(cli: &Cli) -> Result<(), Error> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Status { watch, every_ms } => status(global, watch.then_some(*every_ms)),
+        Verb::Get { name } => {
+            let address = address(name).map_err(Error::Usage)?;
+            let answers = client(global)?.ask(vec![message(address, Vec::new())])?;
+            print_values(global, &answers)
+        }
+        Verb::Set { name, value } => {
+            let message = set(name, value).map_err(Error::Usage)?;
+            send(global, message)
+        }
+        Verb::Program { channel, instrument } => program(global, *channel, instrument),
+        Verb::Instruments => instruments(global),
+        Verb::Note { channel, key, velocity, ms } => {
+            let address = format!("/ch/{channel}/note");
+            let note = |velocity: u8| {
+                let args = vec![i32::from(*key).into(), i32::from(velocity).into()];
+                message(address.as_str(), args)
+            };
+            let mut client = client(global)?;
+            client.ask(vec![note(*velocity)])?;
+            sleep(Duration::from_millis(*ms));
+            client.ask(vec![note(0)])?;
+            Ok(())
+        }
+        Verb::Panic => send(global, message(PANIC, Vec::new())),
+        Verb::Latency => {
+            let names = ["latency_ms", "load", "steps_now", "misses", "underruns"];
+            let ask = names.iter().map(|n| message(format!("/engine/{n}"), Vec::new()));
+            let answers = client(global)?.ask(ask.collect())?;
+            print_values(global, &answers)
+        }
+        Verb::Subscribe { pattern, hz, seconds } => subscribe(global, pattern, *hz, *seconds),
+        Verb::Preset { what } => {
+            let (verb, name) = match what {
+                Preset::Load { name } => ("load", Some(name)),
+                Preset::Save { name } => ("save", Some(name)),
+                Preset::List => ("list", None),
+            };
+            let args = name.map(|n| OscType::from(n.as_str())).into_iter().collect();
+            let answers = client(global)?.ask(vec![message(format!("{PRESET}{verb}"), args)])?;
+            print_values(global, &answers)
+        }
+        Verb::Reload => send(global, message(RELOAD, Vec::new())),
+        Verb::Parameters => parameters(global),
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "timbrectl", &mut text);
+            Ok(io::stdout().write_all(&text)?)
+        }
+        Verb::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            Ok(io::stdout().write_all(&text)?)
+        }
+    }
+}
+
+fn client(global: &Global) -> Result<Client, ClientError> {
+    Client::new(&global.host, global.port, Duration::from_millis(global.timeout_ms))
+}
+
+/// Sends what has no answer but an error.
+fn send(global: &Global, message: OscMessage) -> Result<(), Error> {
+    client(global)?.ask(vec![message])?;
+    Ok(())
+}
+
+fn program(global: &Global, channel: u8, instrument: &str) -> Result<(), Error> {
+    let (name, arg) = match instrument.parse::<u8>() {
+        Ok(number) if number < 128 => ("program", OscType::Int(number.into())),
+        Ok(number) => {
+            return Err(Error::Usage(format!("found the program {number}, wanted 0 to 127")));
+        }
+        Err(_) => {
+            // Also without a daemon it can be said what is wrong with a name.
+            timbre_control::instruments::program(instrument).map_err(Error::Usage)?;
+            ("instrument", OscType::from(instrument))
+        }
+    };
+    let at = |name: &str| format!("/ch/{channel}/{name}");
+    let set = message(at(name), vec![arg]);
+    let ask = [message(at("program"), Vec::new()), message(at("instrument"), Vec::new())];
+    let answers = client(global)?.ask([set].into_iter().chain(ask).collect())?;
+    print_values(global, &answers)
+}
+
+fn status(global: &Global, every_ms: Option<u64>) -> Result<(), Error> {
+    let mut client = client(global)?;
+    loop {
+        let answers = client.ask(vec![message(STATUS, Vec::new())])?;
+        let text = answers.iter().find_map(|m| match m.args.as_slice() {
+            [OscType::String(json)] if m.addr == STATUS => Some(json.as_str()),
+            _ => None,
+        });
+        let text = text.unwrap_or("{}");
+        if global.json {
+            line(text)?;
+        } else {
+            let status: Status = serde_json::from_str(text)
+                .map_err(|e| Error::Usage(format!("the daemon is of another version: {e}")))?;
+            print_status(&status, every_ms.is_some())?;
+        }
+        match every_ms {
+            Some(ms) => sleep(Duration::from_millis(ms)),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn print_status(s: &Status, short: bool) -> Result<(), Error> {
+    if short {
+        return line(&format!(
+            "{:6} s  load {:.2}  {} steps  {} notes  {:.1} dBFS  {} misses  {} underruns",
+            s.uptime_s, s.load, s.steps_now, s.notes, s.peak_dbfs, s.misses, s.underruns
+        ));
+    }
+    line(&format!("timbred {}, running for {} s, model {}", s.version, s.uptime_s, s.model))?;
+    line(&format!("latency    {:.1} ms, load {:.2}, {} steps", s.latency_ms, s.load, s.steps_now))?;
+    line(&format!(
+        "sound      {} notes, {:.1} dBFS peak, {:.1} rms",
+        s.notes, s.peak_dbfs, s.rms_dbfs
+    ))?;
+    line(&format!(
+        "trouble    {} misses, {} underruns, {} overflows",
+        s.misses, s.underruns, s.overflows
+    ))?;
+    let master = &s.settings.master;
+    let muted = if master.mute { ", muted" } else { "" };
+    line(&format!("master     {} dB{muted}", master.gain))?;
+    for ((number, channel), program) in (1..).zip(&s.settings.channels).zip(&s.programs) {
+        let words = [("muted", channel.mute), ("solo", channel.solo), ("off", !channel.enable)];
+        let words: Vec<&str> = words.iter().filter(|w| w.1).map(|w| w.0).collect();
+        let name = if number == 10 { "Drums" } else { timbre_control::instruments::name(*program) };
+        let text =
+            format!("channel {number:2} {name:24} {:5} dB {}", channel.gain, words.join(" "));
+        line(text.trim_end())?;
+    }
+    Ok(())
+}
+
+fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> Result<(), Error> {
+    Pattern::new(pattern).map_err(Error::Usage)?;
+    let end = match seconds {
+        Some(s) => Some(
+            Instant::now()
+                + Duration::try_from_secs_f64(s).map_err(|e| Error::Usage(e.to_string()))?,
+        ),
+        None => None,
+    };
+    let mut client = client(global)?;
+    let renewal = Duration::from_secs(LEASE_S.unsigned_abs().into()) / 4;
+    loop {
+        let args = vec![OscType::from(pattern), OscType::Double(hz)];
+        // Changes can come between the subscription and its answer.
+        print_changes(global, &client.ask(vec![message(SUBSCRIBE, args)])?)?;
+        let renew = Instant::now() + renewal;
+        let until = end.map_or(renew, |end| end.min(renew));
+        while let Some(messages) = client.receive(until)? {
+            print_changes(global, &messages)?;
+        }
+        if end.is_some_and(|end| end <= Instant::now()) {
+            return Ok(());
+        }
+    }
+}
+
+fn print_changes(global: &Global, messages: &[OscMessage]) -> Result<(), Error> {
+    for m in messages.iter().filter(|m| m.addr != SUBSCRIBE) {
+        if global.json {
+            line(&json!({"address": m.addr, "value": json_value(m)}).to_string())?;
+        } else {
+            line(&format!("{} {}", m.addr, text_value(m)))?;
+        }
+    }
+    Ok(())
+}
+
+/// One value alone, several with their addresses.
+fn print_values(global: &Global, answers: &[OscMessage]) -> Result<(), Error> {
+    if global.json {
+        let object: serde_json::Map<String, serde_json::Value> =
+            answers.iter().map(|m| (m.addr.clone(), json_value(m))).collect();
+        return line(&serde_json::Value::Object(object).to_string());
+    }
+    match answers {
+        [one] => line(&text_value(one)),
+        several => several.iter().try_for_each(|m| line(&format!("{} {}", m.addr, text_value(m)))),
+    }
+}
+
+fn text_value(message: &OscMessage) -> String {
+    let words: Vec<String> = message
+        .args
+        .iter()
+        .map(|arg| value(arg).map_or_else(|| arg.to_string(), |v| v.to_string()))
+        .collect();
+    words.join(" ")
+}
+
+fn json_value(message: &OscMessage) -> serde_json::Value {
+    let mut all: Vec<serde_json::Value> = message
+        .args
+        .iter()
+        .map(|arg| value(arg).map_or(serde_json::Value::Null, |v| v.to_json()))
+        .collect();
+    if all.len() == 1 { all.remove(0) } else { all.into() }
+}
+
+fn instruments(global: &Global) -> Result<(), Error> {
+    if global.json {
+        return line(&json!(INSTRUMENTS.as_slice()).to_string());
+    }
+    (0..).zip(INSTRUMENTS).try_for_each(|(n, name): (u8, _)| line(&format!("{n:3} {name}")))
+}
+
+fn parameters(global: &Global) -> Result<(), Error> {
+    if global.json {
+        let rows: Vec<_> = PARAMETERS
+            .iter()
+            .map(|p| {
+                json!({
+                    "address": p.address, "name": p.name, "unit": p.unit, "min": p.min, "max": p.max,
+                    "default": p.default, "settable": p.settable(), "help": p.help,
+                })
+            })
+            .collect();
+        return line(&serde_json::Value::from(rows).to_string());
+    }
+    for p in &PARAMETERS {
+        let wanted = match p.access {
+            Access::Read => "can only be asked for".to_owned(),
+            Access::Restart => format!("{}, from the next start on", p.wanted()),
+            Access::Live | Access::Midi => p.wanted(),
+        };
+        line(&format!("{:24} {}\n{:24} {}", p.address, wanted, "", p.help))?;
+    }
+    Ok(())
+}
+
+/// Prints a line; unlike `println!` it fails where nobody reads.
+fn line(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,304 @@
+//! Every key with its default and its meaning, as written in a file. Knows no other key, so checks no ranges.
+//!
+//! `config/default.toml` is this file in TOML; a test holds the two equal.
+
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// All sections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raw {
+    /// `[audio]`
+    pub audio: Audio,
+    /// `[midi]`
+    pub midi: Midi,
+    /// `[osc]`
+    pub osc: Osc,
+    /// `[engine]`
+    pub engine: Engine,
+    /// `[master]`
+    pub master: Master,
+    /// `[log]`
+    pub log: Log,
+    /// `[state]`
+    pub state: State,
+}
+
+/// Which sound service plays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// JACK if a server runs, else PulseAudio or PipeWire, else ALSA.
+    #[default]
+    Auto,
+    /// The sound card itself.
+    Alsa,
+    /// A JACK server, or PipeWire's.
+    Jack,
+    /// A PulseAudio server, or PipeWire's.
+    Pulseaudio,
+    /// No sound, at the pace of sound: for tests and for machines without a card.
+    Null,
+}
+
+impl Backend {
+    /// As written in a file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Alsa => "alsa",
+            Self::Jack => "jack",
+            Self::Pulseaudio => "pulseaudio",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// Whether a service is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// If it is there; its absence is no fault.
+    #[default]
+    Auto,
+    /// Always; its absence ends the start with an error.
+    On,
+    /// Never.
+    Off,
+}
+
+/// A number, or `"model"`: what the model's manifest says.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct OrModel(pub Option<f64>);
+
+impl Serialize for OrModel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_str("model"),
+            Some(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                serializer.serialize_i64(number as i64)
+            }
+            Some(number) => serializer.serialize_f64(number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OrModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = OrModel;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or \"model\"")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<OrModel, E> {
+                Ok(OrModel(Some(number as f64)))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<OrModel, E> {
+                Ok(OrModel(Some(number as f64)))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<OrModel, E> {
+                Ok(OrModel(Some(number)))
+            }
+            /// Numbers in the environment and in flags are text.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OrModel, E> {
+                if text == "model" {
+                    return Ok(OrModel(None));
+                }
+                let number = text.trim().parse().map(|number| OrModel(Some(number)));
+                number.map_err(|_| E::invalid_type(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
+}
+
+/// `[audio]`: where sound goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audio {
+    /// Which sound service plays.
+    pub backend: Backend,
+    /// Name of the device or a part of it; empty: the default one.
+    pub device: String,
+    /// Frames a second asked of the device; JACK has its own.
+    pub rate_hz: u32,
+    /// Frames in a buffer of the device; JACK has its own.
+    pub buffer_frames: u32,
+    /// Channels of the device that are played to.
+    pub channels: u16,
+    /// Milliseconds of sound made ahead of the device; 0: measured at the start.
+    pub lead_ms: f64,
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Auto,
+            device: String::new(),
+            rate_hz: 48_000,
+            buffer_frames: 256,
+            channels: 2,
+            lead_ms: 0.0,
+        }
+    }
+}
+
+/// `[midi]`: where notes come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Midi {
+    /// Whether there is a port that other programs can connect to.
+    pub virtual_port: bool,
+    /// Whether JACK MIDI is heard.
+    pub jack: Switch,
+    /// Whether ALSA's sequencer is heard.
+    pub alsa: Switch,
+    /// The name under which others see this program.
+    pub name: String,
+    /// What becomes of what which port plays.
+    pub rules: Vec<Rule>,
+}
+
+impl Default for Midi {
+    fn default() -> Self {
+        Self {
+            virtual_port: true,
+            jack: Switch::Auto,
+            alsa: Switch::Auto,
+            name: "timbred".to_owned(),
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// `[[midi.rules]]`: what becomes of what a port plays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Which ports, by name: `*` is anything, `?` one character; capitals do not matter.
+    pub port: String,
+    /// Channels that are heard, 1 to 16; an empty list ignores the port.
+    pub channels: Vec<u8>,
+    /// Half tones added to every key, drums too.
+    pub transpose: i8,
+    /// Lowest key heard, 0 to 127; 60 is the middle C.
+    pub low_key: u8,
+    /// Highest key heard.
+    pub high_key: u8,
+    /// Channel on which it is played; left out: the one it came on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_channel: Option<u8>,
+    /// Whether the rules after this one hear the same key too.
+    pub layer: bool,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            port: "*".to_owned(),
+            channels: (1..=16).collect(),
+            transpose: 0,
+            low_key: 0,
+            high_key: 127,
+            to_channel: None,
+            layer: false,
+        }
+    }
+}
+
+/// `[osc]`: remote control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Osc {
+    /// Address listened on; 0.0.0.0 lets every machine of the network in.
+    pub bind: String,
+    /// UDP port; 0: any free one.
+    pub port: u16,
+    /// Programs that are told of every change, as HOST:PORT.
+    pub targets: Vec<String>,
+}
+
+impl Default for Osc {
+    fn default() -> Self {
+        Self { bind: "127.0.0.1".to_owned(), port: 9000, targets: Vec::new() }
+    }
+}
+
+/// `[engine]`: quality and latency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// Name of an installed model, or a folder with a manifest.toml.
+    pub model: String,
+    /// Denoising steps for each hop.
+    pub steps: OrModel,
+    /// Guidance weight.
+    pub guidance: OrModel,
+    /// Milliseconds of sound made at a time.
+    pub hop_ms: OrModel,
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Whether steps are saved when time is short.
+    pub governor: bool,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            model: "live".to_owned(),
+            steps: OrModel(None),
+            guidance: OrModel(None),
+            hop_ms: OrModel(None),
+            seed: 0,
+            governor: true,
+        }
+    }
+}
+
+/// `[master]`: the sum of all channels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Master {
+    /// Volume in dB.
+    pub gain_db: f64,
+}
+
+impl Default for Master {
+    fn default() -> Self {
+        Self { gain_db: -6.0 }
+    }
+}
+
+/// `[log]`: what is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// off, error, warn, info, debug or trace; `MODULE=LEVEL` for a part, with commas between.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned() }
+    }
+}
+
+/// `[state]`: what is remembered from one run to the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct State {
+    /// File; empty: `state.toml` in the service's or the user's folder for state.
+    pub path: String,
+    /// A remembered master volume louder than this is turned down to it at the start, dB.
+    pub safe_gain_db: f64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { path: String::new(), safe_gain_db: -12.0 }
+    }
+}

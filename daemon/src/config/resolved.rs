@@ -1,0 +1,281 @@
+//! What the threads are given: every value checked against its range, every name turned into what it means. Knows no layer.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use timbre_control::parameters::{GUIDANCE, HOP_MS, Parameter, STEPS};
+
+use super::layers::{Origins, folder};
+use super::problem::{Problem, Problems};
+use super::raw::{self, Backend, OrModel, Raw, Switch};
+use super::rules::Rule;
+
+/// Master volumes in dB; a test holds them equal to those of `/master/gain`.
+pub const GAIN_DB: RangeInclusive<f64> = -60.0..=12.0;
+
+/// Names that JACK and ALSA show in full, bytes.
+const NAME_BYTES: usize = 32;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// All that can be configured, ready to use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where sound goes.
+    pub audio: Audio,
+    /// Where notes come from.
+    pub midi: Midi,
+    /// Remote control.
+    pub osc: Osc,
+    /// Quality and latency.
+    pub engine: Engine,
+    /// Master volume in dB, where no state is restored.
+    pub master_gain_db: f64,
+    /// What is told, as `tracing_subscriber::EnvFilter` reads it.
+    pub log_level: String,
+    /// What is remembered.
+    pub state: State,
+}
+
+/// Where sound goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audio {
+    /// Which sound service plays.
+    pub backend: Backend,
+    /// Name of the device or a part of it; none: the default one.
+    pub device: Option<String>,
+    /// Frames a second asked of the device.
+    pub rate_hz: u32,
+    /// Frames in a buffer of the device.
+    pub buffer_frames: u32,
+    /// Channels of the device that are played to.
+    pub channels: u16,
+    /// Milliseconds of sound made ahead of the device; none: measured at the start.
+    pub lead_ms: Option<f64>,
+}
+
+/// Where notes come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Midi {
+    /// Whether there is a port that other programs can connect to.
+    pub virtual_port: bool,
+    /// Whether JACK MIDI is heard.
+    pub jack: Switch,
+    /// Whether ALSA's sequencer is heard.
+    pub alsa: Switch,
+    /// The name under which others see this program.
+    pub name: String,
+    /// What becomes of what which port plays.
+    pub rules: Vec<Rule>,
+}
+
+/// Remote control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Osc {
+    /// Address listened on; port 0 is any free one.
+    pub bind: SocketAddr,
+    /// Programs that are told of every change, as HOST:PORT; names are not looked up yet.
+    pub targets: Vec<String>,
+}
+
+/// Quality and latency; none is what the model's manifest says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Engine {
+    /// Name of an installed model, or a folder with a manifest.toml.
+    pub model: String,
+    /// Denoising steps for each hop.
+    pub steps: Option<usize>,
+    /// Guidance weight.
+    pub guidance: Option<f64>,
+    /// Milliseconds of sound made at a time.
+    pub hop_ms: Option<f64>,
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Whether steps are saved when time is short.
+    pub governor: bool,
+}
+
+/// What is remembered from one run to the next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// File; none where this process has neither a state folder nor a home.
+    pub path: Option<PathBuf>,
+    /// Loudest master volume at the start, dB, where it was remembered.
+    pub safe_gain_db: f64,
+}
+
+impl Config {
+    /// The master volume to start with: what was remembered, but never louder than is safe.
+    pub fn gain_at_start_db(&self, remembered_db: Option<f64>) -> f64 {
+        remembered_db.map_or(self.master_gain_db, |gain| gain.min(self.state.safe_gain_db))
+    }
+}
+
+/// Checks what single layers cannot show.
+pub(super) fn resolve(
+    raw: &Raw,
+    origins: &Origins,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, Problems> {
+    let mut checks = Checks { origins, problems: Vec::new() };
+    let c = &mut checks;
+    let config = Config {
+        audio: audio(c, &raw.audio),
+        midi: midi(c, &raw.midi),
+        osc: osc(c, &raw.osc),
+        engine: engine(c, &raw.engine),
+        master_gain_db: c.range("master.gain_db", raw.master.gain_db, GAIN_DB, "dB"),
+        log_level: level(c, &raw.log.level),
+        state: State {
+            path: state_path(&raw.state.path, environment),
+            safe_gain_db: c.range("state.safe_gain_db", raw.state.safe_gain_db, GAIN_DB, "dB"),
+        },
+    };
+    if checks.problems.is_empty() { Ok(config) } else { Err(Problems(checks.problems)) }
+}
+
+struct Checks<'a> {
+    origins: &'a Origins,
+    problems: Vec<Problem>,
+}
+
+impl Checks<'_> {
+    fn refuse(&mut self, key: &str, found: impl Display, wanted: &str, remedy: &str) {
+        let place = self.origins.of(key);
+        self.problems.push(Problem::value(place, key, &found.to_string(), wanted, remedy));
+    }
+
+    fn range<T: PartialOrd + Display + Copy>(
+        &mut self,
+        key: &str,
+        found: T,
+        range: RangeInclusive<T>,
+        unit: &str,
+    ) -> T {
+        if !range.contains(&found) {
+            let wanted = format!("{} to {} {unit}", range.start(), range.end());
+            self.refuse(key, found, wanted.trim_end(), "");
+        }
+        found
+    }
+
+    /// A text that is shown to people and servers: it has something in it, and no control characters.
+    fn text(&mut self, key: &str, text: &str, wanted: &str) -> String {
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            self.refuse(key, format!("{text:?}"), wanted, "");
+        }
+        text.to_owned()
+    }
+
+    fn parameter(&mut self, key: &str, found: OrModel, parameter: &Parameter) -> Option<f64> {
+        let number = found.0?;
+        if let Err(wanted) = parameter.parse(&number.to_string()) {
+            let wanted = wanted.strip_prefix("wanted ").unwrap_or(&wanted);
+            self.refuse(key, number, wanted, "\"model\" takes the model's own");
+        }
+        Some(number)
+    }
+}
+
+fn audio(c: &mut Checks<'_>, raw: &raw::Audio) -> Audio {
+    let lead_ms = c.range("audio.lead_ms", raw.lead_ms, 0.0..=2000.0, "ms");
+    if raw.device.chars().any(char::is_control) {
+        c.refuse("audio.device", format!("{:?}", raw.device), "a name in one line", "");
+    }
+    Audio {
+        backend: raw.backend,
+        device: Some(raw.device.trim().to_owned()).filter(|name| !name.is_empty()),
+        rate_hz: c.range("audio.rate_hz", raw.rate_hz, 8_000..=192_000, "Hz"),
+        buffer_frames: c.range("audio.buffer_frames", raw.buffer_frames, 16..=8192, "frames"),
+        channels: c.range("audio.channels", raw.channels, 1..=32, ""),
+        lead_ms: Some(lead_ms).filter(|lead| *lead > 0.0),
+    }
+}
+
+fn midi(c: &mut Checks<'_>, raw: &raw::Midi) -> Midi {
+    let name = c.text("midi.name", &raw.name, "a name, such as \"timbred\"");
+    if name.len() > NAME_BYTES || name.contains(':') {
+        let wanted = format!("at most {NAME_BYTES} bytes, and no colon");
+        c.refuse("midi.name", format!("{name:?}"), &wanted, "JACK and ALSA cannot show more");
+    }
+    let rules = raw.rules.iter().enumerate().map(|(i, raw)| rule(c, i, raw)).collect();
+    Midi { virtual_port: raw.virtual_port, jack: raw.jack, alsa: raw.alsa, name, rules }
+}
+
+fn rule(c: &mut Checks<'_>, index: usize, raw: &raw::Rule) -> Rule {
+    let key = |name: &str| format!("midi.rules[{index}].{name}");
+    c.text(&key("port"), &raw.port, "a pattern such as \"*\" or \"Nord*\"");
+    for (i, channel) in raw.channels.iter().enumerate() {
+        c.range(&format!("{}[{i}]", key("channels")), *channel, 1..=16, "");
+    }
+    if let Some(channel) = raw.to_channel {
+        c.range(&key("to_channel"), channel, 1..=16, "");
+    }
+    c.range(&key("transpose"), raw.transpose, -127..=127, "half tones");
+    c.range(&key("low_key"), raw.low_key, 0..=127, "");
+    c.range(&key("high_key"), raw.high_key, 0..=127, "");
+    if raw.low_key > raw.high_key {
+        let wanted = format!("at least low_key, which is {}", raw.low_key);
+        c.refuse(&key("high_key"), raw.high_key, &wanted, "exchange the two");
+    }
+    Rule::from_raw(raw)
+}
+
+fn osc(c: &mut Checks<'_>, raw: &raw::Osc) -> Osc {
+    let ip = raw.bind.parse().unwrap_or_else(|_| {
+        let wanted = "an address such as \"127.0.0.1\", \"0.0.0.0\" or \"::1\"";
+        c.refuse("osc.bind", format!("{:?}", raw.bind), wanted, "the port has a key of its own");
+        IpAddr::from([127, 0, 0, 1])
+    });
+    for (i, target) in raw.targets.iter().enumerate() {
+        let parts = target.rsplit_once(':');
+        let good = |host: &str, port: &str| {
+            let bracketed = host.starts_with('[') && host.ends_with(']');
+            let host_fits = !host.is_empty() && (bracketed || !host.contains([':', ' ']));
+            host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        if !parts.is_some_and(|(host, port)| good(host, port)) {
+            let wanted = "HOST:PORT, such as \"192.168.1.20:9001\"";
+            c.refuse(&format!("osc.targets[{i}]"), format!("{target:?}"), wanted, "");
+        }
+    }
+    Osc { bind: SocketAddr::new(ip, raw.port), targets: raw.targets.clone() }
+}
+
+fn engine(c: &mut Checks<'_>, raw: &raw::Engine) -> Engine {
+    Engine {
+        model: c.text("engine.model", &raw.model, "a model's name or folder, such as \"live\""),
+        steps: c.parameter("engine.steps", raw.steps, &STEPS).map(|steps| steps as usize),
+        guidance: c.parameter("engine.guidance", raw.guidance, &GUIDANCE),
+        hop_ms: c.parameter("engine.hop_ms", raw.hop_ms, &HOP_MS),
+        seed: raw.seed,
+        governor: raw.governor,
+    }
+}
+
+fn level(c: &mut Checks<'_>, text: &str) -> String {
+    let good = text.split(',').all(|part| {
+        let (module, level) = part.trim().split_once('=').unwrap_or(("all", part.trim()));
+        !module.is_empty() && LEVELS.contains(&level)
+    });
+    if !good {
+        let wanted = format!("{}, or MODULE=LEVEL, with commas between", LEVELS.join(", "));
+        c.refuse("log.level", format!("{text:?}"), &wanted, "");
+    }
+    text.to_owned()
+}
+
+/// What the file says, else the folder systemd made for the service, else the user's folder for state.
+fn state_path(written: &str, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    if !written.is_empty() {
+        return Some(written.into());
+    }
+    // systemd joins several folders with colons; the unit names one.
+    let service = environment.get("STATE_DIRECTORY").and_then(|all| all.split(':').next());
+    let service = service.filter(|path| Path::new(path).is_absolute()).map(PathBuf::from);
+    let user = || folder(environment, "XDG_STATE_HOME", ".local/state").map(|f| f.join("timbred"));
+    service.or_else(user).map(|folder| folder.join("state.toml"))
+}

@@ -1,0 +1,50 @@
+//! The daemon's remote control: OSC over UDP, one thread. Knows no model and no device; what can be set is in
+//! `timbre-control`, what threads give each other in `live::queues`.
+//!
+//! | file | its part |
+//! | --- | --- |
+//! | `server` | packets in, requests done, answers out |
+//! | `values` | what every parameter is now |
+//! | `subscribers` | who is told of which change, and when |
+//! | `waiting` | bundles whose time has not come |
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod server;
+mod subscribers;
+#[cfg(test)]
+mod test_peer;
+mod values;
+mod waiting;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::Sender;
+use timbre_control::settings::Settings;
+
+use crate::live::queues::{MidiSender, Telemetry};
+
+pub use server::{OscServer, spawn};
+
+/// What the OSC thread asks of the supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Read the config file again.
+    Reload,
+    /// Write the state file.
+    SaveState,
+}
+
+/// The ends of the queues that the OSC thread uses.
+#[derive(Debug, Clone)]
+pub struct ControlHandles {
+    /// Everything that is set; the other ends are inference and the audio callback.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// Notes, controllers and programs; the other end is inference.
+    pub midi: MidiSender,
+    /// What the threads say about themselves.
+    pub telemetry: Arc<Telemetry>,
+    /// The other end is the supervisor; when it is full the sender of the request is told.
+    pub commands: Sender<Command>,
+}

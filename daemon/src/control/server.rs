@@ -1,0 +1,365 @@
+//! The OSC server: packets in, requests done, answers and changes out. Knows no address; they are in `timbre-control`.
+//! Runs in the thread `timbred-osc`, which may allocate and wait.
+//!
+//! A packet is done whole or not at all: if one of its messages is wrong, its sender is told which, and nothing is done. All
+//! that a bundle sets is published as one settings value. Memory is bounded whatever comes: see `waiting` and `subscribers`.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam::channel::TrySendError;
+use rosc::{OscMessage, OscType};
+use timbre_control::arguments::{FASTEST_HZ, arguments};
+use timbre_control::error::{Code, ControlError};
+use timbre_control::instruments;
+use timbre_control::osc::{
+    self, EVERYTHING, LEASE_S, NAME, PING, Request, STATUS, SUBSCRIBE, Subscription, VERSION,
+    message,
+};
+use timbre_control::packet::{LARGEST, decode, delay, encode};
+use timbre_control::parameters::{Id, Key};
+use timbre_control::pattern::Pattern;
+use timbre_control::settings::Settings;
+use timbre_control::status::OscStatus;
+use timbre_control::value::Value;
+
+use super::subscribers::Subscribers;
+use super::values::Values;
+use super::waiting::{Bundle, Waiting};
+use super::{Command, ControlHandles};
+use crate::live::queues::{Midi, MidiInput, SourceId};
+
+/// Longest wait for a packet while somebody waits for changes.
+const TICK: Duration = Duration::from_millis(10);
+/// Longest wait for a packet otherwise.
+const IDLE: Duration = Duration::from_millis(50);
+/// Most requests of one packet, after patterns are resolved.
+const MOST_REQUESTS: usize = 4096;
+/// Most errors that one packet is answered with.
+const MOST_ERRORS: usize = 16;
+
+/// A running server; dropping it ends and joins its thread.
+#[derive(Debug)]
+pub struct OscServer {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl OscServer {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether its thread is gone although nobody ended it.
+    pub fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for OscServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the server on a bound socket; every change is also sent to the fixed targets.
+///
+/// # Errors
+/// The socket or the thread cannot be had.
+pub fn spawn(
+    socket: UdpSocket,
+    fixed_targets: Vec<SocketAddr>,
+    handles: ControlHandles,
+    model: String,
+) -> io::Result<OscServer> {
+    let address = socket.local_addr()?;
+    socket.set_read_timeout(Some(IDLE))?;
+    let values = Values::new(model, handles.telemetry.clone());
+    let mut subscribers = Subscribers::new(&values.ids);
+    let current = values.all(&handles.settings.load());
+    for target in fixed_targets {
+        let everything = Pattern::new(EVERYTHING).map_err(io::Error::other)?;
+        subscribers.add_fixed(target, everything, FASTEST_HZ, Instant::now(), &current);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut server = Server {
+        socket,
+        address,
+        handles,
+        values,
+        subscribers,
+        waiting: Waiting::default(),
+        traffic: OscStatus::default(),
+        published: Instant::now(),
+        stop: stop.clone(),
+    };
+    let thread =
+        std::thread::Builder::new().name("timbred-osc".to_owned()).spawn(move || server.run())?;
+    Ok(OscServer { address, stop, thread: Some(thread) })
+}
+
+struct Server {
+    socket: UdpSocket,
+    address: SocketAddr,
+    handles: ControlHandles,
+    values: Values,
+    subscribers: Subscribers,
+    waiting: Waiting,
+    traffic: OscStatus,
+    /// When changes were last looked for.
+    published: Instant,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn run(&mut self) {
+        let mut buffer = vec![0; LARGEST];
+        let mut timeout = IDLE;
+        while !self.stop.load(Ordering::Acquire) {
+            let wanted = self.timeout();
+            if wanted != timeout && self.socket.set_read_timeout(Some(wanted)).is_ok() {
+                timeout = wanted;
+            }
+            match self.socket.recv_from(&mut buffer) {
+                Ok((length, from)) => self.packet(buffer.get(..length).unwrap_or_default(), from),
+                Err(e) => match e.kind() {
+                    io::ErrorKind::WouldBlock
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::Interrupted => {}
+                    // Such as the news that a subscriber is gone: nothing to do, but not in a circle.
+                    _ => std::thread::sleep(Duration::from_millis(1)),
+                },
+            }
+            let now = Instant::now();
+            while let Some(bundle) = self.waiting.due(now) {
+                self.apply(&bundle.requests, bundle.from);
+            }
+            self.publish(now);
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        let tick = if self.subscribers.len() > 0 { TICK } else { IDLE };
+        let due = self.waiting.next().map(|at| at.saturating_duration_since(Instant::now()));
+        // A timeout of zero would mean to wait for ever.
+        due.map_or(tick, |due| due.clamp(Duration::from_millis(1), tick))
+    }
+
+    /// Tells subscribers what changed, whatever changed it; under a flood of packets too, but not after each.
+    fn publish(&mut self, now: Instant) {
+        if now.duration_since(self.published) < TICK / 2 {
+            return;
+        }
+        self.published = now;
+        self.values.tidy(now);
+        if self.subscribers.any_due(now) {
+            let current = self.values.all(&self.handles.settings.load());
+            let socket = &self.socket;
+            self.subscribers.publish(now, &current, |to, address, value| {
+                send(socket, to, message(address, arguments(value)));
+            });
+        }
+    }
+
+    fn packet(&mut self, bytes: &[u8], from: SocketAddr) {
+        self.traffic.packets += 1;
+        let Ok(parts) = decode(bytes) else {
+            self.traffic.garbage += 1;
+            return;
+        };
+        let mut bundles = Vec::new();
+        let mut count = 0;
+        let mut errors: Vec<(String, ControlError)> = Vec::new();
+        for part in parts {
+            let mut requests = Vec::new();
+            for message in part.messages {
+                match osc::read(&message) {
+                    Ok(more) => requests.extend(more),
+                    Err(e) => errors.push((message.addr, e)),
+                }
+                if count + requests.len() > MOST_REQUESTS {
+                    let text = format!(
+                        "the packet asks for more than {MOST_REQUESTS} things; send several"
+                    );
+                    return self.refuse(from, "#bundle", &ControlError::new(Code::Full, text));
+                }
+            }
+            count += requests.len();
+            bundles.push((part.at, requests));
+        }
+        if !errors.is_empty() {
+            for (address, error) in errors.iter().take(MOST_ERRORS) {
+                self.refuse(from, address, error);
+            }
+            return;
+        }
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        for (at, requests) in bundles {
+            let delay = delay(at, wall);
+            if delay.is_zero() {
+                self.apply(&requests, from);
+            } else if let Err(e) = self.waiting.push(now, delay, Bundle { from, requests }) {
+                self.refuse(from, "#bundle", &e);
+            }
+        }
+    }
+
+    /// Does what is asked for, in order; settings are published once, before the answers.
+    fn apply(&mut self, requests: &[Request], from: SocketAddr) {
+        let mut settings = Settings::clone(&self.handles.settings.load());
+        let mut changes: Vec<(Id, &Value)> = Vec::new();
+        let mut answers = Vec::new();
+        for request in requests {
+            match request {
+                Request::Get(id) => {
+                    let value = self.values.get(*id, &settings);
+                    answers.push(message(id.address(), arguments(&value)));
+                }
+                Request::Set { id, value, exact } => {
+                    if let Some(program) = program(*id, value) {
+                        self.values.program_sent(id.channel, program, Instant::now());
+                        self.play([0xc0 | (id.channel & 15) as u8, program, 0]);
+                    } else if let Err(e) = settings.set_value(*id, value) {
+                        self.refuse(from, &id.address(), &e);
+                        continue;
+                    } else {
+                        changes.push((*id, value));
+                    }
+                    let place = self.values.ids.iter().position(|other| other == id);
+                    if let Some(place) = place.filter(|_| *exact) {
+                        self.subscribers.heard(from, place, value);
+                    }
+                }
+                Request::Midi(bytes) => self.play(*bytes),
+                Request::Controllers(controllers) => {
+                    for (controller, channel) in
+                        controllers.iter().flat_map(|&c| (0..16u8).map(move |channel| (c, channel)))
+                    {
+                        self.play([0xb0 | channel, controller, 0]);
+                    }
+                }
+                Request::Subscribe(wanted) => match self.subscribe(wanted, from, &settings) {
+                    Ok(answer) => answers.push(answer),
+                    Err(e) => self.refuse(from, SUBSCRIBE, &e),
+                },
+                Request::Unsubscribe { host, port, pattern } => {
+                    let target =
+                        SocketAddr::new(host.unwrap_or(from.ip()), port.unwrap_or(from.port()));
+                    self.subscribers.remove(target, pattern.as_ref());
+                }
+                Request::Ping(token) => {
+                    let token = token.iter().cloned();
+                    answers.push(message(PING, token.chain([OscType::from(NAME)]).collect()));
+                }
+                Request::Version => {
+                    let version = env!("CARGO_PKG_VERSION");
+                    answers.push(message(VERSION, vec![NAME.into(), version.into()]));
+                }
+                Request::Status => {
+                    let osc = OscStatus {
+                        subscribers: self.subscribers.len(),
+                        waiting_bundles: self.waiting.len(),
+                        ..self.traffic.clone()
+                    };
+                    let status = self.values.status(&settings, osc);
+                    let json = serde_json::to_string(&status).unwrap_or_default();
+                    answers.push(message(STATUS, vec![json.into()]));
+                }
+                Request::Reload => self.command(from, osc::RELOAD, Command::Reload),
+                Request::SaveState => self.command(from, osc::SAVE_STATE, Command::SaveState),
+            }
+        }
+        if !changes.is_empty() {
+            // On what is newest: the supervisor may have published in between.
+            self.handles.settings.rcu(|newest| {
+                let mut next = Settings::clone(newest);
+                for (id, value) in &changes {
+                    // It was accepted above.
+                    let _ = next.set_value(*id, value);
+                }
+                next
+            });
+        }
+        for answer in answers {
+            send(&self.socket, from, answer);
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        wanted: &Subscription,
+        from: SocketAddr,
+        settings: &Settings,
+    ) -> Result<OscMessage, ControlError> {
+        let host = wanted.host.unwrap_or(from.ip());
+        let target = SocketAddr::new(host, wanted.port.unwrap_or(from.port()));
+        if target.is_ipv4() != self.address.is_ipv4() {
+            let text = format!("{host} cannot be reached from {}", self.address);
+            return Err(ControlError::new(Code::BadValue, text));
+        }
+        let current = self.values.all(settings);
+        let (pattern, hz) = (wanted.pattern.clone(), wanted.hz);
+        self.subscribers.add(target, from, pattern, hz, Instant::now(), &current)?;
+        let pattern = wanted.pattern.as_str().to_owned();
+        let args = vec![
+            host.to_string().into(),
+            i32::from(target.port()).into(),
+            pattern.into(),
+            (hz as f32).into(),
+            LEASE_S.into(),
+        ];
+        Ok(message(SUBSCRIBE, args))
+    }
+
+    fn play(&self, bytes: [u8; 3]) {
+        let input =
+            MidiInput { at: Instant::now(), source: SourceId::OSC, midi: Midi::Message(bytes) };
+        self.handles.midi.send(input);
+    }
+
+    fn command(&mut self, from: SocketAddr, address: &str, command: Command) {
+        let error = match self.handles.commands.try_send(command) {
+            Ok(()) => return,
+            Err(TrySendError::Full(_)) => ControlError::new(
+                Code::Full,
+                "timbred is still busy with earlier commands; try again later",
+            ),
+            Err(TrySendError::Disconnected(_)) => {
+                ControlError::new(Code::Failed, "timbred is ending")
+            }
+        };
+        self.refuse(from, address, &error);
+    }
+
+    fn refuse(&mut self, from: SocketAddr, address: &str, error: &ControlError) {
+        self.traffic.errors += 1;
+        send(&self.socket, from, osc::error(address, error));
+    }
+}
+
+/// The program that a value sets; none where it is about something else.
+fn program(id: Id, value: &Value) -> Option<u8> {
+    match (id.parameter.key, value) {
+        (Key::Program, Value::Whole(program)) => u8::try_from(*program).ok(),
+        (Key::Instrument, Value::Text(name)) => instruments::program(name).ok(),
+        _ => None,
+    }
+}
+
+/// Sends one message; who does not listen any more misses it.
+fn send(socket: &UdpSocket, to: SocketAddr, message: OscMessage) {
+    let _ = socket.send_to(&encode(message), to);
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -1,0 +1,330 @@
+//! The server as its peers see it: real sockets on the loopback device.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use rosc::OscType::{Bool, Float, Int, Long};
+use timbre_control::client::{Client, ClientError};
+use timbre_control::osc::{ERROR, PANIC, RELOAD, UNSUBSCRIBE};
+use timbre_control::packet::{IMMEDIATELY, time_tag};
+use timbre_control::parameters::ids;
+use timbre_control::status::Status;
+
+use super::*;
+use crate::control::test_peer::{LONG, Peer, daemon, daemon_with};
+
+#[test]
+fn values_are_set_and_asked_for() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    assert_eq!(peer.one("/master/gain"), Float(0.0));
+    assert_eq!(peer.ask("/master/gain", vec![Int(-6)]), []);
+    assert_eq!(peer.one("/master/gain"), Float(-6.0));
+    peer.ask("/ch/3/gain", vec![Float(0.1)]);
+    peer.ask("/engine/seed", vec![Long(1 << 40)]);
+    peer.ask("/engine/steps", vec![Int(4)]);
+    peer.ask("/ch/16/mute", vec![Bool(true)]);
+    peer.ask("/ch/2/transpose", vec![Float(999.0)]);
+    let settings = daemon.settings();
+    assert_eq!((settings.master.gain, settings.channels[2].gain), (-6.0, 0.1));
+    assert_eq!((settings.engine.seed, settings.engine.steps), (1 << 40, 4));
+    assert!(settings.channels[15].mute);
+    assert_eq!(settings.channels[1].transpose, 48);
+    assert_eq!(peer.one("/engine/guidance"), OscType::String("model".to_owned()));
+    assert_eq!(peer.one("/engine/model"), OscType::String("live".to_owned()));
+    daemon.handles.telemetry.latency_us.store(87_500, Relaxed);
+    assert_eq!(peer.one("/engine/latency_ms"), Float(87.5));
+}
+
+#[test]
+fn patterns_set_and_ask_for_many() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    assert_eq!(peer.ask("/ch/{1,10}/gain", vec![Float(-3.0)]), []);
+    let gains: Vec<f64> = daemon.settings().channels.iter().map(|c| c.gain).collect();
+    assert_eq!((gains[0], gains[9], gains.iter().sum::<f64>()), (-3.0, -3.0, -6.0));
+    let answers = peer.ask("/ch/*/gain", vec![]);
+    assert_eq!(answers.len(), 16);
+    assert_eq!(answers[9].addr, "/ch/10/gain");
+    assert_eq!(peer.ask("//*", vec![]).len(), ids().count());
+}
+
+#[test]
+fn what_is_wrong_is_said_and_changes_nothing() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    let text = || OscType::String("loud".to_owned());
+    assert_eq!(peer.code("/nothing", vec![]), 1);
+    assert_eq!(peer.code("/master/gain", vec![text()]), 2);
+    assert_eq!(peer.code("/ch/1/gain", vec![Int(1), Int(2)]), 2);
+    assert_eq!(peer.code("/ch/1/gain", vec![Float(f32::NAN)]), 3);
+    assert_eq!(peer.code("/ch/*/gain", vec![text()]), 2);
+    assert_eq!(peer.code("/engine/load", vec![Int(1)]), 4);
+    assert_eq!(peer.code("/record/start", vec![]), 5);
+    assert_eq!(*daemon.settings(), Settings::default());
+    assert_eq!(daemon.played(), [[0; 3]; 0]);
+}
+
+#[test]
+fn playing_and_programs_become_midi() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    peer.ask("/ch/2/note", vec![Int(60), Float(0.5)]);
+    peer.ask("/ch/2/note", vec![Int(60), Int(0)]);
+    peer.ask("/ch/2/cc", vec![Int(64), Int(127)]);
+    assert_eq!(daemon.played(), [[0x91, 60, 64], [0x81, 60, 0], [0xb1, 64, 127]]);
+    peer.ask("/ch/2/instrument", vec![OscType::String("church".to_owned())]);
+    assert_eq!(daemon.played(), [[0xc1, 19, 0]]);
+    // The program is answered before inference has it.
+    assert_eq!(peer.one("/ch/2/program"), Int(19));
+    assert_eq!(peer.one("/ch/2/instrument"), OscType::String("Church Organ".to_owned()));
+    daemon.handles.telemetry.programs[4].store(40, Relaxed);
+    assert_eq!(peer.one("/ch/5/program"), Int(40));
+    peer.ask(PANIC, vec![Float(1.0)]);
+    peer.ask(PANIC, vec![Float(0.0)]);
+    let panic = daemon.played();
+    assert_eq!(panic.len(), 48);
+    assert!(panic.contains(&[0xbf, 120, 0]) && panic.contains(&[0xb0, 121, 0]));
+}
+
+#[test]
+fn a_bundle_is_applied_whole_or_not_at_all() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    let set = |address: &str, x: f32| message(address, vec![Float(x)]);
+    let bad = message("/master/gain", vec![OscType::String("loud".to_owned())]);
+    peer.bundle(IMMEDIATELY, vec![set("/ch/1/gain", -1.0), bad, set("/ch/2/gain", -2.0)]);
+    let answers = peer.answers();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(answers[0].addr, ERROR);
+    assert_eq!(*daemon.settings(), Settings::default());
+
+    // Every settings value that is seen has all of the bundle or nothing of it.
+    let settings = daemon.handles.settings.clone();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    let watcher = std::thread::spawn(move || {
+        while !stopped.load(Ordering::Acquire) {
+            let seen = settings.load_full();
+            let first = seen.channels[0].gain;
+            assert!(seen.channels.iter().all(|c| c.gain == first), "{:?}", seen.channels);
+        }
+    });
+    for round in 0..200u8 {
+        let gain = -f32::from(round % 60);
+        let all = (1..=16).map(|n| set(&format!("/ch/{n}/gain"), gain)).collect();
+        peer.bundle(IMMEDIATELY, all);
+        peer.answers();
+    }
+    stop.store(true, Ordering::Release);
+    watcher.join().unwrap();
+    // What is asked for in a bundle sees what was set before it.
+    peer.bundle(IMMEDIATELY, vec![set("/master/gain", -5.0), message("/master/gain", vec![])]);
+    assert_eq!(peer.answers()[0].args, [Float(-5.0)]);
+}
+
+#[test]
+fn a_bundle_waits_for_its_time() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    let at = SystemTime::now() + Duration::from_millis(1500);
+    let set = message("/master/gain", vec![Int(-9)]);
+    peer.bundle(time_tag(at), vec![set, message("/master/gain", vec![])]);
+    assert_eq!(peer.one("/master/gain"), Float(0.0));
+    let answer = peer.receive(LONG).unwrap();
+    assert_eq!(answer.args, [Float(-9.0)]);
+    assert!(SystemTime::now() >= at);
+    let past = SystemTime::now() - Duration::from_secs(5);
+    peer.bundle(time_tag(past), vec![message("/master/gain", vec![Int(-1)])]);
+    assert_eq!(peer.one("/master/gain"), Float(-1.0));
+}
+
+#[test]
+fn too_many_waiting_bundles_are_refused() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    let at = time_tag(SystemTime::now() + Duration::from_secs(3000));
+    for i in 0..1024 {
+        peer.bundle(at, vec![message("/master/gain", vec![Int(-9)])]);
+        if i % 64 == 0 {
+            assert_eq!(peer.answers(), []);
+        }
+    }
+    assert_eq!(peer.answers(), []);
+    peer.bundle(at, vec![message("/master/gain", vec![Int(-9)])]);
+    let answers = peer.answers();
+    assert_eq!(answers[0].args[1], Int(Code::Full.number()));
+    peer.ask("/master/gain", vec![Int(-2)]);
+    assert_eq!(daemon.settings().master.gain, -2.0);
+    let OscType::String(json) = peer.one(STATUS) else { panic!("no text") };
+    let status: Status = serde_json::from_str(&json).unwrap();
+    assert_eq!((status.osc.waiting_bundles, status.settings.master.gain), (1024, -2.0));
+}
+
+#[test]
+fn subscribers_hear_every_change_but_their_own() {
+    let fixed = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let daemon = daemon_with(vec![fixed.local_addr().unwrap()]);
+    let (mut a, mut b) = (Peer::new(&daemon), Peer::new(&daemon));
+    let answer = a.ask(SUBSCRIBE, vec![]);
+    assert_eq!(answer.len(), 1);
+    assert_eq!(answer[0].args[4], Int(LEASE_S));
+    b.ask(SUBSCRIBE, vec![OscType::String("/master/*".to_owned())]);
+
+    a.send("/master/gain", vec![Int(-4)]);
+    let heard = b.receive(LONG).unwrap();
+    assert_eq!((heard.addr.as_str(), heard.args), ("/master/gain", vec![Float(-4.0)]));
+    let mut buffer = [0; 64];
+    fixed.set_read_timeout(Some(LONG)).unwrap();
+    let length = fixed.recv(&mut buffer).unwrap();
+    assert_eq!(decode(&buffer[..length]).unwrap()[0].messages[0].addr, "/master/gain");
+
+    // Not by OSC: a settings value published by another thread, a program change by MIDI.
+    let mut settings = Settings::clone(&daemon.settings());
+    settings.channels[6].mute = true;
+    settings.master.mute = true;
+    daemon.handles.settings.store(Arc::new(settings));
+    daemon.handles.telemetry.programs[0].store(40, Relaxed);
+    let mut heard: Vec<String> = (0..4).map(|_| a.receive(LONG).unwrap().addr).collect();
+    heard.sort();
+    assert_eq!(heard, ["/ch/1/instrument", "/ch/1/program", "/ch/7/mute", "/master/mute"]);
+    assert_eq!(b.receive(LONG).unwrap().addr, "/master/mute");
+
+    // A clamped value goes back to who sent it.
+    a.send("/master/gain", vec![Int(99)]);
+    assert_eq!(a.receive(LONG).unwrap().args, [Float(12.0)]);
+    assert_eq!(b.receive(LONG).unwrap().args, [Float(12.0)]);
+
+    a.ask(UNSUBSCRIBE, vec![]);
+    b.send("/master/gain", vec![Int(0)]);
+    a.send("/master/gain", vec![Int(1)]);
+    assert_eq!(b.receive(LONG).unwrap().args, [Float(1.0)]);
+    assert_eq!(a.answers(), []);
+}
+
+#[test]
+fn the_newest_value_wins_and_no_more_than_asked_for_are_sent() {
+    let daemon = daemon();
+    let (mut a, b) = (Peer::new(&daemon), Peer::new(&daemon));
+    let subscriber = b.socket.local_addr().unwrap();
+    let args = vec![
+        OscType::String(subscriber.ip().to_string()),
+        Int(subscriber.port().into()),
+        OscType::String("/master/gain".to_owned()),
+        Int(2),
+    ];
+    // On behalf of b: what c changes goes there; a owns the subscription.
+    a.ask(SUBSCRIBE, args);
+    let c = Peer::new(&daemon);
+    let started = Instant::now();
+    for i in 0..60 {
+        c.send("/master/gain", vec![Float(-(i as f32))]);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut heard = Vec::new();
+    while heard.last() != Some(&Float(-59.0)) {
+        heard.push(b.receive(LONG).unwrap().args.remove(0));
+    }
+    let most = started.elapsed().as_secs_f64() * 2.0 + 2.0;
+    assert!((heard.len() as f64) < most, "{heard:?}");
+}
+
+#[test]
+fn commands_go_to_the_supervisor() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    peer.ask(RELOAD, vec![]);
+    peer.ask("/state/save", vec![]);
+    let commands: Vec<Command> = daemon.commands.try_iter().collect();
+    assert_eq!(commands, [Command::Reload, Command::SaveState]);
+    for _ in 0..4 {
+        assert_eq!(peer.ask(RELOAD, vec![]), []);
+    }
+    assert_eq!(peer.code(RELOAD, vec![]), Code::Full.number());
+}
+
+#[test]
+fn the_service_answers_for_itself() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    assert_eq!(peer.ask(VERSION, vec![])[0].args[0], OscType::from(NAME));
+    daemon.handles.telemetry.misses.store(3, Relaxed);
+    let OscType::String(json) = peer.one(STATUS) else { panic!("no text") };
+    let status: Status = serde_json::from_str(&json).unwrap();
+    assert_eq!((status.model.as_str(), status.misses), ("live", 3));
+    assert_eq!(status.peak_dbfs, -120.0);
+    let (address, started) = (daemon.server.address(), Instant::now());
+    assert!(!daemon.server.is_dead());
+    drop(daemon);
+    assert!(started.elapsed() < LONG);
+    assert!(UdpSocket::bind(address).is_ok());
+}
+
+#[test]
+fn a_hundred_thousand_random_packets_do_no_harm() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let noise = UdpSocket::bind("127.0.0.1:0").unwrap();
+    noise.connect(daemon.server.address()).unwrap();
+    noise.set_nonblocking(true).unwrap();
+    let good = [
+        encode(message("/ch/*/gain", vec![Float(1.0)])),
+        encode(message(SUBSCRIBE, vec![OscType::String("/master/gain".to_owned()), Int(9)])),
+        encode(message("/ch/1/note", vec![Int(60), Float(1.0)])),
+        b"#bundle\0\0\0\0\0\0\0\0\x01\0\0\0\x0c/a\0\0,i\0\0\0\0\0\x01".to_vec(),
+        Vec::new(),
+    ];
+    let mut buffer = [0; 2048];
+    for i in 0..100_000u64 {
+        let mut bytes = good[(random() % good.len() as u64) as usize].clone();
+        if bytes.is_empty() {
+            bytes.extend((0..random() % 64).map(|_| random() as u8));
+        }
+        for _ in 0..random() % 4 {
+            let at = random() as usize % bytes.len().max(1);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = random() as u8;
+            }
+        }
+        let _ = noise.send(&bytes);
+        while noise.recv(&mut buffer).is_ok() {}
+        if i % 64 == 0 {
+            // So that the server is not lost behind what it is sent.
+            peer.answers();
+            daemon.played();
+        }
+    }
+    assert_eq!(peer.ask("/master/mute", vec![Bool(true)]), []);
+    assert_eq!(peer.one("/master/mute"), Bool(true));
+    let OscType::String(json) = peer.one(STATUS) else { panic!("no text") };
+    let status: Status = serde_json::from_str(&json).unwrap();
+    assert!(status.osc.garbage > 10_000 && status.osc.packets > 90_000, "{:?}", status.osc);
+    assert!(status.osc.subscribers <= 64);
+}
+
+#[test]
+fn the_client_of_timbrectl_gets_answers_errors_and_silence() {
+    let daemon = daemon();
+    let address = daemon.server.address();
+    let mut client = Client::new("127.0.0.1", address.port(), LONG).unwrap();
+    let set = message("/master/gain", vec![Int(-7)]);
+    let answers = client.ask(vec![set, message("/master/gain", vec![])]).unwrap();
+    assert_eq!(answers, [message("/master/gain", vec![Float(-7.0)])]);
+    match client.ask(vec![message("/master/gian", vec![])]) {
+        Err(ClientError::Refused { address, code, text }) => {
+            assert_eq!((address.as_str(), code), ("/master/gian", 1));
+            assert!(text.contains("/master/gain"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(client.ask(vec![message("//*", vec![])]).unwrap().len(), ids().count());
+    drop(daemon);
+    let silent = client.ask(vec![message("/master/gain", vec![])]);
+    assert!(matches!(silent, Err(ClientError::NoAnswer { .. })), "{silent:?}");
+}

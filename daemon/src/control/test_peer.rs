@@ -1,0 +1,127 @@
+//! A server and its peers, for tests: real sockets on the loopback device.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, bounded};
+use rosc::OscType::Int;
+use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
+use timbre_control::osc::{ERROR, PING, message};
+use timbre_control::packet::{LARGEST, decode, encode};
+use timbre_control::settings::Settings;
+
+use super::{Command, ControlHandles, OscServer, spawn};
+use crate::live::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
+
+/// Longer than any answer takes.
+pub const LONG: Duration = Duration::from_secs(10);
+
+/// A server, and the other ends of its queues.
+pub struct Daemon {
+    pub server: OscServer,
+    pub handles: ControlHandles,
+    pub midi: MidiReceiver,
+    pub commands: Receiver<Command>,
+}
+
+pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
+    let (sender, midi) = midi_queue();
+    let (commands, receiver) = bounded(4);
+    let handles = ControlHandles {
+        settings: Arc::default(),
+        midi: sender,
+        telemetry: Arc::new(Telemetry::default()),
+        commands,
+    };
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = spawn(socket, fixed, handles.clone(), "live".to_owned()).unwrap();
+    Daemon { server, handles, midi, commands: receiver }
+}
+
+pub fn daemon() -> Daemon {
+    daemon_with(Vec::new())
+}
+
+impl Daemon {
+    pub fn settings(&self) -> Arc<Settings> {
+        self.handles.settings.load_full()
+    }
+
+    pub fn played(&self) -> Vec<[u8; 3]> {
+        std::iter::from_fn(|| self.midi.next())
+            .map(|input| match input.midi {
+                Midi::Message(bytes) if input.source == SourceId::OSC => bytes,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+}
+
+/// Somebody who talks to it.
+pub struct Peer {
+    pub socket: UdpSocket,
+    token: i32,
+}
+
+impl Peer {
+    pub fn new(daemon: &Daemon) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(daemon.server.address()).unwrap();
+        Self { socket, token: 0 }
+    }
+
+    pub fn send(&self, address: &str, args: Vec<OscType>) {
+        self.socket.send(&encode(message(address, args))).unwrap();
+    }
+
+    pub fn bundle(&self, timetag: OscTime, content: Vec<OscMessage>) {
+        let content = content.into_iter().map(OscPacket::Message).collect();
+        let packet = OscPacket::Bundle(OscBundle { timetag, content });
+        self.socket.send(&encoder::encode(&packet).unwrap()).unwrap();
+    }
+
+    pub fn receive(&self, wait: Duration) -> Option<OscMessage> {
+        self.socket.set_read_timeout(Some(wait)).unwrap();
+        let mut buffer = vec![0; LARGEST];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        decode(&buffer[..length]).unwrap().remove(0).messages.pop()
+    }
+
+    /// Everything that comes until the server has done all that was sent to it.
+    pub fn answers(&mut self) -> Vec<OscMessage> {
+        self.token += 1;
+        self.send(PING, vec![Int(self.token)]);
+        let mut all = Vec::new();
+        loop {
+            let answer = self.receive(LONG).expect("an answer");
+            if answer.addr == PING && answer.args[0] == Int(self.token) {
+                return all;
+            }
+            all.push(answer);
+        }
+    }
+
+    pub fn ask(&mut self, address: &str, args: Vec<OscType>) -> Vec<OscMessage> {
+        self.send(address, args);
+        self.answers()
+    }
+
+    pub fn one(&mut self, address: &str) -> OscType {
+        let mut answers = self.ask(address, vec![]);
+        assert_eq!(answers.len(), 1, "{address} {answers:?}");
+        assert_eq!(answers[0].addr, address);
+        answers[0].args.remove(0)
+    }
+
+    pub fn code(&mut self, address: &str, args: Vec<OscType>) -> i32 {
+        let answers = self.ask(address, args);
+        match answers.as_slice() {
+            [one] if one.addr == ERROR => match one.args.as_slice() {
+                [OscType::String(_), Int(code), OscType::String(text)] if !text.is_empty() => *code,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{address} {other:?}"),
+        }
+    }
+}

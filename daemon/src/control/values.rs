@@ -1,0 +1,169 @@
+//! What every parameter is now: settings, telemetry, and programs that are on their way. Knows no socket.
+//! Used by the thread `timbred-osc`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use timbre_control::instruments;
+use timbre_control::parameters::{CHANNELS, Id, Key, ids};
+use timbre_control::settings::Settings;
+use timbre_control::status::{OscStatus, Status};
+use timbre_control::value::Value;
+
+use crate::live::queues::Telemetry;
+
+/// How long a program that was set is answered before inference has it.
+const PROGRAM_WAIT: Duration = Duration::from_secs(2);
+/// Level of silence.
+const SILENCE_DBFS: f64 = -120.0;
+
+/// The current values.
+#[derive(Debug)]
+pub struct Values {
+    /// Every parameter, in the order of the table.
+    pub ids: Vec<Id>,
+    model: String,
+    telemetry: Arc<Telemetry>,
+    started: Instant,
+    /// Programs that were sent to inference, and when.
+    sent_programs: [Option<(u8, Instant)>; CHANNELS],
+}
+
+impl Values {
+    /// The values of a daemon that plays this model.
+    pub fn new(model: String, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            ids: ids().collect(),
+            model,
+            telemetry,
+            started: Instant::now(),
+            sent_programs: [None; CHANNELS],
+        }
+    }
+
+    /// A program was sent to inference.
+    pub fn program_sent(&mut self, channel: usize, program: u8, now: Instant) {
+        if let Some(sent) = self.sent_programs.get_mut(channel) {
+            *sent = Some((program, now));
+        }
+    }
+
+    /// Forgets programs that inference has, or will not have.
+    pub fn tidy(&mut self, now: Instant) {
+        for (sent, current) in self.sent_programs.iter_mut().zip(&self.telemetry.programs) {
+            let arrived = |(program, at): &(u8, Instant)| {
+                *program == current.load(Relaxed) || now.duration_since(*at) > PROGRAM_WAIT
+            };
+            if sent.as_ref().is_some_and(arrived) {
+                *sent = None;
+            }
+        }
+    }
+
+    /// What a parameter is now.
+    pub fn get(&self, id: Id, settings: &Settings) -> Value {
+        if let Some(value) = settings.value(id) {
+            return value;
+        }
+        let t = &self.telemetry;
+        let count = |x: u64| Value::Whole(i64::try_from(x).unwrap_or(i64::MAX));
+        match id.parameter.key {
+            Key::Program => Value::Whole(self.program(id.channel).into()),
+            Key::Instrument => Value::Text(instruments::name(self.program(id.channel)).to_owned()),
+            Key::LatencyMs => Value::Number(latency_ms(t)),
+            Key::Load => Value::Number(load(t)),
+            Key::Misses => count(t.misses.load(Relaxed)),
+            Key::Underruns => count(t.underruns.load(Relaxed)),
+            Key::StepsNow => count(t.steps_now.load(Relaxed).into()),
+            Key::MeterMaster => {
+                Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
+            }
+            // What is left is a text; settings were answered above.
+            _ => Value::Text(self.model.clone()),
+        }
+    }
+
+    /// What every parameter is now, in the order of `ids`.
+    pub fn all(&self, settings: &Settings) -> Vec<Value> {
+        self.ids.iter().map(|&id| self.get(id, settings)).collect()
+    }
+
+    /// The answer to `/status`.
+    pub fn status(&self, settings: &Settings, osc: OscStatus) -> Status {
+        let t = &self.telemetry;
+        let programs = (0..CHANNELS).map(|channel| self.program(channel)).collect();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: self.model.clone(),
+            uptime_s: self.started.elapsed().as_secs(),
+            latency_ms: latency_ms(t),
+            load: load(t),
+            misses: t.misses.load(Relaxed),
+            underruns: t.underruns.load(Relaxed),
+            overflows: t.overflows.load(Relaxed),
+            steps_now: t.steps_now.load(Relaxed),
+            notes: t.notes.load(Relaxed),
+            frames_played: t.frames_played.load(Relaxed),
+            peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
+            rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
+            programs,
+            settings: settings.clone(),
+            osc,
+        }
+    }
+
+    fn program(&self, channel: usize) -> u8 {
+        match self.sent_programs.get(channel) {
+            Some(Some((program, _))) => *program,
+            _ => self.telemetry.programs.get(channel).map_or(0, |p| p.load(Relaxed)),
+        }
+    }
+}
+
+fn latency_ms(telemetry: &Telemetry) -> f64 {
+    telemetry.latency_us.load(Relaxed) as f64 / 1000.0
+}
+
+/// In hundredths, so that subscribers are told of changes that mean something.
+fn load(telemetry: &Telemetry) -> f64 {
+    (f64::from(telemetry.load_permille.load(Relaxed)) / 10.0).round() / 100.0
+}
+
+/// dBFS in tenths of the bits of an amplitude; what is no amplitude is silence.
+fn level_dbfs(bits: u32) -> f64 {
+    let db = 20.0 * f64::from(f32::from_bits(bits)).log10();
+    if db.is_finite() { (db.max(SILENCE_DBFS) * 10.0).round() / 10.0 } else { SILENCE_DBFS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels() {
+        for (amplitude, db) in [(1.0f32, 0.0), (0.5, -6.0), (0.0, -120.0), (1e-30, -120.0)] {
+            assert_eq!(level_dbfs(amplitude.to_bits()), db);
+        }
+        for odd in [f32::NAN, f32::INFINITY, -1.0] {
+            assert_eq!(level_dbfs(odd.to_bits()), SILENCE_DBFS);
+        }
+    }
+
+    #[test]
+    fn values_have_the_type_of_their_parameter() {
+        use timbre_control::parameters::Kind;
+        let values = Values::new("live".to_owned(), Arc::default());
+        let settings = Settings::default();
+        for (id, value) in values.ids.iter().zip(values.all(&settings)) {
+            let fits = match id.parameter.kind {
+                Kind::Number => matches!(value, Value::Number(_) | Value::Model),
+                Kind::Whole => matches!(value, Value::Whole(_)),
+                Kind::Bool => matches!(value, Value::Bool(_)),
+                Kind::Text => matches!(value, Value::Text(_)),
+                Kind::Pair => matches!(value, Value::Pair(..)),
+            };
+            assert!(fits, "{} {value:?}", id.address());
+        }
+    }
+}

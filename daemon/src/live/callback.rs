@@ -1,0 +1,262 @@
+//! What the device's thread does: takes samples from the ring, sets their level, fades over gaps, meters. Knows no device.
+//!
+//! # Real time
+//! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by `daemon/tests/realtime.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use cpal::{FromSample, SizedSample};
+use ringbuf::HeapCons;
+use ringbuf::traits::{Consumer, Observer};
+
+use super::clock::{PlayPosition, TimeFilter};
+use super::queues::Telemetry;
+
+/// A gap is faded into and out of in this time, seconds.
+const FADE_S: f32 = 0.004;
+/// The gain reaches a new value within about this time, seconds.
+const GAIN_S: f32 = 0.010;
+/// The limiter lets nothing pass above this.
+const CEILING: f32 = 0.97;
+/// The limiter recovers by a factor e in this time, seconds.
+const LIMITER_RELEASE_S: f32 = 0.15;
+/// The meters cover this time, seconds.
+const METER_S: f32 = 0.1;
+
+/// What is set from outside, read once a callback.
+#[derive(Debug)]
+pub struct Level {
+    /// Bits of the linear master gain (f32).
+    gain: AtomicU32,
+    /// Set to fade out for good.
+    closing: AtomicBool,
+    /// Samples that must wait in the ring before a stream that ran dry goes on.
+    refill: AtomicUsize,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self {
+            gain: AtomicU32::new(1.0f32.to_bits()),
+            closing: AtomicBool::new(false),
+            refill: AtomicUsize::new(1),
+        }
+    }
+}
+
+impl Level {
+    /// Sets the linear master gain; 0 is silence.
+    pub fn set_gain(&self, gain: f32) {
+        self.gain.store(gain.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Fades out, for good.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Sets how many samples must wait before a stream that ran dry goes on.
+    pub fn set_refill(&self, samples: usize) {
+        self.refill.store(samples.max(1), Ordering::Relaxed);
+    }
+}
+
+/// Everything the callback owns.
+pub struct Player {
+    ring: HeapCons<f32>,
+    level: Arc<Level>,
+    position: Arc<PlayPosition>,
+    telemetry: Arc<Telemetry>,
+    filter: TimeFilter,
+    rate_hz: f32,
+    /// Samples taken from the ring so far.
+    taken: u64,
+    is_running: bool,
+    gain: f32,
+    /// 0 in a gap, 1 in the sound, moved by `1 / (FADE_S * rate)` a sample.
+    fade: f32,
+    /// The last sample before a gap, which the fade-out goes on from.
+    last: f32,
+    limiter: f32,
+    meter_peak: f32,
+    meter_power: f32,
+    meter_count: u32,
+}
+
+impl Player {
+    /// A player of a ring at the device's rate.
+    pub fn new(
+        ring: HeapCons<f32>,
+        rate_hz: u32,
+        level: Arc<Level>,
+        position: Arc<PlayPosition>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        Self {
+            ring,
+            level,
+            position,
+            telemetry,
+            filter: TimeFilter::new(rate_hz),
+            rate_hz: rate_hz as f32,
+            taken: 0,
+            is_running: false,
+            gain: 0.0,
+            fade: 0.0,
+            last: 0.0,
+            limiter: 1.0,
+            meter_peak: 0.0,
+            meter_power: 0.0,
+            meter_count: 0,
+        }
+    }
+
+    /// Fills a device buffer: one sample of the ring for every channel of a frame.
+    pub fn fill<T: SizedSample + FromSample<f32>>(
+        &mut self,
+        now: Instant,
+        out: &mut [T],
+        channels: usize,
+    ) {
+        let channels = channels.max(1);
+        let frames = out.len() / channels;
+        let (start_s, s_per_frame) = self.filter.callback(self.position.seconds(now), frames);
+        self.start_or_wait();
+        let taken_before = self.taken;
+        let closing = self.level.closing.load(Ordering::Relaxed);
+        let wanted = match closing {
+            true => 0.0,
+            false => f32::from_bits(self.level.gain.load(Ordering::Relaxed)),
+        };
+        let per_sample = 1.0 - (-1.0 / (GAIN_S * self.rate_hz)).exp();
+        for frame in out.chunks_mut(channels) {
+            self.gain += (wanted - self.gain) * per_sample;
+            let sample = self.next();
+            frame.fill(T::from_sample(sample));
+        }
+        let moves = if self.is_running { s_per_frame } else { 0.0 };
+        let taken = if self.is_running { taken_before } else { self.taken };
+        self.position.publish(taken, start_s, moves);
+        self.telemetry.frames_played.fetch_add(frames as u64, Ordering::Relaxed);
+    }
+
+    /// A stream that ran dry goes on once enough waits in the ring.
+    fn start_or_wait(&mut self) {
+        if !self.is_running {
+            let enough = self.level.refill.load(Ordering::Relaxed);
+            self.is_running = self.ring.occupied_len() >= enough;
+        }
+    }
+
+    /// The next sample at its final level.
+    fn next(&mut self) -> f32 {
+        let step = 1.0 / (FADE_S * self.rate_hz);
+        let next = if self.is_running { self.ring.try_pop() } else { None };
+        let raw = match next {
+            Some(sample) => {
+                self.taken += 1;
+                self.fade = (self.fade + step).min(1.0);
+                self.last = sample;
+                sample
+            }
+            None => {
+                if self.is_running {
+                    self.is_running = false;
+                    self.telemetry.underruns.fetch_add(1, Ordering::Relaxed);
+                }
+                self.fade = (self.fade - step).max(0.0);
+                self.last
+            }
+        };
+        let sample = raw * self.fade * self.gain;
+        let release = 1.0 / (LIMITER_RELEASE_S * self.rate_hz);
+        self.limiter += (1.0 - self.limiter) * release;
+        if sample.abs() * self.limiter > CEILING {
+            self.limiter = CEILING / sample.abs();
+        }
+        let sample = sample * self.limiter;
+        let sample = if sample.is_finite() { sample } else { 0.0 };
+        self.meter(sample);
+        sample
+    }
+
+    fn meter(&mut self, sample: f32) {
+        self.meter_peak = self.meter_peak.max(sample.abs());
+        self.meter_power += sample * sample;
+        self.meter_count += 1;
+        if self.meter_count as f32 >= METER_S * self.rate_hz {
+            let rms = (self.meter_power / self.meter_count as f32).sqrt();
+            self.telemetry.peak.store(self.meter_peak.to_bits(), Ordering::Relaxed);
+            self.telemetry.rms.store(rms.to_bits(), Ordering::Relaxed);
+            (self.meter_peak, self.meter_power, self.meter_count) = (0.0, 0.0, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ringbuf::traits::{Producer, Split};
+    use ringbuf::{HeapProd, HeapRb};
+
+    use super::*;
+
+    fn player(refill: usize) -> (Player, HeapProd<f32>, Arc<Level>, Arc<Telemetry>) {
+        let (producer, ring) = HeapRb::new(48_000).split();
+        let (level, telemetry) = (Arc::new(Level::default()), Arc::new(Telemetry::default()));
+        level.set_refill(refill);
+        let position = Arc::new(PlayPosition::default());
+        let player = Player::new(ring, 48_000, level.clone(), position, telemetry.clone());
+        (player, producer, level, telemetry)
+    }
+
+    fn largest_step(samples: &[f32]) -> f32 {
+        samples.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_gap_is_faded_counted_and_waits_for_the_refill() {
+        let (mut player, mut ring, _, telemetry) = player(1_000);
+        let mut out = vec![0.0f32; 4_800];
+        ring.push_slice(&[0.5; 999]);
+        player.fill(Instant::now(), &mut out, 1);
+        assert!(out.iter().all(|s| *s == 0.0), "it waits for 1000");
+        ring.push_slice(&[0.5; 2_001]);
+        player.fill(Instant::now(), &mut out, 1);
+        assert_eq!(telemetry.underruns.load(Ordering::Relaxed), 1);
+        assert!(out[2_900] > 0.45 && out[4_700] == 0.0);
+        assert!(largest_step(&out) < 0.01, "{}", largest_step(&out));
+        player.fill(Instant::now(), &mut out, 1);
+        assert_eq!(telemetry.underruns.load(Ordering::Relaxed), 1, "one gap is one underrun");
+    }
+
+    #[test]
+    fn the_limiter_holds_and_the_gain_moves_smoothly() {
+        let (mut player, mut ring, level, telemetry) = player(1);
+        ring.push_slice(&[0.9; 40_000]);
+        let mut out = vec![0.0f32; 2 * 9_600];
+        level.set_gain(8.0);
+        player.fill(Instant::now(), &mut out, 2);
+        assert!(out.iter().all(|s| s.abs() <= CEILING + 1e-6));
+        assert!(out[19_000] > 0.9 && out[19_000] == out[19_001]);
+        level.set_gain(0.0);
+        player.fill(Instant::now(), &mut out, 2);
+        assert!(largest_step(&out) < 0.05 && out[19_000] < 0.001);
+        assert!(f32::from_bits(telemetry.peak.load(Ordering::Relaxed)) > 0.0);
+    }
+
+    #[test]
+    fn the_position_is_what_was_taken() {
+        let (mut player, mut ring, ..) = player(1);
+        ring.push_slice(&[0.1; 2_000]);
+        let mut out = vec![0i16; 2 * 480];
+        let now = Instant::now();
+        player.fill(now, &mut out, 2);
+        assert!(player.position.sample_at(now).abs() < 1.0);
+        let later = now + std::time::Duration::from_millis(10);
+        assert!((player.position.sample_at(later) - 480.0).abs() < 1.0);
+    }
+}

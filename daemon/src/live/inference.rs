@@ -1,0 +1,306 @@
+//! The inference thread: MIDI and settings in, samples into the ring, one hop at a time. Knows no port and no device.
+//!
+//! Every event gets the same delay: one that arrives while the device plays stream second p sounds at p + lead + hop. A hop is
+//! begun when the device is `lead` before its start, so by then every event of it has arrived. The lead is what
+//! computing takes (measured), the device's buffer, and a margin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::Receiver;
+use ringbuf::HeapProd;
+use ringbuf::traits::Producer;
+use timbre_control::settings::Settings;
+use timbre_models::bundle::Bundle;
+use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::streamer::{StreamOptions, Streamer};
+use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
+
+use super::callback::Level;
+use super::clock::PlayPosition;
+use super::pacing::{ComputeTimes, Governor, MARGIN};
+use super::players::Players;
+use super::queues::{MidiReceiver, Telemetry};
+use super::resampler::HopResampler;
+use crate::error::Error;
+
+/// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
+const WARM_UP_HOPS: usize = 30;
+/// How long the thread sleeps at most without looking around.
+const NAP: Duration = Duration::from_millis(5);
+/// Share by which a lead that is longer than needed falls in a hop.
+const LEAD_FALL: f64 = 0.002;
+/// Share of the lead that must wait in the ring before a stream that ran dry goes on.
+const REFILL: f64 = 0.5;
+/// The share of the last compute time in the published load.
+const LOAD_SHARE: f64 = 0.05;
+
+/// One opened device, as inference sees it; a new one replaces it.
+pub struct Sink {
+    /// Where samples go; the callback has the other end.
+    pub ring: HeapProd<f32>,
+    /// Where the device is.
+    pub position: Arc<PlayPosition>,
+    /// What the callback reads.
+    pub level: Arc<Level>,
+    /// The device's rate.
+    pub rate_hz: u32,
+    /// Frames the device takes at a time.
+    pub buffer_frames: u32,
+}
+
+/// What the thread is given.
+pub struct Inference {
+    /// The model.
+    pub bundle: Bundle,
+    /// Messages of all sources.
+    pub midi: MidiReceiver,
+    /// Devices, each replacing the one before.
+    pub sinks: Receiver<Sink>,
+    /// What is set.
+    pub settings: Arc<ArcSwap<Settings>>,
+    /// What is told.
+    pub telemetry: Arc<Telemetry>,
+    /// Lead in place of the measured one.
+    pub lead: Option<Duration>,
+    /// Set when it shall end.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Where the device is in the stream.
+struct Playing {
+    sink: Sink,
+    resampler: HopResampler,
+    /// Stream seconds of the ring's first sample.
+    origin_s: f64,
+}
+
+impl Playing {
+    /// The stream second that the device plays at `at`.
+    fn stream_s(&self, at: Instant) -> f64 {
+        self.origin_s + self.sink.position.sample_at(at) / f64::from(self.sink.rate_hz)
+    }
+
+    fn buffer_s(&self) -> f64 {
+        f64::from(self.sink.buffer_frames) / f64::from(self.sink.rate_hz)
+    }
+}
+
+impl Inference {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// A model without a live mode, or whatever the engine says.
+    pub fn run(self) -> Result<(), Error> {
+        let settings = self.settings.load_full();
+        let options = live_options(&self.bundle, &settings)?;
+        let mut engine = Engine {
+            streamer: Streamer::new(&self.bundle, options)?,
+            players: Players::new(),
+            times: ComputeTimes::default(),
+            governor: Governor::new(options.steps),
+            lead_s: 0.0,
+        };
+        engine.warm_up(options)?;
+        let mut playing: Option<Playing> = None;
+        while !self.stop.load(Ordering::Acquire) {
+            if let Some(sink) = self.next_sink(playing.is_some()) {
+                let resampler =
+                    HopResampler::new(sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))?;
+                playing = Some(Playing { sink, resampler, origin_s: engine.next_s() });
+            }
+            let settings = self.settings.load_full();
+            engine.apply(&self.bundle, &settings)?;
+            match &mut playing {
+                None => self.listen(&mut engine),
+                Some(playing) => self.turn(&mut engine, playing, &settings)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest device, if there is a new one; without any it waits a little.
+    fn next_sink(&self, has_one: bool) -> Option<Sink> {
+        let mut newest = self.sinks.try_iter().last();
+        if newest.is_none() && !has_one {
+            newest = self.sinks.recv_timeout(NAP).ok();
+        }
+        newest
+    }
+
+    /// Without a device time stands still, but keys go up and sources go away.
+    fn listen(&self, engine: &mut Engine) {
+        let now_s = engine.next_s();
+        self.receive(engine, |_| now_s);
+    }
+
+    /// One hop: wait, listen, make, give.
+    fn turn(
+        &self,
+        engine: &mut Engine,
+        playing: &mut Playing,
+        settings: &Settings,
+    ) -> Result<(), Error> {
+        let hop_s = engine.hop_s();
+        let lead_s = match self.lead {
+            Some(lead) => lead.as_secs_f64(),
+            None => engine.lead_s(playing.buffer_s()),
+        };
+        let gain = match settings.master.mute {
+            true => 0.0,
+            false => 10f32.powf(settings.master.gain as f32 / 20.0),
+        };
+        playing.sink.level.set_gain(gain);
+        let refill = REFILL * lead_s * f64::from(playing.sink.rate_hz);
+        playing.sink.level.set_refill(refill as usize);
+        loop {
+            let early_s = engine.next_s() - playing.stream_s(Instant::now()) - lead_s;
+            if early_s <= 0.0 || self.stop.load(Ordering::Acquire) || !self.sinks.is_empty() {
+                break;
+            }
+            thread::sleep(Duration::from_secs_f64(early_s).min(NAP));
+        }
+        let delay_s = lead_s + hop_s;
+        self.receive(engine, |at| playing.stream_s(at) + delay_s);
+        let begun = Instant::now();
+        if playing.stream_s(begun) + lead_s - engine.next_s() > hop_s {
+            self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
+        }
+        let hop = engine.streamer.hop()?;
+        let ring = &mut playing.sink.ring;
+        // What does not fit was never asked for: the device stands still.
+        playing
+            .resampler
+            .push(hop.samples, |samples| {
+                ring.push_slice(samples);
+            })
+            .map_err(|e| Error::Audio(e.to_string()))?;
+        let compute = begun.elapsed();
+        engine.times.push(compute);
+        let hop = Duration::from_secs_f64(hop_s);
+        if settings.engine.governor {
+            engine.governor.hop(compute, hop);
+        }
+        let sound_s = delay_s + playing.resampler.delay_s() + playing.buffer_s();
+        self.publish(engine, compute, hop, sound_s);
+        Ok(())
+    }
+
+    /// Takes everything that has arrived; `when` gives its stream second.
+    fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
+        let Engine { players, streamer, .. } = engine;
+        let mut push = |event: NoteEvent| streamer.push(event);
+        if self.midi.overflowed() {
+            self.telemetry.overflows.fetch_add(1, Ordering::Relaxed);
+            players.release_all(when(Instant::now()), &mut push);
+        }
+        let settings = self.settings.load();
+        players.strips(when(Instant::now()), &settings.channels, &mut push);
+        while let Some(input) = self.midi.next() {
+            players.input(when(input.at).max(0.0), input.source, input.midi, &mut push);
+        }
+    }
+
+    fn publish(&self, engine: &Engine, compute: Duration, hop: Duration, sound_s: f64) {
+        let t = &self.telemetry;
+        let load = compute.as_secs_f64() / hop.as_secs_f64() * 1000.0;
+        let before = f64::from(t.load_permille.load(Ordering::Relaxed));
+        let smooth = if before == 0.0 { load } else { before + LOAD_SHARE * (load - before) };
+        t.load_permille.store(smooth.round() as u32, Ordering::Relaxed);
+        t.latency_us.store((sound_s * 1e6) as u64, Ordering::Relaxed);
+        t.steps_now.store(engine.streamer.options().steps as u32, Ordering::Relaxed);
+        t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
+        for (to, program) in t.programs.iter().zip(engine.players.programs()) {
+            to.store(*program, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The model and everyone who plays it.
+struct Engine {
+    streamer: Streamer,
+    players: Players,
+    times: ComputeTimes,
+    governor: Governor,
+    /// The lead in force.
+    lead_s: f64,
+}
+
+impl Engine {
+    /// The stream second at which the next hop begins.
+    fn next_s(&self) -> f64 {
+        self.streamer.position().start().seconds()
+    }
+
+    /// What computing takes, the margin and the device's buffer. It rises at once and falls slowly: the delay of an event is
+    /// that of its neighbours.
+    fn lead_s(&mut self, buffer_s: f64) -> f64 {
+        let needed_s = (self.times.nearly_longest() + MARGIN).as_secs_f64() + buffer_s;
+        let needed_s = needed_s.min(self.hop_s() + MARGIN.as_secs_f64() + buffer_s);
+        if needed_s > self.lead_s {
+            self.lead_s = needed_s;
+        } else {
+            self.lead_s += LEAD_FALL * (needed_s - self.lead_s);
+        }
+        self.lead_s
+    }
+
+    fn hop_s(&self) -> f64 {
+        (self.streamer.options().hop_frames * HOP_SAMPLES) as f64 / f64::from(SAMPLE_RATE_HZ)
+    }
+
+    /// Plays to itself for a while: what a hop takes with many notes is known before the first is heard.
+    fn warm_up(&mut self, options: StreamOptions) -> Result<(), Error> {
+        for key in 48..56 {
+            let voice = Voice { is_drum: false, program: 0, key };
+            self.streamer.push(NoteEvent { time_s: 0.05, voice, velocity: 90 });
+        }
+        for n in 0..WARM_UP_HOPS {
+            let begun = Instant::now();
+            self.streamer.hop()?;
+            if n > WARM_UP_HOPS / 3 {
+                self.times.push(begun.elapsed());
+            }
+        }
+        self.streamer.restart(options)?;
+        Ok(())
+    }
+
+    /// Takes what is set; the sound goes on.
+    fn apply(&mut self, bundle: &Bundle, settings: &Settings) -> Result<(), Error> {
+        let mut wanted = live_options(bundle, settings)?;
+        self.governor.want(wanted.steps);
+        if settings.engine.governor {
+            wanted.steps = self.governor.steps();
+        }
+        if wanted != *self.streamer.options() {
+            self.streamer.set(wanted)?;
+        }
+        Ok(())
+    }
+}
+
+/// The model's live mode with what is set on top.
+fn live_options(bundle: &Bundle, settings: &Settings) -> Result<StreamOptions, Error> {
+    let manifest = bundle.manifest();
+    let (Some(mut options), Some(live)) = (StreamOptions::live(bundle), manifest.live) else {
+        return Err(Error::Usage(format!(
+            "model `{}` has no live mode; choose another model",
+            manifest.name
+        )));
+    };
+    let engine = &settings.engine;
+    if let Some(hop_ms) = engine.hop_ms {
+        let frames = (hop_ms / 20.0).round() as usize;
+        options.hop_frames = frames.clamp(live.min_hop_frames, live.max_hop_frames);
+    }
+    if engine.steps > 0 {
+        options.steps = engine.steps as usize;
+    }
+    options.guidance = engine.guidance.unwrap_or(options.guidance);
+    options.seed = engine.seed;
+    Ok(options)
+}

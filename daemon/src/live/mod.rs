@@ -1,0 +1,32 @@
+//! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
+
+pub mod callback;
+pub mod clock;
+pub mod inference;
+pub mod midi;
+pub mod output;
+pub mod pacing;
+pub mod players;
+pub mod queues;
+pub mod resampler;
+pub mod supervisor;
+
+use crate::cli::LiveArgs;
+use crate::config::{self, Sources};
+use crate::error::Error;
+use crate::logging;
+
+/// Plays live, or shows the configuration.
+///
+/// # Errors
+/// A configuration, model or device that cannot be used.
+pub fn run(args: &LiveArgs) -> Result<(), Error> {
+    let sources = Sources::of_process(args.config.clone(), args.flags());
+    if args.check {
+        print!("{}", config::check(&sources)?);
+        return Ok(());
+    }
+    let loaded = config::load(&sources)?;
+    logging::start(&loaded.config.log_level);
+    supervisor::run(sources, loaded)
+}

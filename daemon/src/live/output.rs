@@ -1,0 +1,230 @@
+//! Opens the sound device, or a clock in its place, and starts the callback on it. Knows no notes.
+//!
+//! The callback runs on a thread of the device's own (`null`: on `timbred-null`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize};
+use ringbuf::HeapRb;
+use ringbuf::traits::Split;
+
+use super::callback::{Level, Player};
+use super::clock::PlayPosition;
+use super::inference::Sink;
+use super::queues::Telemetry;
+use crate::error::Error;
+
+/// Seconds of sound that fit into the ring.
+const RING_S: u32 = 1;
+
+/// What is wanted of the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputOptions {
+    /// auto, alsa, jack, pulseaudio, pipewire or null.
+    pub backend: String,
+    /// Its name or a part of it; empty: the default.
+    pub device: String,
+    /// Sample rate wanted; the device's own where it has no choice.
+    pub rate_hz: u32,
+    /// Frames at a time wanted.
+    pub buffer_frames: u32,
+    /// Channels wanted, at most; every one plays the same.
+    pub channels: u16,
+}
+
+/// What keeps the sound going; dropping it ends it.
+enum Driver {
+    /// Only held: it ends when dropped.
+    Device(#[allow(dead_code)] cpal::Stream),
+    Clock {
+        stop: Arc<AtomicBool>,
+        thread: Option<JoinHandle<()>>,
+    },
+}
+
+/// A playing device.
+pub struct Output {
+    driver: Driver,
+    lost: Arc<AtomicBool>,
+    level: Arc<Level>,
+    /// What it is, in words.
+    pub name: String,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Output {
+    /// Opens the device and starts it; the sink is for the inference thread.
+    ///
+    /// # Errors
+    /// [`Error::Audio`]: what was wanted, what there is, what the system said.
+    pub fn open(
+        options: &OutputOptions,
+        telemetry: &Arc<Telemetry>,
+    ) -> Result<(Self, Sink), Error> {
+        if options.backend == "null" {
+            return Ok(Self::clock(options, telemetry));
+        }
+        let (device, name) = find(options)?;
+        let refused = |e: &dyn std::fmt::Display| Error::Audio(format!("sound device {name}: {e}"));
+        let default = device.default_output_config().map_err(|e| refused(&e))?;
+        // JACK gives its own rate; others take the one wanted if they can.
+        let rates = device.supported_output_configs().map_err(|e| refused(&e))?;
+        let takes = rates
+            .filter(|c| c.sample_format() == default.sample_format())
+            .any(|c| (c.min_sample_rate()..=c.max_sample_rate()).contains(&options.rate_hz));
+        let rate_hz = if takes { options.rate_hz } else { default.sample_rate() };
+        let buffer_frames = match default.buffer_size() {
+            SupportedBufferSize::Range { min, max } => options.buffer_frames.clamp(*min, *max),
+            SupportedBufferSize::Unknown => options.buffer_frames,
+        };
+        let channels = default.channels().min(options.channels.max(1));
+        let config = StreamConfig {
+            channels,
+            sample_rate: rate_hz,
+            buffer_size: BufferSize::Fixed(buffer_frames),
+        };
+        let (player, sink) = pair(rate_hz, buffer_frames, telemetry);
+        let lost = Arc::new(AtomicBool::new(false));
+        let build = Build { device: &device, config, lost: lost.clone() };
+        let stream = match default.sample_format() {
+            SampleFormat::F32 => build.stream::<f32>(player),
+            SampleFormat::I16 => build.stream::<i16>(player),
+            SampleFormat::I32 => build.stream::<i32>(player),
+            SampleFormat::U16 => build.stream::<u16>(player),
+            other => return Err(refused(&format!("it wants {other} samples"))),
+        };
+        let stream = stream.map_err(|e| refused(&e))?;
+        stream.play().map_err(|e| refused(&e))?;
+        let name = format!("{name}, {rate_hz} Hz, {buffer_frames} frames, {channels} channels");
+        Ok((Self { driver: Driver::Device(stream), lost, level: sink.level.clone(), name }, sink))
+    }
+
+    /// The callback in real time without a device.
+    fn clock(options: &OutputOptions, telemetry: &Arc<Telemetry>) -> (Self, Sink) {
+        let (mut player, sink) = pair(options.rate_hz, options.buffer_frames, telemetry);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, level) = (stop.clone(), sink.level.clone());
+        let (rate_hz, frames) = (options.rate_hz.max(1), options.buffer_frames.max(1));
+        let run = move || {
+            let mut buffer = vec![0.0f32; frames as usize];
+            let start = Instant::now();
+            let mut played = 0u64;
+            while !stopped.load(Ordering::Acquire) {
+                player.fill(Instant::now(), &mut buffer, 1);
+                played += u64::from(frames);
+                let due = Duration::from_secs_f64(played as f64 / f64::from(rate_hz));
+                std::thread::sleep(due.saturating_sub(start.elapsed()));
+            }
+        };
+        let thread = std::thread::Builder::new().name("timbred-null".to_owned()).spawn(run).ok();
+        let name = format!("null, {rate_hz} Hz, {frames} frames");
+        let lost = Arc::new(AtomicBool::new(thread.is_none()));
+        (Self { driver: Driver::Clock { stop, thread }, lost, level, name }, sink)
+    }
+
+    /// Whether the device is gone.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Fades out; what comes after is silence.
+    pub fn fade_out(&self) {
+        self.level.close();
+        std::thread::sleep(Duration::from_millis(120));
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Driver::Clock { stop, thread } = &mut self.driver {
+            stop.store(true, Ordering::Release);
+            if let Some(thread) = thread.take() {
+                // A clock that panicked has nothing to say.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// The two ends of a new ring.
+fn pair(rate_hz: u32, buffer_frames: u32, telemetry: &Arc<Telemetry>) -> (Player, Sink) {
+    let (producer, consumer) = HeapRb::new((RING_S * rate_hz.max(1)) as usize).split();
+    let level = Arc::new(Level::default());
+    let position = Arc::new(PlayPosition::default());
+    let player = Player::new(consumer, rate_hz, level.clone(), position.clone(), telemetry.clone());
+    (player, Sink { ring: producer, position, level, rate_hz, buffer_frames })
+}
+
+/// What building a stream needs beside the player.
+struct Build<'a> {
+    device: &'a cpal::Device,
+    config: StreamConfig,
+    lost: Arc<AtomicBool>,
+}
+
+impl Build<'_> {
+    fn stream<T: SizedSample + FromSample<f32>>(
+        self,
+        mut player: Player,
+    ) -> Result<cpal::Stream, cpal::Error> {
+        let channels = usize::from(self.config.channels);
+        self.device.build_output_stream::<T, _, _>(
+            self.config,
+            move |out, _| player.fill(Instant::now(), out, channels),
+            move |error| match error.kind() {
+                cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied => {}
+                _ => self.lost.store(true, Ordering::Release),
+            },
+            None,
+        )
+    }
+}
+
+/// The device that is wanted, with its name in words.
+fn find(options: &OutputOptions) -> Result<(cpal::Device, String), Error> {
+    // What the library has to say goes nowhere instead of to the terminal.
+    #[cfg(target_os = "linux")]
+    let _library_messages = alsa::Output::local_error_handler();
+    let wanted = options.backend.to_ascii_lowercase();
+    let hosts: Vec<_> = cpal::available_hosts()
+        .into_iter()
+        .filter(|id| wanted == "auto" || id.name().eq_ignore_ascii_case(&wanted))
+        .filter_map(|id| Some((id, cpal::host_from_id(id).ok()?)))
+        .collect();
+    let mut known = vec![];
+    for (id, host) in &hosts {
+        let named = |device: &cpal::Device| {
+            device.description().map(|d| d.name().to_owned()).unwrap_or_default()
+        };
+        if options.device.is_empty() {
+            let works = |d: &cpal::Device| d.default_output_config().is_ok();
+            if let Some(device) = host.default_output_device().filter(works) {
+                let name = format!("{} {}", id.name(), named(&device));
+                return Ok((device, name));
+            }
+            continue;
+        }
+        for device in host.output_devices().into_iter().flatten() {
+            let name = named(&device);
+            if name.to_lowercase().contains(&options.device.to_lowercase()) {
+                return Ok((device, format!("{} {name}", id.name())));
+            }
+            known.push(format!("{} {name}", id.name()));
+        }
+    }
+    let what = match options.device.as_str() {
+        "" => format!("no sound device ({})", options.backend),
+        device => format!("no sound device `{device}` ({})", options.backend),
+    };
+    let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(Error::Audio(format!("{what}; there are: {there}; `--audio null` runs without one")))
+}

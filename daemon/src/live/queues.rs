@@ -1,0 +1,121 @@
+//! What threads give each other: every queue with its capacity and what happens when it is full. Knows no thread's work.
+//!
+//! | queue | from | to | capacity | when full |
+//! | --- | --- | --- | --- | --- |
+//! | [`MidiSender`] | MIDI ports, OSC | inference | 4096 messages | counted; the reader then releases every note |
+//! | ring of samples | inference | audio callback | 1 s | never: inference waits for the play position |
+//! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
+//! | [`Telemetry`] | everyone | control | the newest | newest wins |
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+
+/// Messages that can wait for the inference thread.
+const MIDI_CAPACITY: usize = 4096;
+
+/// Where a message came from: notes of a source that is gone are released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceId(pub u32);
+
+impl SourceId {
+    /// Notes played by OSC.
+    pub const OSC: Self = Self(0);
+}
+
+/// What a source sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Midi {
+    /// A channel message: status byte, then its data bytes (0 where it has only one).
+    Message([u8; 3]),
+    /// The source is gone: its notes and pedals are released.
+    Gone,
+}
+
+/// One message, stamped at its arrival.
+#[derive(Debug, Clone, Copy)]
+pub struct MidiInput {
+    /// When it arrived.
+    pub at: Instant,
+    /// From where.
+    pub source: SourceId,
+    /// What.
+    pub midi: Midi,
+}
+
+/// The writing end of the queue of MIDI messages; any number of threads may have one.
+///
+/// # Real time
+/// Sending neither allocates nor waits.
+#[derive(Debug, Clone)]
+pub struct MidiSender {
+    queue: Sender<MidiInput>,
+    overflow: Arc<AtomicBool>,
+}
+
+/// The reading end; the inference thread has it.
+#[derive(Debug)]
+pub struct MidiReceiver {
+    queue: Receiver<MidiInput>,
+    overflow: Arc<AtomicBool>,
+}
+
+/// The queue of MIDI messages.
+pub fn midi_queue() -> (MidiSender, MidiReceiver) {
+    let (sender, receiver) = bounded(MIDI_CAPACITY);
+    let overflow = Arc::new(AtomicBool::new(false));
+    (
+        MidiSender { queue: sender, overflow: overflow.clone() },
+        MidiReceiver { queue: receiver, overflow },
+    )
+}
+
+impl MidiSender {
+    /// Sends a message; one that finds the queue full is dropped, and the reader told.
+    pub fn send(&self, input: MidiInput) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(input) {
+            self.overflow.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl MidiReceiver {
+    /// The next message, if there is one.
+    pub fn next(&self) -> Option<MidiInput> {
+        self.queue.try_recv().ok()
+    }
+
+    /// Whether messages were dropped since the last call.
+    pub fn overflowed(&self) -> bool {
+        self.overflow.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// What the threads publish about themselves; each value has one writer.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    /// General MIDI program of each channel (inference).
+    pub programs: [AtomicU8; 16],
+    /// Constant delay from a key press to its sound, µs, the device's buffer included (inference).
+    pub latency_us: AtomicU64,
+    /// Compute time of a hop by its length, in thousandths, smoothed (inference).
+    pub load_permille: AtomicU32,
+    /// Hops that were ready later than wanted (inference).
+    pub misses: AtomicU64,
+    /// Gaps in the sound because the ring was empty (audio callback).
+    pub underruns: AtomicU64,
+    /// Times that MIDI messages were dropped because their queue was full (inference).
+    pub overflows: AtomicU64,
+    /// Denoising steps of the last hop (inference).
+    pub steps_now: AtomicU32,
+    /// Notes that sound or ring (inference).
+    pub notes: AtomicU32,
+    /// Highest sample of the last tenth of a second, bits of an f32 (audio callback).
+    pub peak: AtomicU32,
+    /// Root of the mean square of the same, bits of an f32 (audio callback).
+    pub rms: AtomicU32,
+    /// Frames the device has played (audio callback); the watchdog looks at it.
+    pub frames_played: AtomicU64,
+}

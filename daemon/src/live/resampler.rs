@@ -1,0 +1,116 @@
+//! Hops of samples at the model's rate -> samples at the device's, with little delay. Knows no device.
+//!
+//! Rendering has all the time and a steeper filter: `crate::audio::resample`.
+
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{
+    Async, FixedAsync, Indexing, Resampler, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction,
+};
+use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
+
+use crate::audio::resample::ResampleError;
+
+/// Length of the filter in samples of the model's rate: half of it, 2 ms, is the delay.
+const SINC_SAMPLES: usize = 64;
+const OVERSAMPLING: usize = 256;
+
+/// A running conversion; the input comes in whole frames of 320 samples.
+pub struct HopResampler {
+    /// None where both rates are the same.
+    converter: Option<Async<f32>>,
+    block: Vec<f32>,
+    to_hz: u32,
+}
+
+impl std::fmt::Debug for HopResampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HopResampler").field("to_hz", &self.to_hz).finish_non_exhaustive()
+    }
+}
+
+impl HopResampler {
+    /// A conversion at its start.
+    ///
+    /// # Errors
+    /// A rate of 0, or one that the converter refuses.
+    pub fn new(to_hz: u32) -> Result<Self, ResampleError> {
+        if to_hz == SAMPLE_RATE_HZ {
+            return Ok(Self { converter: None, block: vec![], to_hz });
+        }
+        let window = WindowFunction::BlackmanHarris2;
+        let parameters = SincInterpolationParameters {
+            sinc_len: SINC_SAMPLES,
+            f_cutoff: None,
+            interpolation: SincInterpolationType::Cubic,
+            oversampling_factor: OVERSAMPLING,
+            window,
+        };
+        let ratio = f64::from(to_hz) / f64::from(SAMPLE_RATE_HZ);
+        let converter = Async::new_sinc(ratio, 1.0, &parameters, HOP_SAMPLES, 1, FixedAsync::Input)
+            .map_err(|e| ResampleError::new(SAMPLE_RATE_HZ, to_hz, e))?;
+        let block = vec![0.0; converter.output_frames_max()];
+        Ok(Self { converter: Some(converter), block, to_hz })
+    }
+
+    /// Seconds by which the output is late.
+    pub fn delay_s(&self) -> f64 {
+        let delay = self.converter.as_ref().map_or(0, Resampler::output_delay);
+        delay as f64 / f64::from(self.to_hz.max(1))
+    }
+
+    /// Converts `samples`, a whole number of frames, and gives what comes out piece by piece to `out`.
+    ///
+    /// # Errors
+    /// None that fitting lengths can give.
+    ///
+    /// # Real time
+    /// Allocates nothing.
+    pub fn push(
+        &mut self,
+        samples: &[f32],
+        mut out: impl FnMut(&[f32]),
+    ) -> Result<(), ResampleError> {
+        let Some(converter) = &mut self.converter else {
+            out(samples);
+            return Ok(());
+        };
+        let failed = |e: &dyn std::fmt::Display| ResampleError::new(SAMPLE_RATE_HZ, self.to_hz, e);
+        let room = self.block.len();
+        for frame in samples.chunks_exact(HOP_SAMPLES) {
+            let input = InterleavedSlice::new(frame, 1, HOP_SAMPLES).map_err(|e| failed(&e))?;
+            let mut output =
+                InterleavedSlice::new_mut(&mut self.block, 1, room).map_err(|e| failed(&e))?;
+            let (_, made) = converter
+                .process_into_buffer(&input, &mut output, None::<&Indexing>)
+                .map_err(|e| failed(&e))?;
+            out(self.block.get(..made).unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_impulse_comes_when_the_delay_says() {
+        for to_hz in [16_000u32, 44_100, 48_000, 96_000] {
+            let mut samples = vec![0.0; 100 * HOP_SAMPLES];
+            samples[16_000] = 1.0;
+            let mut converter = HopResampler::new(to_hz).unwrap();
+            let mut out: Vec<f32> = vec![];
+            converter.push(&samples, |s| out.extend_from_slice(s)).unwrap();
+            let at = (0..out.len()).max_by(|a, b| out[*a].abs().total_cmp(&out[*b].abs())).unwrap();
+            let wanted_s = 1.0 + converter.delay_s();
+            let found_s = at as f64 / f64::from(to_hz);
+            assert!((found_s - wanted_s).abs() < 2e-4, "{to_hz} Hz: {found_s} and {wanted_s} s");
+            assert!(converter.delay_s() < 0.004, "{}", converter.delay_s());
+            let seconds = out.len() as f64 / f64::from(to_hz);
+            assert!((seconds - 2.0).abs() < 0.005, "{to_hz} Hz: {seconds} s");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The audio callback allocates nothing: through gaps, changes of level, clipping, every sample format, and the end.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use ringbuf::HeapRb;
+use ringbuf::traits::{Producer, Split};
+use timbred::live::callback::{Level, Player};
+use timbred::live::clock::PlayPosition;
+use timbred::live::queues::Telemetry;
+
+/// Ends the process when something is allocated or freed where it must not be.
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+#[test]
+fn the_callback_neither_allocates_nor_frees() {
+    let (mut ring, consumer) = HeapRb::<f32>::new(48_000).split();
+    let (level, position) = (Arc::new(Level::default()), Arc::new(PlayPosition::default()));
+    let telemetry = Arc::new(Telemetry::default());
+    let mut player = Player::new(consumer, 48_000, level.clone(), position, telemetry.clone());
+    let (mut floats, mut shorts) = ([0.0f32; 256], [0i16; 512]);
+    let mut now = Instant::now();
+    for n in 0..4_000u32 {
+        // Every fifth buffer finds the ring empty; now and then the device itself is late.
+        if n % 5 != 0 {
+            ring.push_slice(&[1.5 * (n as f32).sin(); 400]);
+        }
+        level.set_gain((n % 7) as f32);
+        level.set_refill((n % 300) as usize);
+        if n == 3_900 {
+            level.close();
+        }
+        now += Duration::from_millis(if n % 1_000 == 999 { 500 } else { 5 });
+        assert_no_alloc(|| {
+            player.fill(now, &mut floats, 1);
+            player.fill(now, &mut shorts, 2);
+        });
+    }
+    assert!(telemetry.underruns.load(std::sync::atomic::Ordering::Relaxed) > 10);
+}

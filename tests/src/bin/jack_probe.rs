@@ -1,0 +1,122 @@
+//! A JACK client that plays single notes at known frames and records what comes back. Knows no daemon and no result.
+//!
+//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold]`: connects itself, strikes NOTES keys GAP_MS apart, each for 60 ms,
+//! records until a second after the last and writes the recording. Prints one line for each note: KEY FRAME, the frame counted in
+//! the recording. With `hold` the keys stay down, and it ends without releasing them, as a player that crashes.
+//! A process of its own, as JACK finds its server by the environment. Sending and recording are two clients, as one client
+//! would be run after the daemon and before it at once.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use jack::contrib::ClosureProcessHandler;
+use jack::{AudioIn, Client, ClientOptions, Control, MidiOut, ProcessScope, RawMidi};
+
+/// How long a key is down, seconds.
+const DOWN_S: f64 = 0.06;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [midi_input, audio_output, notes, gap_ms, file, hold @ ..] = arguments.as_slice() else {
+        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold]");
+    };
+    let notes: usize = notes.parse().expect("a number of notes");
+    let gap_s = gap_ms.parse::<f64>().expect("milliseconds") / 1000.0;
+    let holds = !hold.is_empty();
+    let client =
+        |name| Client::new(name, ClientOptions::NO_START_SERVER).expect("a JACK server runs").0;
+    let (player, recorder) = (client("probe_player"), client("probe_recorder"));
+    let rate_hz = f64::from(player.sample_rate());
+    let mut midi = player.register_port("out", MidiOut::default()).expect("a port");
+    let audio = recorder.register_port("in", AudioIn::default()).expect("a port");
+
+    // (frame after the start, message), in order.
+    let mut plan: Vec<(u32, [u8; 3])> = vec![];
+    for n in 0..notes {
+        // Off any grid of periods and hops.
+        let at_s = 0.5 + n as f64 * gap_s + (n * 7919 % 1000) as f64 * 2e-5;
+        let key = 48 + (n * 5 % 25) as u8;
+        plan.push(((at_s * rate_hz) as u32, [0x90, key, 100]));
+        if !holds {
+            plan.push((((at_s + DOWN_S) * rate_hz) as u32, [0x80, key, 0]));
+        }
+    }
+    plan.sort_by_key(|(at, _)| *at);
+    let seconds = 0.5 + notes as f64 * gap_s + 1.0;
+    let frames = (seconds * rate_hz) as usize;
+
+    let start = Arc::new(AtomicU32::new(0));
+    let play = {
+        let (start, plan) = (start.clone(), plan.clone());
+        let mut next = 0;
+        move |_: &Client, scope: &ProcessScope| {
+            let start = start.load(Ordering::Acquire);
+            let mut out = midi.writer(scope);
+            while let Some((at, bytes)) = plan.get(next).filter(|_| start > 0) {
+                let time = start.wrapping_add(*at).wrapping_sub(scope.last_frame_time());
+                if time >= scope.n_frames() {
+                    break;
+                }
+                out.write(&RawMidi { time, bytes }).expect("room for a message");
+                next += 1;
+            }
+            Control::Continue
+        }
+    };
+    let (sender, recorded) = std::sync::mpsc::channel::<(u32, Vec<f32>)>();
+    let record = move |_: &Client, scope: &ProcessScope| {
+        // A recorder may allocate: the server waits for it, and is none of ours.
+        let _ = sender.send((scope.last_frame_time(), audio.as_slice(scope).to_vec()));
+        Control::Continue
+    };
+    let player =
+        player.activate_async((), ClosureProcessHandler::new(play)).expect("a running client");
+    let recorder =
+        recorder.activate_async((), ClosureProcessHandler::new(record)).expect("a running client");
+    player
+        .as_client()
+        .connect_ports_by_name("probe_player:out", midi_input)
+        .unwrap_or_else(|e| panic!("{midi_input}: {e}"));
+    recorder
+        .as_client()
+        .connect_ports_by_name(audio_output, "probe_recorder:in")
+        .unwrap_or_else(|e| panic!("{audio_output}: {e}"));
+    std::thread::sleep(Duration::from_millis(100));
+    let first = player.as_client().frame_time().wrapping_add(4096);
+    start.store(first, Ordering::Release);
+
+    let mut sound = vec![0.0f32; frames];
+    loop {
+        let heard = recorded.recv_timeout(Duration::from_secs(10));
+        let (at, samples) = heard.expect("the server calls its clients");
+        let offset = at.wrapping_sub(first) as i32;
+        for (i, sample) in (offset..).zip(&samples) {
+            if let Some(slot) = usize::try_from(i).ok().and_then(|i| sound.get_mut(i)) {
+                *slot = *sample;
+            }
+        }
+        if offset > frames as i32 {
+            break;
+        }
+    }
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: rate_hz as u32,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(file, spec).expect("a file");
+    sound.iter().for_each(|s| writer.write_sample(*s).expect("room on the disk"));
+    writer.finalize().expect("room on the disk");
+    for (at, [status, key, _]) in &plan {
+        if *status == 0x90 {
+            println!("{key} {at}");
+        }
+    }
+    if holds {
+        // As a crash: nothing is closed in order.
+        std::process::exit(1);
+    }
+}

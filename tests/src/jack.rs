@@ -1,0 +1,130 @@
+//! A JACK server of its own with the dummy driver, and what runs beside it. Knows no daemon.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A running server; dropping it ends it.
+#[derive(Debug)]
+pub struct JackServer {
+    name: String,
+    period: u32,
+    child: Option<Child>,
+}
+
+impl JackServer {
+    /// Starts a server at 48 kHz with periods of `period` frames.
+    ///
+    /// # Panics
+    /// When there is no jackd, or it does not come up.
+    pub fn start(period: u32) -> Self {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("timbred_test_{}_{number}", std::process::id());
+        let mut server = Self { name, period, child: None };
+        server.run();
+        server
+    }
+
+    /// Starts it again after [`Self::kill`], under the same name.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn run(&mut self) {
+        let period = self.period.to_string();
+        let mut command = Command::new("jackd");
+        // Synchronous: every client is waited for, so nothing recorded is missing. Real time only where it is allowed.
+        let arguments = ["-r", "-n", &self.name, "-S", "-d", "dummy", "-r", "48000", "-p", &period];
+        command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child =
+            Some(self.in_env(&mut command).spawn().expect("jackd; `make setup` installs it"));
+        let patience = Instant::now();
+        while self.ports().is_none() {
+            assert!(patience.elapsed() < Duration::from_secs(15), "jackd does not come up");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Ends it at once, as a crash.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Makes `command` find this server.
+    pub fn in_env<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("JACK_DEFAULT_SERVER", &self.name)
+            .env("JACK_NO_AUDIO_RESERVATION", "1")
+            .env("JACK_NO_START_SERVER", "1")
+    }
+
+    /// All ports, None where the server does not answer.
+    pub fn ports(&self) -> Option<Vec<String>> {
+        let out = self.in_env(&mut Command::new("jack_lsp")).output().ok()?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        out.status.success().then(|| text.lines().map(str::to_owned).collect())
+    }
+
+    /// Waits for a port whose name begins and ends so.
+    ///
+    /// # Panics
+    /// When it does not come within 20 s.
+    pub fn wait_for_port(&self, begins: &str, ends: &str) -> String {
+        let patience = Instant::now();
+        loop {
+            let ports = self.ports().unwrap_or_default();
+            if let Some(port) = ports.iter().find(|p| p.starts_with(begins) && p.ends_with(ends)) {
+                return port.clone();
+            }
+            assert!(
+                patience.elapsed() < Duration::from_secs(20),
+                "no {begins}*{ends} in {ports:?}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The probe (`src/bin/jack_probe.rs`) as a command on this server.
+    ///
+    /// # Panics
+    /// When it is not built.
+    pub fn probe(&self) -> Command {
+        let mut command = Command::new(probe_path());
+        self.in_env(&mut command);
+        command
+    }
+}
+
+impl Drop for JackServer {
+    fn drop(&mut self) {
+        // In order first: a server that is killed leaves a place in JACK's registry taken.
+        if let Some(child) = &mut self.child {
+            let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+            let patience = Instant::now();
+            while matches!(child.try_wait(), Ok(None))
+                && patience.elapsed() < Duration::from_secs(5)
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        self.kill();
+        // jackd leaves its semaphores when it is killed.
+        for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().contains(&self.name) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn probe_path() -> PathBuf {
+    let path = crate::program::timbred().with_file_name("jack_probe");
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace` first", path.display());
+    path
+}

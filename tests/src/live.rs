@@ -1,0 +1,122 @@
+//! Runs the real daemon in a folder of its own and waits until it says that it is ready. Knows no expected result.
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::io::Read;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::program::timbred;
+
+/// A running daemon; dropping it kills it.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    folder: TempDir,
+    /// What systemd would hear.
+    notify: UnixDatagram,
+    /// Everything it has said so far, line by line.
+    pub said: Vec<String>,
+}
+
+impl Daemon {
+    /// Starts the daemon on any free OSC port, `prepare` adding arguments and environment, and waits for READY=1.
+    ///
+    /// # Panics
+    /// When it does not get ready within a minute.
+    pub fn start(prepare: impl FnOnce(&mut Command)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("notify");
+        let notify = UnixDatagram::bind(&socket).expect("a socket");
+        notify.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+        let log = std::fs::File::create(folder.path().join("log")).expect("a file");
+        let mut command = Command::new(timbred());
+        command
+            .args(["--osc-port", "0"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", folder.path())
+            .env("NOTIFY_SOCKET", &socket)
+            .env("TIMBRED_LOG", "info,timbred=debug,tract=error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        prepare(&mut command);
+        let child = command.spawn().expect("the daemon starts");
+        let mut daemon = Self { child, folder, notify, said: vec![] };
+        let patience = Instant::now();
+        while !daemon.heard("READY=1") {
+            let ended = daemon.child.try_wait().expect("a child").is_some();
+            let late = patience.elapsed() > Duration::from_secs(60);
+            assert!(!ended && !late, "not ready: {}", daemon.log());
+        }
+        daemon
+    }
+
+    /// Whether it has told systemd a line that begins so; listens for 0.2 s at most.
+    pub fn heard(&mut self, line: &str) -> bool {
+        let mut buffer = [0; 4096];
+        if let Ok(length) = self.notify.recv(&mut buffer) {
+            let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+            self.said.extend(text.lines().map(str::to_owned));
+        }
+        self.said.iter().any(|said| said.starts_with(line))
+    }
+
+    /// Where its OSC server listens.
+    ///
+    /// # Panics
+    /// When its status does not say.
+    pub fn osc(&self) -> std::net::SocketAddr {
+        let status = self.said.iter().rev().find(|line| line.contains("OSC "));
+        let address = status.and_then(|line| line.rsplit(' ').next()).expect("a status");
+        address.parse().expect("an address")
+    }
+
+    /// Its messages.
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        let path = self.folder.path().join("log");
+        std::fs::File::open(path).and_then(|mut f| f.read_to_string(&mut text)).expect("a log");
+        text
+    }
+
+    /// Its home.
+    pub fn home(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Sends it a signal by its name.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill");
+        assert!(sent.success(), "the daemon is gone: {}", self.log());
+    }
+
+    /// Waits until it ends; its exit code.
+    ///
+    /// # Panics
+    /// When it does not end within 10 s.
+    pub fn ended(&mut self) -> Option<i32> {
+        let patience = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(patience.elapsed() < Duration::from_secs(10), "it goes on: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

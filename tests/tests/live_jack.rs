@@ -1,0 +1,173 @@
+//! The daemon on a real JACK server with a dummy driver: keys are heard when and as they should be, and nothing sticks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use timbre_models::notes::{Note, Song, Voice, write_song_file};
+use timbred_tests::jack::JackServer;
+use timbred_tests::live::Daemon;
+use timbred_tests::onsets::{find, onset, percentile};
+use timbred_tests::program::timbred;
+
+const RATE_HZ: usize = 48_000;
+/// Where the key lies in what is rendered offline, seconds.
+const KEY_S: f64 = 0.5;
+
+/// One server at a time: two daemons on two cores would disturb each other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn daemon(server: &JackServer, arguments: &[&str]) -> Daemon {
+    Daemon::start(|command| {
+        server.in_env(command);
+        command.args(["--audio", "jack", "--buffer", "128"]).args(arguments);
+    })
+}
+
+/// Plays notes and records them; every key with its frame, and the recording.
+fn probe(
+    server: &JackServer,
+    folder: &Path,
+    notes: u32,
+    hold: &[&str],
+) -> (Vec<(u8, usize)>, Vec<f32>) {
+    let output = server.wait_for_port("cpal_client", "out_0");
+    server.wait_for_port("timbred:", "midi_in");
+    let file = folder.join("heard.wav");
+    let mut command = server.probe();
+    command.args(["timbred:midi_in", &output, &notes.to_string(), "600"]).arg(&file).args(hold);
+    let ran = command.output().unwrap();
+    assert!(!hold.is_empty() || ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let keys = String::from_utf8(ran.stdout).unwrap();
+    let keys = keys.lines().map(|line| {
+        let (key, frame) = line.split_once(' ').unwrap();
+        (key.parse().unwrap(), frame.parse().unwrap())
+    });
+    let sound =
+        hound::WavReader::open(&file).unwrap().samples::<f32>().map(Result::unwrap).collect();
+    (keys.collect(), sound)
+}
+
+/// The first 0.1 s of a key as `timbred render --live` makes it.
+fn rendered(folder: &Path, key: u8, hop_ms: &str) -> Vec<f32> {
+    let voice = Voice { is_drum: false, program: 0, key };
+    let note = Note { voice, velocity: 100, start_s: KEY_S, end_s: KEY_S + 0.06 };
+    let song = folder.join(format!("{key}.mid"));
+    write_song_file(&Song { notes: vec![note], total_time_s: 1.0 }, &song).unwrap();
+    let wav = song.with_extension("wav");
+    let ran = Command::new(timbred())
+        .args(["render", "--live", "--hop-ms", hop_ms, "--quiet", "--format", "32f"])
+        .args([&song, &wav])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let all: Vec<f32> =
+        hound::WavReader::open(wav).unwrap().samples().map(Result::unwrap).collect();
+    let start = (KEY_S * RATE_HZ as f64) as usize;
+    all[start..start + RATE_HZ / 10].to_vec()
+}
+
+fn level_db(samples: &[f32]) -> f64 {
+    let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+    10.0 * (power / samples.len().max(1) as f64).max(1e-18).log10()
+}
+
+/// Times from key to sound, ms. Every note must be found.
+fn key_to_sound(notes: u32, hop_ms: &str) -> (Vec<f64>, f64) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(128);
+    let mut daemon = daemon(&server, &["--hop-ms", hop_ms]);
+    let folder = tempfile::tempdir().unwrap();
+    let (keys, sound) = probe(&server, folder.path(), notes, &[]);
+    let mut templates = HashMap::new();
+    let mut times_ms = vec![];
+    for (key, frame) in keys {
+        let wanted = templates.entry(key).or_insert_with(|| rendered(folder.path(), key, hop_ms));
+        let (_, likeness) = find(&sound, frame, RATE_HZ / 4, wanted);
+        assert!(likeness > 0.3, "key {key} at {frame}: likeness {likeness:.2}: {}", daemon.log());
+        let Some(at) = onset(&sound, frame, RATE_HZ / 4, RATE_HZ) else {
+            panic!("key {key} at {frame}: no sound: {}", daemon.log());
+        };
+        times_ms.push((at - frame) as f64 / RATE_HZ as f64 * 1000.0);
+    }
+    let end = level_db(&sound[sound.len() - RATE_HZ / 10..]);
+    assert!(end < -40.0, "{end} dBFS a second after the last note");
+    // What it says of itself, after it has played.
+    daemon.signal("HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    daemon.heard("nothing");
+    let status = daemon.said.iter().rev().find(|l| l.contains("key to sound")).unwrap();
+    let after = status.split("key to sound ").nth(1).unwrap();
+    let published_ms: f64 = after.split(' ').next().unwrap().parse().unwrap();
+    (times_ms, published_ms)
+}
+
+#[test]
+fn every_key_is_heard() {
+    let (times_ms, published_ms) = key_to_sound(20, "20");
+    print(1, &times_ms, published_ms);
+    // Not a timed test: a busy machine may be late. But nothing sounds before its key, and the delay does not grow.
+    let [first, last] = [&times_ms[..10], &times_ms[10..]].map(|half| percentile(half, 0.5));
+    assert!(times_ms.iter().all(|t| *t > 5.0), "{times_ms:?}");
+    assert!((first - last).abs() < 20.0, "{times_ms:?}");
+}
+
+/// `make latency`: 200 notes each.
+#[test]
+#[ignore = "a measurement: make latency"]
+fn latency() {
+    for (frames, hop_ms) in [(1, "20"), (2, "40")] {
+        let (times_ms, published_ms) = key_to_sound(200, hop_ms);
+        print(frames, &times_ms, published_ms);
+    }
+}
+
+fn print(frames: usize, times_ms: &[f64], published_ms: f64) {
+    let [p5, median, p95] = [0.05, 0.5, 0.95].map(|share| percentile(times_ms, share));
+    let jitter = p95 - p5;
+    println!("H = {frames} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
+    println!("H = {frames} latency_ms as published: {published_ms:.0}");
+}
+
+#[test]
+fn a_player_that_crashes_leaves_no_note() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(128);
+    let daemon = daemon(&server, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (_, held) = probe(&server, folder.path(), 3, &["hold"]);
+    assert!(level_db(&held[held.len() - RATE_HZ / 2..]) > -50.0, "held notes sound");
+    std::thread::sleep(Duration::from_secs(4));
+    let (_, after) = probe(&server, folder.path(), 0, &[]);
+    let level = level_db(&after[RATE_HZ / 2..]);
+    assert!(level < -70.0, "{level} dBFS: {}", daemon.log());
+}
+
+#[test]
+#[ignore = "not reliable yet: after a restart of the server the probe sometimes hears nothing"]
+fn a_server_that_comes_back_is_found() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = JackServer::start(128);
+    let mut daemon = daemon(&server, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    probe(&server, folder.path(), 1, &["hold"]);
+    server.kill();
+    std::thread::sleep(Duration::from_millis(700));
+    server.run();
+    let patience = Instant::now();
+    while !daemon.log().contains("gone") && patience.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (keys, sound) = probe(&server, folder.path(), 3, &[]);
+    assert!(level_db(&sound[..RATE_HZ / 4]) < -60.0, "the held note is released: {}", daemon.log());
+    for (_, frame) in keys {
+        let level = level_db(&sound[frame + RATE_HZ / 10..frame + RATE_HZ / 5]);
+        assert!(level > -50.0, "{level} dBFS: {}", daemon.log());
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended(), Some(0), "{}", daemon.log());
+    assert!(daemon.heard("STOPPING=1"));
+}
