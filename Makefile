@@ -5,6 +5,7 @@ SHELL := /bin/bash
 GOLDEN ?= tests/golden
 MINUTES ?= 120
 FUZZ_SECONDS ?= 60
+CLIPS ?= 16
 VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
@@ -25,7 +26,7 @@ setup: ## Install the system packages and the Rust toolchain that are missing
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (Debian 12's own is too old), then run make again"; exit 1; }
 
 run: setup ## Build and play the demo (into demo.wav where there is no sound device)
-	cargo build --release -p timbred
+	cargo build --release -p timbred -p timbre-control
 	target/release/timbred demo
 
 install: setup ## Build and install timbred and timbrectl for this user (~/.cargo/bin)
@@ -84,7 +85,7 @@ train: train-env ## Train the bundled model for MINUTES (resumable) and pack it
 
 evaluate: train-env ## Compare the bundled model with FluidSynth on held-out clips; writes models/bundled/live/evaluation.json
 	cargo build --release -p timbred
-	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluate --timbred $(abspath target/release/timbred)
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluate --timbred $(abspath target/release/timbred) --clips $(CLIPS)
 
 clean: ## Remove what was built
 	cargo clean

@@ -45,7 +45,7 @@ pub struct LiveArgs {
     /// Print the merged configuration, each value with where it came from, and end.
     #[arg(long)]
     pub check: bool,
-    /// Sound service: auto, alsa, jack, pulseaudio or null.
+    /// Sound service: auto, alsa, jack or null.
     #[arg(long, value_name = "BACKEND")]
     pub audio: Option<String>,
     /// Sound device, by its name or a part of it.

@@ -11,13 +11,10 @@ use serde::{Deserialize, Serialize};
 /// Begins every state file.
 const HEADER: &str = "# Written by timbred; what is changed here while it runs is lost.\n\n";
 
-/// What timbred remembers: everything set by hand, and who was connected.
+/// What timbred remembers: everything set by hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State<S> {
-    /// MIDI ports that were connected by hand, by name.
-    #[serde(default)]
-    pub connections: Vec<String>,
     /// General MIDI program of each channel, 0 to 127.
     #[serde(default)]
     pub programs: [u8; 16],
@@ -135,11 +132,7 @@ mod tests {
 
     fn state(program: u8) -> State<Settings> {
         let channels = vec![Channel { program, name: None }, Channel::default()];
-        State {
-            connections: vec!["Nord \"Stage\" 3\n".to_owned()],
-            programs: [program; 16],
-            settings: Settings { channels, master_gain_db: -7.25 },
-        }
+        State { programs: [program; 16], settings: Settings { channels, master_gain_db: -7.25 } }
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -168,8 +161,7 @@ mod tests {
         let path = folder.path().join("state.toml");
         save(&path, &state(3)).unwrap();
         let good = std::fs::read(&path).unwrap();
-        let unknown =
-            b"connections = []\nsettings = { channels = [], master_gain_db = 0.0, x = 1 }";
+        let unknown = b"settings = { channels = [], master_gain_db = 0.0, x = 1 }";
         for broken in [&good[..good.len() / 2], b"\xff\xfe", b"[settings", unknown] {
             std::fs::write(&path, broken).unwrap();
             assert_eq!(load::<State<Settings>>(&path).unwrap(), None);

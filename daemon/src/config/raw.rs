@@ -31,15 +31,13 @@ pub struct Raw {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// JACK if a server runs, else PulseAudio or PipeWire, else ALSA.
+    /// JACK if a server runs, else ALSA.
     #[default]
     Auto,
     /// The sound card itself.
     Alsa,
     /// A JACK server, or PipeWire's.
     Jack,
-    /// A PulseAudio server, or PipeWire's.
-    Pulseaudio,
     /// No sound, at the pace of sound: for tests and for machines without a card.
     Null,
 }
@@ -51,7 +49,6 @@ impl Backend {
             Self::Auto => "auto",
             Self::Alsa => "alsa",
             Self::Jack => "jack",
-            Self::Pulseaudio => "pulseaudio",
             Self::Null => "null",
         }
     }

@@ -311,17 +311,6 @@ fn every_example_loads() {
 }
 
 #[test]
-fn every_preset_is_settings_in_their_range() {
-    use timbre_control::settings::Settings;
-    for entry in std::fs::read_dir(repository().join("config/presets")).unwrap() {
-        let path = entry.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let settings: Settings = toml::from_str(&text).unwrap();
-        assert_eq!(settings, settings.clamped(), "{}", path.display());
-    }
-}
-
-#[test]
 fn every_block_of_toml_in_the_documents_loads() {
     let folder = tempfile::tempdir().unwrap();
     for document in ["README.md", "systemd/README.md", "config/README.md"] {

@@ -9,6 +9,7 @@ pub mod pacing;
 pub mod players;
 pub mod queues;
 pub mod resampler;
+mod startup;
 pub mod supervisor;
 
 use crate::cli::LiveArgs;

@@ -24,7 +24,7 @@ const RING_S: u32 = 1;
 /// What is wanted of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputOptions {
-    /// auto, alsa, jack, pulseaudio, pipewire or null.
+    /// auto, alsa, jack or null.
     pub backend: String,
     /// Its name or a part of it; empty: the default.
     pub device: String,

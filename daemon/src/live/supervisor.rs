@@ -1,6 +1,6 @@
 //! Starts, watches and stops the threads of the live daemon, in order. Knows no sound: it runs on the main thread.
 
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -14,10 +14,11 @@ use timbre_control::settings::Settings;
 
 use super::inference::{Inference, Sink};
 use super::midi::jack_port::JackPort;
-use super::midi::ports::{Filter, Ports, Route};
+use super::midi::ports::{Filter, Ports};
 use super::output::{Output, OutputOptions};
-use super::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry, midi_queue};
-use crate::config::{self, Config, Loaded, Part, Rule, Sources, Switch, Verdict};
+use super::queues::{MidiSender, Telemetry, midi_queue};
+use super::startup::{initial, remembered, resolved, route, send_programs};
+use crate::config::{self, Loaded, Part, Sources, Switch, Verdict};
 use crate::control::{self, Command, ControlHandles, OscServer};
 use crate::error::Error;
 use crate::models;
@@ -30,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// Commands of the control thread that can wait.
 const COMMANDS: usize = 64;
+/// The longest that loading and warming up a model may take.
+const LOADING: Duration = Duration::from_secs(120);
 /// A state that changed is written after this time without further change.
 const SAVE_AFTER: Duration = Duration::from_secs(3);
 
@@ -88,6 +91,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         .map_err(|e| Error::Audio(format!("signals cannot be had: {e}")))?;
     let notifier = Notifier::of_process();
     notifier.status("loading the model");
+    notifier.extend_timeout(LOADING);
     let bundle = models::find(Some(&loaded.config.engine.model))?;
     let remembered = remembered(&loaded.config);
     let settings = Arc::new(ArcSwap::from_pointee(initial(&loaded.config, remembered.as_ref())));
@@ -370,7 +374,7 @@ impl Daemon {
         let programs = std::array::from_fn(|channel| {
             self.telemetry.programs.get(channel).map_or(0, |p| p.load(Ordering::Relaxed))
         });
-        State { connections: vec![], programs, settings: Settings::clone(&self.settings.load()) }
+        State { programs, settings: Settings::clone(&self.settings.load()) }
     }
 
     fn save(&mut self) {
@@ -391,53 +395,4 @@ impl Daemon {
         }
         self.save();
     }
-}
-
-/// The state of the last run, if there is any that can be read.
-fn remembered(config: &Config) -> Option<State<Settings>> {
-    let path = config.state.path.as_ref()?;
-    state::load(path).unwrap_or_else(|e| {
-        tracing::warn!("{e}");
-        None
-    })
-}
-
-/// What is set at the start: the configuration, and the strips and the volume of the last run.
-fn initial(config: &Config, remembered: Option<&State<Settings>>) -> Settings {
-    let mut settings = remembered.map(|s| s.settings.clone()).unwrap_or_default();
-    settings.master.gain = config.gain_at_start_db(remembered.map(|s| s.settings.master.gain));
-    let engine = &config.engine;
-    settings.engine.steps = engine.steps.unwrap_or(0) as u32;
-    settings.engine.guidance = engine.guidance;
-    settings.engine.hop_ms = engine.hop_ms;
-    settings.engine.seed = engine.seed;
-    settings.engine.governor = engine.governor;
-    settings
-}
-
-fn send_programs(midi: &MidiSender, programs: &[u8; 16]) {
-    for (channel, program) in (0u8..).zip(programs) {
-        let change = Midi::Message([0xC0 | channel, *program, 0]);
-        midi.send(MidiInput { at: Instant::now(), source: SourceId::OSC, midi: change });
-    }
-}
-
-/// What the rules make of each port.
-fn route(rules: Vec<Rule>) -> Route {
-    Arc::new(move |port: &str| {
-        let matching: Vec<Rule> = config::matching(&rules, port).into_iter().cloned().collect();
-        if !matching.is_empty() && matching.iter().all(Rule::is_deaf) {
-            return None;
-        }
-        Some(Box::new(move |message, out| config::route(&matching, message, out)))
-    })
-}
-
-/// The address of a target; one that has none is a warning.
-fn resolved(target: &str) -> Option<SocketAddr> {
-    let found = target.to_socket_addrs().ok().and_then(|mut all| all.next());
-    if found.is_none() {
-        tracing::warn!("OSC target {target}: has no address; it is left out");
-    }
-    found
 }

@@ -37,11 +37,6 @@ impl Notifier {
         Ok(Self { to: Some(Arc::new((socket, address(path)?))) })
     }
 
-    /// Whether anyone listens.
-    pub fn is_supervised(&self) -> bool {
-        self.to.is_some()
-    }
-
     /// All is up, or a reload is done.
     pub fn ready(&self, status: &str) {
         self.send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
@@ -137,7 +132,6 @@ pub(super) mod tests {
     fn messages_are_as_systemd_reads_them() {
         let listener = Listener::new();
         let notifier = listener.notifier.clone();
-        assert!(notifier.is_supervised());
         notifier.status("loading `live`");
         assert_eq!(listener.heard().unwrap(), "STATUS=loading `live`\n");
         notifier.extend_timeout(Duration::from_secs(30));
@@ -156,7 +150,6 @@ pub(super) mod tests {
     #[test]
     fn nobody_listening_is_no_fault() {
         Notifier::default().ready("up");
-        assert!(!Notifier::default().is_supervised());
         let listener = Listener::new();
         let notifier = listener.notifier.clone();
         drop(listener);

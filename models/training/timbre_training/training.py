@@ -1,9 +1,15 @@
 """What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows neither model."""
 import os
+import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
+
+
+# Weights of earlier runs, float16, by the name of the checkpoint; `python -m timbre_training.training CHECKPOINT` writes them.
+START = Path(__file__).resolve().parent.parent / "start"
 
 
 class Run:
@@ -19,6 +25,9 @@ class Run:
         self.model, self.step, self.elapsed = model, 0, 0.0
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+        start = START / f"{self.path.stem}.npz"
+        if not self.path.exists() and start.exists():
+            self._begin_with(start)
         if self.path.exists():
             saved = torch.load(self.path, map_location=self.device, weights_only=True)
             model.load_state_dict(saved["model"])
@@ -26,6 +35,16 @@ class Run:
             self.average, self.step, self.elapsed = saved["average"], saved["step"], saved["elapsed"]
             print(f"{self.path}: going on after {self.step} steps, {self.elapsed / 60:.1f} min", flush=True)
         self.base, self.start, self.saved, self.shown = self.elapsed, time.time(), time.time(), []
+
+    def _begin_with(self, start):
+        """Takes the weights that an earlier run left, if they are of this size; the rates and the clock start anew."""
+        weights = {k: torch.from_numpy(v.astype("float32")) for k, v in np.load(start).items()}
+        ours = self.model.state_dict()
+        if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in ours.items()}:
+            return print(f"{start}: of another size; starting from nothing", flush=True)
+        self.model.load_state_dict(weights)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        print(f"{start}: starting from these weights", flush=True)
 
     def running(self):
         self.elapsed = self.base + time.time() - self.start
@@ -64,3 +83,15 @@ class Run:
 
 def pick_device(name=None):
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def keep(checkpoint):
+    """Writes the moving average of a checkpoint to START, for who trains on after a fresh clone."""
+    START.mkdir(exist_ok=True)
+    average = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    np.savez_compressed(START / f"{Path(checkpoint).stem}.npz", **{k: v.half().numpy() for k, v in average.items()})
+
+
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        keep(path)

@@ -1,0 +1,62 @@
+//! What configuration and state mean for a start: settings, programs, rules of ports, OSC targets. Starts nothing itself.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Instant;
+
+use timbre_control::settings::Settings;
+
+use super::midi::ports::Route;
+use super::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::config::{self, Config, Rule};
+use crate::state::{self, State};
+
+/// The state of the last run, if there is any that can be read.
+pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
+    let path = config.state.path.as_ref()?;
+    state::load(path).unwrap_or_else(|e| {
+        tracing::warn!("{e}");
+        None
+    })
+}
+
+/// What is set at the start: the configuration, and the strips and the volume of the last run.
+pub(super) fn initial(config: &Config, remembered: Option<&State<Settings>>) -> Settings {
+    let mut settings = remembered.map(|s| s.settings.clone()).unwrap_or_default();
+    settings.master.gain = config.gain_at_start_db(remembered.map(|s| s.settings.master.gain));
+    let engine = &config.engine;
+    settings.engine.steps = engine.steps.unwrap_or(0) as u32;
+    settings.engine.guidance = engine.guidance;
+    settings.engine.hop_ms = engine.hop_ms;
+    settings.engine.seed = engine.seed;
+    settings.engine.governor = engine.governor;
+    settings
+}
+
+/// Sets the program of every channel, as if somebody had played it.
+pub(super) fn send_programs(midi: &MidiSender, programs: &[u8; 16]) {
+    for (channel, program) in (0u8..).zip(programs) {
+        let change = Midi::Message([0xC0 | channel, *program, 0]);
+        midi.send(MidiInput { at: Instant::now(), source: SourceId::OSC, midi: change });
+    }
+}
+
+/// What the rules make of each port.
+pub(super) fn route(rules: Vec<Rule>) -> Route {
+    Arc::new(move |port: &str| {
+        let matching: Vec<Rule> = config::matching(&rules, port).into_iter().cloned().collect();
+        if !matching.is_empty() && matching.iter().all(Rule::is_deaf) {
+            return None;
+        }
+        Some(Box::new(move |message, out| config::route(&matching, message, out)))
+    })
+}
+
+/// The address of a target; one that has none is a warning.
+pub(super) fn resolved(target: &str) -> Option<SocketAddr> {
+    let found = target.to_socket_addrs().ok().and_then(|mut all| all.next());
+    if found.is_none() {
+        tracing::warn!("OSC target {target}: has no address; it is left out");
+    }
+    found
+}
