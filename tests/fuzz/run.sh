@@ -7,7 +7,7 @@ seconds=${1:-60}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 # MIDI seeds are written by an ordinary program; the bundled manifest is a seed itself. With --target, build scripts stay without instrumentation.
-cargo run --release --quiet --example midi_seeds --target-dir target/seeds -- corpus/midi_file
+cargo run --quiet --example midi_seeds --target-dir target/seeds -- corpus/midi_file
 mkdir -p corpus/manifest
 cp ../../models/bundled/live/manifest.toml corpus/manifest/
 

@@ -36,8 +36,13 @@ impl JackServer {
     pub fn run(&mut self) {
         let period = self.period.to_string();
         let mut command = Command::new("jackd");
-        // Synchronous: every client is waited for, so nothing recorded is missing. Real time only where it is allowed.
-        let arguments = ["-r", "-n", &self.name, "-S", "-d", "dummy", "-r", "48000", "-p", &period];
+        if may_be_realtime() {
+            command.args(["--realtime", "-P", "10"]);
+        } else {
+            command.arg("--no-realtime");
+        }
+        // Synchronous: every client is waited for, so nothing recorded is missing.
+        let arguments = ["-n", &self.name, "-S", "-d", "dummy", "-r", "48000", "-p", &period];
         command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
         self.child =
             Some(self.in_env(&mut command).spawn().expect("jackd; `make setup` installs it"));
@@ -121,6 +126,12 @@ impl Drop for JackServer {
             }
         }
     }
+}
+
+/// Whether this user may have real-time priority.
+fn may_be_realtime() -> bool {
+    let tried = Command::new("chrt").args(["--fifo", "10", "true"]).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
 }
 
 fn probe_path() -> PathBuf {

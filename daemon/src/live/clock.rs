@@ -12,8 +12,8 @@ const BANDWIDTH_HZ: f64 = 0.5;
 const SETTLING_HZ: f64 = 4.0;
 /// Callbacks of settling.
 const SETTLING: u32 = 200;
-/// A wake-up further off than this starts the loop anew, seconds.
-const LOST_S: f64 = 0.2;
+/// A wake-up further off than this and two buffers starts the loop anew, seconds: the device stood still.
+const LOST_S: f64 = 0.01;
 
 /// The callback's side: smooths its wake-ups.
 #[derive(Debug)]
@@ -36,7 +36,9 @@ impl TimeFilter {
     pub fn callback(&mut self, now_s: f64, frames: usize) -> (f64, f64) {
         let frames = frames as f64;
         let start_s = match self.next_s {
-            Some(next_s) if (now_s - next_s).abs() < LOST_S => {
+            Some(next_s)
+                if (now_s - next_s).abs() < LOST_S + 2.0 * frames * self.nominal_s_per_frame =>
+            {
                 let hz = if self.callbacks < SETTLING { SETTLING_HZ } else { BANDWIDTH_HZ };
                 let omega = std::f64::consts::TAU * hz * frames * self.nominal_s_per_frame;
                 let error_s = now_s - next_s;

@@ -24,6 +24,7 @@ use super::clock::PlayPosition;
 use super::pacing::{ComputeTimes, Governor, MARGIN};
 use super::players::Players;
 use super::queues::{MidiReceiver, Telemetry};
+use super::realtime;
 use super::resampler::HopResampler;
 use crate::error::Error;
 
@@ -66,6 +67,8 @@ pub struct Inference {
     pub telemetry: Arc<Telemetry>,
     /// Lead in place of the measured one.
     pub lead: Option<Duration>,
+    /// Real-time priority of the thread; 0: ordinary.
+    pub realtime_priority: u8,
     /// Set when it shall end.
     pub stop: Arc<AtomicBool>,
 }
@@ -104,6 +107,7 @@ impl Inference {
             governor: Governor::new(options.steps),
             lead_s: 0.0,
         };
+        realtime::ask(self.realtime_priority);
         engine.warm_up(options)?;
         let mut playing: Option<Playing> = None;
         while !self.stop.load(Ordering::Acquire) {

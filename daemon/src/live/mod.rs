@@ -8,6 +8,7 @@ pub mod output;
 pub mod pacing;
 pub mod players;
 pub mod queues;
+mod realtime;
 pub mod resampler;
 mod startup;
 pub mod supervisor;

@@ -16,6 +16,7 @@ use super::callback::{Level, Player};
 use super::clock::PlayPosition;
 use super::inference::Sink;
 use super::queues::Telemetry;
+use super::realtime;
 use crate::error::Error;
 
 /// Seconds of sound that fit into the ring.
@@ -34,6 +35,8 @@ pub struct OutputOptions {
     pub buffer_frames: u32,
     /// Channels wanted, at most; every one plays the same.
     pub channels: u16,
+    /// Real-time priority of the callback's thread; 0: ordinary.
+    pub realtime_priority: u8,
 }
 
 /// What keeps the sound going; dropping it ends it.
@@ -53,6 +56,8 @@ pub struct Output {
     level: Arc<Level>,
     /// What it is, in words.
     pub name: String,
+    /// Whether it is a client of a JACK server.
+    pub is_jack: bool,
 }
 
 impl std::fmt::Debug for Output {
@@ -73,7 +78,8 @@ impl Output {
         if options.backend == "null" {
             return Ok(Self::clock(options, telemetry));
         }
-        let (device, name) = find(options)?;
+        let (device, host, name) = find(options)?;
+        let is_jack = host == "JACK";
         let refused = |e: &dyn std::fmt::Display| Error::Audio(format!("sound device {name}: {e}"));
         let default = device.default_output_config().map_err(|e| refused(&e))?;
         // JACK gives its own rate; others take the one wanted if they can.
@@ -94,7 +100,9 @@ impl Output {
         };
         let (player, sink) = pair(rate_hz, buffer_frames, telemetry);
         let lost = Arc::new(AtomicBool::new(false));
-        let build = Build { device: &device, config, lost: lost.clone() };
+        // JACK's threads have the priority that the server gives.
+        let priority = if is_jack { 0 } else { options.realtime_priority };
+        let build = Build { device: &device, config, lost: lost.clone(), priority };
         let stream = match default.sample_format() {
             SampleFormat::F32 => build.stream::<f32>(player),
             SampleFormat::I16 => build.stream::<i16>(player),
@@ -105,7 +113,8 @@ impl Output {
         let stream = stream.map_err(|e| refused(&e))?;
         stream.play().map_err(|e| refused(&e))?;
         let name = format!("{name}, {rate_hz} Hz, {buffer_frames} frames, {channels} channels");
-        Ok((Self { driver: Driver::Device(stream), lost, level: sink.level.clone(), name }, sink))
+        let (driver, level) = (Driver::Device(stream), sink.level.clone());
+        Ok((Self { driver, lost, level, name, is_jack }, sink))
     }
 
     /// The callback in real time without a device.
@@ -114,8 +123,10 @@ impl Output {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, level) = (stop.clone(), sink.level.clone());
         let (rate_hz, frames) = (options.rate_hz.max(1), options.buffer_frames.max(1));
+        let priority = options.realtime_priority;
         let run = move || {
             let mut buffer = vec![0.0f32; frames as usize];
+            realtime::ask(priority);
             let start = Instant::now();
             let mut played = 0u64;
             while !stopped.load(Ordering::Acquire) {
@@ -128,7 +139,7 @@ impl Output {
         let thread = std::thread::Builder::new().name("timbred-null".to_owned()).spawn(run).ok();
         let name = format!("null, {rate_hz} Hz, {frames} frames");
         let lost = Arc::new(AtomicBool::new(thread.is_none()));
-        (Self { driver: Driver::Clock { stop, thread }, lost, level, name }, sink)
+        (Self { driver: Driver::Clock { stop, thread }, lost, level, name, is_jack: false }, sink)
     }
 
     /// Whether the device is gone.
@@ -169,6 +180,7 @@ struct Build<'a> {
     device: &'a cpal::Device,
     config: StreamConfig,
     lost: Arc<AtomicBool>,
+    priority: u8,
 }
 
 impl Build<'_> {
@@ -177,9 +189,16 @@ impl Build<'_> {
         mut player: Player,
     ) -> Result<cpal::Stream, cpal::Error> {
         let channels = usize::from(self.config.channels);
+        let mut priority = Some(self.priority);
         self.device.build_output_stream::<T, _, _>(
             self.config,
-            move |out, _| player.fill(Instant::now(), out, channels),
+            move |out, _| {
+                // Before the first sound: the library starts the thread, so only the thread itself can ask.
+                if let Some(priority) = priority.take() {
+                    realtime::ask(priority);
+                }
+                player.fill(Instant::now(), out, channels);
+            },
             move |error| match error.kind() {
                 cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied => {}
                 _ => self.lost.store(true, Ordering::Release),
@@ -189,8 +208,8 @@ impl Build<'_> {
     }
 }
 
-/// The device that is wanted, with its name in words.
-fn find(options: &OutputOptions) -> Result<(cpal::Device, String), Error> {
+/// The device that is wanted, with the name of its sound system and its name in words.
+fn find(options: &OutputOptions) -> Result<(cpal::Device, &'static str, String), Error> {
     // What the library has to say goes nowhere instead of to the terminal.
     #[cfg(target_os = "linux")]
     let _library_messages = alsa::Output::local_error_handler();
@@ -209,14 +228,14 @@ fn find(options: &OutputOptions) -> Result<(cpal::Device, String), Error> {
             let works = |d: &cpal::Device| d.default_output_config().is_ok();
             if let Some(device) = host.default_output_device().filter(works) {
                 let name = format!("{} {}", id.name(), named(&device));
-                return Ok((device, name));
+                return Ok((device, id.name(), name));
             }
             continue;
         }
         for device in host.output_devices().into_iter().flatten() {
             let name = named(&device);
             if name.to_lowercase().contains(&options.device.to_lowercase()) {
-                return Ok((device, format!("{} {name}", id.name())));
+                return Ok((device, id.name(), format!("{} {name}", id.name())));
             }
             known.push(format!("{} {name}", id.name()));
         }

@@ -17,6 +17,7 @@ use super::midi::jack_port::JackPort;
 use super::midi::ports::{Filter, Ports};
 use super::output::{Output, OutputOptions};
 use super::queues::{MidiSender, Telemetry, midi_queue};
+use super::realtime::MODEL_PRIORITY;
 use super::startup::{initial, remembered, resolved, route, send_programs};
 use crate::config::{self, Loaded, Part, Sources, Switch, Verdict};
 use crate::control::{self, Command, ControlHandles, OscServer};
@@ -111,6 +112,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         settings: settings.clone(),
         telemetry: telemetry.clone(),
         lead,
+        realtime_priority: loaded.config.audio.realtime_priority.min(MODEL_PRIORITY),
         stop: stop.clone(),
     };
     let inference = std::thread::Builder::new()
@@ -163,6 +165,7 @@ impl Daemon {
             rate_hz: audio.rate_hz,
             buffer_frames: audio.buffer_frames,
             channels: audio.channels,
+            realtime_priority: audio.realtime_priority,
         };
         let (output, sink) = Output::open(&options, &self.telemetry)?;
         tracing::info!("sound: {}", output.name);
@@ -286,19 +289,27 @@ impl Daemon {
 
     /// Gets back what is gone.
     fn look_after_devices(&mut self) {
-        if self.output.as_ref().is_some_and(Output::is_lost) {
+        let output_is_lost = self.output.as_ref().is_some_and(Output::is_lost);
+        let output_is_jack = self.output.as_ref().is_some_and(|o| o.is_jack);
+        let jack_is_gone = self.jack.as_ref().is_some_and(JackPort::is_gone);
+        if output_is_lost {
             tracing::warn!("the sound device is gone; looking for it");
+        }
+        if jack_is_gone {
+            tracing::warn!("the JACK server is gone; its notes are released");
+        }
+        // libjack keeps one server for all clients of a process: each of them ends before any is opened again.
+        if output_is_lost || (output_is_jack && jack_is_gone) {
             self.output = None;
+        }
+        if jack_is_gone || (output_is_jack && output_is_lost) {
+            self.jack = None;
         }
         if self.output.is_none()
             && self.output_retry.is_due()
             && let Err(e) = self.open_output()
         {
             tracing::debug!("{e}");
-        }
-        if self.jack.as_ref().is_some_and(JackPort::is_gone) {
-            tracing::warn!("the JACK server is gone; its notes are released");
-            self.jack = None;
         }
         if self.jack.is_none()
             && self.loaded.config.midi.jack != Switch::Off

@@ -58,11 +58,8 @@ impl JackPort {
 impl Drop for JackPort {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            match self.is_gone() {
-                // libjack crashes when a client of a server that was killed is closed: some kilobytes are left behind instead.
-                true => std::mem::forget(client),
-                false => drop(client.deactivate()),
-            }
+            // A server that is gone says so; there is nothing left to do.
+            let _ = client.deactivate();
         }
         self.queue.send(MidiInput { at: Instant::now(), source: SOURCE, midi: Midi::Gone });
     }
