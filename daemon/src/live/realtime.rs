@@ -36,19 +36,30 @@ pub fn ask(priority: u8) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use thread_priority::unix::thread_schedule_policy_param;
+
     use super::*;
 
-    #[test]
-    fn asking_is_answered_by_priority_or_by_going_on() {
-        let priority = std::thread::spawn(|| {
-            ask(3);
-            thread_priority::unix::thread_schedule_policy_param(thread_native_id())
+    /// What the system gives a thread that asks.
+    fn given(priority: u8) -> (ThreadSchedulePolicy, i32) {
+        let thread = std::thread::spawn(move || {
+            ask(priority);
+            thread_schedule_policy_param(thread_native_id())
         });
-        let (policy, parameters) = priority
-            .join()
-            .unwrap_or_else(|_| panic!("it ended"))
-            .unwrap_or_else(|e| panic!("{e:?}"));
+        let (policy, parameters) = thread.join().unwrap().unwrap();
+        (policy, parameters.sched_priority)
+    }
+
+    #[test]
+    fn the_model_comes_after_the_device_and_before_all_others() {
         let fifo = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-        assert!(policy != fifo || parameters.sched_priority > 0);
+        assert_ne!(given(0).0, fifo, "nothing was asked");
+        let (model, device) = (given(MODEL_PRIORITY), given(60));
+        assert_eq!(model.0, device.0, "both are given it or none");
+        if model.0 == fifo {
+            assert!(0 < model.1 && model.1 < 10 && model.1 < device.1, "{model:?} {device:?}");
+        }
     }
 }
