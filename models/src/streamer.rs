@@ -112,8 +112,9 @@ pub struct Streamer {
     schedule: Schedule,
     vocoder: Vocoder,
     prior: Option<NotePrior>,
-    /// The hop as the note prior hears it, in nats; empty without one.
+    /// The hop as the note prior hears it, in nats, plain and struck; empty without one.
     prior_mel: Vec<f32>,
+    struck_mel: Vec<f32>,
     /// The same in network scale.
     prior_frames: Vec<f32>,
     /// Nats that one unit of the denoiser's output adds to it.
@@ -125,6 +126,8 @@ pub struct Streamer {
     context: Vec<f32>,
     /// The hop in network scale, later its mel in nats.
     frames: Vec<f32>,
+    /// The hop as the vocoder gets it, in nats: its notes struck.
+    voiced: Vec<f32>,
     samples: Vec<f32>,
     report: EncodeReport,
 }
@@ -150,6 +153,8 @@ impl Streamer {
             vocoder: bundle.vocoder(tables.clone())?,
             prior: bundle.prior(tables)?,
             prior_mel: vec![],
+            struck_mel: vec![],
+            voiced: vec![],
             prior_frames: vec![],
             residual_nats: manifest.prior.map_or(0.0, |p| p.residual_nats),
             context: Vec::with_capacity((manifest.network.context_frames + max) * MEL_BINS),
@@ -202,6 +207,7 @@ impl Streamer {
         self.samples.resize(options.hop_frames * HOP_SAMPLES, 0.0);
         if self.prior.is_some() {
             self.prior_mel.resize(options.hop_frames * MEL_BINS, 0.0);
+            self.struck_mel.resize(options.hop_frames * MEL_BINS, 0.0);
         }
         self.options = options;
         Ok(())
@@ -249,7 +255,7 @@ impl Streamer {
         }
         self.network.encode(&self.ids, &self.context)?;
         if let Some(prior) = &mut self.prior {
-            prior.render(self.position, &mut self.prior_mel)?;
+            prior.render(self.position, &mut self.prior_mel, &mut self.struck_mel)?;
             self.prior_frames.clone_from(&self.prior_mel);
             self.range.scale_slice(&mut self.prior_frames, true);
             self.network.set_prior(&self.prior_frames)?;
@@ -301,7 +307,10 @@ impl Streamer {
     /// Whatever the engine says.
     pub fn vocode(&mut self) -> Result<Hop<'_>, StreamError> {
         let start = self.position;
-        self.vocoder.render(start, &self.frames, &mut self.samples)?;
+        self.voiced.clone_from(&self.frames);
+        let struck = self.struck_mel.iter().zip(&self.prior_mel);
+        self.voiced.iter_mut().zip(struck).for_each(|(v, (struck, plain))| *v += struck - plain);
+        self.vocoder.render(start, &self.voiced, &mut self.samples)?;
         self.position = FrameIdx(start.0 + self.options.hop_frames as u64);
         self.hops += 1;
         Ok(Hop { start, mel: &self.frames, samples: &self.samples, report: self.report })

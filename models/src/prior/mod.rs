@@ -29,6 +29,8 @@ const DRUMS: i64 = 128;
 const NOTES: usize = 128;
 /// Rows (frames of notes) of one network call, so that memory stays small whatever is played.
 const ROWS: usize = 1024;
+/// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note, seconds.
+const ATTACK_S: f64 = 0.02;
 /// A note that rings out is forgotten once no band has more power than this: a hundredth of the floor's.
 const FAINT_POWER: f32 = 1e-12;
 /// A note is not forgotten before this, seconds: it may have a slow attack.
@@ -39,6 +41,18 @@ const FAINT_AFTER_S: f64 = 0.3;
 struct Row {
     frame: usize,
     slot: usize,
+    heard: Heard,
+}
+
+/// What a row is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// The mel, struck and not.
+    Wholly,
+    /// The mel only: the frame hears a part of the note.
+    Partly,
+    /// The struck mel in place of the above.
+    Struck,
 }
 
 /// A note that sounds or rings out.
@@ -82,8 +96,9 @@ pub struct NotePrior {
     instruments: Vec<i64>,
     keys: Vec<i64>,
     features: Vec<f32>,
-    /// Mel power [frames, 128] of the hop.
+    /// Mel power [frames, 128] of the hop, and how much more it is struck.
     power: Vec<f32>,
+    rise: Vec<f32>,
 }
 
 impl NotePrior {
@@ -103,6 +118,7 @@ impl NotePrior {
             keys: Vec::with_capacity(ROWS),
             features: Vec::with_capacity(ROWS * FEATURES),
             power: vec![],
+            rise: vec![],
         })
     }
 
@@ -124,43 +140,61 @@ impl NotePrior {
     }
 
     /// Writes the natural-log mel [T, 128] of all notes together from frame `start` on; a frame without notes is the floor.
+    /// `struck` [T, 128] is the same, but for notes that a frame hears only a part of, as they have just been pressed: those are
+    /// as if it heard them wholly, which is how loud the vocoder must make them from the key press on.
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
-    pub fn render(&mut self, start: FrameIdx, log_mel: &mut [f32]) -> Result<(), DenoiseError> {
+    pub fn render(
+        &mut self,
+        start: FrameIdx,
+        log_mel: &mut [f32],
+        struck: &mut [f32],
+    ) -> Result<(), DenoiseError> {
         self.power.clear();
         self.power.resize(log_mel.len(), 0.0);
+        self.rise.clear();
+        self.rise.resize(log_mel.len(), 0.0);
         let frames = log_mel.len() / MEL_BINS;
         for (index, frame) in (start.0..).zip(0..frames) {
             let end_s = frame_start_s(index + 1);
             for n in 0..self.notes.len() {
                 let Some(note) = self.notes.get(n).copied() else { break };
                 if note.start_s < end_s && end_s <= note.over_s() {
-                    self.push_row(frame, &note, end_s);
+                    let age_s = end_s - note.start_s;
+                    let is_young = age_s < ATTACK_S;
+                    let heard = if is_young { Heard::Partly } else { Heard::Wholly };
+                    self.push_row(Row { frame, slot: note.slot, heard }, &note, end_s, age_s);
+                    if is_young {
+                        let row = Row { frame, slot: note.slot, heard: Heard::Struck };
+                        self.push_row(row, &note, end_s, ATTACK_S);
+                    }
                 }
-                if self.rows.len() == ROWS {
+                if self.rows.len() + 1 >= ROWS {
                     self.add_rows()?;
                 }
             }
         }
         self.add_rows()?;
-        for (log_mel, power) in log_mel.iter_mut().zip(&self.power) {
-            *log_mel = 0.5 * (power + FLOOR_POWER).ln();
+        let log_of = |power: f32| 0.5 * (power + FLOOR_POWER).ln();
+        let powers = self.power.iter().zip(&self.rise);
+        for ((log_mel, struck), (power, rise)) in log_mel.iter_mut().zip(struck).zip(powers) {
+            (*log_mel, *struck) = (log_of(*power), log_of(power + rise.max(0.0)));
         }
         self.forget_ended(frame_start_s(start.0 + frames as u64));
         Ok(())
     }
 
-    /// One more row: the frame whose centre lies at `now_s`, of one note.
-    fn push_row(&mut self, frame: usize, note: &Sounding, now_s: f64) {
+    /// One more row: a frame whose centre lies at `now_s`, of one note, as it sounds at `age_s`.
+    fn push_row(&mut self, row: Row, note: &Sounding, now_s: f64, age_s: f64) {
         let release_s = match note.end_s {
             Some(end_s) if !note.voice.is_drum => (now_s - end_s).max(0.0),
             _ => 0.0,
         };
-        self.rows.push(Row { frame, slot: note.slot });
+        self.rows.push(row);
         self.instruments.push(note.instrument());
         self.keys.push(i64::from(note.voice.key));
-        features::push(&mut self.features, note.velocity, now_s - note.start_s, release_s);
+        features::push(&mut self.features, note.velocity, age_s, release_s);
     }
 
     /// Runs the network over the rows and adds what they say to the frames' power.
@@ -180,16 +214,23 @@ impl NotePrior {
             let (tone, noise) = gains.split_at(MEL_BINS);
             let profile = self.tables.key(*key as u8).map_or(&[][..], |(_, profile)| profile);
             let frame = row.frame * MEL_BINS..(row.frame + 1) * MEL_BINS;
-            let power = self.power.get_mut(frame).unwrap_or_default();
+            let power = self.power.get_mut(frame.clone()).unwrap_or_default();
+            let rise = self.rise.get_mut(frame).unwrap_or_default();
+            let (plain, struck) = match row.heard {
+                Heard::Wholly => (1.0, 0.0),
+                Heard::Partly => (1.0, -1.0),
+                Heard::Struck => (0.0, 1.0),
+            };
             let mut loudest = 0.0f32;
-            for ((power, profile), (tone, noise)) in
-                power.iter_mut().zip(profile).zip(tone.iter().zip(noise))
+            for (((power, rise), profile), (tone, noise)) in
+                power.iter_mut().zip(rise).zip(profile).zip(tone.iter().zip(noise))
             {
                 let [tone, noise] =
                     [tone, noise].map(|g| g.clamp(GAIN_RANGE.0, GAIN_RANGE.1).exp());
                 let here = (profile * tone).powi(2) + noise * noise;
                 loudest = loudest.max(here);
-                *power += here;
+                *power += plain * here;
+                *rise += struck * here;
             }
             if let Some(slot) = self.loudest.get_mut(row.slot) {
                 *slot = loudest;

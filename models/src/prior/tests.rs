@@ -6,17 +6,19 @@ use crate::test_vectors::{array, events, open, params};
 use ndarray::ArrayD;
 use prost::Message;
 
-/// The mel of the vectors' notes in hops of the lengths that `hops` gives in turn, and what Python made of them.
-fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
+/// The mel of the vectors' notes, plain and struck, in hops of the lengths that `hops` gives in turn, and what Python made of them.
+fn rendered(hops: &[usize]) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
     let mut npz = open("prior");
     let config = PriorConfig { width: 16, blocks: 1, residual_nats: 1.0 };
     let params = params(&mut npz, config.parameters());
     let graph = build_prior(&config, &params, WeightFormat::F32).unwrap().encode_to_vec();
     let mut prior = NotePrior::load(&graph, Arc::new(Tables::new())).unwrap();
-    let theirs: ArrayD<f32> = array(&mut npz, "log_mel");
-    let theirs = theirs.into_raw_vec_and_offset().0;
-    let mut ours = vec![0.0; theirs.len()];
-    let (mut from, frames, events) = (0, theirs.len() / MEL_BINS, events());
+    let theirs = ["log_mel", "struck"].map(|name| {
+        let mel: ArrayD<f32> = array(&mut npz, name);
+        mel.into_raw_vec_and_offset().0
+    });
+    let mut ours = theirs.clone().map(|mel| vec![0.0; mel.len()]);
+    let (mut from, frames, events) = (0, ours[0].len() / MEL_BINS, events());
     for hop in hops.iter().cycle() {
         if from == frames {
             break;
@@ -24,7 +26,9 @@ fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
         let to = (from + hop).min(frames);
         let times = frame_start_s(from as u64)..frame_start_s(to as u64);
         events.iter().filter(|e| times.contains(&e.time_s)).for_each(|e| prior.event(e));
-        prior.render(FrameIdx(from as u64), &mut ours[from * MEL_BINS..to * MEL_BINS]).unwrap();
+        let hop = from * MEL_BINS..to * MEL_BINS;
+        let [mel, struck] = &mut ours;
+        prior.render(FrameIdx(from as u64), &mut mel[hop.clone()], &mut struck[hop]).unwrap();
         from = to;
     }
     (ours, theirs)
@@ -33,8 +37,10 @@ fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
 #[test]
 fn it_agrees_with_its_python_twin() {
     let (ours, theirs) = rendered(&[64]);
-    assert!(theirs.iter().any(|v| *v > -5.0) && theirs.iter().any(|v| *v < -11.5));
-    for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+    let [mel, struck] = &theirs;
+    assert!(mel.iter().any(|v| *v > -5.0) && mel.iter().any(|v| *v < -11.5));
+    assert!(mel.iter().zip(struck).any(|(mel, struck)| struck - mel > 0.5));
+    for (i, (a, b)) in ours.iter().flatten().zip(theirs.iter().flatten()).enumerate() {
         assert!((a - b).abs() < 1e-3, "frame {} band {}: {a} and {b}", i / 128, i % 128);
     }
 }
@@ -44,7 +50,12 @@ fn any_hops_say_the_same() {
     let (whole, _) = rendered(&[64]);
     for hops in [&[1][..], &[2], &[7, 1, 30]] {
         let (streamed, _) = rendered(hops);
-        let worst = whole.iter().zip(&streamed).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = whole
+            .iter()
+            .flatten()
+            .zip(streamed.iter().flatten())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(worst < 1e-4, "{hops:?}: {worst}");
     }
 }

@@ -65,16 +65,21 @@ impl Tone {
 pub struct Excitation {
     tables: Arc<Tables>,
     tones: Vec<Tone>,
+    /// First samples of the notes pressed since the start of the last hop, drums too.
+    presses: Vec<u64>,
 }
 
 impl Excitation {
     /// Silence.
     pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, tones: Vec::with_capacity(VOICES) }
+        Self { tables, tones: Vec::with_capacity(VOICES), presses: Vec::with_capacity(VOICES) }
     }
 
     /// Takes a note event that happens at `at`. Drums have no tone.
     pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
+        if event.velocity > 0 {
+            self.presses.push(at.0);
+        }
         if event.voice.is_drum {
             return;
         }
@@ -93,6 +98,7 @@ impl Excitation {
     /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], and their mel
     /// `levels` [blocks, 128] (magnitude, at each block's end).
     pub fn render(&mut self, start: SamplePos, tones: &mut [f32], levels: &mut [f32]) {
+        self.presses.retain(|press| *press >= start.0);
         tones.fill(0.0);
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
@@ -111,8 +117,16 @@ impl Excitation {
         self.tones.retain(|t| t.last() > end);
     }
 
+    /// Where in the block of [`BLOCK`] samples from `start`, which lies in the hop rendered last, the first key is pressed.
+    pub fn press_in(&self, start: SamplePos) -> Option<usize> {
+        let block = start.0..start.0 + BLOCK as u64;
+        let first = self.presses.iter().filter(|press| block.contains(press)).min();
+        first.map(|press| (press - start.0) as usize)
+    }
+
     /// Forgets every note at once.
     pub fn clear(&mut self) {
+        self.presses.clear();
         self.tones.clear();
     }
 }

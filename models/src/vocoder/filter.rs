@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 /// The two sources a block is made of: tones and noise.
 pub const SOURCES: usize = 2;
+/// Samples in which the filters of a key press come in.
+const ATTACK: usize = 16;
 
-/// Cross-fades linearly, over each block of [`BLOCK`] samples, from the last block's filters to this one's.
+/// Cross-fades linearly, over each block of [`BLOCK`] samples, from the last block's filters to this one's; in a block with a
+/// key press, within [`ATTACK`] samples of it.
 pub struct BlockFilter {
     tables: Arc<Tables>,
     forward: Arc<dyn RealToComplex<f32>>,
@@ -52,11 +55,22 @@ impl BlockFilter {
         }
     }
 
-    /// Filters one block: `gains` [2 sources, 128] in nats, `sources` two times [BLOCK] samples, `out` [BLOCK].
+    /// Filters one block: `gains` [2 sources, 128] in nats, `sources` two times [BLOCK] samples, `press` the
+    /// sample of a key press, if there is one, `out` [BLOCK].
     ///
     /// # Real time
     /// Allocates nothing.
-    pub fn process(&mut self, gains: &[f32], sources: [&[f32]; SOURCES], out: &mut [f32]) {
+    pub fn process(
+        &mut self,
+        gains: &[f32],
+        sources: [&[f32]; SOURCES],
+        press: Option<usize>,
+        out: &mut [f32],
+    ) {
+        let share = |n: usize| match press {
+            Some(press) => (n + 1).saturating_sub(press).min(ATTACK) as f32 / ATTACK as f32,
+            None => (n + 1) as f32 / BLOCK as f32,
+        };
         std::mem::swap(&mut self.before, &mut self.now);
         for (source, gains) in gains.chunks_exact(MEL_BINS).take(SOURCES).enumerate() {
             self.design(source, gains);
@@ -73,7 +87,7 @@ impl BlockFilter {
             for ((sum, x), b) in self.sum.iter_mut().zip(&self.spectrum).zip(before) {
                 *sum += x * b;
             }
-            self.transform(samples, |n| (n + 1) as f32 / BLOCK as f32);
+            self.transform(samples, share);
             let before = self.before.get(filters.clone()).unwrap_or_default();
             let now = self.now.get(filters).unwrap_or_default();
             for (((sum, x), b), n) in self.sum.iter_mut().zip(&self.spectrum).zip(before).zip(now) {

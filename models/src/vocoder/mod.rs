@@ -81,7 +81,8 @@ impl Vocoder {
         self.excitation.event(at, event);
     }
 
-    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out` [T * 320] samples.
+    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out` [T * 320] samples. A frame with a key press
+    /// should be as loud as the note will be ([`crate::prior::NotePrior::render`], struck).
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
@@ -125,16 +126,36 @@ impl Vocoder {
             if self.last_mel.is_empty() {
                 self.last_mel.extend_from_slice(frame);
             }
-            for block in 0..BLOCKS {
-                self.block(i * BLOCKS + block, (block + 1) as f32 / BLOCKS as f32, frame, out);
+            let first = i * BLOCKS;
+            let presses: [_; BLOCKS] = std::array::from_fn(|block| {
+                let at = start.start().0 + ((first + block) * BLOCK) as u64;
+                self.excitation.press_in(SamplePos(at))
+            });
+            let pressed = presses.iter().position(Option::is_some);
+            for (block, press) in presses.into_iter().enumerate() {
+                let share = (block + 1) as f32 / BLOCKS as f32;
+                let rise = match pressed {
+                    Some(pressed) if block >= pressed => 1.0,
+                    Some(_) => 0.0,
+                    None => share,
+                };
+                self.block(first + block, [share, rise], press, frame, out);
             }
             self.last_mel.copy_from_slice(frame);
         }
         Ok(())
     }
 
-    /// Renders block `at` of the hop, whose end lies at `share` of the way from the last frame's centre to this one's.
-    fn block(&mut self, at: usize, share: f32, frame: &[f32], out: &mut [f32]) {
+    /// Renders block `at` of the hop, at whose end bands that fall (rise) are the first (second) of `shares` of the way from
+    /// the last frame to this one; `press` is the sample of a key press in it.
+    fn block(
+        &mut self,
+        at: usize,
+        [fall, rise]: [f32; 2],
+        press: Option<usize>,
+        frame: &[f32],
+        out: &mut [f32],
+    ) {
         let part = |all: &[f32], size: usize| at * size..((at + 1) * size).min(all.len());
         let levels = self.log_levels.get(part(&self.log_levels, MEL_BINS)).unwrap_or_default();
         let sources = SOURCES * MEL_BINS;
@@ -142,8 +163,11 @@ impl Vocoder {
             self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
         let (tone, noise) = self.gains.split_at_mut(MEL_BINS);
         let (tone_by, noise_by) = corrections.split_at(MEL_BINS.min(corrections.len()));
-        // A fall is spread over the frame, a rise is not: its tones begin when the key is pressed.
-        let mel = self.last_mel.iter().zip(frame).map(|(a, b)| (a + share * (b - a)).max(*b));
+        // The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
+        let mel = self.last_mel.iter().zip(frame).map(|(a, b)| {
+            let share = if b > a { rise } else { fall };
+            a + share * (b - a)
+        });
         let levels = levels.iter().zip(&self.tables.noise_log_level);
         let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
         for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
@@ -156,7 +180,7 @@ impl Vocoder {
         let tones = self.tones.get(range.clone()).unwrap_or_default();
         let noise = self.noise.get(range.clone()).unwrap_or_default();
         if let Some(out) = out.get_mut(range) {
-            self.filter.process(&self.gains, [tones, noise], out);
+            self.filter.process(&self.gains, [tones, noise], press, out);
         }
     }
 

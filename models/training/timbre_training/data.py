@@ -62,17 +62,20 @@ def prior_path(shard):
 
 
 class Clips:
-    """The clips of a directory in memory: notes, mel and prior float16 [frames, 128] scaled to [-1, 1], audio int16 if asked for."""
+    """The clips of a directory in memory: notes, mel, prior and (struck, of `prior.mix`) with the audio, float16 [frames, 128] scaled to
+    [-1, 1]; audio int16."""
 
     def __init__(self, directory, with_audio=False, limit=None):
-        self.notes, self.mel, self.prior, self.audio = [], [], [], []
+        self.notes, self.mel, self.prior, self.struck, self.audio = [], [], [], [], []
         for path in sorted(Path(directory).glob("????????.npz"))[:limit]:
             shard = np.load(path)
             bounds = np.cumsum(shard["counts"])[:-1]
             self.notes += np.split(shard["notes"], bounds)
             self.mel += list(shard["mel"])
-            self.prior += list(np.load(prior_path(path)))
+            priors = np.load(prior_path(path))
+            self.prior += list(priors[:, 0])
             if with_audio:
+                self.struck += list(priors[:, 1])
                 self.audio += list(shard["audio"])
         if not self.notes:
             raise SystemExit(f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first")

@@ -86,6 +86,48 @@ def velocity(timbred, reference, arguments, programs=(0, 24, 40, 56, 73)):
     return table
 
 
+def onset_ms(sound, at_s):
+    """When after `at_s` the mean of a millisecond first is a quarter of the loudest one of the next 250 ms."""
+    width, start = mel.RATE // 1000, round(at_s * mel.RATE)
+    means = np.convolve(np.abs(sound[start : start + mel.RATE // 4]), np.full(width, 1 / width), "valid")
+    return 1000 * (np.argmax(means >= means.max() / 4) + width - 1) / mel.RATE
+
+
+def onsets(timbred, reference, arguments, voices=((0, 0), (11, 0), (24, 0), (56, 0), (48, 0), (0, 1))):
+    """Single notes at places of all kinds in a frame, by (program, is drum): onset after the key press [ms], ours and the reference's."""
+    starts, table = [0.5 + 0.6 * i + 0.0023 * i for i in range(24)], {}
+    for program, drum in voices:
+        keys = [(35, 38, 42, 47)[i % 4] if drum else 45 + 7 * i % 36 for i in range(24)]
+        notes = as_array([(s, s + 0.2, program, k, 100, drum) for s, k in zip(starts, keys)])
+        sound, truth = timbred.sounds([notes], arguments)[0], reference.render(notes, starts[-1] + 2)
+        table["drums" if drum else program] = {"ours": [onset_ms(sound, s) for s in starts], "reference": [onset_ms(truth, s) for s in starts]}
+    return table
+
+
+def cents(sound, start_s, key):
+    """How far the key's strongest partial among its first four lies from equal temperament, in a second from `start_s`."""
+    part = sound[round(start_s * mel.RATE) :][: mel.RATE]
+    spectrum, base = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 18)), 440 * 2 ** ((key - 69) / 12)
+    hz = (mel.RATE / (1 << 18)) * np.arange(len(spectrum))
+    peaks = []
+    for n in range(1, 5):
+        near = np.flatnonzero(np.abs(hz - n * base) < n * base * 0.03)  # half a half tone
+        if len(near):
+            peak = near[np.argmax(spectrum[near])]
+            peaks.append((spectrum[peak], 1200 * np.log2(hz[peak] / (n * base))))
+    return max(peaks)[1]
+
+
+def pitch(timbred, reference, arguments, programs=(0, 19, 40, 73), keys=range(33, 97, 7)):
+    """Single notes A1 to C7 by program: cents from equal temperament, ours and the reference's."""
+    table = {}
+    for program in programs:
+        notes = as_array([(0.5 + 2 * i, 1.7 + 2 * i, program, k, 100, 0) for i, k in enumerate(keys)])
+        sound, truth = timbred.sounds([notes], arguments)[0], reference.render(notes, 2.0 * len(keys) + 2)
+        table[program] = {name: [cents(x, 0.6 + 2 * i, k) for i, k in enumerate(keys)] for name, x in (("ours", sound), ("reference", truth))}
+    return table
+
+
 def programs(timbred, reference, arguments):
     """Log-mel L1 of every program on the same short phrase: which are good, which are not."""
     phrase = lambda program, low: as_array([(0.2 + 0.5 * i, 0.6 + 0.5 * i, program, low + k, 60 + 10 * i, 0) for i, k in enumerate((0, 4, 7, 12))])
@@ -105,6 +147,12 @@ def markdown(result):
     for program, t in result["velocity"].items():
         cells = " | ".join(f"{o:.0f} ({r:.0f})" for o, r in zip(t["ours"], t["reference"]))
         lines.append(f"| {program} | {cells} | {'yes' if t['monotonic'] else 'NO'} |")
+    lines += ["", "Onset of single notes, live mode H = 2: ours minus the reference's [ms].", "", "| program | median | 95 % of notes within |", "| --- | --- | --- |"]
+    for program, t in result["onsets"].items():
+        error = np.subtract(t["ours"], t["reference"])
+        lines.append(f"| {program} | {np.median(error):+.1f} | {np.percentile(np.abs(error), 95):.1f} |")
+    lines += ["", "Pitch of single notes A1 to C7, live mode H = 2 [cents from equal temperament], worst (reference in brackets):", "", "| program | worst |", "| --- | --- |"]
+    lines += [f"| {program} | {max(t['ours'], key=abs):+.1f} ({max(t['reference'], key=abs):+.1f}) |" for program, t in result["pitch"].items()]
     table = result["programs"]
     classes = {"good (below 0.5)": [], "fair (0.5 to 0.8)": [], "poor (above 0.8)": []}
     for p, value in table.items():
@@ -127,6 +175,8 @@ def main():
     result = {"clips": clips(timbred, reference, a.clips), "steps": a.steps}
     if not a.no_card:
         result["velocity"] = velocity(timbred, reference, MODES["live, H = 2"])
+        result["onsets"] = onsets(timbred, reference, MODES["live, H = 2"])
+        result["pitch"] = pitch(timbred, reference, MODES["live, H = 2"])
         result["programs"] = programs(timbred, reference, [])
     if a.no_card:
         return print(json.dumps(result, indent=1))

@@ -93,3 +93,12 @@ def excite(notes, samples):
         ends = (np.arange(b0, b1) + 1) * BLOCK - first
         power[b0:b1] += np.outer(envelope(ends, note) ** 2, profiles[key] ** 2)
     return out.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32)
+
+
+def onsets(notes, samples):
+    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none; drums too."""
+    first = np.full(samples // BLOCK, BLOCK)
+    at = np.round(notes[:, START] * mel.RATE).astype(np.int64)
+    at = at[at < len(first) * BLOCK]
+    np.minimum.at(first, at // BLOCK, at % BLOCK)
+    return first

@@ -27,6 +27,7 @@ FLOOR = 1e-5  # of the published front end
 DRUM_S, OLDEST_S = 3.0, 10.0  # a drum is over after this time; older notes sound as at this age
 AGES, RELEASES, DOWNS = 20, 14, 10  # bumps over the logarithm of each time
 NEAR_S = 0.003
+ATTACK_S = mel.FRAME / 2 / mel.RATE  # a frame hears no more than a part of a younger note
 FEATURES = 3 + AGES + 1 + RELEASES + DOWNS
 
 
@@ -120,25 +121,37 @@ def load(checkpoint):
 
 @torch.no_grad()
 def mix(model, notes, frames):
-    """notes [n, 6] -> log mel [frames, 128] of all of them together."""
-    frame, instrument, key, velocity, age, release = rows(notes, frames)
+    """notes [n, 6] -> log mel [frames, 128] of all of them together, and the same struck: a note that the frame hears only a part of
+    as if it heard it wholly, which is how loud the vocoder must make it from the key press on."""
+    columns = rows(notes, frames)
     power = torch.zeros(frames, mel.BINS)
-    if len(frame):
+
+    def add(to, frame, instrument, key, velocity, age, release, sign=1):
         index = lambda x: torch.from_numpy(x.astype(np.int64))
-        power.index_add_(0, index(frame), model(index(instrument), index(key), torch.from_numpy(features(velocity, age, release))))
-    return log_mel_of(power)
+        if len(frame):
+            heard = model(index(instrument), index(key), torch.from_numpy(features(velocity, age, release)))
+            to.index_add_(0, index(frame), heard, alpha=sign)
+
+    add(power, *columns)
+    young = columns[4] < ATTACK_S
+    frame, instrument, key, velocity, age, release = (c[young] for c in columns)
+    rise = torch.zeros_like(power)
+    add(rise, frame, instrument, key, velocity, np.full_like(age, ATTACK_S), release)
+    add(rise, frame, instrument, key, velocity, age, release, sign=-1)
+    return log_mel_of(power), log_mel_of(power + rise.clamp(min=0))
 
 
 def add_priors(directory, checkpoint):
-    """Writes what a trained note prior says of every clip beside its shard, float16 [c, frames, 128] scaled; prints progress."""
+    """Writes what a trained note prior says of every clip beside its shard, plain and struck, float16 [c, 2, frames, 128] scaled;
+    prints progress."""
     model, start = load(checkpoint), time.time()
     paths = [p for p in sorted(Path(directory).glob("????????.npz")) if not prior_path(p).exists()]
     for done, path in enumerate(paths, 1):
         shard = np.load(path)
         clips = np.split(shard["notes"], np.cumsum(shard["counts"])[:-1])
-        mels = np.stack([mel.scale(mix(model, notes, shard["mel"].shape[1]).numpy()) for notes in clips])
+        mels = np.stack([mel.scale(torch.stack(mix(model, notes, shard["mel"].shape[1])).numpy()) for notes in clips])
         np.save(prior_path(path), mels.astype(np.float16))
-        error = np.abs(mels - shard["mel"]).mean() * (mel.LOG_MAX - mel.LOG_MIN) / 2
+        error = np.abs(mels[:, 0] - shard["mel"]).mean() * (mel.LOG_MAX - mel.LOG_MIN) / 2
         left = (len(paths) - done) * (time.time() - start) / done
         print(f"prior: {done}/{len(paths)} shards, {error:.3f} nats from the truth, {left / 60:.1f} min left", flush=True)
 

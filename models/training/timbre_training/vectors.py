@@ -36,7 +36,8 @@ def prior():
     model = Prior(16, 1).eval()
     torch.nn.init.normal_(model.output, std=0.3)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    np.savez_compressed(OUT / "prior.npz", log_mel=mix(model, NOTES, 180).numpy(), **weights)
+    log_mel, struck = (x.numpy() for x in mix(model, NOTES, 180))
+    np.savez_compressed(OUT / "prior.npz", log_mel=log_mel, struck=struck, **weights)
 
 
 def vocoder():
@@ -51,11 +52,10 @@ def vocoder():
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
-        audio = model(log_mel, log_levels, torch.from_numpy(tones)[None], noise)
-        gains = model.gains(log_mel, log_levels)
+        onsets = torch.from_numpy(excitation.onsets(NOTES, frames * 320))[None]
+        audio = model(log_mel, log_levels, onsets, torch.from_numpy(tones)[None], noise)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(),
-                        gains=gains[0].numpy(), **weights)
+    np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), **weights)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one for white noise. They are
 added to what the mels already say (mel minus the excitation's own level), made into minimum-phase filters, and cross-faded
-linearly from block to block. Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
+linearly from block to block; where a key is pressed, within 1 ms of the key. Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
 """
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
 GAIN_MIN, GAIN_MAX = -20.0, 6.0
 NOISE_START = -1.5  # nats: where the untrained network puts the noise below the mel
 KERNEL = 5
+ATTACK = 16  # samples in which the filters of a key press come in
 
 
 def band_filters():
@@ -51,6 +52,13 @@ class Block(nn.Module):
         return x + F.gelu(y @ self.up, approximate="tanh") @ self.down
 
 
+def ramps(onsets):
+    """onsets int64 [B, S] -> [B, S, 160]: the share of a block's own filters in each sample."""
+    n = torch.arange(1, BLOCK + 1, device=onsets.device)
+    struck = ((n - onsets[..., None]) / ATTACK).clamp(0, 1)
+    return torch.where(onsets[..., None] < BLOCK, struck, n / BLOCK)
+
+
 class Vocoder(nn.Module):
     def __init__(self, width=192, blocks=5):
         super().__init__()
@@ -70,23 +78,26 @@ class Vocoder(nn.Module):
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
         return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS))
 
-    def gains(self, log_mel, log_levels):
-        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats -> log gains of tone and noise [B, S, 2, 128]"""
+    def gains(self, log_mel, log_levels, onsets):
+        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S] -> log gains of tone and noise [B, S, 2, 128]"""
         correction = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8).flatten(1, 2)
-        # A fall is spread over the frame, a rise is not: its tones begin when the key is pressed.
+        # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
-        at_block_end = torch.stack([torch.maximum((before + log_mel) / 2, log_mel), log_mel], 2).flatten(1, 2)
+        halfway = (before + log_mel) / 2
+        first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
+        held = torch.where(second, torch.minimum(halfway, before), halfway)
+        at_block_end = torch.stack([torch.where(first, torch.maximum(halfway, log_mel), held), log_mel], 2).flatten(1, 2)
         base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
         return (base + correction).clamp(GAIN_MIN, GAIN_MAX)
 
-    def forward(self, log_mel, log_levels, tones, noise):
-        """log_mel [B, T, 128], log_levels [B, 2T, 128], tones and noise [B, 320 T] -> audio [B, 320 T]"""
-        logs = self.gains(log_mel, log_levels) @ self.filters
+    def forward(self, log_mel, log_levels, onsets, tones, noise):
+        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], tones and noise [B, 320 T] -> audio [B, 320 T]"""
+        logs = self.gains(log_mel, log_levels, onsets) @ self.filters
         magnitude, phase = logs[..., :BINS], logs[..., BINS:]
         filters = torch.polar(magnitude.exp(), phase)  # [B, S, 2, 513]
         before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
         source = torch.stack([tones, noise], 1).unflatten(-1, (-1, BLOCK)).transpose(1, 2)  # [B, S, 2, 160]
-        ramp = torch.arange(1, BLOCK + 1, device=source.device) / BLOCK
+        ramp = ramps(onsets)[:, :, None]
         whole, rising = torch.fft.rfft(source, FFT), torch.fft.rfft(source * ramp, FFT)
         pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), FFT)  # [B, S, 1024]
         blocks = pieces.shape[1]
