@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 GOLDEN ?= tests/golden
 MINUTES ?= 120
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 60
 CLIPS ?= 16
 VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv

@@ -111,6 +111,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Make a model bundle out of the weights of a training run (models/training).
     Pack(PackArgs),
+    /// Install a published checkpoint (small_with_context.zip, base_with_context.zip) as a model.
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
 }
 
 const RENDER_HELP: &str = "\
@@ -123,6 +126,15 @@ Examples:
 
 Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used,
 4 a model cannot be used, 5 an output cannot be written, 130 interrupted (nothing half-written stays).";
+
+const IMPORT_HELP: &str = "\
+Examples:
+  timbred import small_with_context.zip              installs it as `small_with_context`
+  timbred import small_with_context.zip --name paper
+  timbred import unpacked/small_with_context --out models/paper
+
+The file is the public T5X checkpoint of Multi-instrument Music Synthesis with Spectrogram Diffusion, as downloaded or unpacked.
+Nothing else is needed. Then: timbred render song.mid --model small_with_context";
 
 /// Which model, and how it is sampled. Shared by every command that makes sound.
 #[derive(Debug, Clone, Args)]
@@ -288,6 +300,22 @@ pub struct PackArgs {
     #[arg(short, long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// Keep the weights as they are instead of int8 per channel.
+    #[arg(long)]
+    pub f32: bool,
+}
+
+/// `timbred import`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The checkpoint: a .zip, or its unpacked folder.
+    pub checkpoint: PathBuf,
+    /// Name of the model, as in `--model NAME` [default: the file's own].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Folder of the model [default: NAME in the user's folder of models].
+    #[arg(short, long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Keep the weights as they are instead of int8 per channel: four times as large.
     #[arg(long)]
     pub f32: bool,
 }

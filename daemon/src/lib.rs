@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod error;
+pub mod import;
 pub mod inspect;
 pub mod interrupt;
 pub mod live;

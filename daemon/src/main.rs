@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use timbred::cli::{Cli, Command};
 use timbred::error::Error;
-use timbred::{bench, demo, inspect, live, pack, render};
+use timbred::{bench, demo, import, inspect, live, pack, render};
 
 /// Keeps freed pages, which tract's many short-lived tensors need: packing keys takes a quarter of the time.
 #[global_allocator]
@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Pack(args) => pack::run(args),
+        Command::Import(args) => import::run(args),
     })
 }
 

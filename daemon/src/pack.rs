@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use timbre_models::bundle::{self, Manifest, Weights};
+use timbre_models::bundle::{self, Manifest, VocoderWeights, Weights};
 use timbre_models::graph::{Params, WeightFormat};
 
 use crate::cli::PackArgs;
@@ -21,7 +21,7 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
     let weights = Weights {
         denoiser: read("denoiser.npz")?,
         prior: manifest.prior.map(|_| read("prior.npz")).transpose()?,
-        vocoder: read("vocoder.npz")?,
+        vocoder: VocoderWeights::Own(read("vocoder.npz")?),
     };
     let format = if args.f32 { WeightFormat::F32 } else { WeightFormat::Int8PerChannel };
     let name = manifest.name.clone();

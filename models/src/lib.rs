@@ -6,6 +6,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod bundle;
+#[cfg(feature = "engine")]
+pub mod checkpoint;
 pub mod denoise;
 #[cfg(feature = "engine")]
 mod engine;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use timbre_models::bundle::manifest::{FORMAT, LiveMode, MelSettings, Mode, Sampling};
-use timbre_models::bundle::{self, Manifest, Weights};
+use timbre_models::bundle::{self, Manifest, VocoderWeights, Weights};
 use timbre_models::denoise::noise::{NoiseSource, SeededNoise};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
@@ -24,7 +24,7 @@ pub fn tiny_bundle(dir: &Path) {
     let weights = Weights {
         denoiser: random(manifest.network.parameters(), 1.0),
         prior: manifest.prior.map(|p| random(p.parameters(), 1.0)),
-        vocoder: random(manifest.vocoder.parameters(), 0.1),
+        vocoder: VocoderWeights::Own(random(manifest.vocoder.parameters(), 0.1)),
     };
     bundle::write(dir, manifest, &weights, WeightFormat::F32).expect("the tiny model is written");
 }

@@ -161,8 +161,11 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// The bytes of a file whose checksum is the manifest's.
-    fn verified(&self, role: &str) -> Result<Vec<u8>, BundleError> {
+    /// The bytes of the file of a role, whose checksum is the manifest's.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file, what was found and what to do.
+    pub fn verified(&self, role: &str) -> Result<Vec<u8>, BundleError> {
         let Some(entry) = self.manifest.files.get(role) else {
             return Err(BundleError::Unfit {
                 path: self.location(),

@@ -36,13 +36,26 @@ pub struct Weights {
     /// The note prior's, where the manifest has one.
     pub prior: Option<Params>,
     /// The vocoder's.
-    pub vocoder: Params,
+    pub vocoder: VocoderWeights,
+}
+
+/// Where a model's vocoder comes from.
+#[derive(Debug, Clone)]
+pub enum VocoderWeights {
+    /// Weights of its own.
+    Own(Params),
+    /// The graph of another model's, as ONNX bytes: every vocoder hears the same mel.
+    Graph(Vec<u8>),
 }
 
 impl Weights {
-    /// How many parameters all networks have together.
+    /// How many parameters all networks have together, a borrowed vocoder apart.
     pub fn count(&self) -> usize {
-        self.denoiser.count() + self.vocoder.count() + self.prior.as_ref().map_or(0, Params::count)
+        let vocoder = match &self.vocoder {
+            VocoderWeights::Own(params) => params.count(),
+            VocoderWeights::Graph(_) => 0,
+        };
+        self.denoiser.count() + vocoder + self.prior.as_ref().map_or(0, Params::count)
     }
 }
 
@@ -67,8 +80,15 @@ pub fn write(
     if let (Some(config), Some(params)) = (&manifest.prior, &weights.prior) {
         graphs.push(("prior", build_prior(config, params, format)?.encode_to_vec()));
     }
-    let model = build_vocoder(&manifest.vocoder, &weights.vocoder, format)?;
-    graphs.push(("vocoder", model.encode_to_vec()));
+    graphs.push((
+        "vocoder",
+        match &weights.vocoder {
+            VocoderWeights::Own(params) => {
+                build_vocoder(&manifest.vocoder, params, format)?.encode_to_vec()
+            }
+            VocoderWeights::Graph(bytes) => bytes.clone(),
+        },
+    ));
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| WriteError::Io { path, source }
