@@ -7,11 +7,12 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, bounded};
 use rosc::OscType::Int;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
+use timbre_control::action::Action;
 use timbre_control::osc::{ERROR, PING, message};
 use timbre_control::packet::{LARGEST, decode, encode};
 use timbre_control::settings::Settings;
 
-use super::{Command, ControlHandles, OscServer, spawn};
+use super::{Command, ControlHandles, OscServer, Outcome, spawn};
 use crate::live::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
 
 /// Longer than any answer takes.
@@ -46,6 +47,20 @@ pub fn daemon() -> Daemon {
 impl Daemon {
     pub fn settings(&self) -> Arc<Settings> {
         self.handles.settings.load_full()
+    }
+
+    /// Answers the next commands as a supervisor does, a little later; what they were.
+    pub fn supervise(&self, outcomes: Vec<Outcome>) -> std::thread::JoinHandle<Vec<Action>> {
+        let commands = self.commands.clone();
+        std::thread::spawn(move || {
+            let answer = |outcome| {
+                let Command { action, asker, .. } = commands.recv_timeout(LONG).unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+                asker.answer(outcome);
+                action
+            };
+            outcomes.into_iter().map(answer).collect()
+        })
     }
 
     pub fn played(&self) -> Vec<[u8; 3]> {

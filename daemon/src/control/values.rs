@@ -92,7 +92,6 @@ impl Values {
     /// The answer to `/status`.
     pub fn status(&self, settings: &Settings, osc: OscStatus) -> Status {
         let t = &self.telemetry;
-        let programs = (0..CHANNELS).map(|channel| self.program(channel)).collect();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.model.clone(),
@@ -107,10 +106,15 @@ impl Values {
             frames_played: t.frames_played.load(Relaxed),
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
-            programs,
+            programs: self.programs().to_vec(),
             settings: settings.clone(),
             osc,
         }
+    }
+
+    /// The program of each channel.
+    pub fn programs(&self) -> [u8; CHANNELS] {
+        std::array::from_fn(|channel| self.program(channel))
     }
 
     fn program(&self, channel: usize) -> u8 {
@@ -160,7 +164,7 @@ mod tests {
                 Kind::Number => matches!(value, Value::Number(_) | Value::Model),
                 Kind::Whole => matches!(value, Value::Whole(_)),
                 Kind::Bool => matches!(value, Value::Bool(_)),
-                Kind::Text => matches!(value, Value::Text(_)),
+                Kind::Text => matches!(value, Value::Text(_) | Value::Model),
                 Kind::Pair => matches!(value, Value::Pair(..)),
             };
             assert!(fits, "{} {value:?}", id.address());

@@ -300,7 +300,35 @@ fn live_options(bundle: &Bundle, settings: &Settings) -> Result<StreamOptions, E
     if engine.steps > 0 {
         options.steps = engine.steps as usize;
     }
+    // The table offers no name that the model crate does not know; a test holds that.
+    let sampler = engine.sampler.as_ref().and_then(|name| name.parse().ok());
+    options.sampler = sampler.unwrap_or(options.sampler);
     options.guidance = engine.guidance.unwrap_or(options.guidance);
     options.seed = engine.seed;
     Ok(options)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use timbre_control::parameters::SAMPLER;
+    use timbre_models::denoise::sampler::SamplerKind;
+
+    use super::*;
+
+    #[test]
+    fn every_sampler_of_the_table_is_one_of_the_models() {
+        let bundle = Bundle::bundled().unwrap();
+        let of_the_model = live_options(&bundle, &Settings::default()).unwrap();
+        assert_eq!(Some(of_the_model), StreamOptions::live(&bundle));
+        let mut seen: Vec<SamplerKind> = vec![];
+        for name in SAMPLER.choices {
+            let mut settings = Settings::default();
+            settings.engine.sampler = Some((*name).to_owned());
+            let sampler = live_options(&bundle, &settings).unwrap().sampler;
+            assert_eq!(sampler.to_string(), *name);
+            assert!(!seen.contains(&sampler));
+            seen.push(sampler);
+        }
+    }
 }

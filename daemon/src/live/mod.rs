@@ -1,7 +1,9 @@
 //! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
 
 pub mod callback;
+mod choose;
 pub mod clock;
+mod devices;
 pub mod inference;
 pub mod midi;
 pub mod output;
