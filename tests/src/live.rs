@@ -137,12 +137,12 @@ pub fn control(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
 /// Waits until something is so.
 ///
 /// # Panics
-/// When it is not within 5 s.
+/// When it is not within 20 s.
 #[track_caller]
 pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let patience = Instant::now();
     while !is_there() {
-        assert!(patience.elapsed() < Duration::from_secs(5), "{what} does not come");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(patience.elapsed() < Duration::from_secs(20), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -160,10 +160,10 @@ fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
         status["notes"].as_u64().unwrap()
     };
     let ports = || control(&daemon, &["ports"]).1;
-    // Keys that stay down, one every 3 s.
+    // Keys that stay down, one every 2 s.
     let mut player = server
         .probe()
-        .args(["timbred:midi_in", &output, "4", "3000"])
+        .args(["timbred:midi_in", &output, "12", "2000"])
         .arg(folder.path().join("heard.wav"))
         .arg("hold")
         .stdout(std::process::Stdio::null())

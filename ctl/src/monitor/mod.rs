@@ -67,16 +67,17 @@ fn watch(
     let (mut ask, mut renew) = (Instant::now(), Instant::now());
     loop {
         terminal.draw(|frame| view::draw(frame, seen, Instant::now())).map_err(failed)?;
-        while event::poll(TURN).map_err(failed)? {
-            let Event::Key(pressed) = event::read().map_err(failed)? else { break };
+        let mut patience = TURN;
+        while event::poll(patience).map_err(failed)? {
+            patience = Duration::ZERO;
+            let Event::Key(pressed) = event::read().map_err(failed)? else { continue };
             match key(pressed) {
                 Some(Key::Quit) => return Ok(()),
                 Some(key) => said(client.send(command(key, seen)))?,
                 None => {}
             }
-            // What was set is seen at once, and the next arrow starts from there.
+            // What was set is seen at once.
             ask = Instant::now();
-            break;
         }
         let now = Instant::now();
         if now >= renew {
@@ -113,7 +114,9 @@ fn said(result: Result<(), ClientError>) -> Result<(), Error> {
 /// The message that does what a key means.
 fn command(key: Key, seen: &mut Seen) -> rosc::OscMessage {
     match key {
-        Key::Louder(db) => message("/master/gain", vec![OscType::Float(seen.louder(db) as f32)]),
+        Key::Louder(db) => {
+            message("/master/gain", vec![OscType::Float(seen.louder(db, Instant::now()) as f32)])
+        }
         Key::Mute => {
             message("/master/mute", vec![OscType::Bool(!seen.status.settings.master.mute)])
         }

@@ -16,6 +16,9 @@ const SILENT: Duration = Duration::from_millis(1500);
 /// How long the highest peak stays shown.
 const HOLD: Duration = Duration::from_secs(2);
 
+/// How long a gain that was set here counts more than what the daemon says: its answers may be older.
+const OWN: Duration = Duration::from_millis(500);
+
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -38,6 +41,8 @@ pub struct Seen {
     pub held_dbfs: f64,
     held_at: Option<Instant>,
     heard_at: Option<Instant>,
+    /// The master gain that was set here, and when.
+    own_gain: Option<(f64, Instant)>,
     log: VecDeque<Line>,
 }
 
@@ -50,6 +55,7 @@ impl Seen {
             held_dbfs: f64::NEG_INFINITY,
             held_at: None,
             heard_at: None,
+            own_gain: None,
             log: VecDeque::new(),
         }
     }
@@ -98,6 +104,10 @@ impl Seen {
             }
         }
         self.status = status;
+        self.own_gain = self.own_gain.filter(|(_, at)| now.duration_since(*at) < OWN);
+        if let Some((gain, _)) = self.own_gain {
+            self.status.settings.master.gain = gain;
+        }
     }
 
     /// A line about a value: it takes the place of the last line, if that is about the same.
@@ -135,12 +145,13 @@ impl Seen {
     }
 
     /// The master gain after it was made louder, dB; it is shown before the daemon has said so.
-    pub fn louder(&mut self, db: f64) -> f64 {
+    pub fn louder(&mut self, db: f64, now: Instant) -> f64 {
         let wanted = self.status.settings.master.gain + db;
         let range = find("/master/gain").map(|id| (id.parameter.min, id.parameter.max));
         let (min, max) = range.unwrap_or((wanted, wanted));
         let gain = wanted.clamp(min, max);
         self.status.settings.master.gain = gain;
+        self.own_gain = Some((gain, now));
         self.changed("/master/gain", &gain.to_string());
         gain
     }
@@ -215,11 +226,16 @@ mod tests {
     }
 
     #[test]
-    fn the_gain_stays_in_its_range() {
+    fn the_gain_stays_in_its_range_and_old_news_of_it_do_not_count() {
         let mut seen = Seen::new("here");
+        let now = Instant::now();
         seen.status.settings.master.gain = 11.5;
-        assert_eq!(seen.louder(1.0), 12.0);
-        assert_eq!(seen.louder(-100.0), -60.0);
+        assert_eq!(seen.louder(1.0, now), 12.0);
+        assert_eq!(seen.louder(-100.0, now), -60.0);
         assert_eq!(lines(&seen), [("/master/gain -60", false)]);
+        status(&mut seen, now, |s| s.settings.master.gain = 11.5);
+        assert_eq!(seen.louder(1.0, now), -59.0);
+        status(&mut seen, now + OWN, |s| s.settings.master.gain = -3.0);
+        assert_eq!(seen.status.settings.master.gain, -3.0);
     }
 }

@@ -30,6 +30,7 @@ pub fn choose<'a>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -40,9 +41,9 @@ mod tests {
         assert_eq!(place("Nord"), Ok(1));
         assert_eq!(place("stage"), Ok(0));
         assert_eq!(place("KEY"), Ok(2));
-        let several = place("nord").expect_err("two");
+        let several = place("nord").unwrap_err();
         assert!(several.contains("Nord Stage 3, Nord;"), "{several}");
-        let none = place("Korg").expect_err("none");
+        let none = place("Korg").unwrap_err();
         assert_eq!(none, "there is no port \"Korg\"; there are: Nord Stage 3, Nord, Keystation 49");
         assert!(place("").is_err());
         assert!(choose("port", [].into_iter(), "x").is_err_and(|e| e.ends_with("none")));

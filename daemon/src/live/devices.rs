@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn without_a_sound_service_there_is_the_clock() {
         let clock = Choice { backend: NULL.to_owned(), device: String::new() };
-        assert_eq!(list(NULL), [clock.clone()]);
+        assert_eq!(list(NULL), std::slice::from_ref(&clock));
         assert_eq!(list("auto").last(), Some(&clock));
         assert_eq!(clock.label(), "null");
         let usb = Choice { backend: "ALSA".to_owned(), device: "USB Audio".to_owned() };
