@@ -24,6 +24,8 @@ pub enum Action {
     ListDevices,
     Device,
     UseDevice(String),
+    /// By its address in the table of parameters.
+    UseModel(String),
 }
 
 /// What an action is asked with.
@@ -154,7 +156,8 @@ mod tests {
     fn every_action_is_asked_for_in_its_way_only() {
         let name = OscType::String("x y".to_owned());
         for row in &ACTIONS {
-            let (bare, named) = (ask(row.address, &[]), ask(row.address, &[name.clone()]));
+            let (bare, named) =
+                (ask(row.address, &[]), ask(row.address, std::slice::from_ref(&name)));
             let (takes_none, takes_name) = match &row.takes {
                 Takes::Nothing(_) | Takes::Button(_) => (true, false),
                 Takes::Name(_) => (false, true),

@@ -26,6 +26,7 @@ fn every_parameter_can_be_asked_for_and_what_can_be_set_is_set() {
         assert_eq!(ask(&address, vec![]), Ok(vec![Request::Get(id)]));
         let value = match id.parameter.key {
             Key::Instrument => text("flute"),
+            Key::Model => text("live"),
             Key::Sampler => text("ddim"),
             _ => Int(1),
         };

@@ -39,6 +39,8 @@ pub enum Access {
     Restart,
     /// Set while playing by a MIDI message; not part of the settings, as MIDI changes it too.
     Midi,
+    /// Set while playing, which takes its time and is answered when it is done; not part of the settings.
+    Command,
     /// Can be asked for and not set.
     Read,
 }

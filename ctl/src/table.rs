@@ -131,14 +131,14 @@ pub const PARAMETERS: [Parameter; 23] = [
         "Loudness of everything in dB",
     ),
     switch(Key::MasterMute, ["/master/mute", "mute", "false"], "Whether everything is silent"),
-    read(
-        Key::Model,
-        Kind::Text,
-        ["/engine/model", "model", ""],
-        "",
-        (0.0, 0.0),
-        "Name of the model that plays",
-    ),
+    Parameter {
+        access: Access::Command,
+        ..text(
+            Key::Model,
+            ["/engine/model", "model", ""],
+            "The model that plays: the name of an installed one, or a folder; another is loaded while this one plays on",
+        )
+    },
     Parameter { min: 0.0, ..STEPS },
     GUIDANCE,
     SAMPLER,

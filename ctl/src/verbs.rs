@@ -20,8 +20,8 @@ use crate::cli::{Cli, Global, Preset, Verb};
 use crate::monitor;
 use crate::names::{address, set};
 
-/// How long the daemon may take to open a device or to write a file.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the daemon may take to load a model, to open a device or to write a file.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,8 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         }
         Verb::Set { name, value } => {
             let message = set(name, value).map_err(Error::Usage)?;
-            send(global, message)
+            // Another model takes its time.
+            patiently(global, message).map(|_| ())
         }
         Verb::Program { channel, instrument } => program(global, *channel, instrument),
         Verb::Instruments => instruments(global),
@@ -118,7 +119,7 @@ fn send(global: &Global, message: OscMessage) -> Result<(), Error> {
     Ok(())
 }
 
-/// The answers to something that takes its time: devices are opened, files written.
+/// The answers to something that may take its time.
 fn patiently(global: &Global, message: OscMessage) -> Result<Vec<OscMessage>, Error> {
     // Whether there is a daemon is known as soon as ever.
     client(global)?.ask(Vec::new())?;
@@ -328,7 +329,7 @@ fn parameters(global: &Global) -> Result<(), Error> {
         let wanted = match p.access {
             Access::Read => "can only be asked for".to_owned(),
             Access::Restart => format!("{}, from the next start on", p.wanted()),
-            Access::Live | Access::Midi => p.wanted(),
+            Access::Live | Access::Midi | Access::Command => p.wanted(),
         };
         line(&format!("{:24} {}\n{:24} {}", p.address, wanted, "", p.help))?;
     }

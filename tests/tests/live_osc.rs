@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use timbred_tests::bundle::tiny_bundle;
 use timbred_tests::live::{Daemon, control, wait_for};
 use timbred_tests::program::timbred;
 
@@ -145,11 +146,38 @@ fn devices_and_ports_are_listed_and_a_wrong_device_leaves_the_old_one_playing() 
 }
 
 #[test]
+fn another_model_plays_without_a_new_start() {
+    let daemon = daemon();
+    let tiny = daemon.home().join("tiny");
+    tiny_bundle(&tiny);
+    let status = || -> serde_json::Value {
+        serde_json::from_str(&well(&daemon, &["--json", "status"])).unwrap()
+    };
+    refused(&daemon, &["set", "model", "no such model"], &["no such model", "live"]);
+    assert_eq!(well(&daemon, &["get", "model"]), "live");
+    well(&daemon, &["program", "1", "Violin"]);
+    send(&daemon, &["/ch/1/note", "ii", "60", "100"]);
+    wait_for("the note", || status()["notes"] == 1);
+    well(&daemon, &["set", "model", tiny.to_str().unwrap()]);
+    assert_eq!(well(&daemon, &["get", "model"]), "tiny");
+    wait_for("the release", || status()["notes"] == 0);
+    send(&daemon, &["/ch/1/note", "ii", "62", "100"]);
+    wait_for("a note of the new model", || status()["notes"] == 1);
+    wait_for("its sound", || status()["peak_dbfs"].as_f64().unwrap() > -100.0);
+    assert_eq!(well(&daemon, &["get", "/ch/1/program"]), "40");
+    // A model that is broken leaves the one that plays.
+    std::fs::write(tiny.join("step.onnx"), "broken").unwrap();
+    refused(&daemon, &["set", "model", tiny.to_str().unwrap()], &["step.onnx"]);
+    well(&daemon, &["set", "model", "live"]);
+    assert_eq!(well(&daemon, &["get", "model"]), "live");
+}
+
+#[test]
 fn a_broken_configuration_is_told_to_who_asks_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     std::fs::write(&file, "[engine]\nsampler = \"dpm++2m\"\n").unwrap();
-    let daemon = Daemon::start(|command| {
+    let mut daemon = Daemon::start(|command| {
         command.args(["--audio", "null", "--config"]).arg(&file);
     });
     assert_eq!(well(&daemon, &["get", "sampler"]), "dpm++2m");
@@ -159,6 +187,16 @@ fn a_broken_configuration_is_told_to_who_asks_for_it() {
     std::fs::write(&file, "[engine]\nsampler = \"ddpm\"\n").unwrap();
     well(&daemon, &["reload"]);
     assert_eq!(well(&daemon, &["get", "sampler"]), "ddpm");
+    // Also who asks for what ends the server that answers is told.
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::write(&file, format!("[osc]\ntargets = [\"{free}\"]\n")).unwrap();
+    let before = daemon.osc();
+    well(&daemon, &["reload"]);
+    wait_for("another server", || {
+        daemon.heard("STATUS=");
+        daemon.osc() != before
+    });
+    assert_eq!(well(&daemon, &["get", "sampler"]), "model");
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub struct ControlHandles {
     pub midi: MidiSender,
     /// What the threads say about themselves.
     pub telemetry: Arc<Telemetry>,
+    /// Name of the model that plays; the other end is the loader.
+    pub model: Arc<ArcSwap<String>>,
     /// The other end is the supervisor; when it is full the sender of the request is told.
     pub commands: Sender<Command>,
 }

@@ -80,11 +80,10 @@ pub fn spawn(
     socket: UdpSocket,
     fixed_targets: Vec<SocketAddr>,
     handles: ControlHandles,
-    model: String,
 ) -> io::Result<OscServer> {
     let address = socket.local_addr()?;
     socket.set_read_timeout(Some(IDLE))?;
-    let values = Values::new(model, handles.telemetry.clone());
+    let values = Values::new(handles.model.clone(), handles.telemetry.clone());
     let mut subscribers = Subscribers::new(&values.ids);
     let current = values.all(&handles.settings.load());
     for target in fixed_targets {
@@ -149,6 +148,8 @@ impl Server {
             self.pass_on_replies();
             self.publish(now);
         }
+        // Who asked for what ends this server hears of it.
+        self.pass_on_replies();
     }
 
     fn timeout(&self) -> Duration {
@@ -233,6 +234,11 @@ impl Server {
                     if let Some(program) = program(*id, value) {
                         self.values.program_sent(id.channel, program, Instant::now());
                         self.play([0xc0 | (id.channel & 15) as u8, program, 0]);
+                    } else if let (Key::Model, Value::Text(name)) = (id.parameter.key, value) {
+                        let action = Action::UseModel(name.clone());
+                        self.command(id.parameter.address, &action, from);
+                        // They hear of it when it plays.
+                        continue;
                     } else if let Err(e) = settings.set_value(*id, value) {
                         self.refuse(from, &id.address(), &e);
                         continue;

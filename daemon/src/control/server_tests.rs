@@ -253,6 +253,24 @@ fn commands_go_to_the_supervisor_and_its_answers_back() {
 }
 
 #[test]
+fn another_model_is_a_command_and_its_name_is_told_when_it_plays() {
+    let daemon = daemon();
+    let (mut peer, mut other) = (Peer::new(&daemon), Peer::new(&daemon));
+    let text = |text: &str| OscType::String(text.to_owned());
+    other.ask(SUBSCRIBE, vec![text("/engine/model")]);
+    let refused = ControlError::new(Code::Failed, "no such model");
+    let supervisor = daemon.supervise(vec![Err(refused), Ok(vec![])]);
+    assert_eq!(peer.code("/engine/model", vec![text("x")]), Code::Failed.number());
+    assert_eq!(peer.one("/engine/model"), text("live"));
+    assert_eq!(peer.ask("/engine/model", vec![text("small")]), []);
+    daemon.handles.model.store(Arc::new("small".to_owned()));
+    assert_eq!(other.receive(LONG).unwrap().args, [text("small")]);
+    let wanted = ["x", "small"].map(|name| Action::UseModel(name.to_owned()));
+    assert_eq!(supervisor.join().unwrap(), wanted);
+    assert_eq!(peer.code("/engine/model", vec![Int(1)]), Code::WrongArguments.number());
+}
+
+#[test]
 fn a_supervisor_that_is_busy_is_no_reason_to_wait() {
     let daemon = daemon();
     let peer = Peer::new(&daemon);

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, bounded};
 use rosc::OscType::Int;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
@@ -34,9 +35,10 @@ pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
         midi: sender,
         telemetry: Arc::new(Telemetry::default()),
         commands,
+        model: Arc::new(ArcSwap::from_pointee("live".to_owned())),
     };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let server = spawn(socket, fixed, handles.clone(), "live".to_owned()).unwrap();
+    let server = spawn(socket, fixed, handles.clone()).unwrap();
     Daemon { server, handles, midi, commands: receiver }
 }
 

@@ -20,6 +20,7 @@ use timbre_control::settings::Settings;
 
 use super::devices::Choice;
 use super::inference::{Inference, Sink};
+use super::loading::Loader;
 use super::midi::jack_port::JackPort;
 use super::midi::ports::Ports;
 use super::output::Output;
@@ -28,7 +29,7 @@ use super::startup::{initial, remembered, send_programs};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer};
 use crate::error::Error;
-use crate::models;
+use crate::models::find;
 use crate::service::{self, Notifier, Watchdog};
 use crate::state::{self, State};
 use parts::Retry;
@@ -51,7 +52,8 @@ struct Daemon {
     midi: MidiSender,
     sinks: Sender<Sink>,
     commands: (Sender<Command>, Receiver<Command>),
-    model: String,
+    model: Arc<ArcSwap<String>>,
+    loader: Loader,
     output: Option<Output>,
     /// Another device than the configured one, chosen by somebody.
     chosen: Option<Choice>,
@@ -60,6 +62,9 @@ struct Daemon {
     jack: Option<JackPort>,
     jack_retry: Retry,
     osc: Option<OscServer>,
+    osc_retry: Retry,
+    /// Whether the OSC server is to start anew, after what it asked for is answered.
+    is_osc_old: bool,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
     /// What the state file holds, and since when something else is set.
@@ -79,7 +84,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let notifier = Notifier::of_process();
     notifier.status("loading the model");
     notifier.extend_timeout(LOADING);
-    let bundle = models::find(Some(&loaded.config.engine.model))?;
+    let bundle = find(Some(&loaded.config.engine.model))?;
     let remembered = remembered(&loaded.config);
     let settings = Arc::new(ArcSwap::from_pointee(initial(&loaded.config, remembered.as_ref())));
     let telemetry = Arc::new(Telemetry::default());
@@ -89,11 +94,13 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     }
     let (sinks, new_sinks) = bounded(4);
     let stop = Arc::new(AtomicBool::new(false));
-    let model = bundle.manifest().name.clone();
+    let model = Arc::new(ArcSwap::from_pointee(bundle.manifest().name.clone()));
+    let (loader, models) = Loader::new(settings.clone(), model.clone());
     let lead = loaded.config.audio.lead_ms.map(|ms| Duration::from_secs_f64(ms / 1000.0));
     let inference = Inference {
         bundle,
         midi: receiver,
+        models,
         sinks: new_sinks,
         settings: settings.clone(),
         telemetry: telemetry.clone(),
@@ -113,6 +120,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         sinks,
         commands: bounded(COMMANDS),
         model,
+        loader,
         output: None,
         chosen: None,
         output_retry: Retry::new(),
@@ -120,6 +128,8 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         jack: None,
         jack_retry: Retry::new(),
         osc: None,
+        osc_retry: Retry::new(),
+        is_osc_old: false,
         attempts: Arc::default(),
         saved: remembered,
         changed: None,
@@ -165,6 +175,9 @@ impl Daemon {
             if inference.is_finished() {
                 return Ok(()); // its own error is told by whoever joins it
             }
+            if self.renew_osc() {
+                notifier.status(&self.describe());
+            }
             self.look_after_devices();
             self.notice_changes();
             if !is_ready && self.telemetry.latency_us.load(Ordering::Relaxed) > 0 {
@@ -187,7 +200,8 @@ impl Daemon {
         let latency_ms = self.telemetry.latency_us.load(Ordering::Relaxed) as f64 / 1000.0;
         let output = self.output.as_ref().map_or("no sound device", |o| o.name.as_str());
         let osc = self.osc.as_ref().map(|o| o.address().to_string()).unwrap_or_default();
-        format!("model {}, {output}, key to sound {latency_ms:.0} ms, OSC {osc}", self.model)
+        let model = self.model.load();
+        format!("model {model}, {output}, key to sound {latency_ms:.0} ms, OSC {osc}")
     }
 
     /// Writes the state a while after the last change.

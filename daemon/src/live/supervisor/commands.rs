@@ -42,6 +42,8 @@ impl Daemon {
             Action::DisconnectPort(name) => self.listen(&name, false).map(nothing).map_err(failed),
             Action::ListDevices => self.list_devices(),
             Action::Device => Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect()),
+            // Answered when it plays, which is not for us to wait for.
+            Action::UseModel(name) => return self.loader.load(name, Some(command.asker)),
             Action::UseDevice(name) => self.use_device(&name).map_err(failed),
         };
         command.asker.answer(outcome);

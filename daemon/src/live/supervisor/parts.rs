@@ -120,12 +120,24 @@ impl Daemon {
             midi: self.midi.clone(),
             telemetry: self.telemetry.clone(),
             commands: self.commands.0.clone(),
+            model: self.model.clone(),
         };
-        let server = control::spawn(socket, targets, handles, self.model.clone())
+        let server = control::spawn(socket, targets, handles)
             .map_err(|e| Error::Audio(format!("OSC: {e}")))?;
         tracing::info!("OSC: {}", server.address());
         self.osc = Some(server);
+        self.osc_retry = Retry::new();
         Ok(())
+    }
+
+    /// Starts the OSC server anew where the configuration wants another; whether it did.
+    pub(super) fn renew_osc(&mut self) -> bool {
+        let is_old = std::mem::take(&mut self.is_osc_old);
+        if is_old {
+            (self.osc, self.osc_retry) = (None, Retry::new());
+            self.look_after_osc();
+        }
+        is_old
     }
 
     /// Gets back what is gone.
@@ -151,11 +163,19 @@ impl Daemon {
         {
             tracing::debug!("JACK MIDI: {e}");
         }
+        self.look_after_osc();
+    }
+
+    fn look_after_osc(&mut self) {
         if self.osc.as_ref().is_some_and(OscServer::is_dead) {
             tracing::error!("the OSC thread ended; starting it again");
-            if let Err(e) = self.open_osc() {
-                tracing::error!("{e}");
-            }
+            self.osc = None;
+        }
+        if self.osc.is_none()
+            && self.osc_retry.is_due()
+            && let Err(e) = self.open_osc()
+        {
+            tracing::error!("{e}");
         }
     }
 }

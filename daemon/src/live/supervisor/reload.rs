@@ -44,6 +44,9 @@ impl Daemon {
         }
         self.settings.store(Arc::new(settings));
         self.loaded = loaded;
+        if parts.contains(&Part::Engine) {
+            self.loader.load(self.loaded.config.engine.model.clone(), None);
+        }
         let rules = diff.touches("midi.rules");
         let mut results = vec![];
         if parts.contains(&Part::Audio) {
@@ -55,9 +58,7 @@ impl Daemon {
             (self.ports, self.jack) = (None, None);
             results.push(self.open_midi());
         }
-        if parts.contains(&Part::Osc) {
-            results.push(self.open_osc());
-        }
+        self.is_osc_old |= parts.contains(&Part::Osc);
         results.into_iter().filter_map(Result::err).collect()
     }
 }
