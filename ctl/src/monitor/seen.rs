@@ -26,8 +26,8 @@ pub struct Line {
     pub text: String,
     /// Whether it is wrong.
     pub is_error: bool,
-    /// Where the value is; the next of the same address takes its place.
-    address: Option<String>,
+    /// What it is about, such as an address; the next about the same takes its place.
+    about: Option<String>,
 }
 
 /// All that is known.
@@ -99,8 +99,8 @@ impl Seen {
                 ("misses", status.misses, before.misses),
                 ("overflows of the MIDI queue", status.overflows, before.overflows),
             ];
-            for (what, now, before) in grown.into_iter().filter(|(_, now, before)| now > before) {
-                self.wrong(format!("{} {what} more, {now} in all", now - before));
+            for (what, now, _) in grown.into_iter().filter(|(_, now, before)| now > before) {
+                self.replace(what, format!("{now} {what} in all"), true);
             }
         }
         self.status = status;
@@ -110,23 +110,25 @@ impl Seen {
         }
     }
 
-    /// A line about a value: it takes the place of the last line, if that is about the same.
     fn changed(&mut self, address: &str, value: &str) {
-        if self.log.front().is_some_and(|line| line.address.as_deref() == Some(address)) {
+        self.replace(address, format!("{address} {value}"), false);
+    }
+
+    /// A line that takes the place of the last one, if that is about the same.
+    fn replace(&mut self, about: &str, text: String, is_error: bool) {
+        if self.log.front().is_some_and(|line| line.about.as_deref() == Some(about)) {
             self.log.pop_front();
         }
-        let address = Some(address.to_owned());
-        let text = format!("{} {value}", address.as_deref().unwrap_or_default());
-        self.push(Line { text, is_error: false, address });
+        self.push(Line { text, is_error, about: Some(about.to_owned()) });
     }
 
     /// A line about what somebody did here.
     pub fn note(&mut self, text: &str) {
-        self.push(Line { text: text.to_owned(), is_error: false, address: None });
+        self.push(Line { text: text.to_owned(), is_error: false, about: None });
     }
 
     fn wrong(&mut self, text: String) {
-        self.push(Line { text, is_error: true, address: None });
+        self.push(Line { text, is_error: true, about: None });
     }
 
     fn push(&mut self, line: Line) {
@@ -203,7 +205,9 @@ mod tests {
         status(&mut seen, now, |s| s.underruns = 7);
         assert_eq!(lines(&seen), []);
         status(&mut seen, now, |s| (s.underruns, s.misses) = (9, 0));
-        assert_eq!(lines(&seen), [("2 underruns more, 9 in all", true)]);
+        assert_eq!(lines(&seen), [("9 underruns in all", true)]);
+        status(&mut seen, now, |s| s.underruns = 12);
+        assert_eq!(lines(&seen), [("12 underruns in all", true)]);
         // A daemon that was started again counts from 0.
         status(&mut seen, now, |_| {});
         assert_eq!(seen.log().count(), 1);
