@@ -43,6 +43,13 @@ Examples:
   timbrectl set '/ch/*/mute' off
   timbrectl program 1 'church organ'
   timbrectl note 1 c4 100 --ms 1000
+  timbrectl monitor                      meters, load, notes and changes, full-screen
+  timbrectl set sampler dpm++2m
+  timbrectl preset save 'Church, evening'
+  timbrectl preset next
+  timbrectl ports                        which MIDI ports there are, and which are heard
+  timbrectl disconnect nord              a part of the name is enough
+  timbrectl device USB                   play through another sound device
   timbrectl subscribe '/meter/*'         prints changes until interrupted
   timbrectl --host raspberrypi.local panic
 
@@ -104,6 +111,8 @@ pub enum Verb {
     Panic,
     /// Delay from key to sound, load, and what went wrong.
     Latency,
+    /// Full-screen: meters, load, latency, notes, instruments, and what changes.
+    Monitor,
     /// Print every change until interrupted.
     Subscribe {
         /// Address pattern.
@@ -116,7 +125,26 @@ pub enum Verb {
         #[arg(long, value_name = "SECONDS")]
         seconds: Option<f64>,
     },
-    /// Sets of values that have a name.
+    /// The MIDI ports there are, and which of them are heard.
+    Ports,
+    /// Listen to a MIDI port, also where a rule of the configuration ignores it.
+    Connect {
+        /// Name of the port, or a part that only it has; `ports` lists them.
+        name: String,
+    },
+    /// Listen to a MIDI port no more; its notes are released.
+    Disconnect {
+        /// Name of the port, or a part that only it has; `ports` lists them.
+        name: String,
+    },
+    /// The sound devices there are, and which of them plays.
+    Devices,
+    /// Play through another sound device until the next start; without a name, say which plays.
+    Device {
+        /// Name of the device, or a part that only it has; `devices` lists them.
+        name: Option<String>,
+    },
+    /// Programs, channel strips, master and engine settings under a name.
     Preset {
         /// What to do with them.
         #[command(subcommand)]
@@ -138,18 +166,27 @@ pub enum Verb {
 /// `timbrectl preset`
 #[derive(Debug, Subcommand)]
 pub enum Preset {
+    /// The names there are.
+    List,
+    /// Keep everything as it is set under a name; one of that name is replaced.
+    Save {
+        /// Letters, digits, spaces and - _ . , + ( ) & ' # !
+        name: String,
+    },
     /// Set everything as the preset has it.
     Load {
         /// Name of the preset.
         name: String,
     },
-    /// Keep everything as it is set under a name.
-    Save {
+    /// Forget a preset.
+    Delete {
         /// Name of the preset.
         name: String,
     },
-    /// The names there are.
-    List,
+    /// Load the one after the last one loaded or saved, by name.
+    Next,
+    /// Load the one before the last one loaded or saved, by name.
+    Prev,
 }
 
 /// A key by number or by name; c4 is 60.

@@ -1,9 +1,11 @@
-//! What OSC messages mean, and how values are said in OSC: the only file with addresses beyond the table. Knows no socket.
+//! What OSC messages mean, and how values are said in OSC: the only file with addresses beyond the tables of parameters and
+//! actions. Knows no socket.
 //!
 //! * An address without arguments is a question. `i f h d T F` are accepted for any number.
 //! * Velocity and controller values: a float up to 1.0 is a share of 127, anything else a MIDI value; a velocity of 0
 //!   releases the key. Bend is -1 to 1.
 //! * `/panic` and the like need no argument; a button that sends 1 when pressed and 0 when released acts once.
+//! * `/ping` is answered when all that its sender asked for before is done; other questions at once.
 //! * A pattern reaches the parameters and what is played on channels; not `/panic` and the like.
 
 use std::net::IpAddr;
@@ -11,6 +13,7 @@ use std::sync::OnceLock;
 
 use rosc::{OscMessage, OscType};
 
+use crate::action::{self, Action};
 use crate::arguments::{
     FASTEST_HZ, midi_value, no_arguments, number, subscription, trigger, value, wrong_arguments,
 };
@@ -38,12 +41,6 @@ pub const PANIC: &str = "/panic";
 pub const ALL_NOTES_OFF: &str = "/allnotesoff";
 /// Silence.
 pub const ALL_SOUND_OFF: &str = "/allsoundoff";
-/// The config file is read again.
-pub const RELOAD: &str = "/config/reload";
-/// Programs and gains are written to the state file.
-pub const SAVE_STATE: &str = "/state/save";
-/// Address of a preset command: load, save or list.
-pub const PRESET: &str = "/preset/";
 
 /// How long a subscription lasts without being renewed.
 pub const LEASE_S: i32 = 120;
@@ -53,21 +50,7 @@ pub const NAME: &str = "timbred";
 pub const EVERYTHING: &str = "//*";
 
 /// Addresses of the design that this version answers with [`Code::NotThereYet`].
-const RESERVED: [&str; 13] = [
-    "/preset/load",
-    "/preset/save",
-    "/preset/list",
-    "/preset/next",
-    "/preset/prev",
-    "/midi/ports",
-    "/midi/connect",
-    "/midi/disconnect",
-    "/midi/learn",
-    "/audio/devices",
-    "/audio/device",
-    "/record/start",
-    "/record/stop",
-];
+const RESERVED: [&str; 3] = ["/midi/learn", "/record/start", "/record/stop"];
 
 /// One thing that a message asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,10 +87,13 @@ pub enum Request {
     Version,
     /// The status is wanted.
     Status,
-    /// The config file is to be read again.
-    Reload,
-    /// The state is to be written.
-    SaveState,
+    /// The daemon as a whole is to do or tell something; the answer may come later.
+    Do {
+        /// Where the answer goes.
+        address: &'static str,
+        /// What.
+        action: Action,
+    },
 }
 
 /// Who wants which changes.
@@ -157,6 +143,10 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
     if is_pattern(address) {
         return read_pattern(address, args);
     }
+    if let Some((row, action)) = action::read(address, args)? {
+        let request = action.map(|action| Request::Do { address: row.address, action });
+        return Ok(request.into_iter().collect());
+    }
     let acts = |request| Ok(if trigger(address, args)? { vec![request] } else { Vec::new() });
     match address {
         // Errors and answers are not answered, so that two daemons cannot talk for ever.
@@ -182,8 +172,6 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
         PANIC => acts(Request::Controllers(&[120, 123, 121])),
         ALL_NOTES_OFF => acts(Request::Controllers(&[123])),
         ALL_SOUND_OFF => acts(Request::Controllers(&[120])),
-        RELOAD => acts(Request::Reload),
-        SAVE_STATE => acts(Request::SaveState),
         _ if RESERVED.contains(&address) => Err(ControlError::new(
             Code::NotThereYet,
             format!("{address} is reserved: this version of timbred does not have it yet"),

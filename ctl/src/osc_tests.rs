@@ -3,6 +3,7 @@
 use rosc::OscType::{Blob, Bool, Double, Float, Inf, Int, Long, Nil};
 
 use super::*;
+use crate::action::{RELOAD, SAVE_STATE};
 use crate::arguments::arguments;
 use crate::parameters::{PARAMETERS, find};
 
@@ -25,6 +26,8 @@ fn every_parameter_can_be_asked_for_and_what_can_be_set_is_set() {
         assert_eq!(ask(&address, vec![]), Ok(vec![Request::Get(id)]));
         let value = match id.parameter.key {
             Key::Instrument => text("flute"),
+            Key::Model => text("live"),
+            Key::Sampler => text("ddim"),
             _ => Int(1),
         };
         match ask(&address, vec![value]) {
@@ -117,8 +120,10 @@ fn patterns_reach_every_value_and_no_command() {
     assert!(all.iter().all(|r| matches!(r, Request::Get(_))));
     assert_eq!(ask("/ch/{1,10}/gain", vec![Int(0)]).unwrap().len(), 2);
     // What can only be asked for is left out of a set.
-    let settable = PARAMETERS.iter().filter(|p| p.address.starts_with("/engine/") && p.settable());
-    assert_eq!(ask("/engine/*", vec![Int(1)]).unwrap().len(), settable.count());
+    let settable = PARAMETERS.iter().filter(|p| p.address.starts_with("/master/") && p.settable());
+    assert_eq!(ask("/{master,meter}/*", vec![Int(1)]).unwrap().len(), settable.count());
+    // One value of another type, and nothing is set.
+    assert_eq!(code("/engine/*", vec![Int(1)]), Code::WrongArguments);
 }
 
 #[test]

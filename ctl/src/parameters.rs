@@ -3,9 +3,10 @@
 
 use std::ops::RangeInclusive;
 
+use crate::action::ACTIONS;
 use crate::error::{Code, ControlError};
 use crate::table;
-pub use crate::table::{GUIDANCE, HOP_MS, PARAMETERS, SEED, STEPS};
+pub use crate::table::{GUIDANCE, HOP_MS, PARAMETERS, SAMPLER, SEED, STEPS};
 use crate::value::{MODEL_WORD, Value};
 
 /// MIDI channels; addresses and texts count them from 1.
@@ -38,6 +39,8 @@ pub enum Access {
     Restart,
     /// Set while playing by a MIDI message; not part of the settings, as MIDI changes it too.
     Midi,
+    /// Set while playing, which takes its time and is answered when it is done; not part of the settings.
+    Command,
     /// Can be asked for and not set.
     Read,
 }
@@ -59,6 +62,7 @@ pub enum Key {
     Model,
     Steps,
     Guidance,
+    Sampler,
     HopMs,
     Seed,
     Governor,
@@ -87,6 +91,8 @@ pub struct Parameter {
     pub min: f64,
     /// Largest value.
     pub max: f64,
+    /// The texts that can be set; empty where any can.
+    pub choices: &'static [&'static str],
     /// The default in words; empty for what can only be asked for.
     pub default: &'static str,
     /// Whether it can be left to the model, with the word `model` or, where 0 is below the range, 0.
@@ -140,7 +146,7 @@ impl Parameter {
                 "off" | "false" | "no" | "0" => Ok(Value::Bool(false)),
                 _ => Err(self.wanted()),
             },
-            Kind::Text => Ok(Value::Text(text.to_owned())),
+            Kind::Text => self.choose(text).ok_or_else(|| self.wanted()),
             Kind::Pair => Err(self.wanted()),
         }
     }
@@ -179,12 +185,24 @@ impl Parameter {
                 Ok(Value::Whole(x.round().clamp(self.min, self.max) as i64))
             }
             (Kind::Bool, Some(x), _) => Ok(Value::Bool(x != 0.0)),
-            (Kind::Text, _, Value::Text(text)) => Ok(Value::Text(text.clone())),
+            (Kind::Text, _, Value::Text(text)) => self.choose(text).ok_or_else(|| {
+                let shown: String = text.chars().take(80).collect();
+                ControlError::new(Code::BadValue, format!("found {shown}, {}", self.wanted()))
+            }),
             _ => Err(ControlError::new(
                 Code::WrongArguments,
                 format!("found {}, {}", value.kind_name(), self.wanted()),
             )),
         }
+    }
+
+    /// The text as a value, if it can be set; capitals do not matter where there are choices.
+    fn choose(&self, text: &str) -> Option<Value> {
+        let chosen = match self.choices {
+            [] => Some(text),
+            all => all.iter().find(|choice| choice.eq_ignore_ascii_case(text)).copied(),
+        };
+        chosen.map(|text| Value::Text(text.to_owned()))
     }
 
     /// The range in whole numbers.
@@ -210,7 +228,8 @@ impl Parameter {
             }
             Kind::Number | Kind::Whole => self.wanted_number(),
             Kind::Bool => "wanted on or off".to_owned(),
-            Kind::Text => "wanted a text".to_owned(),
+            Kind::Text if self.choices.is_empty() => "wanted a text".to_owned(),
+            Kind::Text => format!("wanted {}, or the word {MODEL_WORD}", self.choices.join(", ")),
             Kind::Pair => "it can only be asked for".to_owned(),
         }
     }
@@ -249,11 +268,13 @@ pub fn find(address: &str) -> Result<Id, ControlError> {
     ids().find(|id| id.address() == address).ok_or_else(|| unknown(address))
 }
 
-/// The error for an address where nothing is; names the parameter that is most like it.
+/// The error for an address where nothing is; names the one that is most like it.
 pub fn unknown(address: &str) -> ControlError {
     let shown: String = address.chars().take(80).collect();
+    let actions = ACTIONS.iter().map(|row| row.address.to_owned());
     let near = ids()
         .map(|id| id.address())
+        .chain(actions)
         .map(|known| (distance(&shown, &known), known))
         .min_by_key(|(steps, _)| *steps)
         .filter(|(steps, _)| *steps <= 3)
@@ -312,6 +333,8 @@ mod tests {
     fn an_unknown_address_names_the_nearest() {
         let text = unknown("/ch/3/gian").text;
         assert_eq!(text, "nothing is at /ch/3/gian; did you mean /ch/3/gain?");
+        let text = unknown("/preset/lod").text;
+        assert_eq!(text, "nothing is at /preset/lod; did you mean /preset/load?");
         assert_eq!(unknown("/completely/other").text, "nothing is at /completely/other");
         assert!(unknown(&"é".repeat(5000)).text.len() < 300);
     }
@@ -339,5 +362,22 @@ mod tests {
         assert_eq!(refused, Err(Code::WrongArguments));
         assert_eq!(SEED.parse_value("9007199254740993"), Ok(Value::Whole(9_007_199_254_740_993)));
         assert_eq!(GUIDANCE.parse_value("model"), Ok(Value::Model));
+    }
+
+    #[test]
+    fn a_text_with_choices_is_one_of_them() {
+        let ddim = Ok(Value::Text("ddim".to_owned()));
+        assert_eq!(SAMPLER.parse_value(" DDIM "), ddim.clone());
+        assert_eq!(SAMPLER.accept(&Value::Text("Ddim".to_owned())).map_err(|e| e.text), ddim);
+        assert_eq!(SAMPLER.parse_value("model"), Ok(Value::Model));
+        let wanted = "wanted ddim, dpm++2m, ddpm, ddpm:small, or the word model";
+        assert_eq!(SAMPLER.parse_value("euler"), Err(wanted.to_owned()));
+        let refused = SAMPLER.accept(&Value::Text("euler".to_owned())).unwrap_err();
+        assert_eq!(
+            (refused.code, refused.text),
+            (Code::BadValue, format!("found euler, {wanted}"))
+        );
+        let refused = SAMPLER.accept(&Value::Whole(1)).map_err(|e| e.code);
+        assert_eq!(refused, Err(Code::WrongArguments));
     }
 }

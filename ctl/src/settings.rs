@@ -55,6 +55,8 @@ pub struct Engine {
     pub steps: u32,
     /// Guidance weight; none leaves it to the model.
     pub guidance: Option<f64>,
+    /// How a step is taken, one of the table's choices; none leaves it to the model.
+    pub sampler: Option<String>,
     /// Hop length in ms; none leaves it to the model.
     pub hop_ms: Option<f64>,
     /// Seed of all noise.
@@ -78,7 +80,7 @@ impl Default for Channel {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { steps: 0, guidance: None, hop_ms: None, seed: 0, governor: true }
+        Self { steps: 0, guidance: None, sampler: None, hop_ms: None, seed: 0, governor: true }
     }
 }
 
@@ -114,6 +116,10 @@ impl Settings {
             Key::MasterMute => Value::Bool(self.master.mute),
             Key::Steps => Value::Whole(self.engine.steps.into()),
             Key::Guidance => optional(self.engine.guidance),
+            Key::Sampler => match &self.engine.sampler {
+                Some(name) => Value::Text(name.clone()),
+                None => Value::Model,
+            },
             Key::HopMs => optional(self.engine.hop_ms),
             Key::Seed => Value::Whole(i64::try_from(self.engine.seed).unwrap_or(i64::MAX)),
             Key::Governor => Value::Bool(self.engine.governor),
@@ -149,6 +155,8 @@ impl Settings {
             (Key::Steps, Value::Whole(x)) => self.engine.steps = u32::try_from(x).unwrap_or(0),
             (Key::Guidance, Value::Number(x)) => self.engine.guidance = Some(x),
             (Key::Guidance, Value::Model) => self.engine.guidance = None,
+            (Key::Sampler, Value::Text(name)) => self.engine.sampler = Some(name),
+            (Key::Sampler, Value::Model) => self.engine.sampler = None,
             (Key::HopMs, Value::Number(x)) => self.engine.hop_ms = Some(x),
             (Key::HopMs, Value::Model) => self.engine.hop_ms = None,
             (Key::Seed, Value::Whole(x)) => self.engine.seed = u64::try_from(x).unwrap_or(0),
@@ -158,13 +166,13 @@ impl Settings {
         Ok(())
     }
 
-    /// The same with every number in its range; what is not a number becomes the default.
+    /// The same with every number in its range; what is not a number or no choice becomes the default.
     #[must_use]
     pub fn clamped(&self) -> Self {
         let mut clamped = Self::default();
         for id in ids() {
             if let Some(value) = self.value(id) {
-                // Refused is only what is not a number: the default stays.
+                // What is refused stays the default.
                 let _ = clamped.set_value(id, &value);
             }
         }
@@ -196,6 +204,7 @@ mod tests {
                 (Kind::Number, _) => Value::Number(p.max - 0.5 - id.channel as f64 / 64.0),
                 (Kind::Whole, _) => Value::Whole(7 + id.channel as i64),
                 (Kind::Bool, Some(Value::Bool(old))) => Value::Bool(!old),
+                (Kind::Text, _) => Value::Text(p.choices[1].to_owned()),
                 (kind, old) => panic!("{kind:?} {old:?}"),
             };
             let before = settings.clone();
@@ -225,7 +234,8 @@ mod tests {
     #[test]
     fn numbers_are_clamped_and_wrong_types_change_nothing() {
         let mut settings = Settings::default();
-        for id in ids().filter(|id| is_setting(id) && id.parameter.kind != Kind::Bool) {
+        let is_number = |id: &Id| matches!(id.parameter.kind, Kind::Number | Kind::Whole);
+        for id in ids().filter(|id| is_setting(id) && is_number(id)) {
             for end in [-1e300, 1e300, f64::INFINITY] {
                 settings.set_value(id, &Value::Number(end)).unwrap();
                 let edge = if end < 0.0 { id.parameter.min } else { id.parameter.max };
@@ -282,10 +292,12 @@ mod tests {
         settings.channels[3].velocity_curve = f64::NAN;
         settings.engine.hop_ms = Some(1.0);
         settings.engine.seed = u64::MAX;
+        settings.engine.sampler = Some("euler".to_owned());
         let clamped = settings.clamped();
         assert_eq!(clamped.master.gain, 12.0);
         assert_eq!(clamped.channels[3].velocity_curve, 1.0);
         assert_eq!(clamped.engine.hop_ms, Some(20.0));
         assert_eq!(clamped.engine.seed, u64::MAX);
+        assert_eq!(clamped.engine.sampler, None);
     }
 }

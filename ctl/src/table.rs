@@ -12,6 +12,7 @@ pub const STEPS: Parameter = Parameter {
     unit: "",
     min: 1.0,
     max: 1000.0,
+    choices: &[],
     default: "the model's",
     optional: true,
     access: Access::Live,
@@ -27,6 +28,19 @@ pub const GUIDANCE: Parameter = Parameter {
     max: 20.0,
     min: 0.0,
     help: "Guidance weight, 0 to 20: above 1 the notes count more, at twice the cost of a step [default: the model's]",
+    ..STEPS
+};
+
+/// How a denoising step is taken; the names are those of the model crate.
+pub const SAMPLER: Parameter = Parameter {
+    key: Key::Sampler,
+    address: "/engine/sampler",
+    name: "sampler",
+    kind: Kind::Text,
+    min: 0.0,
+    max: 0.0,
+    choices: &["ddim", "dpm++2m", "ddpm", "ddpm:small"],
+    help: "How a step is taken: ddim, dpm++2m (of second order), or, with new noise at each step, ddpm and ddpm:small [default: the model's]",
     ..STEPS
 };
 
@@ -52,6 +66,7 @@ pub const SEED: Parameter = Parameter {
     unit: "",
     min: 0.0,
     max: 9_223_372_036_854_775_807.0,
+    choices: &[],
     default: "0",
     optional: false,
     access: Access::Live,
@@ -59,7 +74,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 22] = [
+pub const PARAMETERS: [Parameter; 23] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -116,16 +131,17 @@ pub const PARAMETERS: [Parameter; 22] = [
         "Loudness of everything in dB",
     ),
     switch(Key::MasterMute, ["/master/mute", "mute", "false"], "Whether everything is silent"),
-    read(
-        Key::Model,
-        Kind::Text,
-        ["/engine/model", "model", ""],
-        "",
-        (0.0, 0.0),
-        "Name of the model that plays",
-    ),
+    Parameter {
+        access: Access::Command,
+        ..text(
+            Key::Model,
+            ["/engine/model", "model", ""],
+            "The model that plays: the name of an installed one, or a folder; another is loaded while this one plays on",
+        )
+    },
     Parameter { min: 0.0, ..STEPS },
     GUIDANCE,
+    SAMPLER,
     HOP_MS,
     SEED,
     switch(

@@ -7,16 +7,21 @@ use std::time::{Duration, Instant};
 use clap::CommandFactory;
 use rosc::{OscMessage, OscType};
 use serde_json::json;
+use timbre_control::action::{ACTIONS, RELOAD};
 use timbre_control::arguments::value;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
-use timbre_control::osc::{LEASE_S, PANIC, PRESET, RELOAD, STATUS, SUBSCRIBE, message};
+use timbre_control::osc::{LEASE_S, PANIC, STATUS, SUBSCRIBE, message};
 use timbre_control::parameters::{Access, PARAMETERS};
 use timbre_control::pattern::Pattern;
 use timbre_control::status::Status;
 
 use crate::cli::{Cli, Global, Preset, Verb};
+use crate::monitor;
 use crate::names::{address, set};
+
+/// How long the daemon may take to load a model, to open a device or to write a file.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,9 @@ pub enum Error {
     /// Nobody reads what is printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
+    /// What the full screen says of itself.
+    #[error("{0}")]
+    Terminal(String),
 }
 
 /// Does what the command line says.
@@ -47,7 +55,8 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         }
         Verb::Set { name, value } => {
             let message = set(name, value).map_err(Error::Usage)?;
-            send(global, message)
+            // Another model takes its time.
+            patiently(global, message).map(|_| ())
         }
         Verb::Program { channel, instrument } => program(global, *channel, instrument),
         Verb::Instruments => instruments(global),
@@ -71,17 +80,21 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             print_values(global, &answers)
         }
         Verb::Subscribe { pattern, hz, seconds } => subscribe(global, pattern, *hz, *seconds),
-        Verb::Preset { what } => {
-            let (verb, name) = match what {
-                Preset::Load { name } => ("load", Some(name)),
-                Preset::Save { name } => ("save", Some(name)),
-                Preset::List => ("list", None),
-            };
-            let args = name.map(|n| OscType::from(n.as_str())).into_iter().collect();
-            let answers = client(global)?.ask(vec![message(format!("{PRESET}{verb}"), args)])?;
-            print_values(global, &answers)
-        }
-        Verb::Reload => send(global, message(RELOAD, Vec::new())),
+        Verb::Monitor => monitor::run(client(global)?, &format!("{}:{}", global.host, global.port)),
+        Verb::Ports => list(global, "/midi/ports"),
+        Verb::Connect { name } => act(global, "/midi/connect", Some(name)),
+        Verb::Disconnect { name } => act(global, "/midi/disconnect", Some(name)),
+        Verb::Devices => list(global, "/audio/devices"),
+        Verb::Device { name } => act(global, "/audio/device", name.as_deref()),
+        Verb::Preset { what } => match what {
+            Preset::List => list(global, "/preset/list"),
+            Preset::Save { name } => act(global, "/preset/save", Some(name)),
+            Preset::Load { name } => act(global, "/preset/load", Some(name)),
+            Preset::Delete { name } => act(global, "/preset/delete", Some(name)),
+            Preset::Next => act(global, "/preset/next", None),
+            Preset::Prev => act(global, "/preset/prev", None),
+        },
+        Verb::Reload => act(global, RELOAD, None),
         Verb::Parameters => parameters(global),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
@@ -104,6 +117,49 @@ fn client(global: &Global) -> Result<Client, ClientError> {
 fn send(global: &Global, message: OscMessage) -> Result<(), Error> {
     client(global)?.ask(vec![message])?;
     Ok(())
+}
+
+/// The answers to something that may take its time.
+fn patiently(global: &Global, message: OscMessage) -> Result<Vec<OscMessage>, Error> {
+    // Whether there is a daemon is known as soon as ever.
+    client(global)?.ask(Vec::new())?;
+    let timeout = PATIENCE.max(Duration::from_millis(global.timeout_ms));
+    Ok(Client::new(&global.host, global.port, timeout)?.ask(vec![message])?)
+}
+
+/// Has the daemon do something, and prints what it says of it, if anything.
+fn act(global: &Global, address: &str, name: Option<&str>) -> Result<(), Error> {
+    let args = name.map(OscType::from).into_iter().collect();
+    match patiently(global, message(address, args))?.as_slice() {
+        [] => Ok(()),
+        answers => print_values(global, answers),
+    }
+}
+
+/// Prints a list of names, each with a sign where the daemon says whether it is in use.
+fn list(global: &Global, address: &str) -> Result<(), Error> {
+    let answers = patiently(global, message(address, Vec::new()))?;
+    let args = answers.iter().flat_map(|m| &m.args);
+    let mut rows: Vec<(&str, Option<bool>)> = Vec::new();
+    for arg in args {
+        match (arg, rows.last_mut()) {
+            (OscType::String(name), _) => rows.push((name, None)),
+            (OscType::Bool(in_use), Some((_, sign))) => *sign = Some(*in_use),
+            _ => {}
+        }
+    }
+    if global.json {
+        let row = |(name, sign): &(&str, Option<bool>)| match sign {
+            Some(in_use) => json!({"name": name, "in_use": in_use}),
+            None => json!(name),
+        };
+        return line(&serde_json::Value::from_iter(rows.iter().map(row)).to_string());
+    }
+    rows.iter().try_for_each(|(name, sign)| match sign {
+        None => line(name),
+        Some(true) => line(&format!("* {name}")),
+        Some(false) => line(&format!("  {name}")),
+    })
 }
 
 fn program(global: &Global, channel: u8, instrument: &str) -> Result<(), Error> {
@@ -261,9 +317,11 @@ fn parameters(global: &Global) -> Result<(), Error> {
             .map(|p| {
                 json!({
                     "address": p.address, "name": p.name, "unit": p.unit, "min": p.min, "max": p.max,
-                    "default": p.default, "settable": p.settable(), "help": p.help,
+                    "default": p.default, "settable": p.settable(), "choices": p.choices,
+                    "help": p.help,
                 })
             })
+            .chain(ACTIONS.iter().map(|a| json!({"address": a.address, "help": a.help})))
             .collect();
         return line(&serde_json::Value::from(rows).to_string());
     }
@@ -271,9 +329,12 @@ fn parameters(global: &Global) -> Result<(), Error> {
         let wanted = match p.access {
             Access::Read => "can only be asked for".to_owned(),
             Access::Restart => format!("{}, from the next start on", p.wanted()),
-            Access::Live | Access::Midi => p.wanted(),
+            Access::Live | Access::Midi | Access::Command => p.wanted(),
         };
         line(&format!("{:24} {}\n{:24} {}", p.address, wanted, "", p.help))?;
+    }
+    for a in &ACTIONS {
+        line(&format!("{:24} {}\n{:24} {}", a.address, a.wanted(), "", a.help))?;
     }
     Ok(())
 }

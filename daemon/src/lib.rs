@@ -15,6 +15,7 @@ pub mod logging;
 pub mod models;
 pub mod options;
 pub mod pack;
+pub mod presets;
 pub mod render;
 pub mod service;
 pub mod songs;

@@ -90,12 +90,20 @@ fn set_aside(path: &Path, reason: &str) {
 /// # Errors
 /// What the system says.
 pub fn save<T: Serialize>(path: &Path, state: &T) -> Result<(), StateError> {
-    let text = toml::to_string(state)
-        .map_err(|reason| StateError::Form { path: path.to_owned(), reason })?;
-    write(path, &text).map_err(|reason| StateError::Write { path: path.to_owned(), reason })
+    save_under(path, HEADER, state)
 }
 
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// The same for a file that begins with another header.
+///
+/// # Errors
+/// What the system says.
+pub fn save_under<T: Serialize>(path: &Path, header: &str, value: &T) -> Result<(), StateError> {
+    let text = toml::to_string(value)
+        .map_err(|reason| StateError::Form { path: path.to_owned(), reason })?;
+    write(path, header, &text).map_err(|reason| StateError::Write { path: path.to_owned(), reason })
+}
+
+fn write(path: &Path, header: &str, text: &str) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -104,7 +112,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".state-").suffix(".part");
     let mut temp = builder.tempfile_in(folder)?;
-    temp.write_all(HEADER.as_bytes())?;
+    temp.write_all(header.as_bytes())?;
     temp.write_all(text.as_bytes())?;
     temp.as_file().sync_all()?;
     temp.persist(path).map_err(|e| e.error)?;

@@ -120,3 +120,29 @@ impl Drop for Daemon {
         let _ = self.child.wait();
     }
 }
+
+/// What `timbrectl` says, with its exit code.
+///
+/// # Panics
+/// When it is not built.
+pub fn control(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
+    let port = daemon.osc().port().to_string();
+    let program = timbred().with_file_name("timbrectl");
+    let ran = Command::new(program).args(["--port", &port]).args(arguments).output();
+    let ran = ran.expect("timbrectl; `cargo build --workspace` builds it");
+    let text = [ran.stdout, ran.stderr].concat();
+    (ran.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// When it is not within 20 s.
+#[track_caller]
+pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let patience = Instant::now();
+    while !is_there() {
+        assert!(patience.elapsed() < Duration::from_secs(20), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use timbre_models::notes::{Note, Song, Voice, write_song_file};
 use timbred_tests::jack::JackServer;
-use timbred_tests::live::Daemon;
+use timbred_tests::live::{Daemon, control, wait_for};
 use timbred_tests::onsets::{find, onset, percentile};
 use timbred_tests::program::timbred;
 
@@ -147,6 +147,41 @@ fn a_player_that_crashes_leaves_no_note() {
     let (_, after) = probe(&server, folder.path(), 0, &[]);
     let level = level_db(&after[RATE_HZ / 2..]);
     assert!(level < -70.0, "{level} dBFS: {}", daemon.log());
+}
+
+#[test]
+fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(128);
+    let daemon = daemon(&server, &[], None);
+    let output = server.wait_for_port("cpal_client", "out_0");
+    server.wait_for_port("timbred:", "midi_in");
+    let folder = tempfile::tempdir().unwrap();
+    let notes = || {
+        let (_, status) = control(&daemon, &["--json", "status"]);
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        status["notes"].as_u64().unwrap()
+    };
+    let ports = || control(&daemon, &["ports"]).1;
+    // Keys that stay down, one every 2 s.
+    let mut player = server
+        .probe()
+        .args(["timbred:midi_in", &output, "12", "2000"])
+        .arg(folder.path().join("heard.wav"))
+        .arg("hold")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the first key", || notes() == 1);
+    assert!(ports().contains("* probe_player:out"), "{}", ports());
+    assert_eq!(control(&daemon, &["disconnect", "probe_player"]), (Some(0), String::new()));
+    wait_for("the release", || notes() == 0);
+    assert!(ports().contains("  probe_player:out"), "{}", ports());
+    assert_eq!(control(&daemon, &["connect", "PROBE_player"]), (Some(0), String::new()));
+    wait_for("the next key", || notes() == 1);
+    player.kill().unwrap();
+    player.wait().unwrap();
+    wait_for("the release", || notes() == 0);
 }
 
 #[test]

@@ -238,6 +238,8 @@ pub struct Engine {
     pub steps: OrModel,
     /// Guidance weight.
     pub guidance: OrModel,
+    /// How a step is taken, or `"model"`: what the model's manifest says.
+    pub sampler: String,
     /// Milliseconds of sound made at a time.
     pub hop_ms: OrModel,
     /// Seed of all noise.
@@ -252,6 +254,7 @@ impl Default for Engine {
             model: "live".to_owned(),
             steps: OrModel(None),
             guidance: OrModel(None),
+            sampler: "model".to_owned(),
             hop_ms: OrModel(None),
             seed: 0,
             governor: true,

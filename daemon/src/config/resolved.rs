@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use timbre_control::parameters::{GUIDANCE, HOP_MS, Parameter, STEPS};
+use timbre_control::parameters::{GUIDANCE, HOP_MS, Parameter, SAMPLER, STEPS};
+use timbre_control::value::Value;
 
 use super::layers::{Origins, folder};
 use super::problem::{Problem, Problems};
@@ -92,6 +93,8 @@ pub struct Engine {
     pub steps: Option<usize>,
     /// Guidance weight.
     pub guidance: Option<f64>,
+    /// How a step is taken, a name of the table of parameters.
+    pub sampler: Option<String>,
     /// Milliseconds of sound made at a time.
     pub hop_ms: Option<f64>,
     /// Seed of all noise.
@@ -180,6 +183,19 @@ impl Checks<'_> {
         }
         Some(number)
     }
+
+    /// One of the texts a parameter can have; none for the word `model`.
+    fn choice(&mut self, key: &str, found: &str, parameter: &Parameter) -> Option<String> {
+        match parameter.parse_value(found) {
+            Ok(Value::Text(chosen)) => Some(chosen),
+            Ok(_) => None,
+            Err(wanted) => {
+                let wanted = wanted.strip_prefix("wanted ").unwrap_or(&wanted);
+                self.refuse(key, format!("{found:?}"), wanted, "");
+                None
+            }
+        }
+    }
 }
 
 fn audio(c: &mut Checks<'_>, raw: &raw::Audio) -> Audio {
@@ -253,6 +269,7 @@ fn engine(c: &mut Checks<'_>, raw: &raw::Engine) -> Engine {
         model: c.text("engine.model", &raw.model, "a model's name or folder, such as \"live\""),
         steps: c.parameter("engine.steps", raw.steps, &STEPS).map(|steps| steps as usize),
         guidance: c.parameter("engine.guidance", raw.guidance, &GUIDANCE),
+        sampler: c.choice("engine.sampler", &raw.sampler, &SAMPLER),
         hop_ms: c.parameter("engine.hop_ms", raw.hop_ms, &HOP_MS),
         seed: raw.seed,
         governor: raw.governor,

@@ -138,6 +138,10 @@ fn what_is_wrong_is_named_with_its_line() {
             "[engine]\nsteps = 1.5\n",
             "`engine.steps`: found 1.5, wanted a whole number from 1 to 1000",
         ),
+        (
+            "[engine]\nsampler = \"euler\"\n",
+            "config.toml:2: `engine.sampler`: found \"euler\", wanted ddim, dpm++2m",
+        ),
         ("[engine]\nhop_ms = 5\n", "wanted a number from 20 to 5120 ms"),
         (
             "[[midi.rules]]\nchannels = [1, 17]\n",

@@ -6,10 +6,12 @@
 //! | `server` | packets in, requests done, answers out |
 //! | `values` | what every parameter is now |
 //! | `subscribers` | who is told of which change, and when |
+//! | `pending` | what the supervisor was asked for and has not answered yet |
 //! | `waiting` | bundles whose time has not come |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod pending;
 pub mod server;
 mod subscribers;
 #[cfg(test)]
@@ -25,16 +27,8 @@ use timbre_control::settings::Settings;
 
 use crate::live::queues::{MidiSender, Telemetry};
 
+pub use pending::{Asker, Command, Outcome};
 pub use server::{OscServer, spawn};
-
-/// What the OSC thread asks of the supervisor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// Read the config file again.
-    Reload,
-    /// Write the state file.
-    SaveState,
-}
 
 /// The ends of the queues that the OSC thread uses.
 #[derive(Debug, Clone)]
@@ -45,6 +39,8 @@ pub struct ControlHandles {
     pub midi: MidiSender,
     /// What the threads say about themselves.
     pub telemetry: Arc<Telemetry>,
+    /// Name of the model that plays; the other end is the loader.
+    pub model: Arc<ArcSwap<String>>,
     /// The other end is the supervisor; when it is full the sender of the request is told.
     pub commands: Sender<Command>,
 }

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam::channel::TrySendError;
 use rosc::{OscMessage, OscType};
+use timbre_control::action::Action;
 use timbre_control::arguments::{FASTEST_HZ, arguments};
 use timbre_control::error::{Code, ControlError};
 use timbre_control::instruments;
@@ -27,10 +27,11 @@ use timbre_control::settings::Settings;
 use timbre_control::status::OscStatus;
 use timbre_control::value::Value;
 
+use super::ControlHandles;
+use super::pending::Pending;
 use super::subscribers::Subscribers;
 use super::values::Values;
 use super::waiting::{Bundle, Waiting};
-use super::{Command, ControlHandles};
 use crate::live::queues::{Midi, MidiInput, SourceId};
 
 /// Longest wait for a packet while somebody waits for changes.
@@ -79,11 +80,10 @@ pub fn spawn(
     socket: UdpSocket,
     fixed_targets: Vec<SocketAddr>,
     handles: ControlHandles,
-    model: String,
 ) -> io::Result<OscServer> {
     let address = socket.local_addr()?;
     socket.set_read_timeout(Some(IDLE))?;
-    let values = Values::new(model, handles.telemetry.clone());
+    let values = Values::new(handles.model.clone(), handles.telemetry.clone());
     let mut subscribers = Subscribers::new(&values.ids);
     let current = values.all(&handles.settings.load());
     for target in fixed_targets {
@@ -98,6 +98,7 @@ pub fn spawn(
         values,
         subscribers,
         waiting: Waiting::default(),
+        pending: Pending::new(),
         traffic: OscStatus::default(),
         published: Instant::now(),
         stop: stop.clone(),
@@ -114,6 +115,7 @@ struct Server {
     values: Values,
     subscribers: Subscribers,
     waiting: Waiting,
+    pending: Pending,
     traffic: OscStatus,
     /// When changes were last looked for.
     published: Instant,
@@ -143,12 +145,16 @@ impl Server {
             while let Some(bundle) = self.waiting.due(now) {
                 self.apply(&bundle.requests, bundle.from);
             }
+            self.pass_on_replies();
             self.publish(now);
         }
+        // Who asked for what ends this server hears of it.
+        self.pass_on_replies();
     }
 
     fn timeout(&self) -> Duration {
-        let tick = if self.subscribers.len() > 0 { TICK } else { IDLE };
+        let is_idle = self.subscribers.len() == 0 && self.pending.is_empty();
+        let tick = if is_idle { IDLE } else { TICK };
         let due = self.waiting.next().map(|at| at.saturating_duration_since(Instant::now()));
         // A timeout of zero would mean to wait for ever.
         due.map_or(tick, |due| due.clamp(Duration::from_millis(1), tick))
@@ -228,6 +234,11 @@ impl Server {
                     if let Some(program) = program(*id, value) {
                         self.values.program_sent(id.channel, program, Instant::now());
                         self.play([0xc0 | (id.channel & 15) as u8, program, 0]);
+                    } else if let (Key::Model, Value::Text(name)) = (id.parameter.key, value) {
+                        let action = Action::UseModel(name.clone());
+                        self.command(id.parameter.address, &action, from);
+                        // They hear of it when it plays.
+                        continue;
                     } else if let Err(e) = settings.set_value(*id, value) {
                         self.refuse(from, &id.address(), &e);
                         continue;
@@ -257,8 +268,9 @@ impl Server {
                     self.subscribers.remove(target, pattern.as_ref());
                 }
                 Request::Ping(token) => {
-                    let token = token.iter().cloned();
-                    answers.push(message(PING, token.chain([OscType::from(NAME)]).collect()));
+                    if !self.pending.hold(from, token.as_ref()) {
+                        answers.push(pong(token.as_ref()));
+                    }
                 }
                 Request::Version => {
                     let version = env!("CARGO_PKG_VERSION");
@@ -274,8 +286,7 @@ impl Server {
                     let json = serde_json::to_string(&status).unwrap_or_default();
                     answers.push(message(STATUS, vec![json.into()]));
                 }
-                Request::Reload => self.command(from, osc::RELOAD, Command::Reload),
-                Request::SaveState => self.command(from, osc::SAVE_STATE, Command::SaveState),
+                Request::Do { address, action } => self.command(address, action, from),
             }
         }
         if !changes.is_empty() {
@@ -326,24 +337,39 @@ impl Server {
         self.handles.midi.send(input);
     }
 
-    fn command(&mut self, from: SocketAddr, address: &str, command: Command) {
-        let error = match self.handles.commands.try_send(command) {
-            Ok(()) => return,
-            Err(TrySendError::Full(_)) => ControlError::new(
-                Code::Full,
-                "timbred is still busy with earlier commands; try again later",
-            ),
-            Err(TrySendError::Disconnected(_)) => {
-                ControlError::new(Code::Failed, "timbred is ending")
+    fn command(&mut self, address: &str, action: &Action, from: SocketAddr) {
+        let (commands, programs) = (&self.handles.commands, self.values.programs());
+        if let Err(e) = self.pending.ask(commands, action.clone(), programs, from, address) {
+            self.refuse(from, address, &e);
+        }
+    }
+
+    /// What the supervisor has answered, and the pings that waited for it.
+    fn pass_on_replies(&mut self) {
+        while let Some(reply) = self.pending.next_reply() {
+            match reply.outcome {
+                Ok(values) if values.is_empty() => {}
+                Ok(values) => {
+                    let args = values.iter().flat_map(arguments).collect();
+                    send(&self.socket, reply.from, message(reply.address, args));
+                }
+                Err(e) => self.refuse(reply.from, &reply.address, &e),
             }
-        };
-        self.refuse(from, address, &error);
+        }
+        while let Some((from, token)) = self.pending.next_ping() {
+            send(&self.socket, from, pong(token.as_ref()));
+        }
     }
 
     fn refuse(&mut self, from: SocketAddr, address: &str, error: &ControlError) {
         self.traffic.errors += 1;
         send(&self.socket, from, osc::error(address, error));
     }
+}
+
+/// The answer to a ping.
+fn pong(token: Option<&OscType>) -> OscMessage {
+    message(PING, token.cloned().into_iter().chain([OscType::from(NAME)]).collect())
 }
 
 /// The program that a value sets; none where it is about something else.

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use rosc::OscType::{Bool, Float, Int, Long};
+use timbre_control::action::RELOAD;
 use timbre_control::client::{Client, ClientError};
-use timbre_control::osc::{ERROR, PANIC, RELOAD, UNSUBSCRIBE};
+use timbre_control::osc::{ERROR, PANIC, UNSUBSCRIBE};
 use timbre_control::packet::{IMMEDIATELY, time_tag};
 use timbre_control::parameters::ids;
 use timbre_control::status::Status;
@@ -229,17 +230,57 @@ fn the_newest_value_wins_and_no_more_than_asked_for_are_sent() {
 }
 
 #[test]
-fn commands_go_to_the_supervisor() {
+fn commands_go_to_the_supervisor_and_its_answers_back() {
     let daemon = daemon();
-    let mut peer = Peer::new(&daemon);
-    peer.ask(RELOAD, vec![]);
-    peer.ask("/state/save", vec![]);
-    let commands: Vec<Command> = daemon.commands.try_iter().collect();
-    assert_eq!(commands, [Command::Reload, Command::SaveState]);
-    for _ in 0..4 {
-        assert_eq!(peer.ask(RELOAD, vec![]), []);
+    let (mut peer, mut other) = (Peer::new(&daemon), Peer::new(&daemon));
+    let text = |text: &str| Value::Text(text.to_owned());
+    let ports = vec![text("Nord"), Value::Bool(true), text("Korg"), Value::Bool(false)];
+    let refused = ControlError::new(Code::Failed, "the file is broken");
+    let supervisor = daemon.supervise(vec![Ok(vec![]), Ok(ports), Err(refused)]);
+    // Who asked hears of it before the answer to a later ping; others do not wait.
+    peer.send(RELOAD, vec![]);
+    assert_eq!(other.ask("/master/gain", vec![]).len(), 1);
+    assert_eq!(peer.answers(), []);
+    let answer = peer.ask("/midi/ports", vec![]).remove(0);
+    let words = ["Nord", "Korg"].map(|name| OscType::String(name.to_owned()));
+    let [nord, korg] = words;
+    assert_eq!(answer, message("/midi/ports", vec![nord, Bool(true), korg, Bool(false)]));
+    let name = OscType::String("x".to_owned());
+    assert_eq!(peer.code("/preset/load", vec![name]), Code::Failed.number());
+    let actions = [Action::Reload, Action::ListPorts, Action::LoadPreset("x".to_owned())];
+    assert_eq!(supervisor.join().unwrap(), actions);
+    assert_eq!(other.answers(), []);
+}
+
+#[test]
+fn another_model_is_a_command_and_its_name_is_told_when_it_plays() {
+    let daemon = daemon();
+    let (mut peer, mut other) = (Peer::new(&daemon), Peer::new(&daemon));
+    let text = |text: &str| OscType::String(text.to_owned());
+    other.ask(SUBSCRIBE, vec![text("/engine/model")]);
+    let refused = ControlError::new(Code::Failed, "no such model");
+    let supervisor = daemon.supervise(vec![Err(refused), Ok(vec![])]);
+    assert_eq!(peer.code("/engine/model", vec![text("x")]), Code::Failed.number());
+    assert_eq!(peer.one("/engine/model"), text("live"));
+    assert_eq!(peer.ask("/engine/model", vec![text("small")]), []);
+    daemon.handles.model.store(Arc::new("small".to_owned()));
+    assert_eq!(other.receive(LONG).unwrap().args, [text("small")]);
+    let wanted = ["x", "small"].map(|name| Action::UseModel(name.to_owned()));
+    assert_eq!(supervisor.join().unwrap(), wanted);
+    assert_eq!(peer.code("/engine/model", vec![Int(1)]), Code::WrongArguments.number());
+}
+
+#[test]
+fn a_supervisor_that_is_busy_is_no_reason_to_wait() {
+    let daemon = daemon();
+    let peer = Peer::new(&daemon);
+    for _ in 0..5 {
+        peer.send("/state/save", vec![]);
     }
-    assert_eq!(peer.code(RELOAD, vec![]), Code::Full.number());
+    let answer = peer.receive(LONG).unwrap();
+    assert_eq!((answer.addr.as_str(), &answer.args[1]), (ERROR, &Int(Code::Full.number())));
+    peer.send("/master/gain", vec![]);
+    assert_eq!(peer.receive(LONG).unwrap().addr, "/master/gain");
 }
 
 #[test]

@@ -4,14 +4,16 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, bounded};
 use rosc::OscType::Int;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
+use timbre_control::action::Action;
 use timbre_control::osc::{ERROR, PING, message};
 use timbre_control::packet::{LARGEST, decode, encode};
 use timbre_control::settings::Settings;
 
-use super::{Command, ControlHandles, OscServer, spawn};
+use super::{Command, ControlHandles, OscServer, Outcome, spawn};
 use crate::live::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
 
 /// Longer than any answer takes.
@@ -33,9 +35,10 @@ pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
         midi: sender,
         telemetry: Arc::new(Telemetry::default()),
         commands,
+        model: Arc::new(ArcSwap::from_pointee("live".to_owned())),
     };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let server = spawn(socket, fixed, handles.clone(), "live".to_owned()).unwrap();
+    let server = spawn(socket, fixed, handles.clone()).unwrap();
     Daemon { server, handles, midi, commands: receiver }
 }
 
@@ -46,6 +49,20 @@ pub fn daemon() -> Daemon {
 impl Daemon {
     pub fn settings(&self) -> Arc<Settings> {
         self.handles.settings.load_full()
+    }
+
+    /// Answers the next commands as a supervisor does, a little later; what they were.
+    pub fn supervise(&self, outcomes: Vec<Outcome>) -> std::thread::JoinHandle<Vec<Action>> {
+        let commands = self.commands.clone();
+        std::thread::spawn(move || {
+            let answer = |outcome| {
+                let Command { action, asker, .. } = commands.recv_timeout(LONG).unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+                asker.answer(outcome);
+                action
+            };
+            outcomes.into_iter().map(answer).collect()
+        })
     }
 
     pub fn played(&self) -> Vec<[u8; 3]> {

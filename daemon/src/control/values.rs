@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use timbre_control::instruments;
 use timbre_control::parameters::{CHANNELS, Id, Key, ids};
 use timbre_control::settings::Settings;
@@ -23,7 +24,7 @@ const SILENCE_DBFS: f64 = -120.0;
 pub struct Values {
     /// Every parameter, in the order of the table.
     pub ids: Vec<Id>,
-    model: String,
+    model: Arc<ArcSwap<String>>,
     telemetry: Arc<Telemetry>,
     started: Instant,
     /// Programs that were sent to inference, and when.
@@ -31,8 +32,8 @@ pub struct Values {
 }
 
 impl Values {
-    /// The values of a daemon that plays this model.
-    pub fn new(model: String, telemetry: Arc<Telemetry>) -> Self {
+    /// The values of a daemon; the model is known by its name.
+    pub fn new(model: Arc<ArcSwap<String>>, telemetry: Arc<Telemetry>) -> Self {
         Self {
             ids: ids().collect(),
             model,
@@ -80,7 +81,7 @@ impl Values {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
             }
             // What is left is a text; settings were answered above.
-            _ => Value::Text(self.model.clone()),
+            _ => Value::Text(self.model.load().to_string()),
         }
     }
 
@@ -92,10 +93,9 @@ impl Values {
     /// The answer to `/status`.
     pub fn status(&self, settings: &Settings, osc: OscStatus) -> Status {
         let t = &self.telemetry;
-        let programs = (0..CHANNELS).map(|channel| self.program(channel)).collect();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            model: self.model.clone(),
+            model: self.model.load().to_string(),
             uptime_s: self.started.elapsed().as_secs(),
             latency_ms: latency_ms(t),
             load: load(t),
@@ -107,10 +107,15 @@ impl Values {
             frames_played: t.frames_played.load(Relaxed),
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
-            programs,
+            programs: self.programs().to_vec(),
             settings: settings.clone(),
             osc,
         }
+    }
+
+    /// The program of each channel.
+    pub fn programs(&self) -> [u8; CHANNELS] {
+        std::array::from_fn(|channel| self.program(channel))
     }
 
     fn program(&self, channel: usize) -> u8 {
@@ -153,14 +158,14 @@ mod tests {
     #[test]
     fn values_have_the_type_of_their_parameter() {
         use timbre_control::parameters::Kind;
-        let values = Values::new("live".to_owned(), Arc::default());
+        let values = Values::new(Arc::default(), Arc::default());
         let settings = Settings::default();
         for (id, value) in values.ids.iter().zip(values.all(&settings)) {
             let fits = match id.parameter.kind {
                 Kind::Number => matches!(value, Value::Number(_) | Value::Model),
                 Kind::Whole => matches!(value, Value::Whole(_)),
                 Kind::Bool => matches!(value, Value::Bool(_)),
-                Kind::Text => matches!(value, Value::Text(_)),
+                Kind::Text => matches!(value, Value::Text(_) | Value::Model),
                 Kind::Pair => matches!(value, Value::Pair(..)),
             };
             assert!(fits, "{} {value:?}", id.address());

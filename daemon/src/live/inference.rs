@@ -4,6 +4,7 @@
 //! begun when the device is `lead` before its start, so by then every event of it has arrived. The lead is what
 //! computing takes (measured), the device's buffer, and a margin.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,25 +16,19 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 use timbre_control::settings::Settings;
 use timbre_models::bundle::Bundle;
-use timbre_models::notes::{NoteEvent, Voice};
-use timbre_models::streamer::{StreamOptions, Streamer};
-use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
+use timbre_models::notes::NoteEvent;
 
 use super::callback::Level;
 use super::clock::PlayPosition;
-use super::pacing::{ComputeTimes, Governor, MARGIN};
-use super::players::Players;
+use super::engine::{Engine, Model};
+use super::loading::NextModel;
 use super::queues::{MidiReceiver, Telemetry};
 use super::realtime;
 use super::resampler::HopResampler;
 use crate::error::Error;
 
-/// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
-const WARM_UP_HOPS: usize = 30;
 /// How long the thread sleeps at most without looking around.
 const NAP: Duration = Duration::from_millis(5);
-/// Share by which a lead that is longer than needed falls in a hop.
-const LEAD_FALL: f64 = 0.002;
 /// Share of the lead that must wait in the ring before a stream that ran dry goes on.
 const REFILL: f64 = 0.5;
 /// The share of the last compute time in the published load.
@@ -55,10 +50,12 @@ pub struct Sink {
 
 /// What the thread is given.
 pub struct Inference {
-    /// The model.
+    /// The model to begin with.
     pub bundle: Bundle,
     /// Messages of all sources.
     pub midi: MidiReceiver,
+    /// Models that are ready, each replacing the one before.
+    pub models: Receiver<NextModel>,
     /// Devices, each replacing the one before.
     pub sinks: Receiver<Sink>,
     /// What is set.
@@ -99,16 +96,8 @@ impl Inference {
     /// A model without a live mode, or whatever the engine says.
     pub fn run(self) -> Result<(), Error> {
         let settings = self.settings.load_full();
-        let options = live_options(&self.bundle, &settings)?;
-        let mut engine = Engine {
-            streamer: Streamer::new(&self.bundle, options)?,
-            players: Players::new(),
-            times: ComputeTimes::default(),
-            governor: Governor::new(options.steps),
-            lead_s: 0.0,
-        };
         realtime::ask(self.realtime_priority);
-        engine.warm_up(options)?;
+        let mut engine = Engine::new(Model::prepare(self.bundle.clone(), &settings)?);
         let mut playing: Option<Playing> = None;
         while !self.stop.load(Ordering::Acquire) {
             if let Some(sink) = self.next_sink(playing.is_some()) {
@@ -117,10 +106,18 @@ impl Inference {
                 playing = Some(Playing { sink, resampler, origin_s: engine.next_s() });
             }
             let settings = self.settings.load_full();
-            engine.apply(&self.bundle, &settings)?;
+            engine.apply(&settings)?;
+            let next = self.models.try_recv().ok();
             match &mut playing {
                 None => self.listen(&mut engine),
-                Some(playing) => self.turn(&mut engine, playing, &settings)?,
+                Some(playing) => self.turn(&mut engine, playing, &settings, next.is_some())?,
+            }
+            if let Some(NextModel { model, before }) = next {
+                if let Some(playing) = &mut playing {
+                    // The new stream begins where the one before ends.
+                    playing.origin_s -= engine.next_s();
+                }
+                let _ = before.send(engine.change(model));
             }
         }
         Ok(())
@@ -141,12 +138,13 @@ impl Inference {
         self.receive(engine, |_| now_s);
     }
 
-    /// One hop: wait, listen, make, give.
+    /// One hop: wait, listen, make, give. The last hop of a model fades out.
     fn turn(
         &self,
         engine: &mut Engine,
         playing: &mut Playing,
         settings: &Settings,
+        is_last: bool,
     ) -> Result<(), Error> {
         let hop_s = engine.hop_s();
         let lead_s = match self.lead {
@@ -173,21 +171,20 @@ impl Inference {
         if playing.stream_s(begun) + lead_s - engine.next_s() > hop_s {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let hop = engine.streamer.hop()?;
+        let hop = engine.parts().0.hop()?;
+        let samples =
+            if is_last { Cow::Owned(faded(hop.samples)) } else { Cow::Borrowed(hop.samples) };
         let ring = &mut playing.sink.ring;
         // What does not fit was never asked for: the device stands still.
         playing
             .resampler
-            .push(hop.samples, |samples| {
+            .push(&samples, |samples| {
                 ring.push_slice(samples);
             })
             .map_err(|e| Error::Audio(e.to_string()))?;
         let compute = begun.elapsed();
-        engine.times.push(compute);
+        engine.made(compute, settings.engine.governor);
         let hop = Duration::from_secs_f64(hop_s);
-        if settings.engine.governor {
-            engine.governor.hop(compute, hop);
-        }
         let sound_s = delay_s + playing.resampler.delay_s() + playing.buffer_s();
         self.publish(engine, compute, hop, sound_s);
         Ok(())
@@ -195,7 +192,7 @@ impl Inference {
 
     /// Takes everything that has arrived; `when` gives its stream second.
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
-        let Engine { players, streamer, .. } = engine;
+        let (streamer, players) = engine.parts();
         let mut push = |event: NoteEvent| streamer.push(event);
         if self.midi.overflowed() {
             self.telemetry.overflows.fetch_add(1, Ordering::Relaxed);
@@ -215,7 +212,7 @@ impl Inference {
         let smooth = if before == 0.0 { load } else { before + LOAD_SHARE * (load - before) };
         t.load_permille.store(smooth.round() as u32, Ordering::Relaxed);
         t.latency_us.store((sound_s * 1e6) as u64, Ordering::Relaxed);
-        t.steps_now.store(engine.streamer.options().steps as u32, Ordering::Relaxed);
+        t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
         for (to, program) in t.programs.iter().zip(engine.players.programs()) {
             to.store(*program, Ordering::Relaxed);
@@ -223,88 +220,19 @@ impl Inference {
     }
 }
 
-/// The model and everyone who plays it.
-struct Engine {
-    streamer: Streamer,
-    players: Players,
-    times: ComputeTimes,
-    governor: Governor,
-    /// The lead in force.
-    lead_s: f64,
+/// The samples, quieter and quieter to silence.
+fn faded(samples: &[f32]) -> Vec<f32> {
+    let length = samples.len().max(1) as f32;
+    (1u16..).zip(samples).map(|(n, sample)| sample * (1.0 - f32::from(n) / length)).collect()
 }
 
-impl Engine {
-    /// The stream second at which the next hop begins.
-    fn next_s(&self) -> f64 {
-        self.streamer.position().start().seconds()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// What computing takes, the margin and the device's buffer. It rises at once and falls slowly: the delay of an event is
-    /// that of its neighbours.
-    fn lead_s(&mut self, buffer_s: f64) -> f64 {
-        let needed_s = (self.times.nearly_longest() + MARGIN).as_secs_f64() + buffer_s;
-        let needed_s = needed_s.min(self.hop_s() + MARGIN.as_secs_f64() + buffer_s);
-        if needed_s > self.lead_s {
-            self.lead_s = needed_s;
-        } else {
-            self.lead_s += LEAD_FALL * (needed_s - self.lead_s);
-        }
-        self.lead_s
+    #[test]
+    fn the_last_hop_of_a_model_ends_in_silence() {
+        assert_eq!(faded(&[1.0, 1.0, -1.0, 1.0]), [0.75, 0.5, -0.25, 0.0]);
+        assert_eq!(faded(&[]), [0.0; 0]);
     }
-
-    fn hop_s(&self) -> f64 {
-        (self.streamer.options().hop_frames * HOP_SAMPLES) as f64 / f64::from(SAMPLE_RATE_HZ)
-    }
-
-    /// Plays to itself for a while: what a hop takes with many notes is known before the first is heard.
-    fn warm_up(&mut self, options: StreamOptions) -> Result<(), Error> {
-        for key in 48..56 {
-            let voice = Voice { is_drum: false, program: 0, key };
-            self.streamer.push(NoteEvent { time_s: 0.05, voice, velocity: 90 });
-        }
-        for n in 0..WARM_UP_HOPS {
-            let begun = Instant::now();
-            self.streamer.hop()?;
-            if n > WARM_UP_HOPS / 3 {
-                self.times.push(begun.elapsed());
-            }
-        }
-        self.streamer.restart(options)?;
-        Ok(())
-    }
-
-    /// Takes what is set; the sound goes on.
-    fn apply(&mut self, bundle: &Bundle, settings: &Settings) -> Result<(), Error> {
-        let mut wanted = live_options(bundle, settings)?;
-        self.governor.want(wanted.steps);
-        if settings.engine.governor {
-            wanted.steps = self.governor.steps();
-        }
-        if wanted != *self.streamer.options() {
-            self.streamer.set(wanted)?;
-        }
-        Ok(())
-    }
-}
-
-/// The model's live mode with what is set on top.
-fn live_options(bundle: &Bundle, settings: &Settings) -> Result<StreamOptions, Error> {
-    let manifest = bundle.manifest();
-    let (Some(mut options), Some(live)) = (StreamOptions::live(bundle), manifest.live) else {
-        return Err(Error::Usage(format!(
-            "model `{}` has no live mode; choose another model",
-            manifest.name
-        )));
-    };
-    let engine = &settings.engine;
-    if let Some(hop_ms) = engine.hop_ms {
-        let frames = (hop_ms / 20.0).round() as usize;
-        options.hop_frames = frames.clamp(live.min_hop_frames, live.max_hop_frames);
-    }
-    if engine.steps > 0 {
-        options.steps = engine.steps as usize;
-    }
-    options.guidance = engine.guidance.unwrap_or(options.guidance);
-    options.seed = engine.seed;
-    Ok(options)
 }

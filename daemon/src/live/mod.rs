@@ -1,8 +1,12 @@
 //! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
 
 pub mod callback;
+mod choose;
 pub mod clock;
+mod devices;
+pub mod engine;
 pub mod inference;
+pub mod loading;
 pub mod midi;
 pub mod output;
 pub mod pacing;

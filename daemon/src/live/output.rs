@@ -14,6 +14,7 @@ use ringbuf::traits::Split;
 
 use super::callback::{Level, Player};
 use super::clock::PlayPosition;
+use super::devices::{NULL, hosts, name};
 use super::inference::Sink;
 use super::queues::Telemetry;
 use super::realtime;
@@ -54,10 +55,10 @@ pub struct Output {
     driver: Driver,
     lost: Arc<AtomicBool>,
     level: Arc<Level>,
+    /// Its name as the list of devices has it.
+    pub label: String,
     /// What it is, in words.
     pub name: String,
-    /// Whether it is a client of a JACK server.
-    pub is_jack: bool,
 }
 
 impl std::fmt::Debug for Output {
@@ -75,12 +76,12 @@ impl Output {
         options: &OutputOptions,
         telemetry: &Arc<Telemetry>,
     ) -> Result<(Self, Sink), Error> {
-        if options.backend == "null" {
+        if options.backend == NULL {
             return Ok(Self::clock(options, telemetry));
         }
-        let (device, host, name) = find(options)?;
-        let is_jack = host == "JACK";
-        let refused = |e: &dyn std::fmt::Display| Error::Audio(format!("sound device {name}: {e}"));
+        let (device, label) = find(options)?;
+        let refused =
+            |e: &dyn std::fmt::Display| Error::Audio(format!("sound device {label}: {e}"));
         let default = device.default_output_config().map_err(|e| refused(&e))?;
         // JACK gives its own rate; others take the one wanted if they can.
         let rates = device.supported_output_configs().map_err(|e| refused(&e))?;
@@ -101,7 +102,7 @@ impl Output {
         let (player, sink) = pair(rate_hz, buffer_frames, telemetry);
         let lost = Arc::new(AtomicBool::new(false));
         // JACK's threads have the priority that the server gives.
-        let priority = if is_jack { 0 } else { options.realtime_priority };
+        let priority = if is_jack(&label) { 0 } else { options.realtime_priority };
         let build = Build { device: &device, config, lost: lost.clone(), priority };
         let stream = match default.sample_format() {
             SampleFormat::F32 => build.stream::<f32>(player),
@@ -112,9 +113,9 @@ impl Output {
         };
         let stream = stream.map_err(|e| refused(&e))?;
         stream.play().map_err(|e| refused(&e))?;
-        let name = format!("{name}, {rate_hz} Hz, {buffer_frames} frames, {channels} channels");
-        let (driver, level) = (Driver::Device(stream), sink.level.clone());
-        Ok((Self { driver, lost, level, name, is_jack }, sink))
+        let name = format!("{label}, {rate_hz} Hz, {buffer_frames} frames, {channels} channels");
+        let level = sink.level.clone();
+        Ok((Self { driver: Driver::Device(stream), lost, level, label, name }, sink))
     }
 
     /// The callback in real time without a device.
@@ -137,9 +138,14 @@ impl Output {
             }
         };
         let thread = std::thread::Builder::new().name("timbred-null".to_owned()).spawn(run).ok();
-        let name = format!("null, {rate_hz} Hz, {frames} frames");
+        let (label, name) = (NULL.to_owned(), format!("{NULL}, {rate_hz} Hz, {frames} frames"));
         let lost = Arc::new(AtomicBool::new(thread.is_none()));
-        (Self { driver: Driver::Clock { stop, thread }, lost, level, name, is_jack: false }, sink)
+        (Self { driver: Driver::Clock { stop, thread }, lost, level, label, name }, sink)
+    }
+
+    /// Whether it is a client of a JACK server.
+    pub fn is_jack(&self) -> bool {
+        is_jack(&self.label)
     }
 
     /// Whether the device is gone.
@@ -164,6 +170,10 @@ impl Drop for Output {
             }
         }
     }
+}
+
+fn is_jack(label: &str) -> bool {
+    label.starts_with("JACK ")
 }
 
 /// The two ends of a new ring.
@@ -208,37 +218,31 @@ impl Build<'_> {
     }
 }
 
-/// The device that is wanted, with the name of its sound system and its name in words.
-fn find(options: &OutputOptions) -> Result<(cpal::Device, &'static str, String), Error> {
+/// The device that is wanted, with its name in words.
+fn find(options: &OutputOptions) -> Result<(cpal::Device, String), Error> {
     // What the library has to say goes nowhere instead of to the terminal.
     #[cfg(target_os = "linux")]
     let _library_messages = alsa::Output::local_error_handler();
-    let wanted = options.backend.to_ascii_lowercase();
-    let hosts: Vec<_> = cpal::available_hosts()
-        .into_iter()
-        .filter(|id| wanted == "auto" || id.name().eq_ignore_ascii_case(&wanted))
-        .filter_map(|id| Some((id, cpal::host_from_id(id).ok()?)))
-        .collect();
     let mut known = vec![];
-    for (id, host) in &hosts {
-        let named = |device: &cpal::Device| {
-            device.description().map(|d| d.name().to_owned()).unwrap_or_default()
-        };
+    for (id, host) in &hosts(&options.backend) {
         if options.device.is_empty() {
             let works = |d: &cpal::Device| d.default_output_config().is_ok();
             if let Some(device) = host.default_output_device().filter(works) {
-                let name = format!("{} {}", id.name(), named(&device));
-                return Ok((device, id.name(), name));
+                let name = format!("{} {}", id.name(), name(&device));
+                return Ok((device, name));
             }
             continue;
         }
-        for device in host.output_devices().into_iter().flatten() {
-            let name = named(&device);
-            if name.to_lowercase().contains(&options.device.to_lowercase()) {
-                return Ok((device, id.name(), format!("{} {name}", id.name())));
-            }
-            known.push(format!("{} {name}", id.name()));
+        let there = host.output_devices().into_iter().flatten();
+        let mut there: Vec<_> = there.map(|device| (name(&device), device)).collect();
+        let wanted = options.device.to_lowercase();
+        let exact = there.iter().position(|(name, _)| *name == options.device);
+        let alike = || there.iter().position(|(name, _)| name.to_lowercase().contains(&wanted));
+        if let Some(place) = exact.or_else(alike) {
+            let (name, device) = there.swap_remove(place);
+            return Ok((device, format!("{} {name}", id.name())));
         }
+        known.extend(there.into_iter().map(|(name, _)| format!("{} {name}", id.name())));
     }
     let what = match options.device.as_str() {
         "" => format!("no sound device ({})", options.backend),

@@ -4,6 +4,8 @@
 //! | --- | --- | --- | --- | --- |
 //! | [`MidiSender`] | MIDI ports, OSC | inference | 4096 messages | counted; the reader then releases every note |
 //! | ring of samples | inference | audio callback | 1 s | never: inference waits for the play position |
+//! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
+//! | commands, and their outcomes (`control::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
 //! | [`Telemetry`] | everyone | control | the newest | newest wins |
 

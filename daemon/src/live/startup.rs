@@ -27,6 +27,7 @@ pub(super) fn initial(config: &Config, remembered: Option<&State<Settings>>) -> 
     let engine = &config.engine;
     settings.engine.steps = engine.steps.unwrap_or(0) as u32;
     settings.engine.guidance = engine.guidance;
+    settings.engine.sampler.clone_from(&engine.sampler);
     settings.engine.hop_ms = engine.hop_ms;
     settings.engine.seed = engine.seed;
     settings.engine.governor = engine.governor;

@@ -49,6 +49,10 @@ impl JackPort {
         Ok(Self { client: Some(client), gone, queue })
     }
 
+    pub(super) fn client(&self) -> Option<&Client> {
+        self.client.as_ref().map(AsyncClient::as_client)
+    }
+
     /// Whether the server is gone.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)

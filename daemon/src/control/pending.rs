@@ -1,0 +1,196 @@
+//! What the supervisor was asked for and has not answered yet, and the pings that wait for it. Knows no socket and no address.
+//!
+//! The supervisor answers on its own thread and in its own time; `timbred-osc` never waits for it, and looks here once a turn.
+
+use std::net::SocketAddr;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, unbounded};
+use rosc::OscType;
+use timbre_control::action::Action;
+use timbre_control::error::{Code, ControlError};
+use timbre_control::parameters::CHANNELS;
+use timbre_control::value::Value;
+
+/// Most pings that wait; the next is answered at once.
+const MOST_PINGS: usize = 256;
+
+/// What comes of a command: what is told of it, often nothing, or why it was not done.
+pub type Outcome = Result<Vec<Value>, ControlError>;
+
+/// What the OSC thread asks of the supervisor.
+#[derive(Debug)]
+pub struct Command {
+    /// What to do or to tell.
+    pub action: Action,
+    /// The program of each channel as OSC tells it: also those that are on their way to inference.
+    pub programs: [u8; CHANNELS],
+    /// Where the outcome goes.
+    pub asker: Asker,
+}
+
+/// Who waits for an outcome. One that is dropped without an answer says that it failed, so that nobody waits for ever.
+#[derive(Debug)]
+pub struct Asker {
+    from: SocketAddr,
+    address: String,
+    replies: Option<Sender<Reply>>,
+}
+
+/// An outcome on its way back.
+#[derive(Debug)]
+pub struct Reply {
+    /// Who asked.
+    pub from: SocketAddr,
+    /// Where they asked.
+    pub address: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl Asker {
+    /// Tells what came of it.
+    pub fn answer(mut self, outcome: Outcome) {
+        self.send(outcome);
+    }
+
+    fn send(&mut self, outcome: Outcome) {
+        if let Some(replies) = self.replies.take() {
+            let address = std::mem::take(&mut self.address);
+            // A server that is gone has nobody to tell.
+            let _ = replies.send(Reply { from: self.from, address, outcome });
+        }
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.send(Err(ControlError::new(Code::Failed, "timbred is ending")));
+    }
+}
+
+/// The OSC thread's list of what is under way.
+#[derive(Debug)]
+pub struct Pending {
+    sender: Sender<Reply>,
+    /// As many as there are commands: the queue of those is bounded.
+    replies: Receiver<Reply>,
+    /// Who waits, once for each command.
+    askers: Vec<SocketAddr>,
+    pings: Vec<(SocketAddr, Option<OscType>)>,
+}
+
+impl Pending {
+    /// Nothing is under way.
+    pub fn new() -> Self {
+        let (sender, replies) = unbounded();
+        Self { sender, replies, askers: Vec::new(), pings: Vec::new() }
+    }
+
+    /// Gives the supervisor a command.
+    ///
+    /// # Errors
+    /// It has too many already, or is ending.
+    pub fn ask(
+        &mut self,
+        commands: &Sender<Command>,
+        action: Action,
+        programs: [u8; CHANNELS],
+        from: SocketAddr,
+        address: &str,
+    ) -> Result<(), ControlError> {
+        let replies = Some(self.sender.clone());
+        let asker = Asker { from, address: address.to_owned(), replies };
+        let (mut refused, error) = match commands.try_send(Command { action, programs, asker }) {
+            Ok(()) => {
+                self.askers.push(from);
+                return Ok(());
+            }
+            Err(TrySendError::Full(command)) => {
+                let text = "timbred is still busy with earlier commands; try again later";
+                (command, ControlError::new(Code::Full, text))
+            }
+            Err(TrySendError::Disconnected(command)) => {
+                (command, ControlError::new(Code::Failed, "timbred is ending"))
+            }
+        };
+        refused.asker.replies = None;
+        Err(error)
+    }
+
+    /// Whether anybody waits.
+    pub fn is_empty(&self) -> bool {
+        self.askers.is_empty()
+    }
+
+    /// Keeps a ping until its sender waits for nothing more; false where it is to be answered now.
+    pub fn hold(&mut self, from: SocketAddr, token: Option<&OscType>) -> bool {
+        let holds = self.askers.contains(&from) && self.pings.len() < MOST_PINGS;
+        if holds {
+            self.pings.push((from, token.cloned()));
+        }
+        holds
+    }
+
+    /// The next outcome that came.
+    pub fn next_reply(&mut self) -> Option<Reply> {
+        let reply = self.replies.try_recv().ok()?;
+        if let Some(place) = self.askers.iter().position(|asker| *asker == reply.from) {
+            self.askers.swap_remove(place);
+        }
+        Some(reply)
+    }
+
+    /// The next ping that has waited long enough.
+    pub fn next_ping(&mut self) -> Option<(SocketAddr, Option<OscType>)> {
+        let free = self.pings.iter().position(|(from, _)| !self.askers.contains(from))?;
+        Some(self.pings.remove(free))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam::channel::bounded;
+
+    use super::*;
+
+    fn peer(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn a_ping_waits_for_what_its_sender_asked_for_and_nobody_elses_does() {
+        let (commands, supervisor) = bounded(4);
+        let mut pending = Pending::new();
+        let list = |pending: &mut Pending, port| {
+            pending.ask(&commands, Action::ListPorts, [0; 16], peer(port), "/midi/ports").unwrap();
+        };
+        list(&mut pending, 1);
+        list(&mut pending, 1);
+        assert!(pending.hold(peer(1), Some(&OscType::Int(7))));
+        assert!(!pending.hold(peer(2), None));
+        let first: Command = supervisor.recv().unwrap();
+        first.asker.answer(Ok(vec![Value::Bool(true)]));
+        let reply = pending.next_reply().unwrap();
+        assert_eq!((reply.from, reply.address.as_str()), (peer(1), "/midi/ports"));
+        assert_eq!(reply.outcome, Ok(vec![Value::Bool(true)]));
+        assert_eq!(pending.next_ping(), None);
+        // The second is never answered, only dropped.
+        drop(supervisor.recv().unwrap());
+        assert_eq!(pending.next_reply().unwrap().outcome.unwrap_err().code, Code::Failed);
+        assert_eq!(pending.next_ping(), Some((peer(1), Some(OscType::Int(7)))));
+        assert!(pending.is_empty() && pending.next_reply().is_none());
+    }
+
+    #[test]
+    fn a_command_that_has_no_place_is_refused_once() {
+        let (commands, supervisor) = bounded(1);
+        let mut pending = Pending::new();
+        let mut ask = || pending.ask(&commands, Action::SaveState, [0; 16], peer(1), "/state/save");
+        assert_eq!(ask(), Ok(()));
+        assert_eq!(ask().unwrap_err().code, Code::Full);
+        drop(supervisor);
+        assert_eq!(ask().unwrap_err().code, Code::Failed);
+        // They were told: nothing comes after.
+        assert!(pending.next_reply().is_none());
+    }
+}

@@ -1,0 +1,219 @@
+//! The model that plays and everyone who plays it, on the inference thread: options, pace, and the change to another model. Knows
+//! no device and no thread.
+
+use std::time::{Duration, Instant};
+
+use timbre_control::settings::Settings;
+use timbre_models::bundle::Bundle;
+use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::streamer::{StreamOptions, Streamer};
+use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
+
+use super::pacing::{ComputeTimes, Governor, MARGIN};
+use super::players::Players;
+use crate::error::Error;
+
+/// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
+const WARM_UP_HOPS: usize = 30;
+/// Share by which a lead that is longer than needed falls in a hop.
+const LEAD_FALL: f64 = 0.002;
+
+/// A model that can play at once: loaded, prepared, and measured.
+pub struct Model {
+    bundle: Bundle,
+    streamer: Streamer,
+    times: ComputeTimes,
+}
+
+impl Model {
+    /// Loads a model and plays to itself for a while: what a hop takes with many notes is known before the first is heard.
+    ///
+    /// # Errors
+    /// A model without a live mode, or whatever the engine says.
+    pub fn prepare(bundle: Bundle, settings: &Settings) -> Result<Self, Error> {
+        let options = live_options(&bundle, settings)?;
+        let mut streamer = Streamer::new(&bundle, options)?;
+        let mut times = ComputeTimes::default();
+        for key in 48..56 {
+            let voice = Voice { is_drum: false, program: 0, key };
+            streamer.push(NoteEvent { time_s: 0.05, voice, velocity: 90 });
+        }
+        for n in 0..WARM_UP_HOPS {
+            let begun = Instant::now();
+            streamer.hop()?;
+            if n > WARM_UP_HOPS / 3 {
+                times.push(begun.elapsed());
+            }
+        }
+        streamer.restart(options)?;
+        Ok(Self { bundle, streamer, times })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.bundle.manifest().name
+    }
+}
+
+/// The model and everyone who plays it.
+pub(super) struct Engine {
+    model: Model,
+    pub(super) players: Players,
+    governor: Governor,
+    /// The lead in force.
+    lead_s: f64,
+}
+
+impl Engine {
+    pub(super) fn new(model: Model) -> Self {
+        let governor = Governor::new(model.streamer.options().steps);
+        Self { model, players: Players::new(), governor, lead_s: 0.0 }
+    }
+
+    /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and pedals' owners stay. Gives the
+    /// model before back, which is to be freed elsewhere.
+    pub(super) fn change(&mut self, model: Model) -> Model {
+        self.governor = Governor::new(model.streamer.options().steps);
+        // Releases are no news to a model that has heard no note.
+        self.players.release_all(0.0, &mut |_| {});
+        std::mem::replace(&mut self.model, model)
+    }
+
+    /// What makes hops, and who plays.
+    pub(super) fn parts(&mut self) -> (&mut Streamer, &mut Players) {
+        (&mut self.model.streamer, &mut self.players)
+    }
+
+    /// Denoising steps of the next hop.
+    pub(super) fn steps(&self) -> usize {
+        self.model.streamer.options().steps
+    }
+
+    /// The stream second at which the next hop begins.
+    pub(super) fn next_s(&self) -> f64 {
+        self.model.streamer.position().start().seconds()
+    }
+
+    /// What computing takes, the margin and the device's buffer. It rises at once and falls slowly: the delay of an event is
+    /// that of its neighbours.
+    pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
+        let needed_s = (self.model.times.nearly_longest() + MARGIN).as_secs_f64() + buffer_s;
+        let needed_s = needed_s.min(self.hop_s() + MARGIN.as_secs_f64() + buffer_s);
+        if needed_s > self.lead_s {
+            self.lead_s = needed_s;
+        } else {
+            self.lead_s += LEAD_FALL * (needed_s - self.lead_s);
+        }
+        self.lead_s
+    }
+
+    pub(super) fn hop_s(&self) -> f64 {
+        let frames = self.model.streamer.options().hop_frames;
+        (frames * HOP_SAMPLES) as f64 / f64::from(SAMPLE_RATE_HZ)
+    }
+
+    /// A hop was made in that time.
+    pub(super) fn made(&mut self, compute: Duration, is_governed: bool) {
+        self.model.times.push(compute);
+        if is_governed {
+            self.governor.hop(compute, Duration::from_secs_f64(self.hop_s()));
+        }
+    }
+
+    /// Takes what is set; the sound goes on.
+    pub(super) fn apply(&mut self, settings: &Settings) -> Result<(), Error> {
+        let mut wanted = live_options(&self.model.bundle, settings)?;
+        self.governor.want(wanted.steps);
+        if settings.engine.governor {
+            wanted.steps = self.governor.steps();
+        }
+        if wanted != *self.model.streamer.options() {
+            self.model.streamer.set(wanted)?;
+        }
+        Ok(())
+    }
+}
+
+/// The model's live mode with what is set on top.
+fn live_options(bundle: &Bundle, settings: &Settings) -> Result<StreamOptions, Error> {
+    let manifest = bundle.manifest();
+    let (Some(mut options), Some(live)) = (StreamOptions::live(bundle), manifest.live) else {
+        return Err(Error::Usage(format!(
+            "model `{}` has no live mode; choose another model",
+            manifest.name
+        )));
+    };
+    let engine = &settings.engine;
+    if let Some(hop_ms) = engine.hop_ms {
+        let frames = (hop_ms / 20.0).round() as usize;
+        options.hop_frames = frames.clamp(live.min_hop_frames, live.max_hop_frames);
+    }
+    if engine.steps > 0 {
+        options.steps = engine.steps as usize;
+    }
+    // The table offers no name that the model crate does not know; a test holds that.
+    let sampler = engine.sampler.as_ref().and_then(|name| name.parse().ok());
+    options.sampler = sampler.unwrap_or(options.sampler);
+    options.guidance = engine.guidance.unwrap_or(options.guidance);
+    options.seed = engine.seed;
+    Ok(options)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use timbre_control::parameters::SAMPLER;
+    use timbre_models::denoise::sampler::SamplerKind;
+
+    use super::*;
+    use crate::live::queues::{Midi, SourceId};
+
+    #[test]
+    fn every_sampler_of_the_table_is_one_of_the_models() {
+        let bundle = Bundle::bundled().unwrap();
+        let of_the_model = live_options(&bundle, &Settings::default()).unwrap();
+        assert_eq!(Some(of_the_model), StreamOptions::live(&bundle));
+        let mut seen: Vec<SamplerKind> = vec![];
+        for name in SAMPLER.choices {
+            let mut settings = Settings::default();
+            settings.engine.sampler = Some((*name).to_owned());
+            let sampler = live_options(&bundle, &settings).unwrap().sampler;
+            assert_eq!(sampler.to_string(), *name);
+            assert!(!seen.contains(&sampler));
+            seen.push(sampler);
+        }
+    }
+
+    #[test]
+    fn another_model_begins_at_0_with_nobodys_notes() {
+        let model = || Model::prepare(Bundle::bundled().unwrap(), &Settings::default()).unwrap();
+        let mut engine = Engine::new(model());
+        let note = |engine: &mut Engine, bytes| {
+            let (streamer, players) = engine.parts();
+            let midi = Midi::Message(bytes);
+            players.input(0.0, SourceId(1), midi, &mut |event| streamer.push(event));
+        };
+        let loudest = |engine: &mut Engine| {
+            let mut peak = 0f32;
+            for _ in 0..10 {
+                let hop = engine.parts().0.hop().unwrap();
+                peak = hop.samples.iter().fold(peak, |peak, s| peak.max(s.abs()));
+            }
+            peak
+        };
+        note(&mut engine, [0xC0, 19, 0]);
+        note(&mut engine, [0x90, 60, 100]);
+        assert!(loudest(&mut engine) > 0.01);
+        assert_eq!((engine.players.held(), engine.next_s() > 0.0), (1, true));
+        let before = engine.change(model());
+        assert_eq!(before.name(), "live");
+        assert_eq!((engine.players.held(), engine.next_s()), (0, 0.0));
+        assert_eq!(engine.players.programs()[0], 19);
+        assert!(loudest(&mut engine) < 1e-3, "silent without notes");
+        // The key that was held goes up as if nothing had been, and the next is heard.
+        note(&mut engine, [0x80, 60, 0]);
+        note(&mut engine, [0x90, 64, 100]);
+        assert_eq!(engine.players.held(), 1);
+        assert!(loudest(&mut engine) > 0.01);
+    }
+}

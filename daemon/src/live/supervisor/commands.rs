@@ -1,0 +1,170 @@
+//! What OSC asks of the daemon as a whole: presets, MIDI ports, sound devices, its files. Knows no address and no packet.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timbre_control::action::Action;
+use timbre_control::error::{Code, ControlError};
+use timbre_control::settings::Settings;
+use timbre_control::value::Value;
+
+use super::Daemon;
+use crate::control::{Command, Outcome};
+use crate::live::choose::choose;
+use crate::live::devices;
+use crate::live::midi::heard::Port;
+use crate::live::midi::jack_port::JackPort;
+use crate::live::midi::ports::Ports;
+use crate::live::startup::send_programs;
+use crate::presets::{PresetError, Presets};
+use crate::service::Notifier;
+use crate::state::State;
+
+/// The longest that inference may take to take programs over, which it does once a hop.
+const TAKEN_OVER: Duration = Duration::from_millis(500);
+
+impl Daemon {
+    /// Does a command and answers it.
+    pub(super) fn command(&mut self, command: Command, notifier: &Notifier) {
+        let outcome = match command.action {
+            Action::Reload => self.reload(notifier).map(nothing).map_err(failed),
+            Action::SaveState => self.save().map(nothing).map_err(failed),
+            Action::ListPresets => self.list_presets().map_err(refused),
+            Action::SavePreset(name) => {
+                self.save_preset(name, command.programs).map(nothing).map_err(refused)
+            }
+            Action::LoadPreset(name) => self.load_preset(name).map(nothing).map_err(refused),
+            Action::DeletePreset(name) => self.delete_preset(&name).map(nothing).map_err(refused),
+            Action::NextPreset => self.step_preset(true).map_err(refused),
+            Action::PreviousPreset => self.step_preset(false).map_err(refused),
+            Action::ListPorts => self.list_ports(),
+            Action::ConnectPort(name) => self.listen(&name, true).map(nothing).map_err(failed),
+            Action::DisconnectPort(name) => self.listen(&name, false).map(nothing).map_err(failed),
+            Action::ListDevices => self.list_devices(),
+            Action::Device => Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect()),
+            // Answered when it plays, which is not for us to wait for.
+            Action::UseModel(name) => return self.loader.load(name, Some(command.asker)),
+            Action::UseDevice(name) => self.use_device(&name).map_err(failed),
+        };
+        command.asker.answer(outcome);
+    }
+
+    fn presets(&self) -> Result<Presets, PresetError> {
+        Presets::beside(self.loaded.config.state.path.as_deref())
+    }
+
+    fn list_presets(&self) -> Result<Vec<Value>, PresetError> {
+        Ok(self.presets()?.names()?.into_iter().map(Value::Text).collect())
+    }
+
+    fn save_preset(&mut self, name: String, programs: [u8; 16]) -> Result<(), PresetError> {
+        self.presets()?.save(&name, &State { programs, ..self.current() })?;
+        self.preset = Some(name);
+        Ok(())
+    }
+
+    /// Takes a preset over whole: one settings value, and the programs as if somebody had played them.
+    fn load_preset(&mut self, name: String) -> Result<(), PresetError> {
+        let preset: State<Settings> = self.presets()?.load(&name)?;
+        self.settings.store(Arc::new(preset.settings.clamped()));
+        let programs = preset.programs.map(|program| program.min(127));
+        send_programs(&self.midi, &programs);
+        self.preset = Some(name);
+        // Who is told that it is loaded finds it so; without a device nothing is taken over before there is one.
+        let until = Instant::now() + TAKEN_OVER;
+        while self.current().programs != programs && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn delete_preset(&mut self, name: &str) -> Result<(), PresetError> {
+        self.presets()?.delete(name)
+    }
+
+    fn step_preset(&mut self, forward: bool) -> Result<Vec<Value>, PresetError> {
+        let name = self.presets()?.neighbour(self.preset.as_deref(), forward)?;
+        self.load_preset(name.clone())?;
+        Ok(vec![Value::Text(name)])
+    }
+
+    /// The system's ports, then JACK's.
+    fn ports(&self) -> (Vec<Port>, Vec<Port>) {
+        let system = self.ports.as_ref().map(Ports::list).unwrap_or(Ok(vec![]));
+        let system = system.unwrap_or_else(|e| {
+            tracing::warn!("{e}");
+            vec![]
+        });
+        (system, self.jack.as_ref().map(JackPort::list).unwrap_or_default())
+    }
+
+    fn list_ports(&self) -> Outcome {
+        let (system, jack) = self.ports();
+        let port = |p: Port| [Value::Text(p.name), Value::Bool(p.is_heard)];
+        Ok(system.into_iter().chain(jack).flat_map(port).collect())
+    }
+
+    fn listen(&self, name: &str, wanted: bool) -> Result<(), String> {
+        let (system, jack) = self.ports();
+        let names = system.iter().chain(&jack).map(|port| port.name.as_str());
+        let place = choose("MIDI port", names, name)?;
+        match (system.get(place), jack.get(place.saturating_sub(system.len()))) {
+            (Some(port), _) => {
+                self.ports.as_ref().map_or(Ok(()), |ports| ports.listen(&port.name, wanted))
+            }
+            (None, Some(port)) => {
+                self.jack.as_ref().map_or(Ok(()), |jack| jack.listen(&port.name, wanted))
+            }
+            (None, None) => Err(format!("the MIDI port {name} is gone")),
+        }
+    }
+
+    fn list_devices(&self) -> Outcome {
+        let playing = self.output.as_ref().map_or("", |output| &output.label);
+        let device = |choice: devices::Choice| {
+            let label = choice.label();
+            let plays = label == playing;
+            [Value::Text(label), Value::Bool(plays)]
+        };
+        let all = devices::list(self.loaded.config.audio.backend.name());
+        Ok(all.into_iter().flat_map(device).collect())
+    }
+
+    /// Plays through another device; where it cannot be opened the one before comes back.
+    fn use_device(&mut self, name: &str) -> Result<Vec<Value>, String> {
+        let all = devices::list(self.loaded.config.audio.backend.name());
+        let labels: Vec<String> = all.iter().map(devices::Choice::label).collect();
+        let place = choose("sound device", labels.iter().map(String::as_str), name)?;
+        let before = std::mem::replace(&mut self.chosen, all.get(place).cloned());
+        // A sound card can be open once only, and the one before may be the same.
+        self.output = None;
+        if let Err(e) = self.open_output() {
+            self.chosen = before;
+            let back = match self.open_output() {
+                Ok(()) => "the one before plays on".to_owned(),
+                Err(e) => format!("the one before is gone too, and looked for: {e}"),
+            };
+            return Err(format!("{e}; {back}"));
+        }
+        Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect())
+    }
+}
+
+fn nothing(_: ()) -> Vec<Value> {
+    Vec::new()
+}
+
+fn failed(text: String) -> ControlError {
+    ControlError::new(Code::Failed, text)
+}
+
+fn refused(error: PresetError) -> ControlError {
+    let code = match error {
+        PresetError::Name { .. } | PresetError::Unknown { .. } | PresetError::None => {
+            Code::BadValue
+        }
+        PresetError::Full => Code::Full,
+        _ => Code::Failed,
+    };
+    ControlError::new(code, error.to_string())
+}
