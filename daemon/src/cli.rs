@@ -294,7 +294,8 @@ pub struct BenchArgs {
 /// `timbred pack`
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// Folder with denoiser.npz, vocoder.npz and manifest.toml, as the training's export writes it.
+    /// Folder with manifest.toml, denoiser.npz, prior.npz and vocoder.npz, as the training's export writes it; a part that is missing there
+    /// stays as it is in the bundle.
     pub weights: PathBuf,
     /// Folder of the bundle.
     #[arg(short, long, value_name = "FOLDER")]

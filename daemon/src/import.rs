@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use timbre_models::bundle::manifest::{FORMAT, MelSettings, Mode, Sampling};
-use timbre_models::bundle::{self, Bundle, Manifest, VocoderWeights, Weights};
+use timbre_models::bundle::{self, Bundle, Manifest};
 use timbre_models::checkpoint::{self, Checkpoint, CheckpointError};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
@@ -56,12 +56,11 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     bar.set_message("building the graphs");
     let live = Bundle::bundled()?;
     let manifest = manifest(&name, &checkpoint, &live);
-    let weights = Weights {
-        denoiser: checkpoint.params,
-        prior: None,
-        vocoder: VocoderWeights::Graph(live.verified("vocoder")?),
-    };
     let format = if args.f32 { WeightFormat::F32 } else { WeightFormat::Int8PerChannel };
+    let graphs = bundle::denoiser_graphs(&checkpoint.network, &checkpoint.params, format);
+    let mut graphs = graphs.map_err(|e| Error::input(&args.checkpoint, e))?;
+    // Every vocoder hears the same mel.
+    graphs.insert("vocoder", live.verified("vocoder")?);
     let parent = match folder.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -72,14 +71,13 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
         tempfile::Builder::new().prefix(".timbred-import-").tempdir_in(&parent).map_err(failed)?;
     // What is written with a mode for one user alone would be unreadable for a service.
     let inside = part.path().join("model");
-    let bytes = bundle::write(&inside, manifest, &weights, format)
-        .map_err(|e| Error::output(&folder, e))?;
+    let bytes = bundle::write(&inside, manifest, &graphs).map_err(|e| Error::output(&folder, e))?;
     interrupt.check()?;
     std::fs::rename(&inside, &folder).map_err(failed)?;
     bar.finish_and_clear();
     println!(
         "{name}: {} parameters after {} steps of training, {:.1} MB in {}",
-        weights.count(),
+        checkpoint.params.count(),
         checkpoint.step,
         bytes as f64 / 1e6,
         folder.display()

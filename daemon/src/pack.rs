@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use timbre_models::bundle::{self, Manifest, VocoderWeights, Weights};
-use timbre_models::graph::{Params, WeightFormat};
+use timbre_models::bundle::{self, Bundle, Graphs, Manifest};
+use timbre_models::graph::{ParamError, Params, WeightFormat};
 
 use crate::cli::PackArgs;
 use crate::error::Error;
 
-/// Reads `manifest.toml`, `denoiser.npz`, `vocoder.npz` and, for a model that has one, `prior.npz` from the folder that the training's export wrote, and writes
-/// the bundle.
+/// Reads `manifest.toml` and, as `.npz` files, the weights of `denoiser`, `prior` and `vocoder` from the folder that the training's export
+/// wrote, and writes the bundle. A part without a file is taken from the bundle that is there.
 ///
 /// # Errors
 /// Names the file that is missing or does not fit.
@@ -17,23 +17,41 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
     let path = args.weights.join("manifest.toml");
     let text = std::fs::read(&path).map_err(|e| Error::input(&path, e))?;
     let manifest = Manifest::draft(&path.display().to_string(), &text)?;
-    let read = |name: &str| read_params(&args.weights.join(name));
-    let weights = Weights {
-        denoiser: read("denoiser.npz")?,
-        prior: manifest.prior.map(|_| read("prior.npz")).transpose()?,
-        vocoder: VocoderWeights::Own(read("vocoder.npz")?),
-    };
     let format = if args.f32 { WeightFormat::F32 } else { WeightFormat::Int8PerChannel };
+    let mut graphs = Graphs::new();
+    let part = |name: &str, roles: &[&'static str], build: &dyn Fn(&Params) -> Built| {
+        let file = args.weights.join(name);
+        match file.exists() {
+            true => build(&read_params(&file)?).map_err(|e| Error::input(&file, e)),
+            false => kept(&args.out, roles, &file),
+        }
+    };
+    let network = &manifest.network;
+    let mut roles = vec!["note_encoder", "memory", "film", "step"];
+    roles.extend(network.has_context.then_some("context_encoder"));
+    let denoiser = |params: &Params| bundle::denoiser_graphs(network, params, format);
+    graphs.extend(part("denoiser.npz", &roles, &denoiser)?);
+    if let Some(prior) = &manifest.prior {
+        let build = |params: &Params| bundle::prior_graphs(prior, params, format);
+        graphs.extend(part("prior.npz", &["prior"], &build)?);
+    }
+    let vocoder = |params: &Params| bundle::vocoder_graphs(&manifest.vocoder, params, format);
+    graphs.extend(part("vocoder.npz", &["vocoder"], &vocoder)?);
     let name = manifest.name.clone();
-    let bytes = bundle::write(&args.out, manifest, &weights, format)
-        .map_err(|e| Error::input(&args.weights, e))?;
-    println!(
-        "{name}: {} parameters, {:.1} MB in {}",
-        weights.count(),
-        bytes as f64 / 1e6,
-        args.out.display()
-    );
+    let bytes =
+        bundle::write(&args.out, manifest, &graphs).map_err(|e| Error::output(&args.out, e))?;
+    println!("{name}: {:.1} MB in {}", bytes as f64 / 1e6, args.out.display());
     Ok(())
+}
+
+type Built = Result<Graphs, ParamError>;
+
+/// The graphs of the bundle that is already there.
+fn kept(folder: &Path, roles: &[&'static str], missing: &Path) -> Result<Graphs, Error> {
+    let none = |e| Error::input(missing, format!("not found, and no bundle to keep it from: {e}"));
+    let bundle = Bundle::open(folder).map_err(none)?;
+    println!("{}: not found; {} kept as it is", missing.display(), roles.join(", "));
+    roles.iter().map(|role| Ok((*role, bundle.verified(role)?))).collect()
 }
 
 /// The arrays of an `.npz` file as weights.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use timbre_models::bundle::manifest::{FORMAT, LiveMode, MelSettings, Mode, Sampling};
-use timbre_models::bundle::{self, Manifest, VocoderWeights, Weights};
+use timbre_models::bundle::{self, Manifest};
 use timbre_models::denoise::noise::{NoiseSource, SeededNoise};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
@@ -21,12 +21,17 @@ use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 /// When it cannot be written.
 pub fn tiny_bundle(dir: &Path) {
     let manifest = tiny_manifest();
-    let weights = Weights {
-        denoiser: random(manifest.network.parameters(), 1.0),
-        prior: manifest.prior.map(|p| random(p.parameters(), 1.0)),
-        vocoder: VocoderWeights::Own(random(manifest.vocoder.parameters(), 0.1)),
-    };
-    bundle::write(dir, manifest, &weights, WeightFormat::F32).expect("the tiny model is written");
+    let (network, format) = (&manifest.network, WeightFormat::F32);
+    let denoiser = random(network.parameters(), 1.0);
+    let mut graphs = bundle::denoiser_graphs(network, &denoiser, format).expect("weights that fit");
+    if let Some(prior) = &manifest.prior {
+        let weights = random(prior.parameters(), 1.0);
+        graphs.extend(bundle::prior_graphs(prior, &weights, format).expect("weights that fit"));
+    }
+    let vocoder = random(manifest.vocoder.parameters(), 0.1);
+    let vocoder = bundle::vocoder_graphs(&manifest.vocoder, &vocoder, format);
+    graphs.extend(vocoder.expect("weights that fit"));
+    bundle::write(dir, manifest, &graphs).expect("the tiny model is written");
 }
 
 /// The tiny model's manifest, without its files.
