@@ -42,6 +42,10 @@ pub const ALL_SOUND_OFF: &str = "/allsoundoff";
 pub const RELOAD: &str = "/config/reload";
 /// Programs and gains are written to the state file.
 pub const SAVE_STATE: &str = "/state/save";
+/// `[path]`: a recording begins; answered with its WAV file. Without a path the time is its name.
+pub const RECORD_START: &str = "/record/start";
+/// The recording ends; answered with its last WAV file and the length of all, seconds.
+pub const RECORD_STOP: &str = "/record/stop";
 /// Address of a preset command: load, save or list.
 pub const PRESET: &str = "/preset/";
 
@@ -53,7 +57,7 @@ pub const NAME: &str = "timbred";
 pub const EVERYTHING: &str = "//*";
 
 /// Addresses of the design that this version answers with [`Code::NotThereYet`].
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 11] = [
     "/preset/load",
     "/preset/save",
     "/preset/list",
@@ -65,8 +69,6 @@ const RESERVED: [&str; 13] = [
     "/midi/learn",
     "/audio/devices",
     "/audio/device",
-    "/record/start",
-    "/record/stop",
 ];
 
 /// One thing that a message asks for.
@@ -104,6 +106,10 @@ pub enum Request {
     Version,
     /// The status is wanted.
     Status,
+    /// A recording begins, into this file.
+    RecordStart(Option<String>),
+    /// The recording ends.
+    RecordStop,
     /// The config file is to be read again.
     Reload,
     /// The state is to be written.
@@ -182,6 +188,14 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
         PANIC => acts(Request::Controllers(&[120, 123, 121])),
         ALL_NOTES_OFF => acts(Request::Controllers(&[123])),
         ALL_SOUND_OFF => acts(Request::Controllers(&[120])),
+        RECORD_START => match args {
+            [OscType::String(path)] => Ok(vec![Request::RecordStart(Some(path.clone()))]),
+            _ => acts(Request::RecordStart(None)).map_err(|e| {
+                let text = e.text.replace("wanted none", "wanted a path, or none");
+                ControlError::new(e.code, text)
+            }),
+        },
+        RECORD_STOP => acts(Request::RecordStop),
         RELOAD => acts(Request::Reload),
         SAVE_STATE => acts(Request::SaveState),
         _ if RESERVED.contains(&address) => Err(ControlError::new(

@@ -59,7 +59,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 22] = [
+pub const PARAMETERS: [Parameter; 23] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -180,6 +180,14 @@ pub const PARAMETERS: [Parameter; 22] = [
         "dBFS",
         (-120.0, 60.0),
         "Peak and rms of the last tenth of a second in dBFS; -120 is silence",
+    ),
+    read(
+        Key::Record,
+        Kind::Text,
+        ["/record", "record", ""],
+        "",
+        (0.0, 0.0),
+        "What is recorded: off, on and the file, or failed and why; /record/start [PATH] and /record/stop",
     ),
 ];
 

@@ -10,12 +10,14 @@ use serde_json::json;
 use timbre_control::arguments::value;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
-use timbre_control::osc::{LEASE_S, PANIC, PRESET, RELOAD, STATUS, SUBSCRIBE, message};
+use timbre_control::osc::{
+    LEASE_S, PANIC, PRESET, RECORD_START, RECORD_STOP, RELOAD, STATUS, SUBSCRIBE, message,
+};
 use timbre_control::parameters::{Access, PARAMETERS};
 use timbre_control::pattern::Pattern;
 use timbre_control::status::Status;
 
-use crate::cli::{Cli, Global, Preset, Verb};
+use crate::cli::{Cli, Global, Preset, Record, Verb};
 use crate::names::{address, set};
 
 /// Why a verb could not do its work.
@@ -79,6 +81,16 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             };
             let args = name.map(|n| OscType::from(n.as_str())).into_iter().collect();
             let answers = client(global)?.ask(vec![message(format!("{PRESET}{verb}"), args)])?;
+            print_values(global, &answers)
+        }
+        Verb::Record { what } => {
+            let (address, path) = match what {
+                Record::Start { path } => (RECORD_START, path.as_deref()),
+                Record::Stop => (RECORD_STOP, None),
+                Record::Status => ("/record", None),
+            };
+            let args = path.map(OscType::from).into_iter().collect();
+            let answers = client(global)?.ask(vec![message(address, args)])?;
             print_values(global, &answers)
         }
         Verb::Reload => send(global, message(RELOAD, Vec::new())),
@@ -165,6 +177,14 @@ fn print_status(s: &Status, short: bool) -> Result<(), Error> {
         "trouble    {} misses, {} underruns, {} overflows",
         s.misses, s.underruns, s.overflows
     ))?;
+    let r = &s.recording;
+    if !r.file.is_empty() {
+        let lost = format!("{} samples and {} notes lost", r.lost_samples, r.lost_notes);
+        line(&format!(
+            "recording  {}, {}, {:.0} s, {lost} {}",
+            r.state, r.file, r.seconds, r.error
+        ))?;
+    }
     let master = &s.settings.master;
     let muted = if master.mute { ", muted" } else { "" };
     line(&format!("master     {} dB{muted}", master.gain))?;

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod models;
 pub mod options;
 pub mod pack;
+pub mod recording;
 pub mod render;
 pub mod service;
 pub mod songs;

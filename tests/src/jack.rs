@@ -56,6 +56,16 @@ impl JackServer {
         }
     }
 
+    /// Sends it a signal by its name, such as STOP.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("a running server").id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill");
+        assert!(sent.success(), "the server is gone");
+    }
+
     /// Makes `command` find this server.
     pub fn in_env<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
@@ -103,6 +113,10 @@ impl JackServer {
 
 impl Drop for JackServer {
     fn drop(&mut self) {
+        // One that was stopped hears nothing else.
+        if let Some(child) = &self.child {
+            let _ = Command::new("kill").args(["-s", "CONT", &child.id().to_string()]).status();
+        }
         // In order first: a server that is killed leaves a place in JACK's registry taken.
         if let Some(child) = &mut self.child {
             let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();

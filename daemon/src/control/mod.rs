@@ -24,6 +24,7 @@ use crossbeam::channel::Sender;
 use timbre_control::settings::Settings;
 
 use crate::live::queues::{MidiSender, Telemetry};
+use crate::recording::Recorder;
 
 pub use server::{OscServer, spawn};
 
@@ -47,4 +48,6 @@ pub struct ControlHandles {
     pub telemetry: Arc<Telemetry>,
     /// The other end is the supervisor; when it is full the sender of the request is told.
     pub commands: Sender<Command>,
+    /// Starts and ends recordings; it answers within seconds, however the disk is.
+    pub recorder: Recorder,
 }

@@ -83,7 +83,7 @@ pub fn spawn(
 ) -> io::Result<OscServer> {
     let address = socket.local_addr()?;
     socket.set_read_timeout(Some(IDLE))?;
-    let values = Values::new(model, handles.telemetry.clone());
+    let values = Values::new(model, handles.telemetry.clone(), handles.recorder.clone());
     let mut subscribers = Subscribers::new(&values.ids);
     let current = values.all(&handles.settings.load());
     for target in fixed_targets {
@@ -274,6 +274,20 @@ impl Server {
                     let json = serde_json::to_string(&status).unwrap_or_default();
                     answers.push(message(STATUS, vec![json.into()]));
                 }
+                Request::RecordStart(path) => match self.handles.recorder.start(path.as_deref()) {
+                    Ok(file) => {
+                        let file = file.display().to_string();
+                        answers.push(message(osc::RECORD_START, vec![file.into()]));
+                    }
+                    Err(e) => self.refuse(from, osc::RECORD_START, &e),
+                },
+                Request::RecordStop => match self.handles.recorder.stop() {
+                    Ok((file, seconds)) => {
+                        let args = vec![file.display().to_string().into(), (seconds as f32).into()];
+                        answers.push(message(osc::RECORD_STOP, args));
+                    }
+                    Err(e) => self.refuse(from, osc::RECORD_STOP, &e),
+                },
                 Request::Reload => self.command(from, osc::RELOAD, Command::Reload),
                 Request::SaveState => self.command(from, osc::SAVE_STATE, Command::SaveState),
             }

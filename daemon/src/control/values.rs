@@ -12,6 +12,7 @@ use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
 
 use crate::live::queues::Telemetry;
+use crate::recording::Recorder;
 
 /// How long a program that was set is answered before inference has it.
 const PROGRAM_WAIT: Duration = Duration::from_secs(2);
@@ -25,6 +26,7 @@ pub struct Values {
     pub ids: Vec<Id>,
     model: String,
     telemetry: Arc<Telemetry>,
+    recorder: Recorder,
     started: Instant,
     /// Programs that were sent to inference, and when.
     sent_programs: [Option<(u8, Instant)>; CHANNELS],
@@ -32,11 +34,12 @@ pub struct Values {
 
 impl Values {
     /// The values of a daemon that plays this model.
-    pub fn new(model: String, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(model: String, telemetry: Arc<Telemetry>, recorder: Recorder) -> Self {
         Self {
             ids: ids().collect(),
             model,
             telemetry,
+            recorder,
             started: Instant::now(),
             sent_programs: [None; CHANNELS],
         }
@@ -79,6 +82,7 @@ impl Values {
             Key::MeterMaster => {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
             }
+            Key::Record => Value::Text(self.recorder.state().to_string()),
             // What is left is a text; settings were answered above.
             _ => Value::Text(self.model.clone()),
         }
@@ -105,10 +109,12 @@ impl Values {
             steps_now: t.steps_now.load(Relaxed),
             notes: t.notes.load(Relaxed),
             frames_played: t.frames_played.load(Relaxed),
+            stream_frames: t.stream_frames.load(Relaxed),
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
             programs,
             settings: settings.clone(),
+            recording: self.recorder.state().status(),
             osc,
         }
     }
@@ -153,7 +159,8 @@ mod tests {
     #[test]
     fn values_have_the_type_of_their_parameter() {
         use timbre_control::parameters::Kind;
-        let values = Values::new("live".to_owned(), Arc::default());
+        let (recorder, _tap) = crate::recording::start().unwrap();
+        let values = Values::new("live".to_owned(), Arc::default(), recorder.recorder());
         let settings = Settings::default();
         for (id, value) in values.ids.iter().zip(values.all(&settings)) {
             let fits = match id.parameter.kind {

@@ -26,6 +26,7 @@ use super::players::Players;
 use super::queues::{MidiReceiver, Telemetry};
 use super::resampler::HopResampler;
 use crate::error::Error;
+use crate::recording::Tap;
 
 /// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
 const WARM_UP_HOPS: usize = 30;
@@ -90,11 +91,11 @@ impl Playing {
 }
 
 impl Inference {
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop. What is played goes into the tap too.
     ///
     /// # Errors
     /// A model without a live mode, or whatever the engine says.
-    pub fn run(self) -> Result<(), Error> {
+    pub fn run(self, tap: Tap) -> Result<(), Error> {
         let settings = self.settings.load_full();
         let options = live_options(&self.bundle, &settings)?;
         let mut engine = Engine {
@@ -103,6 +104,7 @@ impl Inference {
             times: ComputeTimes::default(),
             governor: Governor::new(options.steps),
             lead_s: 0.0,
+            tap,
         };
         engine.warm_up(options)?;
         let mut playing: Option<Playing> = None;
@@ -110,7 +112,9 @@ impl Inference {
             if let Some(sink) = self.next_sink(playing.is_some()) {
                 let resampler =
                     HopResampler::new(sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))?;
-                playing = Some(Playing { sink, resampler, origin_s: engine.next_s() });
+                let origin_s = engine.next_s();
+                engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
+                playing = Some(Playing { sink, resampler, origin_s });
             }
             let settings = self.settings.load_full();
             engine.apply(&self.bundle, &settings)?;
@@ -163,6 +167,7 @@ impl Inference {
             }
             thread::sleep(Duration::from_secs_f64(early_s).min(NAP));
         }
+        engine.tap.hop(engine.next_s());
         let delay_s = lead_s + hop_s;
         self.receive(engine, |at| playing.stream_s(at) + delay_s);
         let begun = Instant::now();
@@ -170,12 +175,13 @@ impl Inference {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
         let hop = engine.streamer.hop()?;
-        let ring = &mut playing.sink.ring;
+        let (ring, tap) = (&mut playing.sink.ring, &mut engine.tap);
         // What does not fit was never asked for: the device stands still.
         playing
             .resampler
             .push(hop.samples, |samples| {
                 ring.push_slice(samples);
+                tap.sound(samples);
             })
             .map_err(|e| Error::Audio(e.to_string()))?;
         let compute = begun.elapsed();
@@ -191,8 +197,11 @@ impl Inference {
 
     /// Takes everything that has arrived; `when` gives its stream second.
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
-        let Engine { players, streamer, .. } = engine;
-        let mut push = |event: NoteEvent| streamer.push(event);
+        let Engine { players, streamer, tap, .. } = engine;
+        let mut push = |event: NoteEvent| {
+            tap.note(event);
+            streamer.push(event);
+        };
         if self.midi.overflowed() {
             self.telemetry.overflows.fetch_add(1, Ordering::Relaxed);
             players.release_all(when(Instant::now()), &mut push);
@@ -227,6 +236,8 @@ struct Engine {
     governor: Governor,
     /// The lead in force.
     lead_s: f64,
+    /// What is recorded goes here.
+    tap: Tap,
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 pub mod callback;
 pub mod clock;
 pub mod inference;
+pub mod limiter;
 pub mod midi;
 pub mod output;
 pub mod pacing;

@@ -22,6 +22,7 @@ use crate::config::{self, Loaded, Part, Sources, Switch, Verdict};
 use crate::control::{self, Command, ControlHandles, OscServer};
 use crate::error::Error;
 use crate::models;
+use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Watchdog};
 use crate::state::{self, State};
 
@@ -75,6 +76,7 @@ struct Daemon {
     jack: Option<JackPort>,
     jack_retry: Retry,
     osc: Option<OscServer>,
+    recorder: Recorder,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
     /// What the state file holds, and since when something else is set.
@@ -113,9 +115,11 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         lead,
         stop: stop.clone(),
     };
+    let (recorder, tap) =
+        recording::start().map_err(|e| Error::Audio(format!("no thread for recordings: {e}")))?;
     let inference = std::thread::Builder::new()
         .name("timbred-inference".to_owned())
-        .spawn(move || inference.run())
+        .spawn(move || inference.run(tap))
         .map_err(|e| Error::Audio(format!("no thread for the model: {e}")))?;
     let mut daemon = Daemon {
         sources,
@@ -132,6 +136,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         jack: None,
         jack_retry: Retry::new(),
         osc: None,
+        recorder: recorder.recorder(),
         attempts: Arc::default(),
         saved: remembered,
         changed: None,
@@ -140,7 +145,9 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     notifier.stopping("fading out");
     daemon.stop();
     stop.store(true, Ordering::Release);
-    match inference.join() {
+    let ended = inference.join();
+    recorder.finish();
+    match ended {
         Ok(ended) => result.and(ended),
         Err(_) => Err(Error::Audio("the inference thread ended by a fault of its own".to_owned())),
     }
@@ -221,6 +228,7 @@ impl Daemon {
             midi: self.midi.clone(),
             telemetry: self.telemetry.clone(),
             commands: self.commands.0.clone(),
+            recorder: self.recorder.clone(),
         };
         let server = control::spawn(socket, targets, handles, self.model.clone())
             .map_err(|e| Error::Audio(format!("OSC: {e}")))?;
@@ -238,8 +246,8 @@ impl Daemon {
     ) -> Result<(), Error> {
         let (telemetry, attempts) = (self.telemetry.clone(), self.attempts.clone());
         let progress = move || {
-            let played = telemetry.frames_played.load(Ordering::Relaxed);
-            played.wrapping_add(attempts.load(Ordering::Relaxed))
+            let streamed = telemetry.stream_frames.load(Ordering::Relaxed);
+            streamed.wrapping_add(attempts.load(Ordering::Relaxed))
         };
         let mut watchdog = Watchdog::new(notifier.clone(), progress);
         let period = service::watchdog_interval().map(service::period);
@@ -263,7 +271,7 @@ impl Daemon {
             }
             self.look_after_devices();
             self.notice_changes();
-            if !is_ready && self.telemetry.latency_us.load(Ordering::Relaxed) > 0 {
+            if !is_ready && self.telemetry.sound_flows() {
                 is_ready = true;
                 let text = self.describe();
                 tracing::info!("ready: {text}");
