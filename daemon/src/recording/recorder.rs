@@ -19,8 +19,8 @@ use super::{Create, Disk, Phase, RecordState, names};
 
 /// Orders that can wait.
 const ORDERS: usize = 8;
-/// The longest that somebody waits for an answer: a disk may sleep.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest that somebody waits for an answer, as a disk may sleep; less than `timbrectl` waits for one.
+const PATIENCE: Duration = Duration::from_millis(900);
 /// The longest that the end of the program waits for the disk.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -185,12 +185,21 @@ impl Worker {
             let text = format!("{file} is being recorded; /record/stop ends it");
             return Err(ControlError::new(Code::Failed, text));
         }
+        let is_named = path.is_some_and(|path| !path.is_empty());
         let path = names::wanted(path, self.folder.as_deref())?;
         let refused = |e: io::Error| ControlError::new(Code::Failed, said(&path, &e));
         if let Some(folder) = self.folder.as_ref().filter(|folder| path.starts_with(folder)) {
             std::fs::create_dir_all(folder).map_err(refused)?;
         }
-        let pair = Pair::new(&self.create, &path).map_err(refused)?;
+        let pair = match Pair::new(&self.create, &path) {
+            // The second one in a second.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && !is_named => {
+                Pair::next(&self.create, &path, &mut 1)
+            }
+            made => made,
+        };
+        let pair = pair.map_err(refused)?;
+        let path = pair.path.clone();
         self.session = Some(Session::new(pair));
         let shared = &self.shared;
         self.lost_before = (
@@ -218,14 +227,15 @@ impl Worker {
             return Err(ControlError::new(Code::Failed, text));
         };
         let (file, seconds) = (session.file().to_owned(), session.seconds());
-        self.tell(Phase::Off, &file, seconds);
         match session.finish() {
             Ok(0.0) => {
+                self.tell(Phase::Off, &file, 0.0);
                 let text = "nothing was recorded: no sound device has played; no file was kept";
                 tracing::warn!("{text}");
                 Err(ControlError::new(Code::Failed, text))
             }
             Ok(seconds) => {
+                self.tell(Phase::Off, &file, seconds);
                 tracing::info!("recorded {}: {seconds:.1} s", file.display());
                 Ok((file, seconds))
             }

@@ -71,6 +71,13 @@ fn a_recording_holds_what_was_played_between_start_and_stop() {
     rig.play(5);
     assert_eq!(rig.recorder.stop().unwrap().1, 0.1);
     assert_eq!(heard(&second).len(), 5 * 320);
+    // Often within a second: every one has a name of its own.
+    for _ in 0..3 {
+        rig.recorder.start(None).unwrap();
+        rig.play(1);
+        rig.recorder.stop().unwrap();
+    }
+    assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 2 * 5);
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Pair {
     }
 
     /// The first of the names `NAME-2.wav`, `NAME-3.wav` ... from `number` on that is free.
-    fn next(create: &Create, first: &Path, number: &mut u32) -> io::Result<Self> {
+    pub(super) fn next(create: &Create, first: &Path, number: &mut u32) -> io::Result<Self> {
         for _ in 0..MOST_NAMES {
             *number += 1;
             match Self::new(create, &names::numbered(first, *number)) {
