@@ -45,6 +45,10 @@ unit: setup osc-clients ## Unit, property and end-to-end tests
 
 osc-clients: setup $(VENV)/osc-clients-ready ## OSC clients that are not ours (python-osc, node-osc), for the tests
 
+garbage: setup ## A million broken OSC packets against the real daemon (the unit tests send a tenth)
+	cargo build --workspace
+	GARBAGE_PACKETS=1000000 cargo test --workspace --test live_garbage -- --nocapture
+
 golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout
 	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network -- --nocapture
 
@@ -100,4 +104,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help setup run install test lint unit osc-clients golden doc deny fuzz latency bench test-training train-env train evaluate clean
+.PHONY: help setup run install test lint unit osc-clients garbage golden doc deny fuzz latency bench test-training train-env train evaluate clean

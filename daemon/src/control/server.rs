@@ -31,6 +31,7 @@ use super::subscribers::Subscribers;
 use super::values::Values;
 use super::waiting::{Bundle, Waiting};
 use super::{Command, ControlHandles};
+use crate::live::priority::give_way_to_sound;
 use crate::live::queues::{Midi, MidiInput, SourceId};
 
 /// Longest wait for a packet while somebody waits for changes.
@@ -122,6 +123,7 @@ struct Server {
 
 impl Server {
     fn run(&mut self) {
+        give_way_to_sound();
         let mut buffer = vec![0; LARGEST];
         let mut timeout = IDLE;
         while !self.stop.load(Ordering::Acquire) {

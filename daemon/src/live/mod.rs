@@ -8,6 +8,7 @@ pub mod midi;
 pub mod output;
 pub mod pacing;
 pub mod players;
+pub mod priority;
 pub mod queues;
 pub mod resampler;
 mod startup;

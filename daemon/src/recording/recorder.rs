@@ -16,6 +16,7 @@ use timbre_control::error::{Code, ControlError};
 use super::session::{Pair, Session};
 use super::tap::{Mark, Shared, Taken, Tap, queues};
 use super::{Create, Disk, Phase, RecordState, names};
+use crate::live::priority::give_way_to_sound;
 
 /// Orders that can wait.
 const ORDERS: usize = 8;
@@ -156,6 +157,7 @@ struct Worker {
 
 impl Worker {
     fn run(&mut self) {
+        give_way_to_sound();
         loop {
             select! {
                 recv(self.orders) -> order => match order {
