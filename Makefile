@@ -49,6 +49,11 @@ garbage: setup ## A million broken OSC packets against the real daemon (the unit
 	cargo build --workspace
 	GARBAGE_PACKETS=1000000 cargo test --workspace --test live_garbage -- --nocapture
 
+soak: MINUTES = 10
+soak: setup ## A long hard evening: MINUTES (10) of dense playing with a core less for half of it; prints what happened
+	cargo build --release --workspace
+	MINUTES=$(MINUTES) cargo test --release --workspace --test soak -- --ignored --nocapture
+
 golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout
 	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network -- --nocapture
 
@@ -104,4 +109,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help setup run install test lint unit osc-clients garbage golden doc deny fuzz latency bench test-training train-env train evaluate clean
+.PHONY: help setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate clean
