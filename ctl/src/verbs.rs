@@ -180,10 +180,8 @@ fn print_status(s: &Status, short: bool) -> Result<(), Error> {
     let r = &s.recording;
     if !r.file.is_empty() {
         let lost = format!("{} samples and {} notes lost", r.lost_samples, r.lost_notes);
-        line(&format!(
-            "recording  {}, {}, {:.0} s, {lost} {}",
-            r.state, r.file, r.seconds, r.error
-        ))?;
+        let text = format!("recording  {}, {}, {:.0} s, {lost} ", r.state, r.file, r.seconds);
+        line((text + &r.error).trim_end())?;
     }
     let master = &s.settings.master;
     let muted = if master.mute { ", muted" } else { "" };
