@@ -39,9 +39,20 @@ lint: setup ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-unit: setup ## Unit, property and end-to-end tests
+unit: setup osc-clients ## Unit, property and end-to-end tests
 	cargo build --workspace
-	cargo test --workspace
+	VENV=$(abspath $(VENV)) cargo test --workspace
+
+osc-clients: setup $(VENV)/osc-clients-ready ## OSC clients that are not ours (python-osc, node-osc), for the tests
+
+garbage: setup ## A million broken OSC packets against the real daemon (the unit tests send a tenth)
+	cargo build --workspace
+	GARBAGE_PACKETS=1000000 cargo test --workspace --test live_garbage -- --nocapture
+
+soak: MINUTES = 10
+soak: setup ## A long hard evening: MINUTES (10) of dense playing with a core less for half of it; prints what happened
+	cargo build --release --workspace
+	MINUTES=$(MINUTES) cargo test --release --workspace --test soak -- --ignored --nocapture
 
 golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout
 	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network -- --nocapture
@@ -69,6 +80,13 @@ $(VENV)/tests-ready: $(TRAINING)/pyproject.toml
 	$(VENV)/bin/pip install -q numpy scipy pytest
 	touch $@
 
+# npm comes with node in the same environment; the package goes into a folder that git ignores.
+$(VENV)/osc-clients-ready: tests/osc_clients/requirements.txt tests/osc_clients/package.json tests/osc_clients/package-lock.json
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q -r tests/osc_clients/requirements.txt
+	PATH=$(abspath $(VENV))/bin:$$PATH npm ci --prefix tests/osc_clients --no-audit --no-fund --silent
+	touch $@
+
 test-training: setup $(VENV)/tests-ready ## Python tests; those of the network run once `make train-env` has installed torch
 	PYTHONPATH=$(TRAINING) $(VENV)/bin/python -m pytest -q $(TRAINING)/tests
 
@@ -89,6 +107,6 @@ evaluate: train-env ## Compare the bundled model with FluidSynth on held-out cli
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) demo.wav
+	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help setup run install test lint unit golden doc deny fuzz latency bench test-training train-env train evaluate clean
+.PHONY: help setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate clean

@@ -51,6 +51,7 @@ Examples:
   timbrectl disconnect nord              a part of the name is enough
   timbrectl device USB                   play through another sound device
   timbrectl subscribe '/meter/*'         prints changes until interrupted
+  timbrectl record start take1           into the folder of recordings; a path without / at its beginning
   timbrectl --host raspberrypi.local panic
 
 Exit codes: 0 done, 1 the daemon answered with an error, 2 wrong arguments, 3 no answer from the daemon.";
@@ -150,6 +151,12 @@ pub enum Verb {
         #[command(subcommand)]
         what: Preset,
     },
+    /// Record what is played: a WAV file, and the notes beside it as MIDI.
+    Record {
+        /// What to do.
+        #[command(subcommand)]
+        what: Record,
+    },
     /// Have the daemon read its config file again.
     Reload,
     /// Every parameter with its range, default and meaning.
@@ -187,6 +194,20 @@ pub enum Preset {
     Next,
     /// Load the one before the last one loaded or saved, by name.
     Prev,
+}
+
+/// `timbrectl record`
+#[derive(Debug, Subcommand)]
+pub enum Record {
+    /// Begin; prints the file.
+    Start {
+        /// WAV file on the daemon's machine: absolute, or in its folder of recordings [default: named by the time].
+        path: Option<String>,
+    },
+    /// End; prints the file and its length in seconds.
+    Stop,
+    /// off, on and the file, or failed and why.
+    Status,
 }
 
 /// A key by number or by name; c4 is 60.

@@ -41,6 +41,10 @@ pub const PANIC: &str = "/panic";
 pub const ALL_NOTES_OFF: &str = "/allnotesoff";
 /// Silence.
 pub const ALL_SOUND_OFF: &str = "/allsoundoff";
+/// `[path]`: a recording begins; answered with its WAV file. Without a path the time is its name.
+pub const RECORD_START: &str = "/record/start";
+/// The recording ends; answered with its last WAV file and the length of all, seconds.
+pub const RECORD_STOP: &str = "/record/stop";
 
 /// How long a subscription lasts without being renewed.
 pub const LEASE_S: i32 = 120;
@@ -50,7 +54,7 @@ pub const NAME: &str = "timbred";
 pub const EVERYTHING: &str = "//*";
 
 /// Addresses of the design that this version answers with [`Code::NotThereYet`].
-const RESERVED: [&str; 3] = ["/midi/learn", "/record/start", "/record/stop"];
+const RESERVED: [&str; 1] = ["/midi/learn"];
 
 /// One thing that a message asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +98,10 @@ pub enum Request {
         /// What.
         action: Action,
     },
+    /// A recording begins, into this file.
+    RecordStart(Option<String>),
+    /// The recording ends.
+    RecordStop,
 }
 
 /// Who wants which changes.
@@ -172,6 +180,14 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
         PANIC => acts(Request::Controllers(&[120, 123, 121])),
         ALL_NOTES_OFF => acts(Request::Controllers(&[123])),
         ALL_SOUND_OFF => acts(Request::Controllers(&[120])),
+        RECORD_START => match args {
+            [OscType::String(path)] => Ok(vec![Request::RecordStart(Some(path.clone()))]),
+            _ => acts(Request::RecordStart(None)).map_err(|e| {
+                let text = e.text.replace("wanted none", "wanted a path, or none");
+                ControlError::new(e.code, text)
+            }),
+        },
+        RECORD_STOP => acts(Request::RecordStop),
         _ if RESERVED.contains(&address) => Err(ControlError::new(
             Code::NotThereYet,
             format!("{address} is reserved: this version of timbred does not have it yet"),

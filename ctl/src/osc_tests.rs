@@ -128,13 +128,25 @@ fn patterns_reach_every_value_and_no_command() {
 
 #[test]
 fn buttons_act_when_pressed() {
-    for address in [PANIC, ALL_NOTES_OFF, ALL_SOUND_OFF, RELOAD, SAVE_STATE] {
+    for address in [PANIC, ALL_NOTES_OFF, ALL_SOUND_OFF, RECORD_STOP, RELOAD, SAVE_STATE] {
         for args in [vec![], vec![Int(1)], vec![Float(0.5)], vec![Bool(true)], vec![Inf]] {
             assert_eq!(ask(address, args).unwrap().len(), 1, "{address}");
         }
         assert_eq!(ask(address, vec![Float(0.0)]), Ok(vec![]));
         assert_eq!(code(address, vec![text("x")]), Code::WrongArguments);
     }
+}
+
+#[test]
+fn recordings_take_a_path_or_a_button() {
+    let start = |path: Option<&str>| Ok(vec![Request::RecordStart(path.map(str::to_owned))]);
+    assert_eq!(ask(RECORD_START, vec![]), start(None));
+    assert_eq!(ask(RECORD_START, vec![Float(1.0)]), start(None));
+    assert_eq!(ask(RECORD_START, vec![Float(0.0)]), Ok(vec![]));
+    assert_eq!(ask(RECORD_START, vec![text("take.wav")]), start(Some("take.wav")));
+    let wrong = ask(RECORD_START, vec![text("a"), text("b")]).unwrap_err();
+    assert!(wrong.code == Code::WrongArguments && wrong.text.contains("a path"), "{wrong}");
+    assert_eq!(code("/record", vec![Int(1)]), Code::ReadOnly);
 }
 
 #[test]

@@ -72,6 +72,7 @@ pub enum Key {
     Underruns,
     StepsNow,
     MeterMaster,
+    Record,
 }
 
 /// One thing that can be set or asked for.

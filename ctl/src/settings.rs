@@ -131,7 +131,8 @@ impl Settings {
             | Key::Misses
             | Key::Underruns
             | Key::StepsNow
-            | Key::MeterMaster => return None,
+            | Key::MeterMaster
+            | Key::Record => return None,
         })
     }
 

@@ -30,6 +30,8 @@ pub struct Status {
     pub notes: u32,
     /// Frames the sound device has played.
     pub frames_played: u64,
+    /// Those among them that came from the stream; the others are silence before it and in its gaps.
+    pub stream_frames: u64,
     /// Highest sample of the last tenth of a second, dBFS.
     pub peak_dbfs: f64,
     /// Root of the mean square of the same, dBFS.
@@ -38,8 +40,28 @@ pub struct Status {
     pub programs: Vec<u8>,
     /// Everything that is set.
     pub settings: Settings,
+    /// What is being recorded.
+    pub recording: Recording,
     /// OSC traffic.
     pub osc: OscStatus,
+}
+
+/// The recording that runs, or the last one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Recording {
+    /// off, on or failed.
+    pub state: String,
+    /// The WAV file that is, or was last, written; the MIDI file lies beside it.
+    pub file: String,
+    /// Length so far, brought up to date whenever it is safe on the disk.
+    pub seconds: f64,
+    /// Samples that are missing because the disk was too slow.
+    pub lost_samples: u64,
+    /// Notes that are missing in the MIDI file for the same reason.
+    pub lost_notes: u64,
+    /// Why it failed.
+    pub error: String,
 }
 
 /// OSC traffic since the start.

@@ -74,7 +74,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 23] = [
+pub const PARAMETERS: [Parameter; 24] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -196,6 +196,14 @@ pub const PARAMETERS: [Parameter; 23] = [
         "dBFS",
         (-120.0, 60.0),
         "Peak and rms of the last tenth of a second in dBFS; -120 is silence",
+    ),
+    read(
+        Key::Record,
+        Kind::Text,
+        ["/record", "record", ""],
+        "",
+        (0.0, 0.0),
+        "What is recorded: off, on and the file, or failed and why; /record/start [PATH] and /record/stop",
     ),
 ];
 

@@ -11,12 +11,12 @@ use timbre_control::action::{ACTIONS, RELOAD};
 use timbre_control::arguments::value;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
-use timbre_control::osc::{LEASE_S, PANIC, STATUS, SUBSCRIBE, message};
+use timbre_control::osc::{LEASE_S, PANIC, RECORD_START, RECORD_STOP, STATUS, SUBSCRIBE, message};
 use timbre_control::parameters::{Access, PARAMETERS};
 use timbre_control::pattern::Pattern;
 use timbre_control::status::Status;
 
-use crate::cli::{Cli, Global, Preset, Verb};
+use crate::cli::{Cli, Global, Preset, Record, Verb};
 use crate::monitor;
 use crate::names::{address, set};
 
@@ -94,6 +94,16 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             Preset::Next => act(global, "/preset/next", None),
             Preset::Prev => act(global, "/preset/prev", None),
         },
+        Verb::Record { what } => {
+            let (address, path) = match what {
+                Record::Start { path } => (RECORD_START, path.as_deref()),
+                Record::Stop => (RECORD_STOP, None),
+                Record::Status => ("/record", None),
+            };
+            let args = path.map(OscType::from).into_iter().collect();
+            let answers = client(global)?.ask(vec![message(address, args)])?;
+            print_values(global, &answers)
+        }
         Verb::Reload => act(global, RELOAD, None),
         Verb::Parameters => parameters(global),
         Verb::Completions { shell } => {
@@ -221,6 +231,12 @@ fn print_status(s: &Status, short: bool) -> Result<(), Error> {
         "trouble    {} misses, {} underruns, {} overflows",
         s.misses, s.underruns, s.overflows
     ))?;
+    let r = &s.recording;
+    if !r.file.is_empty() {
+        let lost = format!("{} samples and {} notes lost", r.lost_samples, r.lost_notes);
+        let text = format!("recording  {}, {}, {:.0} s, {lost} ", r.state, r.file, r.seconds);
+        line((text + &r.error).trim_end())?;
+    }
     let master = &s.settings.master;
     let muted = if master.mute { ", muted" } else { "" };
     line(&format!("master     {} dB{muted}", master.gain))?;

@@ -16,6 +16,7 @@ pub mod models;
 pub mod options;
 pub mod pack;
 pub mod presets;
+pub mod recording;
 pub mod render;
 pub mod service;
 pub mod songs;

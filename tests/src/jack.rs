@@ -1,12 +1,13 @@
 //! A JACK server of its own with the dummy driver, and what runs beside it. Knows no daemon.
 #![allow(clippy::expect_used, clippy::panic)]
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-static NEXT: AtomicU32 = AtomicU32::new(0);
+/// Servers of tests that can run on a machine at one time.
+const MOST: usize = 4;
 
 /// A running server; dropping it ends it.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct JackServer {
     name: String,
     period: u32,
     child: Option<Child>,
+    /// Locked as long as the name is used.
+    _lock: File,
 }
 
 impl JackServer {
@@ -22,9 +25,8 @@ impl JackServer {
     /// # Panics
     /// When there is no jackd, or it does not come up.
     pub fn start(period: u32) -> Self {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("timbred_test_{}_{number}", std::process::id());
-        let mut server = Self { name, period, child: None };
+        let (name, lock) = free_name();
+        let mut server = Self { name, period, child: None, _lock: lock };
         server.run();
         server
     }
@@ -59,6 +61,16 @@ impl JackServer {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Sends it a signal by its name, such as STOP.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("a running server").id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill");
+        assert!(sent.success(), "the server is gone");
     }
 
     /// Makes `command` find this server.
@@ -108,6 +120,10 @@ impl JackServer {
 
 impl Drop for JackServer {
     fn drop(&mut self) {
+        // One that was stopped hears nothing else.
+        if let Some(child) = &self.child {
+            let _ = Command::new("kill").args(["-s", "CONT", &child.id().to_string()]).status();
+        }
         // In order first: a server that is killed leaves a place in JACK's registry taken.
         if let Some(child) = &mut self.child {
             let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
@@ -132,6 +148,24 @@ impl Drop for JackServer {
 fn may_be_realtime() -> bool {
     let tried = Command::new("chrt").args(["--fifo", "10", "true"]).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
+}
+
+/// A name that no other test uses. JACK remembers eight names on a machine; that of a server that was killed is free again only for
+/// a server of the same name.
+fn free_name() -> (String, File) {
+    let patience = Instant::now();
+    loop {
+        for number in 0..MOST {
+            let name = format!("timbred_test_{number}");
+            let path = std::env::temp_dir().join(format!("{name}.lock"));
+            let lock = File::create(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            if lock.try_lock().is_ok() {
+                return (name, lock);
+            }
+        }
+        assert!(patience.elapsed() < Duration::from_secs(120), "{MOST} other tests have servers");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn probe_path() -> PathBuf {

@@ -1,6 +1,7 @@
 //! What the golden and end-to-end tests share.
 
 pub mod bundle;
+pub mod garbage;
 pub mod jack;
 pub mod live;
 pub mod onsets;

@@ -27,6 +27,16 @@ impl Daemon {
     /// # Panics
     /// When it does not get ready within a minute.
     pub fn start(prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut daemon = Self::spawn(prepare);
+        daemon.wait_until_ready();
+        daemon
+    }
+
+    /// Starts the daemon as [`Self::start`] and waits for nothing.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn(prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("notify");
         let notify = UnixDatagram::bind(&socket).expect("a socket");
@@ -45,14 +55,41 @@ impl Daemon {
             .stderr(log);
         prepare(&mut command);
         let child = command.spawn().expect("the daemon starts");
-        let mut daemon = Self { child, folder, notify, said: vec![] };
+        Self { child, folder, notify, said: vec![] }
+    }
+
+    /// Waits for READY=1.
+    ///
+    /// # Panics
+    /// When it does not come within a minute.
+    pub fn wait_until_ready(&mut self) {
         let patience = Instant::now();
-        while !daemon.heard("READY=1") {
-            let ended = daemon.child.try_wait().expect("a child").is_some();
+        while !self.heard("READY=1") {
+            let ended = self.child.try_wait().expect("a child").is_some();
             let late = patience.elapsed() > Duration::from_secs(60);
-            assert!(!ended && !late, "not ready: {}", daemon.log());
+            assert!(!ended && !late, "not ready: {}", self.log());
         }
-        daemon
+    }
+
+    /// The lines it tells systemd in the next `seconds`.
+    pub fn listen(&mut self, seconds: f64) -> Vec<String> {
+        let (known, patience) = (self.said.len(), Instant::now());
+        while patience.elapsed().as_secs_f64() < seconds {
+            self.heard("any");
+        }
+        self.said.get(known..).unwrap_or_default().to_vec()
+    }
+
+    /// Memory that it has in use, kB.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn memory_kb(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).expect("the daemon runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("VmRSS")
     }
 
     /// Whether it has told systemd a line that begins so; listens for 0.2 s at most.
@@ -121,7 +158,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What `timbrectl` says, with its exit code.
+/// What `timbrectl` says to a daemon, with its exit code.
 ///
 /// # Panics
 /// When it is not built.

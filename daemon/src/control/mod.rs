@@ -26,6 +26,7 @@ use crossbeam::channel::Sender;
 use timbre_control::settings::Settings;
 
 use crate::live::queues::{MidiSender, Telemetry};
+use crate::recording::Recorder;
 
 pub use pending::{Asker, Command, Outcome};
 pub use server::{OscServer, spawn};
@@ -43,4 +44,6 @@ pub struct ControlHandles {
     pub model: Arc<ArcSwap<String>>,
     /// The other end is the supervisor; when it is full the sender of the request is told.
     pub commands: Sender<Command>,
+    /// Starts and ends recordings; it answers within seconds, however the disk is.
+    pub recorder: Recorder,
 }

@@ -32,6 +32,7 @@ use super::pending::Pending;
 use super::subscribers::Subscribers;
 use super::values::Values;
 use super::waiting::{Bundle, Waiting};
+use crate::live::priority::give_way_to_sound;
 use crate::live::queues::{Midi, MidiInput, SourceId};
 
 /// Longest wait for a packet while somebody waits for changes.
@@ -83,7 +84,8 @@ pub fn spawn(
 ) -> io::Result<OscServer> {
     let address = socket.local_addr()?;
     socket.set_read_timeout(Some(IDLE))?;
-    let values = Values::new(handles.model.clone(), handles.telemetry.clone());
+    let values =
+        Values::new(handles.model.clone(), handles.telemetry.clone(), handles.recorder.clone());
     let mut subscribers = Subscribers::new(&values.ids);
     let current = values.all(&handles.settings.load());
     for target in fixed_targets {
@@ -124,6 +126,7 @@ struct Server {
 
 impl Server {
     fn run(&mut self) {
+        give_way_to_sound();
         let mut buffer = vec![0; LARGEST];
         let mut timeout = IDLE;
         while !self.stop.load(Ordering::Acquire) {
@@ -287,6 +290,20 @@ impl Server {
                     answers.push(message(STATUS, vec![json.into()]));
                 }
                 Request::Do { address, action } => self.command(address, action, from),
+                Request::RecordStart(path) => match self.handles.recorder.start(path.as_deref()) {
+                    Ok(file) => {
+                        let file = file.display().to_string();
+                        answers.push(message(osc::RECORD_START, vec![file.into()]));
+                    }
+                    Err(e) => self.refuse(from, osc::RECORD_START, &e),
+                },
+                Request::RecordStop => match self.handles.recorder.stop() {
+                    Ok((file, seconds)) => {
+                        let args = vec![file.display().to_string().into(), (seconds as f32).into()];
+                        answers.push(message(osc::RECORD_STOP, args));
+                    }
+                    Err(e) => self.refuse(from, osc::RECORD_STOP, &e),
+                },
             }
         }
         if !changes.is_empty() {

@@ -60,7 +60,8 @@ fn what_is_wrong_is_said_and_changes_nothing() {
     assert_eq!(peer.code("/ch/1/gain", vec![Float(f32::NAN)]), 3);
     assert_eq!(peer.code("/ch/*/gain", vec![text()]), 2);
     assert_eq!(peer.code("/engine/load", vec![Int(1)]), 4);
-    assert_eq!(peer.code("/record/start", vec![]), 5);
+    assert_eq!(peer.code("/preset/next", vec![]), 5);
+    assert_eq!(peer.code("/record/stop", vec![]), 7);
     assert_eq!(*daemon.settings(), Settings::default());
     assert_eq!(daemon.played(), [[0; 3]; 0]);
 }
@@ -281,6 +282,25 @@ fn a_supervisor_that_is_busy_is_no_reason_to_wait() {
     assert_eq!((answer.addr.as_str(), &answer.args[1]), (ERROR, &Int(Code::Full.number())));
     peer.send("/master/gain", vec![]);
     assert_eq!(peer.receive(LONG).unwrap().addr, "/master/gain");
+}
+
+#[test]
+fn recordings_are_answered_with_their_file_and_subscribers_are_told() {
+    let daemon = daemon();
+    let (mut peer, mut other) = (Peer::new(&daemon), Peer::new(&daemon));
+    assert_eq!(peer.one("/record"), OscType::from("off"));
+    other.ask(SUBSCRIBE, vec![OscType::from("/record")]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("take.wav").display().to_string();
+    let answers = peer.ask(osc::RECORD_START, vec![OscType::from(file.as_str())]);
+    assert_eq!(answers, [message(osc::RECORD_START, vec![OscType::from(file.as_str())])]);
+    assert_eq!(other.receive(LONG).unwrap().args, [OscType::from(format!("on {file}"))]);
+    assert_eq!(peer.code(osc::RECORD_START, vec![OscType::from(file.as_str())]), 7);
+    // No sound has come: it says so, and keeps no file.
+    assert_eq!(peer.code(osc::RECORD_STOP, vec![]), 7);
+    assert_eq!(other.receive(LONG).unwrap().args, [OscType::from("off")]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(peer.code(osc::RECORD_START, vec![OscType::from("../x.wav")]), 3);
 }
 
 #[test]

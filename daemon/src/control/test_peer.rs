@@ -15,6 +15,7 @@ use timbre_control::settings::Settings;
 
 use super::{Command, ControlHandles, OscServer, Outcome, spawn};
 use crate::live::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
+use crate::recording;
 
 /// Longer than any answer takes.
 pub const LONG: Duration = Duration::from_secs(10);
@@ -30,12 +31,15 @@ pub struct Daemon {
 pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
     let (sender, midi) = midi_queue();
     let (commands, receiver) = bounded(4);
+    // Its thread ends with the last handle.
+    let (recorder, _) = recording::start().unwrap();
     let handles = ControlHandles {
         settings: Arc::default(),
         midi: sender,
         telemetry: Arc::new(Telemetry::default()),
         commands,
         model: Arc::new(ArcSwap::from_pointee("live".to_owned())),
+        recorder: recorder.recorder(),
     };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let server = spawn(socket, fixed, handles.clone()).unwrap();

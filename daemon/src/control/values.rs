@@ -13,6 +13,7 @@ use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
 
 use crate::live::queues::Telemetry;
+use crate::recording::Recorder;
 
 /// How long a program that was set is answered before inference has it.
 const PROGRAM_WAIT: Duration = Duration::from_secs(2);
@@ -26,6 +27,7 @@ pub struct Values {
     pub ids: Vec<Id>,
     model: Arc<ArcSwap<String>>,
     telemetry: Arc<Telemetry>,
+    recorder: Recorder,
     started: Instant,
     /// Programs that were sent to inference, and when.
     sent_programs: [Option<(u8, Instant)>; CHANNELS],
@@ -33,11 +35,12 @@ pub struct Values {
 
 impl Values {
     /// The values of a daemon; the model is known by its name.
-    pub fn new(model: Arc<ArcSwap<String>>, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(model: Arc<ArcSwap<String>>, telemetry: Arc<Telemetry>, recorder: Recorder) -> Self {
         Self {
             ids: ids().collect(),
             model,
             telemetry,
+            recorder,
             started: Instant::now(),
             sent_programs: [None; CHANNELS],
         }
@@ -80,6 +83,7 @@ impl Values {
             Key::MeterMaster => {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
             }
+            Key::Record => Value::Text(self.recorder.state().to_string()),
             // What is left is a text; settings were answered above.
             _ => Value::Text(self.model.load().to_string()),
         }
@@ -105,10 +109,12 @@ impl Values {
             steps_now: t.steps_now.load(Relaxed),
             notes: t.notes.load(Relaxed),
             frames_played: t.frames_played.load(Relaxed),
+            stream_frames: t.stream_frames.load(Relaxed),
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
             programs: self.programs().to_vec(),
             settings: settings.clone(),
+            recording: self.recorder.state().status(),
             osc,
         }
     }
@@ -158,7 +164,8 @@ mod tests {
     #[test]
     fn values_have_the_type_of_their_parameter() {
         use timbre_control::parameters::Kind;
-        let values = Values::new(Arc::default(), Arc::default());
+        let (recorder, _tap) = crate::recording::start().unwrap();
+        let values = Values::new(Arc::default(), Arc::default(), recorder.recorder());
         let settings = Settings::default();
         for (id, value) in values.ids.iter().zip(values.all(&settings)) {
             let fits = match id.parameter.kind {

@@ -12,16 +12,13 @@ use ringbuf::HeapCons;
 use ringbuf::traits::{Consumer, Observer};
 
 use super::clock::{PlayPosition, TimeFilter};
+use super::limiter::Limiter;
 use super::queues::Telemetry;
 
 /// A gap is faded into and out of in this time, seconds.
 const FADE_S: f32 = 0.004;
 /// The gain reaches a new value within about this time, seconds.
 const GAIN_S: f32 = 0.010;
-/// The limiter lets nothing pass above this.
-const CEILING: f32 = 0.97;
-/// The limiter recovers by a factor e in this time, seconds.
-const LIMITER_RELEASE_S: f32 = 0.15;
 /// The meters cover this time, seconds.
 const METER_S: f32 = 0.1;
 
@@ -79,7 +76,7 @@ pub struct Player {
     fade: f32,
     /// The last sample before a gap, which the fade-out goes on from.
     last: f32,
-    limiter: f32,
+    limiter: Limiter,
     meter_peak: f32,
     meter_power: f32,
     meter_count: u32,
@@ -106,7 +103,7 @@ impl Player {
             gain: 0.0,
             fade: 0.0,
             last: 0.0,
-            limiter: 1.0,
+            limiter: Limiter::default(),
             meter_peak: 0.0,
             meter_power: 0.0,
             meter_count: 0,
@@ -139,6 +136,8 @@ impl Player {
         let moves = if self.is_running { s_per_frame } else { 0.0 };
         let taken = if self.is_running { taken_before } else { self.taken };
         self.position.publish(taken, start_s, moves);
+        let streamed = self.taken - taken_before;
+        self.telemetry.stream_frames.fetch_add(streamed, Ordering::Relaxed);
         self.telemetry.frames_played.fetch_add(frames as u64, Ordering::Relaxed);
     }
 
@@ -170,14 +169,7 @@ impl Player {
                 self.last
             }
         };
-        let sample = raw * self.fade * self.gain;
-        let release = 1.0 / (LIMITER_RELEASE_S * self.rate_hz);
-        self.limiter += (1.0 - self.limiter) * release;
-        if sample.abs() * self.limiter > CEILING {
-            self.limiter = CEILING / sample.abs();
-        }
-        let sample = sample * self.limiter;
-        let sample = if sample.is_finite() { sample } else { 0.0 };
+        let sample = self.limiter.next(raw * self.fade * self.gain, self.rate_hz);
         self.meter(sample);
         sample
     }
@@ -203,6 +195,7 @@ mod tests {
     use ringbuf::{HeapProd, HeapRb};
 
     use super::*;
+    use crate::live::limiter::CEILING;
 
     fn player(refill: usize) -> (Player, HeapProd<f32>, Arc<Level>, Arc<Telemetry>) {
         let (producer, ring) = HeapRb::new(48_000).split();
@@ -231,6 +224,8 @@ mod tests {
         assert!(largest_step(&out) < 0.01, "{}", largest_step(&out));
         player.fill(Instant::now(), &mut out, 1);
         assert_eq!(telemetry.underruns.load(Ordering::Relaxed), 1, "one gap is one underrun");
+        assert_eq!(telemetry.frames_played.load(Ordering::Relaxed), 3 * 4_800);
+        assert_eq!(telemetry.stream_frames.load(Ordering::Relaxed), 3_000);
     }
 
     #[test]

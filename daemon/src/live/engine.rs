@@ -12,6 +12,7 @@ use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 use super::pacing::{ComputeTimes, Governor, MARGIN};
 use super::players::Players;
 use crate::error::Error;
+use crate::recording::Tap;
 
 /// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
 const WARM_UP_HOPS: usize = 30;
@@ -62,12 +63,14 @@ pub(super) struct Engine {
     governor: Governor,
     /// The lead in force.
     lead_s: f64,
+    /// What is recorded goes here.
+    pub(super) tap: Tap,
 }
 
 impl Engine {
-    pub(super) fn new(model: Model) -> Self {
+    pub(super) fn new(model: Model, tap: Tap) -> Self {
         let governor = Governor::new(model.streamer.options().steps);
-        Self { model, players: Players::new(), governor, lead_s: 0.0 }
+        Self { model, players: Players::new(), governor, lead_s: 0.0, tap }
     }
 
     /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and pedals' owners stay. Gives the
@@ -76,12 +79,13 @@ impl Engine {
         self.governor = Governor::new(model.streamer.options().steps);
         // Releases are no news to a model that has heard no note.
         self.players.release_all(0.0, &mut |_| {});
+        self.tap.restart();
         std::mem::replace(&mut self.model, model)
     }
 
-    /// What makes hops, and who plays.
-    pub(super) fn parts(&mut self) -> (&mut Streamer, &mut Players) {
-        (&mut self.model.streamer, &mut self.players)
+    /// What makes hops, who plays, and who records.
+    pub(super) fn parts(&mut self) -> (&mut Streamer, &mut Players, &mut Tap) {
+        (&mut self.model.streamer, &mut self.players, &mut self.tap)
     }
 
     /// Denoising steps of the next hop.
@@ -187,9 +191,10 @@ mod tests {
     #[test]
     fn another_model_begins_at_0_with_nobodys_notes() {
         let model = || Model::prepare(Bundle::bundled().unwrap(), &Settings::default()).unwrap();
-        let mut engine = Engine::new(model());
+        let (_recorder, tap) = crate::recording::start().unwrap();
+        let mut engine = Engine::new(model(), tap);
         let note = |engine: &mut Engine, bytes| {
-            let (streamer, players) = engine.parts();
+            let (streamer, players, _) = engine.parts();
             let midi = Midi::Message(bytes);
             players.input(0.0, SourceId(1), midi, &mut |event| streamer.push(event));
         };

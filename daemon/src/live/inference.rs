@@ -22,10 +22,11 @@ use super::callback::Level;
 use super::clock::PlayPosition;
 use super::engine::{Engine, Model};
 use super::loading::NextModel;
+use super::priority::ask_for_realtime;
 use super::queues::{MidiReceiver, Telemetry};
-use super::realtime;
 use super::resampler::HopResampler;
 use crate::error::Error;
+use crate::recording::Tap;
 
 /// How long the thread sleeps at most without looking around.
 const NAP: Duration = Duration::from_millis(5);
@@ -90,20 +91,22 @@ impl Playing {
 }
 
 impl Inference {
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop. What is played goes into the tap too.
     ///
     /// # Errors
     /// A model without a live mode, or whatever the engine says.
-    pub fn run(self) -> Result<(), Error> {
+    pub fn run(self, tap: Tap) -> Result<(), Error> {
         let settings = self.settings.load_full();
-        realtime::ask(self.realtime_priority);
-        let mut engine = Engine::new(Model::prepare(self.bundle.clone(), &settings)?);
+        ask_for_realtime(self.realtime_priority);
+        let mut engine = Engine::new(Model::prepare(self.bundle.clone(), &settings)?, tap);
         let mut playing: Option<Playing> = None;
         while !self.stop.load(Ordering::Acquire) {
             if let Some(sink) = self.next_sink(playing.is_some()) {
                 let resampler =
                     HopResampler::new(sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))?;
-                playing = Some(Playing { sink, resampler, origin_s: engine.next_s() });
+                let origin_s = engine.next_s();
+                engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
+                playing = Some(Playing { sink, resampler, origin_s });
             }
             let settings = self.settings.load_full();
             engine.apply(&settings)?;
@@ -165,13 +168,15 @@ impl Inference {
             }
             thread::sleep(Duration::from_secs_f64(early_s).min(NAP));
         }
+        engine.tap.hop(engine.next_s());
         let delay_s = lead_s + hop_s;
         self.receive(engine, |at| playing.stream_s(at) + delay_s);
         let begun = Instant::now();
         if playing.stream_s(begun) + lead_s - engine.next_s() > hop_s {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let hop = engine.parts().0.hop()?;
+        let (streamer, _, tap) = engine.parts();
+        let hop = streamer.hop()?;
         let samples =
             if is_last { Cow::Owned(faded(hop.samples)) } else { Cow::Borrowed(hop.samples) };
         let ring = &mut playing.sink.ring;
@@ -180,6 +185,7 @@ impl Inference {
             .resampler
             .push(&samples, |samples| {
                 ring.push_slice(samples);
+                tap.sound(samples);
             })
             .map_err(|e| Error::Audio(e.to_string()))?;
         let compute = begun.elapsed();
@@ -192,8 +198,11 @@ impl Inference {
 
     /// Takes everything that has arrived; `when` gives its stream second.
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
-        let (streamer, players) = engine.parts();
-        let mut push = |event: NoteEvent| streamer.push(event);
+        let (streamer, players, tap) = engine.parts();
+        let mut push = |event: NoteEvent| {
+            tap.note(event);
+            streamer.push(event);
+        };
         if self.midi.overflowed() {
             self.telemetry.overflows.fetch_add(1, Ordering::Relaxed);
             players.release_all(when(Instant::now()), &mut push);

@@ -16,8 +16,8 @@ use super::callback::{Level, Player};
 use super::clock::PlayPosition;
 use super::devices::{NULL, hosts, name};
 use super::inference::Sink;
+use super::priority::ask_for_realtime;
 use super::queues::Telemetry;
-use super::realtime;
 use crate::error::Error;
 
 /// Seconds of sound that fit into the ring.
@@ -127,7 +127,7 @@ impl Output {
         let priority = options.realtime_priority;
         let run = move || {
             let mut buffer = vec![0.0f32; frames as usize];
-            realtime::ask(priority);
+            ask_for_realtime(priority);
             let start = Instant::now();
             let mut played = 0u64;
             while !stopped.load(Ordering::Acquire) {
@@ -205,7 +205,7 @@ impl Build<'_> {
             move |out, _| {
                 // Before the first sound: the library starts the thread, so only the thread itself can ask.
                 if let Some(priority) = priority.take() {
-                    realtime::ask(priority);
+                    ask_for_realtime(priority);
                 }
                 player.fill(Instant::now(), out, channels);
             },

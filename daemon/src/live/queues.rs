@@ -8,6 +8,8 @@
 //! | commands, and their outcomes (`control::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
 //! | [`Telemetry`] | everyone | control | the newest | newest wins |
+//! | `recording::Tap`: sound | inference | recorder | 2^20 samples | counted; silence in its place |
+//! | `recording::Tap`: notes | inference | recorder | 8192 | counted; missing in the MIDI file |
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -118,6 +120,17 @@ pub struct Telemetry {
     pub peak: AtomicU32,
     /// Root of the mean square of the same, bits of an f32 (audio callback).
     pub rms: AtomicU32,
-    /// Frames the device has played (audio callback); the watchdog looks at it.
+    /// Frames the device has played (audio callback).
     pub frames_played: AtomicU64,
+    /// Those among them that came from the stream; the others are silence before it and in its gaps (audio callback). The
+    /// watchdog looks at it.
+    pub stream_frames: AtomicU64,
+}
+
+impl Telemetry {
+    /// Whether sound of the stream has been played, and how late it is is known.
+    pub fn sound_flows(&self) -> bool {
+        let is_there = |value: &AtomicU64| value.load(Ordering::Relaxed) > 0;
+        is_there(&self.stream_frames) && is_there(&self.latency_us)
+    }
 }

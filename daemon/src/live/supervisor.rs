@@ -24,13 +24,14 @@ use super::loading::Loader;
 use super::midi::jack_port::JackPort;
 use super::midi::ports::Ports;
 use super::output::Output;
+use super::priority::MODEL_PRIORITY;
 use super::queues::{MidiSender, Telemetry, midi_queue};
-use super::realtime::MODEL_PRIORITY;
 use super::startup::{initial, remembered, send_programs};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer};
 use crate::error::Error;
 use crate::models::find;
+use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Watchdog};
 use crate::state::{self, State};
 use parts::Retry;
@@ -66,6 +67,7 @@ struct Daemon {
     osc_retry: Retry,
     /// Whether the OSC server is to start anew, after what it asked for is answered.
     is_osc_old: bool,
+    recorder: Recorder,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
     /// What the state file holds, and since when something else is set.
@@ -109,9 +111,11 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         realtime_priority: loaded.config.audio.realtime_priority.min(MODEL_PRIORITY),
         stop: stop.clone(),
     };
+    let (recorder, tap) =
+        recording::start().map_err(|e| Error::Audio(format!("no thread for recordings: {e}")))?;
     let inference = std::thread::Builder::new()
         .name("timbred-inference".to_owned())
-        .spawn(move || inference.run())
+        .spawn(move || inference.run(tap))
         .map_err(|e| Error::Audio(format!("no thread for the model: {e}")))?;
     let mut daemon = Daemon {
         sources,
@@ -132,6 +136,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         osc: None,
         osc_retry: Retry::new(),
         is_osc_old: false,
+        recorder: recorder.recorder(),
         attempts: Arc::default(),
         saved: remembered,
         changed: None,
@@ -141,7 +146,9 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     notifier.stopping("fading out");
     daemon.stop();
     stop.store(true, Ordering::Release);
-    match inference.join() {
+    let ended = inference.join();
+    recorder.finish();
+    match ended {
         Ok(ended) => result.and(ended),
         Err(_) => Err(Error::Audio("the inference thread ended by a fault of its own".to_owned())),
     }
@@ -157,8 +164,8 @@ impl Daemon {
     ) -> Result<(), Error> {
         let (telemetry, attempts) = (self.telemetry.clone(), self.attempts.clone());
         let progress = move || {
-            let played = telemetry.frames_played.load(Ordering::Relaxed);
-            played.wrapping_add(attempts.load(Ordering::Relaxed))
+            let streamed = telemetry.stream_frames.load(Ordering::Relaxed);
+            streamed.wrapping_add(attempts.load(Ordering::Relaxed))
         };
         let mut watchdog = Watchdog::new(notifier.clone(), progress);
         let period = service::watchdog_interval().map(service::period);
@@ -182,7 +189,7 @@ impl Daemon {
             }
             self.look_after_devices();
             self.notice_changes();
-            if !is_ready && self.telemetry.latency_us.load(Ordering::Relaxed) > 0 {
+            if !is_ready && self.telemetry.sound_flows() {
                 is_ready = true;
                 let text = self.describe();
                 tracing::info!("ready: {text}");

@@ -29,7 +29,7 @@ impl<F> std::fmt::Debug for Watchdog<F> {
 }
 
 impl<F: Fn() -> u64> Watchdog<F> {
-    /// `progress` is a number that differs from tick to tick while all is well: frames played, plus attempts to get
+    /// `progress` is a number that differs from tick to tick while all is well: frames of the stream played, plus attempts to get
     /// a lost device back, so that a device that is unplugged is no reason to be killed.
     pub fn new(notifier: Notifier, progress: F) -> Self {
         Self { notifier, progress, last: None }

@@ -1,10 +1,10 @@
-//! Songs to standard MIDI files (format 0, 0.1 ms ticks). Knows no tokens; drums go to channel 10.
+//! Songs, and note events as they come, to standard MIDI files (format 0, 0.1 ms ticks). Knows no tokens; drums go to channel 10.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use midly::num::{u4, u7, u15, u24, u28};
-use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, TrackEventKind};
+use midly::{Format, Header, MetaMessage, MidiMessage, Timing, TrackEvent, TrackEventKind};
 
 use super::midi_file::MAX_SONG_S;
 use super::{NoteEvent, Song, Voice};
@@ -31,28 +31,86 @@ pub fn write_song_file(song: &Song, path: impl AsRef<Path>) -> std::io::Result<(
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_song(song: &Song, out: impl std::io::Write) -> std::io::Result<()> {
-    let mut track = vec![TrackEvent {
-        delta: u28::new(0),
-        kind: TrackEventKind::Meta(MetaMessage::Tempo(u24::new(TEMPO_US))),
-    }];
-    let mut tick = 0u64;
-    let mut channels = Channels::default();
-    for event in song.events() {
-        let at = ticks(event.time_s);
-        let (channel, program_change) = channels.of(&event);
+pub fn write_song(song: &Song, mut out: impl std::io::Write) -> std::io::Result<()> {
+    let mut track = GrowingTrack::new();
+    song.events().iter().for_each(|event| track.push(event));
+    let (events, end) = track.piece(song.total_time_s)?;
+    out.write_all(&track_head(events.len() + end.len())?)?;
+    out.write_all(&events)?;
+    out.write_all(&end)
+}
+
+/// Bytes before the first event of a file that [`track_head`] begins.
+pub const TRACK_AT: usize = 22;
+
+/// The first [`TRACK_AT`] bytes of a file whose one track has `length` bytes.
+///
+/// # Errors
+/// A track longer than MIDI can say (4 GiB).
+pub fn track_head(length: usize) -> std::io::Result<Vec<u8>> {
+    let mut head = encoded(&[])?;
+    let length = u32::try_from(length)
+        .map_err(|_| std::io::Error::other("a MIDI track holds at most 4 GiB"))?;
+    head.splice(TRACK_AT - 4.., length.to_be_bytes());
+    Ok(head)
+}
+
+/// A track that grows: its bytes come in pieces, and after each of them the track can end.
+#[derive(Debug)]
+pub struct GrowingTrack {
+    channels: Channels,
+    tick: u64,
+    events: Vec<TrackEvent<'static>>,
+}
+
+impl Default for GrowingTrack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl GrowingTrack {
+    /// A track without notes.
+    pub fn new() -> Self {
+        let tempo = MetaMessage::Tempo(u24::new(TEMPO_US));
+        let events = vec![TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(tempo) }];
+        Self { channels: Channels::default(), tick: 0, events }
+    }
+
+    /// One more event; one earlier than the last is put at its time.
+    pub fn push(&mut self, event: &NoteEvent) {
+        let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(event.time_s));
+        let (channel, program_change) = self.channels.of(event);
         if let Some(program) = program_change {
             let message = MidiMessage::ProgramChange { program: u7::from_int_lossy(program) };
-            put(&mut track, &mut tick, at, channel, message);
+            put(track, tick, at, channel, message);
         }
         let key = u7::from_int_lossy(event.voice.key);
         let vel = u7::from_int_lossy(event.velocity);
-        put(&mut track, &mut tick, at, channel, MidiMessage::NoteOn { key, vel });
+        put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
     }
-    let rest = wait(&mut track, &mut tick, ticks(song.total_time_s));
-    track.push(TrackEvent { delta: rest, kind: TrackEventKind::Meta(MetaMessage::EndOfTrack) });
+
+    /// The bytes of what was pushed since the last piece, and those that end the track at `end_s`, in whose place the next piece
+    /// goes.
+    ///
+    /// # Errors
+    /// None: it writes to memory.
+    pub fn piece(&mut self, end_s: f64) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+        let piece = encoded(&self.events)?.split_off(TRACK_AT);
+        self.events.clear();
+        let (mut end, mut tick) = (vec![], self.tick);
+        let delta = wait(&mut end, &mut tick, ticks(end_s));
+        end.push(TrackEvent { delta, kind: TrackEventKind::Meta(MetaMessage::EndOfTrack) });
+        Ok((piece, encoded(&end)?.split_off(TRACK_AT)))
+    }
+}
+
+/// A whole file with these events.
+fn encoded(track: &[TrackEvent<'_>]) -> std::io::Result<Vec<u8>> {
     let header = Header::new(Format::SingleTrack, Timing::Metrical(u15::new(PER_QUARTER)));
-    Smf { header, tracks: vec![track] }.write_std(out)
+    let mut bytes = vec![];
+    midly::write_std(&header, std::iter::once(track.iter()), &mut bytes)?;
+    Ok(bytes)
 }
 
 fn ticks(time_s: f64) -> u64 {
@@ -87,14 +145,14 @@ fn put(
 }
 
 /// Which channel plays which program, and which voices sound where.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Channels {
     states: [Channel; 16],
     sounding: HashMap<Voice, usize>,
     clock: u64,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Channel {
     program: Option<u8>,
     used_at: u64,

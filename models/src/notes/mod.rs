@@ -11,7 +11,7 @@ mod midi_file_tests;
 
 pub use keyboard::{BadMessage, Keyboard};
 pub use midi_file::{MidiFileError, read_song, read_song_file};
-pub use midi_write::{write_song, write_song_file};
+pub use midi_write::{GrowingTrack, write_song, write_song_file};
 
 /// The length given to a note that has none (seconds): one token step.
 ///

@@ -122,6 +122,7 @@ impl Daemon {
             telemetry: self.telemetry.clone(),
             commands: self.commands.0.clone(),
             model: self.model.clone(),
+            recorder: self.recorder.clone(),
         };
         let server = control::spawn(socket, targets, handles)
             .map_err(|e| Error::Audio(format!("OSC: {e}")))?;

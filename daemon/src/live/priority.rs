@@ -1,6 +1,5 @@
-//! Asks the system for real-time priority. Knows no thread's work.
-//!
-//! Whoever wants it calls it on its own thread, before the first sound.
+//! Which thread comes before which: the device's, then the model's, then every ordinary program's, then those of ours that may be late.
+//! Knows no thread's work; whoever wants a priority asks on its own thread, before the first sound.
 
 use std::sync::Once;
 
@@ -8,15 +7,27 @@ use thread_priority::unix::{
     RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
-use thread_priority::{ThreadPriority, ThreadPriorityValue};
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
 /// Of the thread that makes sound: before every ordinary program, after every sound device's thread and server.
 pub const MODEL_PRIORITY: u8 = 2;
 /// Said once: every thread would say the same.
 static REFUSED: Once = Once::new();
+/// Of 100; on Linux a niceness of 5: about a third of the processor time of a thread that may not be late, where both want it.
+const LATE: u8 = 35;
+
+/// Lowers the priority of the calling thread for good. Control and recordings do it: whatever comes in by the network, however fast,
+/// takes less time from the sound.
+pub fn give_way_to_sound() {
+    let priority = ThreadPriorityValue::try_from(LATE).map(ThreadPriority::Crossplatform);
+    let set = priority.map(set_current_thread_priority);
+    if !matches!(set, Ok(Ok(()))) {
+        tracing::debug!("the priority stays as it is: {set:?}");
+    }
+}
 
 /// Asks for SCHED_FIFO at `priority` (1..=94; 0: nothing is asked) for the calling thread. A refusal is a warning that says what to change.
-pub fn ask(priority: u8) {
+pub fn ask_for_realtime(priority: u8) {
     let Ok(value) = ThreadPriorityValue::try_from(priority) else { return };
     if priority == 0 {
         return;
@@ -35,17 +46,35 @@ pub fn ask(priority: u8) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use thread_priority::unix::thread_schedule_policy_param;
 
     use super::*;
 
+    /// See proc(5).
+    fn niceness() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let after_name = stat.rsplit(')').next().unwrap();
+        after_name.split_whitespace().nth(16).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_the_calling_thread_gives_way() {
+        let before = niceness();
+        let inside = std::thread::spawn(|| {
+            give_way_to_sound();
+            niceness()
+        });
+        assert_eq!(inside.join().unwrap(), 5);
+        assert_eq!(niceness(), before);
+    }
+
     /// What the system gives a thread that asks.
     fn given(priority: u8) -> (ThreadSchedulePolicy, i32) {
         let thread = std::thread::spawn(move || {
-            ask(priority);
+            ask_for_realtime(priority);
             thread_schedule_policy_param(thread_native_id())
         });
         let (policy, parameters) = thread.join().unwrap().unwrap();

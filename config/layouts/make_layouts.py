@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Writes the layouts beside it: open-stage-control.json and touchosc.tosc; with --check it only compares.
+
+What is shown and where is here; names and programs come from ctl/src/instruments.rs. Every address is checked against the daemon's own
+table by tests/tests/layouts.rs. No package beyond Python itself.
+"""
+
+import json
+import re
+import sys
+import uuid
+import zlib
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+HERE = Path(__file__).resolve().parent
+INSTRUMENTS = HERE.parents[1] / "ctl/src/instruments.rs"
+WIDTH, HEIGHT = 1280, 720
+STRIP = 68
+# Where the master begins.
+MASTER = 16 * STRIP + 8
+GAIN_DB = (-60, 12)
+METER_DB = (-60, 0)
+# TouchOSC receives here; the layout tells the daemon so.
+TOUCHOSC_PORT = 9001
+
+
+def programs():
+    text = INSTRUMENTS.read_text(encoding="utf-8")
+    names = re.findall(r'"([^"]+)"', text[text.index("INSTRUMENTS:") :].split("];")[0])
+    assert len(names) == 128, f"{INSTRUMENTS}: found {len(names)} instruments, wanted 128"
+    return names
+
+
+# ---- Open Stage Control: one JSON object a widget.
+
+
+def widget(kind, name, at, address=None, **more):
+    left, top, width, height = at
+    base = {"type": kind, "id": name, "left": left, "top": top, "width": width, "height": height}
+    # Without an address it neither sends nor listens.
+    base |= {"address": address} if address else {"address": "auto", "bypass": True}
+    return base | {"decimals": 1} | more
+
+
+def text(name, at, shown, address=None):
+    return widget("text", name, at, address, default=shown, interaction=False)
+
+
+def switch(name, at, label, address, color):
+    return widget("button", name, at, address, label=label, mode="toggle", on=True, off=False, colorWidget=color)
+
+
+def tap(name, at, label, address, color="auto"):
+    return widget("button", name, at, address, label=label, mode="tap", typeTags="i", on=1, off=0, colorWidget=color)
+
+
+def fader(name, at, address, limits=GAIN_DB):
+    low, high = limits
+    scale = {"min": low, "max": high}
+    return widget("fader", name, at, address, range=scale, default=0, typeTags="f", design="compact", doubleTap=True)
+
+
+def meter(name, at, address):
+    # Two numbers come; a fader shows the first, the peak.
+    low, high = METER_DB
+    return widget("fader", name, at, address, range={"min": low, "max": high}, interaction=False, default=low, design="compact")
+
+
+def open_stage_control():
+    names = {f"{n} {name}": n for n, name in enumerate(programs())}
+    widgets = []
+    for n in range(1, 17):
+        x, ch = (n - 1) * STRIP, f"/ch/{n}"
+        wide = STRIP - 6
+        widgets += [
+            text(f"number_{n}", [x, 4, wide, 28], "Drums" if n == 10 else str(n)),
+            text(f"name_{n}", [x, 36, wide, 44], "", f"{ch}/instrument"),
+            widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program", values=names, typeTags="i", default=0),
+            fader(f"gain_{n}", [x, 128, wide, 400], f"{ch}/gain"),
+            switch(f"mute_{n}", [x, 536, wide, 44], "mute", f"{ch}/mute", "#c04040"),
+            switch(f"solo_{n}", [x, 586, wide, 44], "solo", f"{ch}/solo", "#c0a030"),
+            widget("input", f"transpose_{n}", [x, 636, wide, 36], f"{ch}/transpose", typeTags="i", default=0),
+        ]
+    x, half, wide = MASTER, 88, 180
+    widgets += [
+        text("master", [x, 4, wide, 28], "timbred"),
+        text("model", [x, 36, wide, 28], "", "/engine/model"),
+        fader("master_gain", [x, 84, half, 400], "/master/gain"),
+        meter("master_meter", [x + half + 4, 84, half, 400], "/meter/master"),
+        switch("master_mute", [x, 492, wide, 40], "mute", "/master/mute", "#c04040"),
+        tap("panic", [x, 536, wide, 44], "PANIC", "/panic", "#e02020"),
+        tap("record_start", [x, 586, half, 40], "record", "/record/start", "#e02020"),
+        tap("record_stop", [x + half + 4, 586, half, 40], "stop", "/record/stop"),
+        text("record", [x, 630, wide, 28], "", "/record"),
+    ]
+    for n, name in enumerate(["latency_ms", "load", "steps_now", "underruns"]):
+        left, top = x + (n % 2) * (half + 4), 662 + n // 2 * 28
+        widgets.append(text(name, [left, top, half, 26], "", f"/engine/{name}"))
+    root = {
+        "type": "root",
+        "id": "root",
+        "width": WIDTH,
+        "height": HEIGHT,
+        # Asks for everything, and to be told of changes from now on; that lasts two minutes, so again every minute.
+        "onCreate": "var ask = function() { send('/subscribe', '//*') }\nask()\nsend('//*')\nsetInterval(ask, 60000)",
+        "widgets": widgets,
+        "tabs": [],
+    }
+    session = {"createdWith": "Open Stage Control", "version": "1.25.0", "type": "session", "content": root}
+    return json.dumps(session, indent=1) + "\n"
+
+
+# ---- TouchOSC: XML.
+
+
+def value(kind, content):
+    return f"<![CDATA[{content}]]>" if kind == "s" else str(content)
+
+
+def properties(**all_of_them):
+    """Each as NAME=(TYPE, VALUE)."""
+    rows = (
+        f"<property type='{kind}'><key><![CDATA[{key}]]></key><value>{value(kind, content)}</value></property>"
+        for key, (kind, content) in sorted(all_of_them.items())
+    )
+    return f"<properties>{''.join(rows)}</properties>"
+
+
+def frame(x, y, w, h):
+    return ("r", f"<x>{x}</x><y>{y}</y><w>{w}</w><h>{h}</h>")
+
+
+def color(r, g, b):
+    return ("c", f"<r>{r}</r><g>{g}</g><b>{b}</b><a>1</a>")
+
+
+def initial(key, content):
+    return (
+        f"<value><key><![CDATA[{key}]]></key><locked>0</locked><lockedDefaultCurrent>0</lockedDefaultCurrent>"
+        f"<default><![CDATA[{content}]]></default><defaultPull>0</defaultPull></value>"
+    )
+
+
+def partial(kind, conversion, content, limits=(0, 1)):
+    low, high = limits
+    return (
+        f"<partial><type>{kind}</type><conversion>{conversion}</conversion><value><![CDATA[{escape(content)}]]></value>"
+        f"<scaleMin>{low}</scaleMin><scaleMax>{high}</scaleMax></partial>"
+    )
+
+
+def osc(address, arguments, sends=True, receives=True, on="ANY"):
+    trigger = f"<triggers><trigger><var><![CDATA[x]]></var><condition>{on}</condition></trigger></triggers>" if sends else "<triggers/>"
+    return (
+        f"<osc><enabled>1</enabled><send>{int(sends)}</send><receive>{int(receives)}</receive><feedback>0</feedback>"
+        f"<connections>00001</connections>{trigger}<path>{partial('CONSTANT', 'STRING', address)}</path>"
+        f"<arguments>{''.join(arguments)}</arguments></osc>"
+    )
+
+
+def node(kind, name, at, message="", values="", children="", **more):
+    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"timbred/touchosc/{name}")
+    head = properties(name=("s", name), frame=frame(*at), **more)
+    messages = f"<messages>{message}</messages>" if message else ""
+    inner = f"<children>{children}</children>" if children else ""
+    return f"<node ID='{identity}' type='{kind}'>{head}<values>{values}</values>{messages}{inner}</node>"
+
+
+def touch_fader(name, at, address, limits=GAIN_DB):
+    message = osc(address, [partial("VALUE", "FLOAT", "x", limits)])
+    low, high = limits
+    start = initial("x", (0 - low) / (high - low)) + initial("touch", "false")
+    return node("FADER", name, at, message, start, color=color(0.3, 0.6, 0.8), orientation=("i", 0))
+
+
+def touch_label(name, at, shown, address=None):
+    message = osc(address, [partial("VALUE", "STRING", "text")], sends=False) if address else ""
+    look = {"background": ("b", 0), "interactive": ("b", 0), "outline": ("b", 0), "textSize": ("i", 13), "color": color(0.2, 0.2, 0.2)}
+    return node("LABEL", name, at, message, initial("text", shown), **look)
+
+
+def touch_button(name, at, label, address, paint, toggles):
+    """A button has no text of its own: a label lies over it and lets touches through."""
+    argument = [partial("VALUE", "BOOLEAN" if toggles else "INTEGER", "x")]
+    # What happens once is sent when the finger comes, not when it goes.
+    message = osc(address, argument) if toggles else osc(address, argument, receives=False, on="RISE")
+    start = initial("x", 0) + initial("touch", "false")
+    button = node("BUTTON", name, at, message, start, buttonType=("i", 2 if toggles else 0), color=paint)
+    return button + touch_label(f"{name}_label", at, label)
+
+
+def touchosc():
+    red, yellow, grey = color(0.8, 0.2, 0.2), color(0.8, 0.7, 0.2), color(0.5, 0.5, 0.5)
+    nodes = []
+    for n in range(1, 17):
+        x, ch, wide = (n - 1) * STRIP, f"/ch/{n}", STRIP - 6
+        program = osc(f"{ch}/program", [partial("VALUE", "INTEGER", "x", (0, 127))])
+        nodes += [
+            touch_label(f"number_{n}", [x, 4, wide, 24], "Drums" if n == 10 else str(n)),
+            touch_label(f"instrument_{n}", [x, 30, wide, 40], "", f"{ch}/instrument"),
+            node("RADIAL", f"program_{n}", [x, 74, wide, 62], program, initial("x", 0) + initial("touch", "false"), color=grey),
+            touch_fader(f"gain_{n}", [x, 144, wide, 420], f"{ch}/gain"),
+            touch_button(f"mute_{n}", [x, 572, wide, 64], "mute", f"{ch}/mute", red, True),
+            touch_button(f"solo_{n}", [x, 644, wide, 64], "solo", f"{ch}/solo", yellow, True),
+        ]
+    x, half, wide = MASTER, 88, 180
+    # Peak and rms: the first moves the bar, the second has a place to go to.
+    levels = [partial("VALUE", "FLOAT", "x", METER_DB), partial("PROPERTY", "STRING", "tag")]
+    meter_message = osc("/meter/master", levels, sends=False)
+    nodes += [
+        touch_label("model", [x, 4, wide, 24], "timbred", "/engine/model"),
+        touch_fader("master_gain", [x, 74, half, 400], "/master/gain"),
+        node("FADER", "meter", [x + half + 4, 74, half, 400], meter_message, initial("x", 0), color=yellow, interactive=("b", 0)),
+        touch_button("master_mute", [x, 484, wide, 48], "mute", "/master/mute", red, True),
+        touch_button("panic", [x, 540, wide, 48], "PANIC", "/panic", red, False),
+        touch_button("record_start", [x, 596, half, 40], "record", "/record/start", red, False),
+        touch_button("record_stop", [x + half + 4, 596, half, 40], "stop", "/record/stop", grey, False),
+        touch_label("record", [x, 640, wide, 24], "off", "/record"),
+    ]
+    for n, name in enumerate(["latency_ms", "load", "steps_now", "underruns"]):
+        left, top = x + (n % 2) * (half + 4), 666 + n // 2 * 26
+        nodes.append(touch_label(name, [left, top, half, 24], "", f"/engine/{name}"))
+    script = (
+        "local last = -60000\n"
+        "function update()\n"
+        "  local now = getMillis()\n"
+        "  if now - last >= 60000 then\n"
+        "    if last < 0 then sendOSC({'//*', {}}) end\n"
+        "    last = now\n"
+        f"    sendOSC({{'/subscribe', {{{{tag = 'i', value = {TOUCHOSC_PORT}}}, {{tag = 's', value = '//*'}}}}}})\n"
+        "  end\n"
+        "end\n"
+    )
+    root = node("GROUP", "timbred", [0, 0, WIDTH, HEIGHT], children="".join(nodes), script=("s", script), color=color(0, 0, 0))
+    return f"<?xml version='1.0' encoding='UTF-8'?><lexml version='3'>{root}</lexml>"
+
+
+def main():
+    made = {"open-stage-control.json": open_stage_control().encode(), "touchosc.tosc": touchosc().encode()}
+    stale = []
+    for name, content in made.items():
+        path = HERE / name
+        unpack = zlib.decompress if name.endswith(".tosc") else bytes
+        # What zlib makes differs from version to version; what it holds does not.
+        if sys.argv[1:] != ["--check"]:
+            path.write_bytes(zlib.compress(content, 9) if name.endswith(".tosc") else content)
+        elif not path.exists() or unpack(path.read_bytes()) != content:
+            stale.append(name)
+    if stale:
+        sys.exit(f"{', '.join(stale)}: not as make_layouts.py makes them; run `python3 config/layouts/make_layouts.py`")
+
+
+main()

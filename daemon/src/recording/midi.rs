@@ -1,0 +1,75 @@
+//! A MIDI file that is whole after every flush, and after a write that failed. Knows no queue; used by `timbred-recorder`.
+
+use std::fs::OpenOptions;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use timbre_models::notes::midi_write::{TRACK_AT, track_head};
+use timbre_models::notes::{GrowingTrack, NoteEvent};
+
+use super::Disk;
+
+/// The file.
+pub(super) struct MidiFile {
+    disk: Box<dyn Disk>,
+    path: PathBuf,
+    track: GrowingTrack,
+    /// Bytes of the file that will not change any more.
+    fixed: Vec<u8>,
+    /// Where they begin in the file: all before it is on the disk.
+    at: u64,
+    /// The bytes behind what is on the disk, which end the track there.
+    end: Vec<u8>,
+}
+
+impl MidiFile {
+    /// Begins a file.
+    pub(super) fn new(disk: Box<dyn Disk>, path: &Path) -> io::Result<Self> {
+        let mut file = Self {
+            disk,
+            path: path.to_owned(),
+            track: GrowingTrack::new(),
+            fixed: vec![],
+            at: TRACK_AT as u64,
+            end: vec![],
+        };
+        file.flush(0.0)?;
+        Ok(file)
+    }
+
+    /// A note; its time is counted from the beginning of the file.
+    pub(super) fn note(&mut self, event: &NoteEvent) {
+        self.track.push(event);
+    }
+
+    /// Brings all notes to the disk; the file then ends at `end_s`.
+    pub(super) fn flush(&mut self, end_s: f64) -> io::Result<()> {
+        let (piece, end) = self.track.piece(end_s)?;
+        self.fixed.extend(piece);
+        write(&mut self.disk, self.at, &self.fixed, &end)?;
+        self.disk.sync()?;
+        self.at += self.fixed.len() as u64;
+        (self.end, self.fixed) = (end, vec![]);
+        Ok(())
+    }
+
+    /// Ends the file at `end_s`. After a failed write it ends where it was last flushed.
+    pub(super) fn finish(mut self, end_s: f64) -> io::Result<()> {
+        self.flush(end_s).or_else(|e| {
+            let mut file = OpenOptions::new().write(true).open(&self.path)?;
+            write(&mut file, self.at, &[], &self.end)?;
+            file.set_len(self.at + self.end.len() as u64)?;
+            file.sync_data().and(Err(e))
+        })
+    }
+}
+
+/// Writes a piece and the end of the track at `at`, then how long the track is.
+fn write<W: Write + Seek>(to: &mut W, at: u64, piece: &[u8], end: &[u8]) -> io::Result<()> {
+    to.seek(SeekFrom::Start(at))?;
+    to.write_all(&[piece, end].concat())?;
+    let length = usize::try_from(at).unwrap_or(usize::MAX) - TRACK_AT + piece.len() + end.len();
+    to.seek(SeekFrom::Start(0))?;
+    to.write_all(&track_head(length)?)?;
+    to.flush()
+}

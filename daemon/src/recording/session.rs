@@ -1,0 +1,273 @@
+//! One recording from its beginning to its end: sound and notes in their places, the next file where one is full or the rate
+//! changes. Knows no queue; used by `timbred-recorder`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use timbre_models::notes::{NoteEvent, Voice};
+
+use super::midi::MidiFile;
+use super::tap::Begin;
+use super::wav::{MOST_FRAMES, WavFile};
+use super::{Create, Disk, names};
+use crate::live::limiter::Limiter;
+
+/// A crash loses no more than this, seconds.
+const FLUSH_S: u64 = 2;
+/// Drums are struck and never released; in a file every note ends, this much later, seconds.
+const DRUM_S: f64 = 0.1;
+/// Other names that are tried for the next file where one is there already.
+const MOST_NAMES: u32 = 1000;
+
+/// A new pair of files.
+pub(super) struct Pair {
+    pub(super) path: PathBuf,
+    wav: Box<dyn Disk>,
+    midi: Box<dyn Disk>,
+}
+
+impl Pair {
+    /// Makes both files; those that are there already stay as they are.
+    pub(super) fn new(create: &Create, path: &Path) -> io::Result<Self> {
+        let wav = create(path)?;
+        let midi = create(&names::midi_beside(path)).inspect_err(|_| {
+            let _ = std::fs::remove_file(path);
+        })?;
+        Ok(Self { path: path.to_owned(), wav, midi })
+    }
+
+    /// The first of the names `NAME-2.wav`, `NAME-3.wav` ... from `number` on that is free.
+    pub(super) fn next(create: &Create, first: &Path, number: &mut u32) -> io::Result<Self> {
+        for _ in 0..MOST_NAMES {
+            *number += 1;
+            match Self::new(create, &names::numbered(first, *number)) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Takes the files away again: nothing was recorded.
+    fn remove(self) {
+        let _ = std::fs::remove_file(names::midi_beside(&self.path));
+        let _ = std::fs::remove_file(self.path);
+    }
+}
+
+/// The pair of files that is being written.
+struct Open {
+    path: PathBuf,
+    wav: WavFile,
+    midi: MidiFile,
+    begin: Begin,
+    /// Samples since `begin` that lie in earlier files.
+    origin: u64,
+    /// Samples that are not flushed yet.
+    waiting: u64,
+}
+
+impl Open {
+    fn new(pair: Pair, begin: Begin, origin: u64) -> io::Result<Self> {
+        let Pair { path, wav, midi } = pair;
+        let (midi_path, rate_hz) = (names::midi_beside(&path), begin.rate_hz);
+        let wav = WavFile::new(wav, &path, rate_hz)?;
+        let midi = MidiFile::new(midi, &midi_path)?;
+        Ok(Self { path, wav, midi, begin, origin, waiting: 0 })
+    }
+
+    /// Seconds of the file at a sample since `begin`.
+    fn seconds(&self, at: u64) -> f64 {
+        at.saturating_sub(self.origin) as f64 / f64::from(self.begin.rate_hz)
+    }
+
+    /// The sample since `begin` that comes next.
+    fn next(&self) -> u64 {
+        self.origin + self.wav.frames()
+    }
+
+    fn note(&mut self, at: u64, event: NoteEvent) {
+        let time_s = self.seconds(at);
+        self.midi.note(&NoteEvent { time_s, ..event });
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.waiting = 0;
+        self.wav.flush()?;
+        self.midi.flush(self.seconds(self.next()))
+    }
+}
+
+/// A recording.
+pub(super) struct Session {
+    first: PathBuf,
+    /// Files so far.
+    number: u32,
+    /// The first files, until there is sound.
+    reserved: Option<Pair>,
+    open: Option<Open>,
+    limiter: Limiter,
+    /// Notes whose sound has not come yet, by its sample since `begin` and in the order they came.
+    pending: BTreeMap<(u64, u64), NoteEvent>,
+    notes: u64,
+    /// What is held at the end of the file, with its velocity.
+    sounding: BTreeMap<Voice, u8>,
+    /// Length of the files that are done, seconds.
+    done_s: f64,
+    most_frames: u64,
+}
+
+impl Session {
+    /// A recording into new files.
+    pub(super) fn new(pair: Pair) -> Self {
+        Self {
+            first: pair.path.clone(),
+            number: 1,
+            reserved: Some(pair),
+            open: None,
+            limiter: Limiter::default(),
+            pending: BTreeMap::new(),
+            notes: 0,
+            sounding: BTreeMap::new(),
+            done_s: 0.0,
+            most_frames: MOST_FRAMES,
+        }
+    }
+
+    /// The WAV file that is being written.
+    pub(super) fn file(&self) -> &Path {
+        self.open.as_ref().map_or(&self.first, |open| &open.path)
+    }
+
+    /// Length of all files, seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        self.done_s + self.open.as_ref().map_or(0.0, |open| open.seconds(open.next()))
+    }
+
+    /// Sound begins; later ones mean another rate and so another file.
+    pub(super) fn begin(&mut self, create: &Create, begin: Begin) -> io::Result<()> {
+        self.close()?;
+        self.pending.clear();
+        let pair = match self.reserved.take() {
+            Some(pair) => pair,
+            None => Pair::next(create, &self.first, &mut self.number)?,
+        };
+        self.open = Some(Open::new(pair, begin, 0)?);
+        Ok(())
+    }
+
+    /// A note by its stream second.
+    pub(super) fn note(&mut self, event: NoteEvent) {
+        let Some(open) = &self.open else { return };
+        let (begin, next) = (&open.begin, open.next());
+        let at_s = event.time_s - begin.start_s + begin.delay_s;
+        let at = (at_s * f64::from(begin.rate_hz)).round().max(0.0) as u64;
+        self.expect(at.max(next), event);
+    }
+
+    fn expect(&mut self, at: u64, event: NoteEvent) {
+        self.notes += 1;
+        self.pending.insert((at, self.notes), event);
+    }
+
+    /// Sound, of which the first is sample `at` since the beginning; what is missing before it was lost and becomes silence.
+    /// Whether it was flushed.
+    pub(super) fn sound(&mut self, create: &Create, at: u64, samples: &[f32]) -> io::Result<bool> {
+        const SILENCE: [f32; 4096] = [0.0; 4096];
+        while let Some(open) = &self.open
+            && open.next() < at
+        {
+            let missing = (at - open.next()).min(SILENCE.len() as u64) as usize;
+            self.extend(create, SILENCE.get(..missing).unwrap_or_default())?;
+        }
+        self.extend(create, samples)?;
+        let Some(open) = &mut self.open else { return Ok(false) };
+        let is_due = open.waiting >= FLUSH_S * u64::from(open.begin.rate_hz);
+        if is_due {
+            open.flush()?;
+        }
+        Ok(is_due)
+    }
+
+    fn extend(&mut self, create: &Create, mut samples: &[f32]) -> io::Result<()> {
+        while let Some(open) = &mut self.open
+            && !samples.is_empty()
+        {
+            let room = self.most_frames.saturating_sub(open.wav.frames());
+            let count = usize::try_from(room).unwrap_or(usize::MAX).min(samples.len());
+            let (now, later) = samples.split_at(count);
+            let (limiter, rate_hz) = (&mut self.limiter, open.begin.rate_hz as f32);
+            open.wav.write(now.iter().map(|sample| limiter.next(*sample, rate_hz)))?;
+            open.waiting += count as u64;
+            let next = open.next();
+            self.settle(next);
+            samples = later;
+            if !samples.is_empty() {
+                self.go_on(create)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes whose sound has come go into the file.
+    fn settle(&mut self, until: u64) {
+        while let Some(entry) = self.pending.first_entry()
+            && entry.key().0 < until
+        {
+            let ((at, _), event) = entry.remove_entry();
+            let Some(open) = &mut self.open else { return };
+            open.note(at, event);
+            match (event.voice.is_drum, event.velocity) {
+                (true, 0) => {}
+                (true, _) => {
+                    let later = (DRUM_S * f64::from(open.begin.rate_hz)) as u64;
+                    self.expect(at + later, NoteEvent { velocity: 0, ..event });
+                }
+                (false, 0) => drop(self.sounding.remove(&event.voice)),
+                (false, velocity) => drop(self.sounding.insert(event.voice, velocity)),
+            }
+        }
+    }
+
+    /// A full file: the next one begins with what is held.
+    fn go_on(&mut self, create: &Create) -> io::Result<()> {
+        let Some(before) = &self.open else { return Ok(()) };
+        let (begin, origin) = (before.begin, before.next());
+        let held = self.sounding.clone();
+        self.close()?;
+        let pair = Pair::next(create, &self.first, &mut self.number)?;
+        let mut open = Open::new(pair, begin, origin)?;
+        for (voice, velocity) in &held {
+            open.note(origin, NoteEvent { time_s: 0.0, voice: *voice, velocity: *velocity });
+        }
+        (self.open, self.sounding) = (Some(open), held);
+        Ok(())
+    }
+
+    /// Ends the files that are open, with everything released.
+    fn close(&mut self) -> io::Result<()> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        let end = open.next();
+        for voice in std::mem::take(&mut self.sounding).into_keys() {
+            open.note(end, NoteEvent { time_s: 0.0, voice, velocity: 0 });
+        }
+        let end_s = open.seconds(end);
+        self.done_s += end_s;
+        // Both files end well, whatever becomes of the other.
+        let wav = open.wav.finish();
+        open.midi.finish(end_s).and(wav)
+    }
+
+    /// Ends the recording. Its length in seconds; 0 where no sound came, and no file stays then.
+    pub(super) fn finish(mut self) -> io::Result<f64> {
+        if let Some(pair) = self.reserved.take() {
+            pair.remove();
+        }
+        self.close().map(|()| self.done_s)
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+pub(super) mod tests;

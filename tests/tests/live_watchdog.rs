@@ -1,0 +1,73 @@
+//! What systemd hears of the real daemon on a JACK server: that it is ready, and alive only while sound flows.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use timbred_tests::jack::JackServer;
+use timbred_tests::live::{Daemon, control};
+
+/// What the unit would have as `WatchdogSec=`, µs.
+const WATCHDOG_US: u32 = 600_000;
+const FED: &str = "WATCHDOG=1";
+
+/// One server at a time: two daemons on two cores would disturb each other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn prepare(server: &JackServer) -> impl FnOnce(&mut Command) {
+    |command| {
+        server.in_env(command);
+        command.args(["--audio", "jack"]).env("WATCHDOG_USEC", WATCHDOG_US.to_string());
+    }
+}
+
+fn count(lines: &[String]) -> usize {
+    lines.iter().filter(|line| *line == FED).count()
+}
+
+#[test]
+fn it_is_fed_while_sound_flows_and_starves_with_the_callback() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(256);
+    let mut daemon = Daemon::start(prepare(&server));
+    let (_, status) = control(&daemon, &["--json", "status"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert!(status["stream_frames"].as_u64() > Some(0), "ready without sound: {status}");
+    // A third of the interval each: 10 times in 2 s. A busy machine may miss some; systemd bears two in a row.
+    let fed = count(&daemon.listen(2.0));
+    assert!((4..=11).contains(&fed), "fed {fed} times: {}", daemon.log());
+    server.signal("STOP");
+    // What is on its way may still come.
+    daemon.listen(0.5);
+    let fed = count(&daemon.listen(2.0));
+    assert_eq!(fed, 0, "no sound for {} intervals: {}", 2_000_000 / WATCHDOG_US, daemon.log());
+    server.signal("CONT");
+}
+
+#[test]
+fn nothing_is_ready_before_sound_flows() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(256);
+    // It is there and plays nothing.
+    server.signal("STOP");
+    let mut daemon = Daemon::spawn(prepare(&server));
+    let told = daemon.listen(3.0);
+    assert!(told.iter().any(|line| line.starts_with("STATUS=loading")), "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("READY")), "{told:?}");
+    server.signal("CONT");
+    daemon.wait_until_ready();
+}
+
+#[test]
+fn without_the_server_that_was_asked_for_it_ends_and_was_never_ready() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut daemon = Daemon::spawn(|command| {
+        command.args(["--audio", "jack"]).env("JACK_NO_START_SERVER", "1");
+        command.env("JACK_DEFAULT_SERVER", "timbred_test_none");
+    });
+    let told = daemon.listen(0.2);
+    assert_eq!(daemon.ended(), Some(6), "{}", daemon.log());
+    let told = [told, daemon.listen(0.2)].concat();
+    assert!(!told.iter().any(|line| line.starts_with("READY")), "{told:?}");
+    assert!(daemon.log().contains("no sound device"), "{}", daemon.log());
+}
