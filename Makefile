@@ -55,7 +55,7 @@ soak: setup ## A long hard evening: MINUTES (10) of dense playing with a core le
 	MINUTES=$(MINUTES) cargo test --release --workspace --test soak -- --ignored --nocapture
 
 golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout
-	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network -- --nocapture
+	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network --test golden_checkpoint -- --nocapture
 
 doc: setup ## Reference documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

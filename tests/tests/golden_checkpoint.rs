@@ -1,5 +1,5 @@
 //! The golden checkpoints are read bit for bit, and the network imported from one says what the original says.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use timbre_models::checkpoint;
 use timbred_tests::golden_dir;

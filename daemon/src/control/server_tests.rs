@@ -60,7 +60,7 @@ fn what_is_wrong_is_said_and_changes_nothing() {
     assert_eq!(peer.code("/ch/1/gain", vec![Float(f32::NAN)]), 3);
     assert_eq!(peer.code("/ch/*/gain", vec![text()]), 2);
     assert_eq!(peer.code("/engine/load", vec![Int(1)]), 4);
-    assert_eq!(peer.code("/preset/next", vec![]), 5);
+    assert_eq!(peer.code("/midi/learn", vec![]), 5);
     assert_eq!(peer.code("/record/stop", vec![]), 7);
     assert_eq!(*daemon.settings(), Settings::default());
     assert_eq!(daemon.played(), [[0; 3]; 0]);

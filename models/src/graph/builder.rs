@@ -211,10 +211,10 @@ impl<'a> Builder<'a> {
         self.op("Slice", &[x, &from, &to, &axis], &[])
     }
 
-    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis; tract makes one operator of it.
+    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis. No Pow: tract computes each value of it by libm.
     pub fn norm(&mut self, x: &str, scale: &str) -> Result<Value, ParamError> {
-        let (two, eps) = (self.scalar(2.0), self.scalar(NORM_EPS));
-        let square = self.op("Pow", &[x, &two], &[]);
+        let eps = self.scalar(NORM_EPS);
+        let square = self.op("Mul", &[x, x], &[]);
         let mean = self.op("ReduceMean", &[&square], &[Attr::Ints("axes", &[-1]), KEEP_DIMS]);
         let mean = self.op("Add", &[&mean, &eps], &[]);
         let root = self.op("Sqrt", &[&mean], &[]);
@@ -224,12 +224,13 @@ impl<'a> Builder<'a> {
         Ok(self.op("Mul", &[&normal, &scale], &[]))
     }
 
-    /// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), in the order that tract makes one operator of.
+    /// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
     pub fn gelu(&mut self, x: &str) -> Value {
-        let [half, one, three] = [0.5, 1.0, 3.0].map(|v| self.scalar(v));
+        let [half, one] = [0.5, 1.0].map(|v| self.scalar(v));
         let root = self.scalar((2.0 / std::f32::consts::PI).sqrt());
         let cubic = self.scalar(0.044_715);
-        let y = self.op("Pow", &[x, &three], &[]);
+        let y = self.op("Mul", &[x, x], &[]);
+        let y = self.op("Mul", &[&y, x], &[]);
         let y = self.op("Mul", &[&y, &cubic], &[]);
         let y = self.op("Add", &[x, &y], &[]);
         let y = self.op("Mul", &[&y, &root], &[]);

@@ -40,17 +40,31 @@ impl Tone {
 
     /// Level `n` samples after the key press.
     fn envelope(&self, n: u64) -> f64 {
+        self.envelope_from(n).next().unwrap_or_default()
+    }
+
+    /// Levels of the samples from `n` after the key press on, without end. An exponential is computed once, then multiplied on.
+    fn envelope_from(&self, n: u64) -> impl Iterator<Item = f64> {
         let rate = f64::from(SAMPLE_RATE_HZ);
-        let mut level = self.level;
-        if self.struck() {
-            let held = self.down.map_or(n, |down| n.min(down)) as f64 / rate;
-            let decay_s = 1.5 * ((60.0 - f64::from(self.voice.key)) / 24.0).exp2();
-            level *= (-held / decay_s).exp().max(HELD_FLOOR);
-        }
-        match self.down {
-            Some(down) if n > down => level * (-((n - down) as f64) / (RELEASE_S * rate)).exp(),
-            _ => level,
-        }
+        let decay = match self.struck() {
+            true => 1.0 / (1.5 * rate * ((60.0 - f64::from(self.voice.key)) / 24.0).exp2()),
+            false => 0.0,
+        };
+        let release = 1.0 / (RELEASE_S * rate);
+        let down = self.down.unwrap_or(u64::MAX);
+        let mut held = (-(n.min(down) as f64) * decay).exp();
+        let mut released = (-(n.saturating_sub(down) as f64) * release).exp();
+        let (held_by, released_by) = ((-decay).exp(), (-release).exp());
+        let level = self.level;
+        (n..).map(move |n| {
+            let now = level * held.max(HELD_FLOOR) * released;
+            if n < down {
+                held *= held_by;
+            } else {
+                released *= released_by;
+            }
+            now
+        })
     }
 
     /// The sample after the last one, `u64::MAX` while the key is down.
@@ -136,10 +150,12 @@ fn add_wave(tone: &Tone, wave: &[f32], start: u64, out: &mut [f32]) {
     let step = Tables::turns_per_sample(tone.voice.key);
     let from = tone.first.max(start);
     let to = tone.last().min(start + out.len() as u64);
-    for (at, sample) in (start..).zip(out.iter_mut()) {
-        if (from..to).contains(&at) {
-            let n = at - tone.first;
-            *sample += (tone.envelope(n) * Tables::read(wave, n as f64 * step)) as f32;
-        }
+    if from >= to {
+        return;
+    }
+    let first = from - tone.first;
+    let samples = out.iter_mut().skip((from - start) as usize).take((to - from) as usize);
+    for ((n, envelope), sample) in (first..).zip(tone.envelope_from(first)).zip(samples) {
+        *sample += (envelope * Tables::read(wave, n as f64 * step)) as f32;
     }
 }
