@@ -43,6 +43,8 @@ const IDLE: Duration = Duration::from_millis(50);
 const MOST_REQUESTS: usize = 4096;
 /// Most errors that one packet is answered with.
 const MOST_ERRORS: usize = 16;
+/// What a server that ends still reads.
+const LAST_PACKETS: Duration = Duration::from_millis(50);
 
 /// A running server; dropping it ends and joins its thread.
 #[derive(Debug)]
@@ -151,7 +153,14 @@ impl Server {
             self.pass_on_replies();
             self.publish(now);
         }
-        // Who asked for what ends this server hears of it.
+        // Who asked for what ends this server hears of it, also where the ping after it still lies in the socket.
+        let until = Instant::now() + LAST_PACKETS;
+        let _ = self.socket.set_read_timeout(Some(TICK));
+        while Instant::now() < until
+            && let Ok((length, from)) = self.socket.recv_from(&mut buffer)
+        {
+            self.packet(buffer.get(..length).unwrap_or_default(), from);
+        }
         self.pass_on_replies();
     }
 
