@@ -4,7 +4,7 @@
 
 use super::tables::Tables;
 use crate::notes::{NoteEvent, Voice};
-use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use std::sync::Arc;
 
 /// Samples of one gain step (10 ms).
@@ -17,6 +17,8 @@ const FORGET: f64 = 1e-3;
 const HELD_FLOOR: f64 = 0.02;
 /// Mel level below which the tones count as absent.
 const LEVEL_FLOOR: f32 = 0.02;
+/// A drum is loud for this time.
+const DRUM_SAMPLES: u64 = 1600;
 /// Notes that can sound (or ring out) together; past that the oldest gives way.
 const VOICES: usize = 256;
 
@@ -79,20 +81,22 @@ impl Tone {
 pub struct Excitation {
     tables: Arc<Tables>,
     tones: Vec<Tone>,
-    /// First samples of the notes pressed since the start of the last hop, drums too.
+    /// First samples of the notes pressed lately, drums apart.
     presses: Vec<u64>,
+    strokes: Vec<u64>,
 }
 
 impl Excitation {
     /// Silence.
     pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, tones: Vec::with_capacity(VOICES), presses: Vec::with_capacity(VOICES) }
+        Self { tables, tones: Vec::with_capacity(VOICES), presses: vec![], strokes: vec![] }
     }
 
     /// Takes a note event that happens at `at`. Drums have no tone.
     pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
         if event.velocity > 0 {
-            self.presses.push(at.0);
+            let list = if event.voice.is_drum { &mut self.strokes } else { &mut self.presses };
+            list.push(at.0);
         }
         if event.voice.is_drum {
             return;
@@ -112,7 +116,9 @@ impl Excitation {
     /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], and their mel
     /// `levels` [blocks, 128] (magnitude, at each block's end).
     pub fn render(&mut self, start: SamplePos, tones: &mut [f32], levels: &mut [f32]) {
-        self.presses.retain(|press| *press >= start.0);
+        let lately = start.0.saturating_sub(DRUM_SAMPLES);
+        self.presses.retain(|press| *press >= lately);
+        self.strokes.retain(|stroke| *stroke >= lately);
         tones.fill(0.0);
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
@@ -134,13 +140,21 @@ impl Excitation {
     /// Where in the block of [`BLOCK`] samples from `start`, which lies in the hop rendered last, the first key is pressed.
     pub fn press_in(&self, start: SamplePos) -> Option<usize> {
         let block = start.0..start.0 + BLOCK as u64;
-        let first = self.presses.iter().filter(|press| block.contains(press)).min();
+        let all = self.presses.iter().chain(&self.strokes);
+        let first = all.filter(|press| block.contains(press)).min();
         first.map(|press| (press - start.0) as usize)
+    }
+
+    /// Whether the frame from `start` lies so near after a drum stroke, or has one, that its mel may be the drum's.
+    pub fn is_drummed(&self, start: SamplePos) -> bool {
+        let near = start.0.saturating_sub(DRUM_SAMPLES)..start.0 + HOP_SAMPLES as u64;
+        self.strokes.iter().any(|stroke| near.contains(stroke))
     }
 
     /// Forgets every note at once.
     pub fn clear(&mut self) {
         self.presses.clear();
+        self.strokes.clear();
         self.tones.clear();
     }
 }

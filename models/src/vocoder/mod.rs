@@ -26,8 +26,8 @@ const BLOCKS: usize = HOP_SAMPLES / BLOCK;
 const INPUT_SCALE: f32 = 1.0 / 8.0;
 /// Gains stay in this range of nats.
 const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
-/// From a key press to the end of its frame the network takes no more than this from a tone, nats: the sound that it learned from begins
-/// some milliseconds late.
+/// From a key press to the end of its frame the network takes no more than this from a tone, nats, unless a drum is loud: the sound that it
+/// learned from begins some milliseconds late.
 const STRUCK_FLOOR: f32 = -0.5;
 /// Where the untrained network puts the noise, in nats above the mel.
 const NOISE_START: f32 = -1.5;
@@ -135,10 +135,15 @@ impl Vocoder {
                 self.excitation.press_in(SamplePos(at))
             });
             let pressed = presses.iter().position(Option::is_some);
+            let frame_start = start.start().0 + (i * HOP_SAMPLES) as u64;
+            let struck_floor = match self.excitation.is_drummed(SamplePos(frame_start)) {
+                true => f32::NEG_INFINITY,
+                false => STRUCK_FLOOR,
+            };
             for (block, press) in presses.into_iter().enumerate() {
                 let share = (block + 1) as f32 / BLOCKS as f32;
                 let (rise, floor) = match pressed {
-                    Some(pressed) if block >= pressed => (1.0, STRUCK_FLOOR),
+                    Some(pressed) if block >= pressed => (1.0, struck_floor),
                     Some(_) => (0.0, f32::NEG_INFINITY),
                     None => (share, f32::NEG_INFINITY),
                 };

@@ -16,6 +16,7 @@ HIGHEST_HZ = 7600.0
 RELEASE_S = 0.25
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
+DRUM_SAMPLES = 1600  # a drum is loud for this time
 LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
 GOLDEN = 0.6180339887498949
 
@@ -96,9 +97,12 @@ def excite(notes, samples):
 
 
 def onsets(notes, samples):
-    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none; drums too."""
-    first = np.full(samples // BLOCK, BLOCK)
+    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none, drums too; and
+    bool [samples / 320]: whether a frame has a drum stroke or one less than 0.1 s before it."""
+    first, drummed = np.full(samples // BLOCK, BLOCK), np.zeros(samples // mel.HOP, bool)
     at = np.round(notes[:, START] * mel.RATE).astype(np.int64)
+    for stroke in at[notes[:, DRUM] > 0]:
+        drummed[stroke // mel.HOP : (stroke + DRUM_SAMPLES) // mel.HOP + 1] = True
     at = at[at < len(first) * BLOCK]
     np.minimum.at(first, at // BLOCK, at % BLOCK)
-    return first
+    return first, drummed

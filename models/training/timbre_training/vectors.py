@@ -52,8 +52,8 @@ def vocoder():
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
-        onsets = torch.from_numpy(excitation.onsets(NOTES, frames * 320))[None]
-        audio = model(log_mel, log_levels, onsets, torch.from_numpy(tones)[None], noise)
+        onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(NOTES, frames * 320))
+        audio = model(log_mel, log_levels, onsets, drummed, torch.from_numpy(tones)[None], noise)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
     np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), **weights)
 
