@@ -17,7 +17,7 @@ use crate::recording::Tap;
 /// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
 const WARM_UP_HOPS: usize = 30;
 /// Share by which a lead that is longer than needed falls in a hop.
-const LEAD_FALL: f64 = 0.002;
+const LEAD_FALL: f64 = 0.0002;
 
 /// A model that can play at once: loaded, prepared, and measured.
 pub struct Model {

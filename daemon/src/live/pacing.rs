@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Hops whose compute time is remembered.
-const HISTORY: usize = 64;
+const HISTORY: usize = 256;
 /// Added to the compute time, for a thread that wakes late.
 pub const MARGIN: Duration = Duration::from_millis(3);
 /// Hops in a row that must have been comfortable before the steps are raised again.
@@ -34,7 +34,7 @@ impl ComputeTimes {
         self.count += 1;
     }
 
-    /// The longest but one of those remembered, about the 98th percentile: one stray hop does not count.
+    /// The longest but one of those remembered, of 256 the 99.6th percentile: one stray hop does not count.
     pub fn nearly_longest(&self) -> Duration {
         let (mut longest, mut second) = (0.0f64, 0.0f64);
         for time in self.times_s.iter().take(self.count) {
