@@ -138,6 +138,20 @@ pub enum Verb {
         /// Name of the port, or a part that only it has; `ports` lists them.
         name: String,
     },
+    /// Teach a MIDI controller (a knob, a fader, a button) to set a parameter: the next one that moves. Without a name, list what they set.
+    Learn {
+        /// Address (/master/gain) or name (master.gain); `parameters` lists them.
+        name: Option<String>,
+        /// This controller, instead of the next one that moves.
+        #[arg(long, requires = "name", value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=119))]
+        controller: Option<u8>,
+        /// MIDI channel of --controller.
+        #[arg(long, requires = "controller", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+        channel: u8,
+        /// No controller sets it any more.
+        #[arg(long, requires = "name", conflicts_with = "controller")]
+        forget: bool,
+    },
     /// The sound devices there are, and which of them plays.
     Devices,
     /// Play through another sound device until the next start; without a name, say which plays.

@@ -12,8 +12,6 @@ pub enum Code {
     BadValue = 3,
     /// The value can be asked for and not set.
     ReadOnly = 4,
-    /// The address is reserved for something that this version does not have.
-    NotThereYet = 5,
     /// A queue or list is full.
     Full = 6,
     /// The daemon could not do it.

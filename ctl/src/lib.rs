@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod client;
 pub mod error;
 pub mod instruments;
+pub mod learn;
 pub mod osc;
 pub mod packet;
 pub mod parameters;

@@ -19,6 +19,7 @@ use crate::arguments::{
 };
 use crate::error::{Code, ControlError};
 use crate::instruments;
+use crate::learn::{self, LEARN, Learn};
 use crate::parameters::{CHANNELS, Id, Key, ids, unknown};
 use crate::pattern::{Pattern, is_pattern};
 use crate::value::Value;
@@ -52,9 +53,6 @@ pub const LEASE_S: i32 = 120;
 pub const NAME: &str = "timbred";
 /// Pattern of everything.
 pub const EVERYTHING: &str = "//*";
-
-/// Addresses of the design that this version answers with [`Code::NotThereYet`].
-const RESERVED: [&str; 1] = ["/midi/learn"];
 
 /// One thing that a message asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +96,8 @@ pub enum Request {
         /// What.
         action: Action,
     },
+    /// Controllers and what they set.
+    Learn(Learn),
     /// A recording begins, into this file.
     RecordStart(Option<String>),
     /// The recording ends.
@@ -188,10 +188,7 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
             }),
         },
         RECORD_STOP => acts(Request::RecordStop),
-        _ if RESERVED.contains(&address) => Err(ControlError::new(
-            Code::NotThereYet,
-            format!("{address} is reserved: this version of timbred does not have it yet"),
-        )),
+        LEARN => learn::read(args).map(|learn| vec![Request::Learn(learn)]),
         _ => match places().iter().find(|(known, _)| known == address) {
             Some((_, place)) => at_place(address, *place, args).map(|request| vec![request]),
             None => Err(unknown(address)),

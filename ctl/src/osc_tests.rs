@@ -82,11 +82,6 @@ fn what_is_wrong_has_its_code() {
     assert_eq!(code("/engine/load", vec![Int(1)]), Code::ReadOnly);
     assert_eq!(code("/engine/l*", vec![Int(1)]), Code::ReadOnly);
     assert_eq!(code("/status", vec![Int(1)]), Code::WrongArguments);
-    for address in RESERVED {
-        let e = ask(address, vec![text("x")]).unwrap_err();
-        assert_eq!(e.code, Code::NotThereYet);
-        assert!(e.text.contains("not have it yet"), "{e}");
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use timbre_control::action::{ACTIONS, RELOAD};
 use timbre_control::arguments::value;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
+use timbre_control::learn::LEARN;
 use timbre_control::osc::{LEASE_S, PANIC, RECORD_START, RECORD_STOP, STATUS, SUBSCRIBE, message};
 use timbre_control::parameters::{Access, PARAMETERS};
 use timbre_control::pattern::Pattern;
@@ -84,6 +85,24 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Verb::Ports => list(global, "/midi/ports"),
         Verb::Connect { name } => act(global, "/midi/connect", Some(name)),
         Verb::Disconnect { name } => act(global, "/midi/disconnect", Some(name)),
+        Verb::Learn { name: None, .. } => learned(global),
+        Verb::Learn { name: Some(name), controller, channel, forget } => {
+            let address = address(name).map_err(Error::Usage)?;
+            let more = match controller {
+                _ if *forget => vec![OscType::Bool(false)],
+                Some(controller) => vec![i32::from(*channel).into(), i32::from(*controller).into()],
+                None => vec![],
+            };
+            let is_next = more.is_empty();
+            let args = [vec![address.as_str().into()], more].concat();
+            send(global, message(LEARN, args))?;
+            if is_next {
+                line(&format!(
+                    "move a controller: the next one that moves sets {address} from then on"
+                ))?;
+            }
+            Ok(())
+        }
         Verb::Devices => list(global, "/audio/devices"),
         Verb::Device { name } => act(global, "/audio/device", name.as_deref()),
         Verb::Preset { what } => match what {
@@ -169,6 +188,26 @@ fn list(global: &Global, address: &str) -> Result<(), Error> {
         None => line(name),
         Some(true) => line(&format!("* {name}")),
         Some(false) => line(&format!("  {name}")),
+    })
+}
+
+/// Prints what controllers set.
+fn learned(global: &Global) -> Result<(), Error> {
+    let answers = client(global)?.ask(vec![message(LEARN, Vec::new())])?;
+    let args: Vec<&OscType> = answers.iter().flat_map(|m| &m.args).collect();
+    let row = |row: &[&OscType]| match row {
+        [OscType::String(address), OscType::Int(channel), OscType::Int(controller)] => {
+            Some((address.clone(), *channel, *controller))
+        }
+        _ => None,
+    };
+    let rows: Vec<_> = args.chunks_exact(3).filter_map(row).collect();
+    if global.json {
+        let row = |(address, channel, controller): &(String, i32, i32)| json!({"address": address, "channel": channel, "controller": controller});
+        return line(&serde_json::Value::from_iter(rows.iter().map(row)).to_string());
+    }
+    rows.iter().try_for_each(|(address, channel, controller)| {
+        line(&format!("{address}: controller {controller} of channel {channel}"))
     })
 }
 

@@ -4,13 +4,17 @@
 //! | file | its part |
 //! | --- | --- |
 //! | `server` | packets in, requests done, answers out |
+//! | `answers` | what single requests are answered |
 //! | `values` | what every parameter is now |
 //! | `subscribers` | who is told of which change, and when |
+//! | `learned` | which MIDI controllers set what |
 //! | `pending` | what the supervisor was asked for and has not answered yet |
 //! | `waiting` | bundles whose time has not come |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod answers;
+mod learned;
 mod pending;
 pub mod server;
 mod subscribers;
@@ -19,6 +23,7 @@ mod test_peer;
 mod values;
 mod waiting;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -46,4 +51,6 @@ pub struct ControlHandles {
     pub commands: Sender<Command>,
     /// Starts and ends recordings; it answers within seconds, however the disk is.
     pub recorder: Recorder,
+    /// The file that remembers what controllers set; without one it is forgotten at the end.
+    pub controllers: Option<PathBuf>,
 }

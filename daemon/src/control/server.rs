@@ -11,14 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use rosc::{OscMessage, OscType};
+use rosc::OscMessage;
 use timbre_control::action::Action;
 use timbre_control::arguments::{FASTEST_HZ, arguments};
 use timbre_control::error::{Code, ControlError};
-use timbre_control::instruments;
+use timbre_control::learn::LEARN;
 use timbre_control::osc::{
-    self, EVERYTHING, LEASE_S, NAME, PING, Request, STATUS, SUBSCRIBE, Subscription, VERSION,
-    message,
+    self, EVERYTHING, LEASE_S, RECORD_START, RECORD_STOP, Request, SUBSCRIBE, Subscription, message,
 };
 use timbre_control::packet::{LARGEST, decode, delay, encode};
 use timbre_control::parameters::{Id, Key};
@@ -28,6 +27,8 @@ use timbre_control::status::OscStatus;
 use timbre_control::value::Value;
 
 use super::ControlHandles;
+use super::answers::{pong, program, started, status, stopped, version};
+use super::learned::{Learned, Moved};
 use super::pending::Pending;
 use super::subscribers::Subscribers;
 use super::values::Values;
@@ -94,6 +95,7 @@ pub fn spawn(
         let everything = Pattern::new(EVERYTHING).map_err(io::Error::other)?;
         subscribers.add_fixed(target, everything, FASTEST_HZ, Instant::now(), &current);
     }
+    let learned = Learned::load(handles.controllers.clone(), handles.telemetry.clone());
     let stop = Arc::new(AtomicBool::new(false));
     let mut server = Server {
         socket,
@@ -102,6 +104,7 @@ pub fn spawn(
         values,
         subscribers,
         waiting: Waiting::default(),
+        learned,
         pending: Pending::new(),
         traffic: OscStatus::default(),
         published: Instant::now(),
@@ -119,6 +122,7 @@ struct Server {
     values: Values,
     subscribers: Subscribers,
     waiting: Waiting,
+    learned: Learned,
     pending: Pending,
     traffic: OscStatus,
     /// When changes were last looked for.
@@ -150,6 +154,7 @@ impl Server {
             while let Some(bundle) = self.waiting.due(now) {
                 self.apply(&bundle.requests, bundle.from);
             }
+            self.follow_controllers();
             self.pass_on_replies();
             self.publish(now);
         }
@@ -165,7 +170,8 @@ impl Server {
     }
 
     fn timeout(&self) -> Duration {
-        let is_idle = self.subscribers.len() == 0 && self.pending.is_empty();
+        let is_idle =
+            self.subscribers.len() == 0 && self.pending.is_empty() && !self.learned.is_awake();
         let tick = if is_idle { IDLE } else { TICK };
         let due = self.waiting.next().map(|at| at.saturating_duration_since(Instant::now()));
         // A timeout of zero would mean to wait for ever.
@@ -284,34 +290,29 @@ impl Server {
                         answers.push(pong(token.as_ref()));
                     }
                 }
-                Request::Version => {
-                    let version = env!("CARGO_PKG_VERSION");
-                    answers.push(message(VERSION, vec![NAME.into(), version.into()]));
-                }
+                Request::Version => answers.push(version()),
                 Request::Status => {
                     let osc = OscStatus {
                         subscribers: self.subscribers.len(),
                         waiting_bundles: self.waiting.len(),
                         ..self.traffic.clone()
                     };
-                    let status = self.values.status(&settings, osc);
-                    let json = serde_json::to_string(&status).unwrap_or_default();
-                    answers.push(message(STATUS, vec![json.into()]));
+                    answers.push(status(&self.values.status(&settings, osc)));
                 }
                 Request::Do { address, action } => self.command(address, action, from),
-                Request::RecordStart(path) => match self.handles.recorder.start(path.as_deref()) {
-                    Ok(file) => {
-                        let file = file.display().to_string();
-                        answers.push(message(osc::RECORD_START, vec![file.into()]));
+                Request::Learn(learn) => {
+                    let answer = self.learned.request(*learn, from);
+                    answers.extend(answer.map(|args| message(LEARN, args)));
+                }
+                Request::RecordStart(path) => {
+                    match started(&self.handles.recorder, path.as_deref()) {
+                        Ok(answer) => answers.push(answer),
+                        Err(e) => self.refuse(from, RECORD_START, &e),
                     }
-                    Err(e) => self.refuse(from, osc::RECORD_START, &e),
-                },
-                Request::RecordStop => match self.handles.recorder.stop() {
-                    Ok((file, seconds)) => {
-                        let args = vec![file.display().to_string().into(), (seconds as f32).into()];
-                        answers.push(message(osc::RECORD_STOP, args));
-                    }
-                    Err(e) => self.refuse(from, osc::RECORD_STOP, &e),
+                }
+                Request::RecordStop => match stopped(&self.handles.recorder) {
+                    Ok(answer) => answers.push(answer),
+                    Err(e) => self.refuse(from, RECORD_STOP, &e),
                 },
             }
         }
@@ -357,6 +358,20 @@ impl Server {
         Ok(message(SUBSCRIBE, args))
     }
 
+    /// Sets what controllers set that have moved; who taught one is told.
+    fn follow_controllers(&mut self) {
+        let mut requests = vec![];
+        for moved in self.learned.moved() {
+            match moved {
+                Moved::Sets(id, value) => requests.push(Request::Set { id, value, exact: false }),
+                Moved::Learned(from, args) => send(&self.socket, from, message(LEARN, args)),
+            }
+        }
+        if !requests.is_empty() {
+            self.apply(&requests, self.address);
+        }
+    }
+
     fn play(&self, bytes: [u8; 3]) {
         let input =
             MidiInput { at: Instant::now(), source: SourceId::OSC, midi: Midi::Message(bytes) };
@@ -390,20 +405,6 @@ impl Server {
     fn refuse(&mut self, from: SocketAddr, address: &str, error: &ControlError) {
         self.traffic.errors += 1;
         send(&self.socket, from, osc::error(address, error));
-    }
-}
-
-/// The answer to a ping.
-fn pong(token: Option<&OscType>) -> OscMessage {
-    message(PING, token.cloned().into_iter().chain([OscType::from(NAME)]).collect())
-}
-
-/// The program that a value sets; none where it is about something else.
-fn program(id: Id, value: &Value) -> Option<u8> {
-    match (id.parameter.key, value) {
-        (Key::Program, Value::Whole(program)) => u8::try_from(*program).ok(),
-        (Key::Instrument, Value::Text(name)) => instruments::program(name).ok(),
-        _ => None,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use rosc::OscType::{Bool, Float, Int, Long};
+use rosc::OscType::{self, Bool, Float, Int, Long};
 use timbre_control::action::RELOAD;
 use timbre_control::client::{Client, ClientError};
-use timbre_control::osc::{ERROR, PANIC, UNSUBSCRIBE};
+use timbre_control::learn::LEARN;
+use timbre_control::osc::{ERROR, NAME, PANIC, STATUS, UNSUBSCRIBE, VERSION};
 use timbre_control::packet::{IMMEDIATELY, time_tag};
-use timbre_control::parameters::ids;
+use timbre_control::parameters::{find, ids};
 use timbre_control::status::Status;
 
 use super::*;
@@ -60,7 +61,7 @@ fn what_is_wrong_is_said_and_changes_nothing() {
     assert_eq!(peer.code("/ch/1/gain", vec![Float(f32::NAN)]), 3);
     assert_eq!(peer.code("/ch/*/gain", vec![text()]), 2);
     assert_eq!(peer.code("/engine/load", vec![Int(1)]), 4);
-    assert_eq!(peer.code("/midi/learn", vec![]), 5);
+    assert_eq!(peer.code("/midi/learn", vec![Int(1)]), 2);
     assert_eq!(peer.code("/record/stop", vec![]), 7);
     assert_eq!(*daemon.settings(), Settings::default());
     assert_eq!(daemon.played(), [[0; 3]; 0]);
@@ -388,4 +389,17 @@ fn the_client_of_timbrectl_gets_answers_errors_and_silence() {
     drop(daemon);
     let silent = client.ask(vec![message("/master/gain", vec![])]);
     assert!(matches!(silent, Err(ClientError::NoAnswer { .. })), "{silent:?}");
+}
+
+#[test]
+fn who_teaches_a_controller_is_told_and_it_sets_from_then_on() {
+    let daemon = daemon();
+    let mut peer = Peer::new(&daemon);
+    assert_eq!(peer.ask(LEARN, vec!["/master/gain".into()]), []);
+    daemon.handles.telemetry.controllers.set(4, 21, 127);
+    let learned = peer.receive(LONG).filter(|m| m.addr == LEARN).unwrap().args;
+    assert_eq!(learned, ["/master/gain".into(), Int(5), Int(21)]);
+    let highest = find("/master/gain").unwrap().parameter.max as f32;
+    assert_eq!(peer.one("/master/gain"), Float(highest));
+    assert_eq!(peer.ask(LEARN, vec![])[0].args, learned);
 }

@@ -40,6 +40,7 @@ pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
         commands,
         model: Arc::new(ArcSwap::from_pointee("live".to_owned())),
         recorder: recorder.recorder(),
+        controllers: None,
     };
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let server = spawn(socket, fixed, handles.clone()).unwrap();

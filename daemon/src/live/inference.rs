@@ -23,7 +23,7 @@ use super::clock::PlayPosition;
 use super::engine::{Engine, Model};
 use super::loading::NextModel;
 use super::priority::ask_for_realtime;
-use super::queues::{MidiReceiver, Telemetry};
+use super::queues::{Midi, MidiReceiver, SourceId, Telemetry};
 use super::resampler::HopResampler;
 use crate::error::Error;
 use crate::recording::Tap;
@@ -210,6 +210,13 @@ impl Inference {
         let settings = self.settings.load();
         players.strips(when(Instant::now()), &settings.channels, &mut push);
         while let Some(input) = self.midi.next() {
+            if let Midi::Message([status, controller, value]) = input.midi
+                && status & 0xF0 == 0xB0
+                && input.source != SourceId::OSC
+            {
+                let channel = usize::from(status & 0x0F);
+                self.telemetry.controllers.set(channel, controller, value);
+            }
             players.input(when(input.at).max(0.0), input.source, input.midi, &mut push);
         }
     }
@@ -231,8 +238,9 @@ impl Inference {
 
 /// The samples, quieter and quieter to silence.
 fn faded(samples: &[f32]) -> Vec<f32> {
-    let length = samples.len().max(1) as f32;
-    (1u16..).zip(samples).map(|(n, sample)| sample * (1.0 - f32::from(n) / length)).collect()
+    let length = samples.len() as f32;
+    let fade = |(n, sample): (usize, &f32)| sample * (1.0 - (n + 1) as f32 / length);
+    samples.iter().enumerate().map(fade).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! | queue | from | to | capacity | when full |
 //! | --- | --- | --- | --- | --- |
 //! | [`MidiSender`] | MIDI ports, OSC | inference | 4096 messages | counted; the reader then releases every note |
-//! | ring of samples | inference | audio callback | 1 s | never: inference waits for the play position |
+//! | ring of samples | inference | audio callback | 11 s, two of the longest hops | never: inference waits for the play position |
 //! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
 //! | commands, and their outcomes (`control::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
@@ -97,11 +97,42 @@ impl MidiReceiver {
     }
 }
 
+/// Controllers of a MIDI channel.
+pub const CONTROLLERS: usize = 128;
+/// A controller that has not been heard of.
+const UNHEARD: u8 = u8::MAX;
+
+/// Where every MIDI controller is, of 16 channels together.
+#[derive(Debug)]
+pub struct Controllers(Vec<AtomicU8>);
+
+impl Default for Controllers {
+    fn default() -> Self {
+        Self((0..16 * CONTROLLERS).map(|_| AtomicU8::new(UNHEARD)).collect())
+    }
+}
+
+impl Controllers {
+    /// A controller moved to `value`, 0 to 127; channels count from 0.
+    pub fn set(&self, channel: usize, controller: u8, value: u8) {
+        if let Some(place) = self.0.get(channel * CONTROLLERS + usize::from(controller)) {
+            place.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Where they are, all of channel 1 first; none where nothing was heard yet.
+    pub fn all(&self) -> impl Iterator<Item = Option<u8>> {
+        self.0.iter().map(|c| Some(c.load(Ordering::Relaxed)).filter(|value| *value != UNHEARD))
+    }
+}
+
 /// What the threads publish about themselves; each value has one writer.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     /// General MIDI program of each channel (inference).
     pub programs: [AtomicU8; 16],
+    /// Where the controllers of all ports are (inference).
+    pub controllers: Controllers,
     /// Constant delay from a key press to its sound, µs, the device's buffer included (inference).
     pub latency_us: AtomicU64,
     /// Compute time of a hop by its length, in thousandths, smoothed (inference).

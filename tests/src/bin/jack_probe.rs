@@ -1,8 +1,9 @@
 //! A JACK client that plays single notes at known frames and records what comes back. Knows no daemon and no result.
 //!
-//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold]`: connects itself, strikes NOTES keys GAP_MS apart, each for 60 ms,
+//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob]`: connects itself, strikes NOTES keys GAP_MS apart, each for 60 ms,
 //! records until a second after the last and writes the recording. Prints one line for each note: KEY FRAME, the frame counted in
-//! the recording. With `hold` the keys stay down, and it ends without releasing them, as a player that crashes.
+//! the recording. With `hold` the keys stay down, and it ends without releasing them, as a player that crashes; with `knob` controller 74 of
+//! channel 3 is turned up before the notes.
 //! A process of its own, as JACK finds its server by the environment. Sending and recording are two clients, as one client
 //! would be run after the daemon and before it at once.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -19,12 +20,13 @@ const DOWN_S: f64 = 0.06;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [midi_input, audio_output, notes, gap_ms, file, hold @ ..] = arguments.as_slice() else {
-        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold]");
+    let [midi_input, audio_output, notes, gap_ms, file, mode @ ..] = arguments.as_slice() else {
+        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob]");
     };
     let notes: usize = notes.parse().expect("a number of notes");
     let gap_s = gap_ms.parse::<f64>().expect("milliseconds") / 1000.0;
-    let holds = !hold.is_empty();
+    let is = |word: &str| mode.iter().any(|mode| mode == word);
+    let holds = is("hold");
     let client =
         |name| Client::new(name, ClientOptions::NO_START_SERVER).expect("a JACK server runs").0;
     let (player, recorder) = (client("probe_player"), client("probe_recorder"));
@@ -42,6 +44,9 @@ fn main() {
         if !holds {
             plan.push((((at_s + DOWN_S) * rate_hz) as u32, [0x80, key, 0]));
         }
+    }
+    if is("knob") {
+        plan.push((0, [0xB2, 74, 127]));
     }
     plan.sort_by_key(|(at, _)| *at);
     let seconds = 0.5 + notes as f64 * gap_s + 1.0;

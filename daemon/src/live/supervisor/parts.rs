@@ -116,6 +116,7 @@ impl Daemon {
             Error::Audio(format!("OSC cannot listen on {}: {e}; {what}", osc.bind))
         })?;
         let targets: Vec<SocketAddr> = osc.targets.iter().filter_map(|t| resolved(t)).collect();
+        let state = self.loaded.config.state.path.as_deref();
         let handles = ControlHandles {
             settings: self.settings.clone(),
             midi: self.midi.clone(),
@@ -123,6 +124,7 @@ impl Daemon {
             commands: self.commands.0.clone(),
             model: self.model.clone(),
             recorder: self.recorder.clone(),
+            controllers: state.map(|path| path.with_file_name("controllers.toml")),
         };
         let server = control::spawn(socket, targets, handles)
             .map_err(|e| Error::Audio(format!("OSC: {e}")))?;
