@@ -6,6 +6,7 @@ GOLDEN ?= tests/golden
 MINUTES ?= 120
 FUZZ_SECONDS ?= 60
 CLIPS ?= 16
+FULL_SIZE ?= $(TRAINING)/work/full-size
 VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
@@ -105,8 +106,15 @@ evaluate: train-env ## Compare the bundled model with FluidSynth on held-out cli
 	cargo build --release -p timbred
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluate --timbred $(abspath target/release/timbred) --clips $(CLIPS)
 
+full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacked folder, random weights do) against torch, in f32
+	cargo build --release --workspace
+	mkdir -p $(FULL_SIZE) && rm -rf $(FULL_SIZE)/model
+	target/release/timbred import $(CHECKPOINT) --name full-size --f32 --out $(FULL_SIZE)/model
+	PYTHONPATH=$(TRAINING) $(VENV)/bin/python -m timbre_training.published $(CHECKPOINT) $(FULL_SIZE)/vectors.npz
+	FULL_SIZE_MODEL=$(abspath $(FULL_SIZE)/model) FULL_SIZE_VECTORS=$(abspath $(FULL_SIZE)/vectors.npz) cargo test --release --workspace --test full_size -- --ignored --nocapture
+
 clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate clean
+.PHONY: help full-size setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate clean

@@ -8,6 +8,7 @@ use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 
 use crate::config::Flag;
+use crate::error::Error;
 
 /// A neural synthesizer for MIDI: notes in, sound out, on an ordinary processor.
 #[derive(Debug, Parser)]
@@ -31,6 +32,7 @@ Examples:
   timbred --audio jack --buffer 64        through JACK, 64 frames at a time
   timbred --audio null                    without a sound device, at the pace of sound
   timbred --check                         the whole configuration, each value with where it came from
+  timbred --check studio.toml             the same as it would be with this file
   timbred render song.mid                 a song into a file
 
 Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used, 4 a model cannot be used,
@@ -42,9 +44,9 @@ pub struct LiveArgs {
     /// Configuration on top of the system's and the user's.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print the merged configuration, each value with where it came from, and end.
-    #[arg(long)]
-    pub check: bool,
+    /// Print the merged configuration, with FILE in the place of --config, each value with where it came from, and end.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub check: Option<Option<PathBuf>>,
     /// Sound service: auto, alsa, jack or null.
     #[arg(long, value_name = "BACKEND")]
     pub audio: Option<String>,
@@ -75,6 +77,21 @@ pub struct LiveArgs {
 }
 
 impl LiveArgs {
+    /// The configuration file that was named.
+    ///
+    /// # Errors
+    /// Two were.
+    pub fn config_file(&self) -> Result<Option<PathBuf>, Error> {
+        match (&self.config, &self.check) {
+            (Some(config), Some(Some(check))) => Err(Error::Usage(format!(
+                "--config {} and --check {}: wanted one file",
+                config.display(),
+                check.display()
+            ))),
+            (config, check) => Ok(check.clone().flatten().or_else(|| config.clone())),
+        }
+    }
+
     /// The flags that were given, as the top layer of the configuration.
     pub fn flags(&self) -> Vec<Flag> {
         [
@@ -123,6 +140,12 @@ Examples:
   timbred render a.mid b.mid c.mid -o folder    several files at once, on all cores
   timbred render song.mid --live --hop-ms 40    as it would sound played live
   timbred render song.mid mel.npy               the predicted log-mel instead of sound
+  timbred render song.mid --model small_with_context
+                                                an imported model as it was published, but with 25 steps of ddim for 1000 of ddpm
+  timbred render song.mid --model small_with_context --sampler dpm++2m --steps 10
+                                                in less than half the time
+  timbred render song.mid --model small_with_context --sampler ddpm --steps 1000
+                                                exactly as published: an hour or more for a song
 
 Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used,
 4 a model cannot be used, 5 an output cannot be written, 130 interrupted (nothing half-written stays).";
@@ -132,9 +155,11 @@ Examples:
   timbred import small_with_context.zip              installs it as `small_with_context`
   timbred import small_with_context.zip --name paper
   timbred import unpacked/small_with_context --out models/paper
+  timbred import small_with_context.zip --vocoder soundstream_mel_decoder.onnx
 
 The file is the public T5X checkpoint of Multi-instrument Music Synthesis with Spectrogram Diffusion, as downloaded or unpacked.
-Nothing else is needed. Then: timbred render song.mid --model small_with_context";
+It then renders songs and plays live, out of a sliding window of its 5 seconds. Nothing else is needed. --vocoder takes the public SoundStream mel decoder, or any other of its kind, where you have it as an ONNX file
+of any operator set: it gets the natural-log mel as the published pipeline feeds it, and is tried before anything is installed. Then: timbred render song.mid --model small_with_context";
 
 /// Which model, and how it is sampled. Shared by every command that makes sound.
 #[derive(Debug, Clone, Args)]
@@ -316,6 +341,9 @@ pub struct ImportArgs {
     /// Folder of the model [default: NAME in the user's folder of models].
     #[arg(short, long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// Mel decoder that makes the sound, as ONNX: float mel [1, T, 128] (natural log) to T * 320 samples [default: the bundled vocoder].
+    #[arg(long, value_name = "FILE.onnx")]
+    pub vocoder: Option<PathBuf>,
     /// Keep the weights as they are instead of int8 per channel: four times as large.
     #[arg(long)]
     pub f32: bool,

@@ -2,22 +2,24 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ringbuf::traits::{Observer, Producer, Split};
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 use timbre_models::bundle::Bundle;
 use timbre_models::notes::{Song, read_song};
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::SAMPLE_RATE_HZ;
 
-use crate::audio::device::{Playback, Speaker};
 use crate::audio::resample::{ResampleError, StreamResampler};
 use crate::cli::{DemoArgs, SampleFormat};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
+use crate::live::inference::Sink;
+use crate::live::output::{Output, OutputOptions};
+use crate::live::queues::Telemetry;
 use crate::models;
 use crate::options::stream_options;
 use crate::render::job::Part;
@@ -34,6 +36,9 @@ const NAME: &str = "Bach, Prelude in C major";
 const TAIL_S: f64 = 2.0;
 /// Sample rate of the file.
 const FILE_RATE_HZ: u32 = 48_000;
+/// What is asked of the device: nobody plays along, so its buffer may be long.
+const BUFFER_FRAMES: u32 = 1024;
+const CHANNELS: u16 = 2;
 /// Sound made before the first is heard: this many seconds, or this share of the piece where that is more.
 const START_S: f64 = 1.0;
 const START_SHARE: f64 = 0.2;
@@ -68,17 +73,40 @@ pub fn run(args: &DemoArgs) -> Result<(), Error> {
     let options = stream_options(&args.engine, &bundle)?;
     let song = song()?;
     let interrupt = Interrupt::install();
-    let speaker = match args.no_device {
+    let telemetry = Arc::new(Telemetry::default());
+    let device = match args.no_device {
         true => Err(Error::Audio("no sound device wanted".to_owned())),
-        false => Speaker::find(),
+        false => Output::open(&device_options(), &telemetry),
     };
-    match speaker {
-        Ok(speaker) => play(&song, &bundle, options, &speaker, &interrupt),
+    match device {
+        Ok((output, sink)) => {
+            let device = Device { output, sink, telemetry };
+            play(&song, &bundle, options, device, &interrupt)
+        }
         Err(reason) => {
             println!("{reason}; writing {} instead", args.out.display());
             write(&song, &bundle, options, args, kind, interrupt)
         }
     }
+}
+
+/// The default output of this machine.
+fn device_options() -> OutputOptions {
+    OutputOptions {
+        backend: "auto".to_owned(),
+        device: String::new(),
+        rate_hz: FILE_RATE_HZ,
+        buffer_frames: BUFFER_FRAMES,
+        channels: CHANNELS,
+        realtime_priority: 0,
+    }
+}
+
+/// A device that plays what the sink is given.
+struct Device {
+    output: Output,
+    sink: Sink,
+    telemetry: Arc<Telemetry>,
 }
 
 fn write(
@@ -103,64 +131,56 @@ fn write(
     Ok(())
 }
 
-/// One thread makes sound, the device's own plays it, this one watches.
+/// One thread makes sound, this one hands it to the device.
 fn play(
     song: &Song,
     bundle: &Bundle,
     options: StreamOptions,
-    speaker: &Speaker,
+    mut device: Device,
     interrupt: &Interrupt,
 ) -> Result<(), Error> {
-    let rate_hz = speaker.rate_hz();
+    let rate_hz = device.sink.rate_hz;
     let length_s = song.total_time_s + TAIL_S;
     let frames = |seconds: f64| (seconds * f64::from(rate_hz)).ceil() as usize;
     // The whole piece fits: nobody waits for room, and a slow machine can be ahead before the first sound.
-    let (producer, consumer) = HeapRb::<f32>::new(frames(length_s) + 1).split();
-    let state = Arc::new(Playback::default());
-    let mut maker = Maker { ring: producer, rate_hz, length_s, interrupt };
+    let (ring, mut sound) = HeapRb::<f32>::new(frames(length_s) + 1).split();
+    let mut maker = Maker { ring, rate_hz, length_s, interrupt };
     let mut streamer = Streamer::new(bundle, options)?;
     let start = frames((START_SHARE * length_s).max(START_S).min(length_s));
-    let made = AtomicBool::new(false);
-    println!("{NAME}, {length_s:.0} s, on {}; Ctrl-C ends it", speaker.name);
-    let (ready, level) = std::sync::mpsc::channel::<usize>();
+    println!("{NAME}, {length_s:.0} s, on {}; Ctrl-C ends it", device.output.name);
     thread::scope(|scope| {
-        let making = scope.spawn(|| {
-            let result = maker.make(song, &mut streamer, options, ready);
-            state.complete.store(result.is_ok(), Ordering::Release);
-            made.store(true, Ordering::Release);
-            (result, maker.ring)
-        });
-        // Ends when enough is there, or when nothing more comes.
-        while level.recv().is_ok_and(|level| level < start) {}
-        interrupt.check()?;
-        let playing = speaker.play(consumer, state.clone()).inspect_err(|_| interrupt.raise())?;
-        while !made.load(Ordering::Acquire) {
-            watch(&state, interrupt)?;
+        let making = scope.spawn(|| maker.make(song, &mut streamer, options));
+        while sound.occupied_len() < start && !making.is_finished() {
+            watch(&device.output, interrupt)?;
         }
-        let Ok((result, ring)) = making.join() else {
-            return Err(Error::Audio("the thread that makes sound ended too early".to_owned()));
-        };
-        result?;
-        while !ring.is_empty() {
-            watch(&state, interrupt)?;
+        let mut chunk = vec![0.0; BUFFER_FRAMES as usize];
+        while !(making.is_finished() && sound.is_empty()) {
+            let room = device.sink.ring.vacant_len().min(chunk.len());
+            let here = sound.pop_slice(chunk.get_mut(..room).unwrap_or_default());
+            device.sink.ring.push_slice(chunk.get(..here).unwrap_or_default());
+            if here == 0 {
+                watch(&device.output, interrupt)?;
+            }
         }
-        thread::sleep(LAST_BUFFER);
-        drop(playing);
-        Ok(())
+        match making.join() {
+            Ok(made) => made,
+            Err(_) => Err(Error::Audio("the thread that makes sound ended too early".to_owned())),
+        }
     })?;
-    let missing = state.missing_frames.load(Ordering::Relaxed);
-    if missing > 0 {
-        println!(
-            "the model was too slow for {:.1} s of silence in between; fewer --steps are faster",
-            missing as f64 / f64::from(rate_hz)
-        );
+    let gaps = device.telemetry.underruns.load(Ordering::Relaxed);
+    while !device.sink.ring.is_empty() {
+        watch(&device.output, interrupt)?;
+    }
+    thread::sleep(LAST_BUFFER);
+    if gaps > 0 {
+        println!("the model was too slow {gaps} times; fewer --steps are faster");
     }
     Ok(())
 }
 
 /// A short wait; an error when the device is gone or the user wants the end.
-fn watch(state: &Playback, interrupt: &Interrupt) -> Result<(), Error> {
-    if state.lost.load(Ordering::Acquire) {
+fn watch(output: &Output, interrupt: &Interrupt) -> Result<(), Error> {
+    if output.is_lost() {
         interrupt.raise();
         return Err(Error::Audio(
             "the sound device went away; try again, or use --no-device".to_owned(),
@@ -170,7 +190,7 @@ fn watch(state: &Playback, interrupt: &Interrupt) -> Result<(), Error> {
     interrupt.check()
 }
 
-/// Fills the ring, whose other end is the device's callback.
+/// Fills the ring with the song.
 struct Maker<'a> {
     ring: HeapProd<f32>,
     rate_hz: u32,
@@ -179,20 +199,17 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// Makes the whole song; tells after each hop how many samples there are.
     fn make(
         &mut self,
         song: &Song,
         streamer: &mut Streamer,
         options: StreamOptions,
-        level: std::sync::mpsc::Sender<usize>,
     ) -> Result<(), Error> {
         let failed = |e: ResampleError| Error::Audio(e.to_string());
         let mut converter = StreamResampler::new(SAMPLE_RATE_HZ, self.rate_hz).map_err(failed)?;
         streamer.restart(options)?;
         song.events().into_iter().for_each(|event| streamer.push(event));
         let mut left = (self.length_s * f64::from(SAMPLE_RATE_HZ)).round() as usize;
-        let mut made = 0;
         let mut samples = vec![];
         while left > 0 {
             self.interrupt.check()?;
@@ -203,27 +220,9 @@ impl Maker<'_> {
             if left == 0 {
                 converter.finish(&mut samples).map_err(failed)?;
             }
-            made += samples.len();
-            self.give(&samples)?;
+            // It has room for all.
+            self.ring.push_slice(&samples);
             samples.clear();
-            // Nobody listens any more once it plays.
-            let _ = level.send(made);
-        }
-        Ok(())
-    }
-
-    fn give(&mut self, mut samples: &[f32]) -> Result<(), Error> {
-        let patience = Instant::now();
-        while !samples.is_empty() {
-            let given = self.ring.push_slice(samples);
-            samples = samples.get(given..).unwrap_or_default();
-            if !samples.is_empty() {
-                self.interrupt.check()?;
-                if patience.elapsed().as_secs_f64() > self.length_s {
-                    return Err(Error::Audio("the sound device plays nothing".to_owned()));
-                }
-                thread::sleep(POLL);
-            }
         }
         Ok(())
     }

@@ -3,16 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use timbre_models::bundle::manifest::{FORMAT, MelSettings, Mode, Sampling};
+use timbre_models::bundle::manifest::{FORMAT, LiveMode, MelSettings, Mode, Sampling};
 use timbre_models::bundle::{self, Bundle, Manifest};
 use timbre_models::checkpoint::{self, Checkpoint, CheckpointError};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 use timbre_models::denoise::step::Prediction;
-use timbre_models::graph::WeightFormat;
-use timbre_models::mel::FeatureRange;
+use timbre_models::graph::{MelDecoderConfig, WeightFormat};
 use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
-use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
 use crate::cli::ImportArgs;
 use crate::error::Error;
@@ -21,6 +19,11 @@ use crate::models;
 
 /// Steps of a segment: the published sampler takes 1000, which a CPU has no time for.
 const STEPS: usize = 25;
+/// Steps of a hop played live, if the machine has time for them: below that the published network, which says the noise and not the sound, has
+/// little to say.
+const LIVE_STEPS: usize = 4;
+/// The shortest hop that is worth a full target, 160 ms. The longest is half a target: the other half at least is held.
+const LIVE_HOP_FRAMES: usize = 8;
 /// Guidance weight of the published demo.
 const GUIDANCE: f64 = 2.0;
 /// Reading, then building, on a terminal.
@@ -29,7 +32,7 @@ const BAR: &str = "{prefix:24!} [{bar:30}] {percent:>3}%  {msg}, {eta} left";
 /// Reads the checkpoint and installs the model, which appears whole or not at all.
 ///
 /// # Errors
-/// A file that is no checkpoint of this kind of model, a name that is taken or no name, a folder that cannot be written.
+/// A file that is no checkpoint of this kind of model or no mel decoder, a name that is taken or no name, a folder that cannot be written.
 pub fn run(args: &ImportArgs) -> Result<(), Error> {
     let name = name(args)?;
     let folder = match &args.out {
@@ -42,6 +45,7 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
         let taken = "there is something already; choose another --name or --out, or remove it";
         return Err(Error::output(&folder, taken));
     }
+    let decoder = args.vocoder.as_deref().map(mel_decoder).transpose()?;
     let interrupt = Interrupt::install();
     let bar = bar(&name);
     let checkpoint = checkpoint::read(&args.checkpoint, &mut |done, all| {
@@ -55,12 +59,19 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     })?;
     bar.set_message("building the graphs");
     let live = Bundle::bundled()?;
-    let manifest = manifest(&name, &checkpoint, &live);
+    let mut manifest = manifest(&name, &checkpoint, &live);
+    if let Some((_, config)) = &decoder {
+        (manifest.vocoder, manifest.mel_decoder) = (None, Some(*config));
+    }
     let format = if args.f32 { WeightFormat::F32 } else { WeightFormat::Int8PerChannel };
     let graphs = bundle::denoiser_graphs(&checkpoint.network, &checkpoint.params, format);
     let mut graphs = graphs.map_err(|e| Error::input(&args.checkpoint, e))?;
-    // Every vocoder hears the same mel.
-    graphs.insert("vocoder", live.verified("vocoder")?);
+    let vocoder = match decoder {
+        Some((bytes, _)) => bytes,
+        // Every vocoder hears the same mel.
+        None => live.verified("vocoder")?,
+    };
+    graphs.insert("vocoder", vocoder);
     let parent = match folder.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -85,6 +96,16 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     let model = if args.out.is_some() { folder.display().to_string() } else { name };
     println!("try it: timbred render song.mid --model {model}");
     Ok(())
+}
+
+/// The bytes of `--vocoder`, tried and measured.
+fn mel_decoder(path: &Path) -> Result<(Vec<u8>, MelDecoderConfig), Error> {
+    let bytes = std::fs::read(path).map_err(|e| Error::input(path, e))?;
+    let config = MelDecoderConfig::measure(&bytes).map_err(|e| {
+        let remedy = "export the decoder again, with a free length, or leave --vocoder out";
+        Error::input(path, format!("{e}; {remedy}"))
+    })?;
+    Ok((bytes, config))
 }
 
 /// `--name`, or the file's own without its ending; what a manifest takes.
@@ -112,18 +133,14 @@ fn bar(name: &str) -> ProgressBar {
 /// What the published models have in common, with the sizes of this one.
 fn manifest(name: &str, checkpoint: &Checkpoint, live: &Bundle) -> Manifest {
     let network = checkpoint.network.clone();
+    let longest = network.target_frames.div_ceil(2);
     Manifest {
         format: FORMAT,
         name: name.to_owned(),
         version: checkpoint.step.to_string(),
         description: "Imported from a T5X checkpoint of Multi-instrument Music Synthesis with Spectrogram Diffusion".to_owned(),
         license: "Apache-2.0".to_owned(),
-        mel: MelSettings {
-            sample_rate_hz: SAMPLE_RATE_HZ,
-            hop_samples: HOP_SAMPLES,
-            bins: MEL_BINS,
-            range: FeatureRange::default(),
-        },
+        mel: MelSettings::default(),
         tokens: TokenOptions {
             velocity_bins: checkpoint.velocity_bins,
             max_tokens: network.max_tokens - 1,
@@ -140,9 +157,17 @@ fn manifest(name: &str, checkpoint: &Checkpoint, live: &Bundle) -> Manifest {
         },
         song: Mode { hop_frames: network.target_frames, steps: STEPS, context_frames: None },
         network,
-        live: None,
+        live: Some(LiveMode {
+            hop_frames: LIVE_HOP_FRAMES.min(longest),
+            steps: LIVE_STEPS,
+            context_frames: None,
+            min_hop_frames: LIVE_HOP_FRAMES.min(longest),
+            max_hop_frames: longest,
+            window: true,
+        }),
         prior: None,
         vocoder: live.manifest().vocoder,
+        mel_decoder: None,
         files: std::collections::BTreeMap::new(),
     }
 }

@@ -35,8 +35,13 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
         let build = |params: &Params| bundle::prior_graphs(prior, params, format);
         graphs.extend(part("prior.npz", &["prior"], &build)?);
     }
-    let vocoder = |params: &Params| bundle::vocoder_graphs(&manifest.vocoder, params, format);
-    graphs.extend(part("vocoder.npz", &["vocoder"], &vocoder)?);
+    match &manifest.vocoder {
+        Some(vocoder) => {
+            let build = |params: &Params| bundle::vocoder_graphs(vocoder, params, format);
+            graphs.extend(part("vocoder.npz", &["vocoder"], &build)?);
+        }
+        None => graphs.extend(kept(&args.out, &["vocoder"], &args.weights.join("vocoder.npz"))?),
+    }
     let name = manifest.name.clone();
     let bytes =
         bundle::write(&args.out, manifest, &graphs).map_err(|e| Error::output(&args.out, e))?;

@@ -26,10 +26,18 @@ impl Plan {
             .map_err(|e: prost::DecodeError| engine(format!("not an ONNX file: {e}")))?;
         check(&model)?;
         int8::expand(&mut model);
-        let state = tract_onnx::onnx()
+        let model = tract_onnx::onnx()
             .with_ignore_output_shapes(true)
             .model_for_proto_model(&model)
-            .and_then(|model| model.into_optimized())
+            .map_err(|e| engine(format!("{e:#}")))?;
+        Self::of(name, model)
+    }
+
+    /// Plans a graph that is already read.
+    pub fn of(name: &'static str, model: InferenceModel) -> Result<Self, DenoiseError> {
+        let engine = |message: String| DenoiseError::Engine { graph: name, message };
+        let state = model
+            .into_optimized()
             .and_then(|model| model.into_runnable())
             .and_then(|plan| plan.spawn())
             .map_err(|e| engine(format!("{e:#}")))?;

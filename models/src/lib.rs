@@ -10,6 +10,8 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod denoise;
 #[cfg(feature = "engine")]
+pub mod dynamics;
+#[cfg(feature = "engine")]
 mod engine;
 pub mod graph;
 pub mod mel;
@@ -25,3 +27,5 @@ pub mod tokens;
 pub mod units;
 #[cfg(feature = "engine")]
 pub mod vocoder;
+#[cfg(feature = "engine")]
+mod window;

@@ -1,22 +1,25 @@
 //! One hop after the other: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread and no clock.
 //!
 //! Song mode and live mode are the same thing with hops of another length: the mel of the last hops is the context of the
-//! next, so the sound goes on without cross-fades.
+//! next, so the sound goes on without cross-fades. A network that only knows full targets plays live out of a sliding `window`.
 
 use crate::bundle::{Bundle, BundleError};
 use crate::denoise::DenoiseError;
+use crate::denoise::held::Held;
 use crate::denoise::network::Network;
 use crate::denoise::noise::SeededNoise;
 use crate::denoise::sampler::{Sampler, SamplerKind, SamplerOptions};
-use crate::denoise::schedule::{Schedule, Spacing};
+use crate::denoise::schedule::{Level, Schedule, Spacing};
+use crate::dynamics::Dynamics;
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
 use crate::prior::NotePrior;
 use crate::timeline::Timeline;
 use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
-use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
-use crate::vocoder::Vocoder;
+use crate::units::{FrameIdx, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::vocoder::inverter::Inverter;
 use crate::vocoder::tables::Tables;
+use crate::window::Window;
 use std::sync::Arc;
 
 /// How far above the floor, in network scale, still is the floor: what rounding leaves.
@@ -37,6 +40,12 @@ pub struct StreamOptions {
     pub spacing: Spacing,
     /// Guidance weight; 1 is one network call a step.
     pub guidance: f64,
+    /// Sound may wait for the frames behind it, where the vocoder is a mel decoder that hears them; [`Streamer::finish`] then gives the
+    /// last. Only a new stream takes it.
+    pub looks_ahead: bool,
+    /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were struck even where the network does not hear
+    /// velocity. Only a new stream takes it.
+    pub window: bool,
     /// Fixes all noise: the same events, options and seed give the same samples on the same machine.
     pub seed: u64,
 }
@@ -45,13 +54,15 @@ impl StreamOptions {
     /// The model's own choice for whole songs.
     pub fn song(bundle: &Bundle) -> Self {
         let m = bundle.manifest();
-        Self::with(bundle, m.song.hop_frames, m.song.steps, m.song.context_frames)
+        let song = Self::with(bundle, m.song.hop_frames, m.song.steps, m.song.context_frames);
+        Self { looks_ahead: true, ..song }
     }
 
     /// The model's own choice for playing live, if it can.
     pub fn live(bundle: &Bundle) -> Option<Self> {
         let live = bundle.manifest().live?;
-        Some(Self::with(bundle, live.hop_frames, live.steps, live.context_frames))
+        let options = Self::with(bundle, live.hop_frames, live.steps, live.context_frames);
+        Some(Self { window: live.window, ..options })
     }
 
     fn with(
@@ -63,7 +74,17 @@ impl StreamOptions {
         let context_frames = context_frames.unwrap_or(bundle.manifest().network.context_frames);
         let s = bundle.manifest().sampling;
         let (sampler, spacing, guidance) = (s.sampler, s.spacing, s.guidance);
-        Self { hop_frames, steps, context_frames, sampler, spacing, guidance, seed: 0 }
+        Self {
+            hop_frames,
+            steps,
+            context_frames,
+            sampler,
+            spacing,
+            guidance,
+            looks_ahead: false,
+            window: false,
+            seed: 0,
+        }
     }
 }
 
@@ -94,7 +115,7 @@ pub struct Hop<'a> {
     pub start: FrameIdx,
     /// Natural-log mel [hop_frames, 128].
     pub mel: &'a [f32],
-    /// Samples [hop_frames * 320] at 16 kHz.
+    /// Samples [hop_frames * 320] at 16 kHz; in a stream that looks ahead those that are ready.
     pub samples: &'a [f32],
     /// What the token limit cost.
     pub report: EncodeReport,
@@ -110,7 +131,7 @@ pub struct Streamer {
     network: Network,
     sampler: Sampler,
     schedule: Schedule,
-    vocoder: Vocoder,
+    vocoder: Inverter,
     prior: Option<NotePrior>,
     /// The hop as the note prior hears it, in nats, plain and struck; empty without one.
     prior_mel: Vec<f32>,
@@ -122,8 +143,16 @@ pub struct Streamer {
     position: FrameIdx,
     hops: u64,
     ids: Vec<u32>,
-    /// The last frames in network scale, at most `context_frames`.
+    /// The last frames in network scale, at most `context_frames`; not used with a window.
     context: Vec<f32>,
+    window: Option<Window>,
+    /// A full target in network scale, with a window.
+    target: Vec<f32>,
+    /// With a window, where the network does not hear velocity.
+    dynamics: Option<Dynamics>,
+    /// Whether no note is in the window.
+    is_idle: bool,
+    tables: Arc<Tables>,
     /// The hop in network scale, later its mel in nats.
     frames: Vec<f32>,
     /// The hop as the vocoder gets it, in nats: its notes struck.
@@ -151,7 +180,12 @@ impl Streamer {
             range: manifest.mel.range,
             timeline: Timeline::new(&manifest.tokens),
             vocoder: bundle.vocoder(tables.clone())?,
-            prior: bundle.prior(tables)?,
+            prior: bundle.prior(tables.clone())?,
+            tables,
+            window: None,
+            target: vec![],
+            dynamics: None,
+            is_idle: false,
             prior_mel: vec![],
             struck_mel: vec![],
             voiced: vec![],
@@ -179,13 +213,18 @@ impl Streamer {
     /// [`StreamError`] for an option that does not fit.
     pub fn restart(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         self.set(options)?;
-        self.vocoder.restart(options.seed)?;
+        self.vocoder.restart(options.seed, options.looks_ahead)?;
         self.timeline = Timeline::new(&self.tokens);
         if let Some(prior) = &mut self.prior {
             prior.clear();
         }
         self.context.clear();
-        (self.position, self.hops) = (FrameIdx(0), 0);
+        let network = self.network.config();
+        let window = || Window::new(&self.tokens, network.target_frames, network.context_frames);
+        self.window = options.window.then(window);
+        let is_deaf = options.window && self.tokens.velocity_bins == 1;
+        self.dynamics = is_deaf.then(|| Dynamics::new(self.tables.clone()));
+        (self.position, self.hops, self.is_idle) = (FrameIdx(0), 0, false);
         Ok(())
     }
 
@@ -204,7 +243,6 @@ impl Streamer {
         self.sampler.options.kind = options.sampler;
         self.sampler.options.guidance_weight = options.guidance;
         self.frames.resize(options.hop_frames * MEL_BINS, 0.0);
-        self.samples.resize(options.hop_frames * HOP_SAMPLES, 0.0);
         if self.prior.is_some() {
             self.prior_mel.resize(options.hop_frames * MEL_BINS, 0.0);
             self.struck_mel.resize(options.hop_frames * MEL_BINS, 0.0);
@@ -221,6 +259,11 @@ impl Streamer {
     /// The first frame of the next hop.
     pub fn position(&self) -> FrameIdx {
         self.position
+    }
+
+    /// Whether the last hop is silence that took no network: a window without any note. It says nothing of how long hops take.
+    pub fn is_idle(&self) -> bool {
+        self.is_idle
     }
 
     /// Adds an event, in any order; one that comes too late happens at the start of the next hop.
@@ -245,15 +288,31 @@ impl Streamer {
     pub fn encode(&mut self) -> Result<(), StreamError> {
         let end = FrameIdx(self.position.0 + self.options.hop_frames as u64);
         let cut = self.timeline.cut(self.position.step(), end.step());
-        self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
         for (_, event) in cut.events {
+            if let Some(dynamics) = &mut self.dynamics {
+                dynamics.event(event);
+            }
             if let Some(prior) = &mut self.prior {
                 prior.event(event);
             }
             let at = (event.time_s * f64::from(SAMPLE_RATE_HZ)).round_ties_even() as u64;
             self.vocoder.event(SamplePos(at.max(self.position.start().0)), event);
         }
-        self.network.encode(&self.ids, &self.context)?;
+        let StreamOptions { hop_frames, context_frames, .. } = self.options;
+        match &mut self.window {
+            None => {
+                self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
+                self.network.encode(&self.ids, &self.context)?;
+            }
+            Some(window) => {
+                let cut = window.hear(cut.events, self.position, hop_frames);
+                self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
+                self.is_idle = cut.held.is_empty() && cut.events.is_empty();
+                if !self.is_idle {
+                    self.network.encode(&self.ids, window.context(hop_frames, context_frames))?;
+                }
+            }
+        }
         if let Some(prior) = &mut self.prior {
             prior.render(self.position, &mut self.prior_mel, &mut self.struck_mel)?;
             self.prior_frames.clone_from(&self.prior_mel);
@@ -268,15 +327,19 @@ impl Streamer {
     /// # Errors
     /// Whatever the engine says.
     pub fn denoise(&mut self) -> Result<(), StreamError> {
+        match self.window.is_some() {
+            true => self.denoise_window()?,
+            false => self.denoise_hop()?,
+        }
+        self.range.unscale_slice(&mut self.frames, true);
+        Ok(())
+    }
+
+    /// The hop is the target; it becomes the end of the context.
+    fn denoise_hop(&mut self) -> Result<(), StreamError> {
         let mut noise = SeededNoise::new(self.options.seed, self.hops);
-        let watch = &mut |_: usize, _: &mut [f32]| {};
-        self.sampler.sample(
-            &self.schedule,
-            &mut self.network,
-            &mut noise,
-            &mut self.frames,
-            watch,
-        )?;
+        let (schedule, network) = (&self.schedule, &mut self.network);
+        self.sampler.sample(schedule, network, &mut noise, &mut self.frames, &mut |_, _| {})?;
         if self.prior.is_some() {
             self.add_prior();
         }
@@ -285,7 +348,27 @@ impl Streamer {
         self.context.extend_from_slice(&self.frames);
         let excess = self.context.len().saturating_sub(limit);
         self.context.drain(..excess);
-        self.range.unscale_slice(&mut self.frames, true);
+        Ok(())
+    }
+
+    /// The hop is what a full target has behind the frames that were played.
+    fn denoise_window(&mut self) -> Result<(), StreamError> {
+        let Some(window) = &mut self.window else { return Ok(()) };
+        if self.is_idle {
+            self.frames.fill(-1.0);
+            window.play(&self.frames);
+            return Ok(());
+        }
+        let played = window.held(self.options.hop_frames);
+        let mut held = Held::new(played);
+        let mut noise = SeededNoise::new(self.options.seed, self.hops);
+        self.target.resize(self.network.config().target_frames * MEL_BINS, 0.0);
+        let hold = &mut |level: &Level, z: &mut [f32]| held.put(level, z);
+        let (schedule, network) = (&self.schedule, &mut self.network);
+        self.sampler.sample(schedule, network, &mut noise, &mut self.target, hold)?;
+        let made = self.target.get(played.len()..).unwrap_or_default();
+        self.frames.iter_mut().zip(made).for_each(|(frame, made)| *frame = *made);
+        window.play(&self.frames);
         Ok(())
     }
 
@@ -310,9 +393,21 @@ impl Streamer {
         self.voiced.clone_from(&self.frames);
         let struck = self.struck_mel.iter().zip(&self.prior_mel);
         self.voiced.iter_mut().zip(struck).for_each(|(v, (struck, plain))| *v += struck - plain);
+        if let Some(dynamics) = &mut self.dynamics {
+            dynamics.apply(start, &mut self.voiced);
+        }
         self.vocoder.render(start, &self.voiced, &mut self.samples)?;
         self.position = FrameIdx(start.0 + self.options.hop_frames as u64);
         self.hops += 1;
         Ok(Hop { start, mel: &self.frames, samples: &self.samples, report: self.report })
+    }
+
+    /// The samples that waited for frames behind them, of a stream that looks ahead; none else. Nothing may come after.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn finish(&mut self) -> Result<&[f32], StreamError> {
+        self.vocoder.finish(&mut self.samples)?;
+        Ok(&self.samples)
     }
 }

@@ -11,16 +11,22 @@ use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 use timbre_models::denoise::step::Prediction;
 use timbre_models::graph::{NetworkConfig, Params, PriorConfig, VocoderConfig, WeightFormat};
-use timbre_models::mel::FeatureRange;
 use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
-use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+use timbre_models::units::MEL_BINS;
 
 /// Writes the tiny model to `dir`.
 ///
 /// # Panics
 /// When it cannot be written.
 pub fn tiny_bundle(dir: &Path) {
-    let manifest = tiny_manifest();
+    random_bundle(dir, tiny_manifest());
+}
+
+/// Writes a model of random weights with a manifest of our own vocoder to `dir`.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn random_bundle(dir: &Path, manifest: Manifest) {
     let (network, format) = (&manifest.network, WeightFormat::F32);
     let denoiser = random(network.parameters(), 1.0);
     let mut graphs = bundle::denoiser_graphs(network, &denoiser, format).expect("weights that fit");
@@ -28,9 +34,10 @@ pub fn tiny_bundle(dir: &Path) {
         let weights = random(prior.parameters(), 1.0);
         graphs.extend(bundle::prior_graphs(prior, &weights, format).expect("weights that fit"));
     }
-    let vocoder = random(manifest.vocoder.parameters(), 0.1);
-    let vocoder = bundle::vocoder_graphs(&manifest.vocoder, &vocoder, format);
-    graphs.extend(vocoder.expect("weights that fit"));
+    if let Some(vocoder) = &manifest.vocoder {
+        let weights = random(vocoder.parameters(), 0.1);
+        graphs.extend(bundle::vocoder_graphs(vocoder, &weights, format).expect("weights that fit"));
+    }
     bundle::write(dir, manifest, &graphs).expect("the tiny model is written");
 }
 
@@ -42,12 +49,7 @@ pub fn tiny_manifest() -> Manifest {
         version: "1".to_owned(),
         description: "Random weights for tests".to_owned(),
         license: "CC0-1.0".to_owned(),
-        mel: MelSettings {
-            sample_rate_hz: SAMPLE_RATE_HZ,
-            hop_samples: HOP_SAMPLES,
-            bins: MEL_BINS,
-            range: FeatureRange::default(),
-        },
+        mel: MelSettings::default(),
         tokens: TokenOptions {
             velocity_bins: 32,
             max_tokens: 511,
@@ -86,9 +88,11 @@ pub fn tiny_manifest() -> Manifest {
             context_frames: None,
             min_hop_frames: 1,
             max_hop_frames: 16,
+            window: false,
         }),
-        prior: Some(PriorConfig { width: 16, blocks: 1, residual_nats: 2.0 }),
-        vocoder: VocoderConfig { width: 16, blocks: 2 },
+        prior: Some(PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 2.0 }),
+        vocoder: Some(VocoderConfig { width: 16, blocks: 2 }),
+        mel_decoder: None,
         files: BTreeMap::new(),
     }
 }

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod garbage;
 pub mod jack;
 pub mod live;
+pub mod mel_decoder;
 pub mod onsets;
 pub mod program;
 

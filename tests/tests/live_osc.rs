@@ -258,11 +258,10 @@ fn a_wrong_configuration_is_refused_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.toml");
     std::fs::write(&file, "[audio]\nbufer_frames = 64\n").unwrap();
-    for arguments in [&["--check"][..], &[]] {
+    for arguments in [&["--check", "--config"][..], &["--check"], &["--config"]] {
         let ran = Command::new(timbred())
-            .arg("--config")
-            .arg(&file)
             .args(arguments)
+            .arg(&file)
             .env("HOME", folder.path())
             .output()
             .unwrap();

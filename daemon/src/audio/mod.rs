@@ -1,4 +1,3 @@
-//! Sound outside the model: rate conversion and the sound device. Knows no notes and no model.
+//! Sound outside the model: rate conversion of files. Knows no notes, no model and no device.
 
-pub mod device;
 pub mod resample;

@@ -33,13 +33,24 @@ pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     super::print(&text)
 }
 
-/// Values in the weights of denoiser, note prior (0 without one) and vocoder.
+/// Values in the weights of denoiser, note prior (0 without one) and vocoder (0 of a mel decoder, which only tract knows).
 fn parameters(manifest: &Manifest) -> [usize; 3] {
     let count = |list: Vec<(String, Vec<usize>)>| {
         list.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     };
     let prior = manifest.prior.map(|p| p.parameters()).unwrap_or_default();
-    [count(manifest.network.parameters()), count(prior), count(manifest.vocoder.parameters())]
+    let vocoder = manifest.vocoder.map(|v| v.parameters()).unwrap_or_default();
+    [count(manifest.network.parameters()), count(prior), count(vocoder)]
+}
+
+fn vocoder_in_words(manifest: &Manifest) -> String {
+    match (manifest.vocoder, manifest.mel_decoder.unwrap_or_default()) {
+        (Some(vocoder), _) => format!("width {}, {} blocks", vocoder.width, vocoder.blocks),
+        (None, decoder) => format!(
+            "a mel decoder that hears {} frames back and {} ahead",
+            decoder.past_frames, decoder.future_frames
+        ),
+    }
 }
 
 fn in_words(bundle: &Bundle, bytes: u64) -> String {
@@ -86,7 +97,7 @@ fn in_words(bundle: &Bundle, bytes: u64) -> String {
         ("sampling", format!("{}, steps {}, guidance {}", s.sampler, s.spacing, s.guidance)),
         ("song mode", mode(m.song.hop_frames, m.song.steps)),
         ("live mode", live),
-        ("vocoder", format!("width {}, {} blocks", m.vocoder.width, m.vocoder.blocks)),
+        ("vocoder", vocoder_in_words(m)),
     ];
     let mut text = String::new();
     for (what, value) in rows {

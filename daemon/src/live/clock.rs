@@ -52,9 +52,9 @@ impl TimeFilter {
                 now_s
             }
         };
-        // No sound device is a percent off.
+        // Sound devices are 0.01 % off; more is time that was lost, which is no rate and must not make the loop swing.
         let nominal = self.nominal_s_per_frame;
-        self.s_per_frame = self.s_per_frame.clamp(0.99 * nominal, 1.01 * nominal);
+        self.s_per_frame = self.s_per_frame.clamp(0.999 * nominal, 1.001 * nominal);
         self.callbacks = self.callbacks.saturating_add(1);
         self.next_s = Some(start_s + frames * self.s_per_frame);
         (start_s, self.s_per_frame)

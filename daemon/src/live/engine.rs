@@ -9,13 +9,17 @@ use timbre_models::notes::{NoteEvent, Voice};
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
+use super::fit::Costs;
 use super::pacing::{ComputeTimes, Governor, MARGIN};
 use super::players::Players;
+use super::quality::Quality;
 use crate::error::Error;
 use crate::recording::Tap;
 
 /// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
 const WARM_UP_HOPS: usize = 30;
+/// A new lead has room for hops that take so much longer than those so far: every rise is a change of the delay.
+const ROOM: f64 = 1.3;
 /// Share by which a lead that is longer than needed falls in a hop.
 const LEAD_FALL: f64 = 0.0002;
 
@@ -24,6 +28,8 @@ pub struct Model {
     bundle: Bundle,
     streamer: Streamer,
     times: ComputeTimes,
+    /// What a hop costs, where that says how long it must be.
+    costs: Option<Costs>,
 }
 
 impl Model {
@@ -35,6 +41,28 @@ impl Model {
         let options = live_options(&bundle, settings)?;
         let mut streamer = Streamer::new(&bundle, options)?;
         let mut times = ComputeTimes::default();
+        if let Some(live) = bundle.manifest().live.filter(|live| live.window) {
+            let target = bundle.manifest().network.target_frames;
+            let hops = live.min_hop_frames..=live.max_hop_frames;
+            let costs = Costs::measure(&mut streamer, options, target, hops)?;
+            let mut model = Self { bundle, streamer, times, costs: Some(costs) };
+            let options = model.options(settings)?;
+            model.streamer.restart(options)?;
+            // A hop without notes: the vocoder meets the length it will have.
+            model.streamer.hop()?;
+            let quality = Quality::of(&options).at(model.governor().steps());
+            let expected = costs.hop(quality);
+            // Twice, as the longest of all times does not count.
+            [expected; 2].into_iter().for_each(|time| model.times.push(time));
+            tracing::info!(
+                "model {}: hops of {} ms, each of which takes {} ms to make with {} steps",
+                model.name(),
+                model.hop().as_millis(),
+                expected.as_millis(),
+                quality.steps
+            );
+            return Ok(model);
+        }
         for key in 48..56 {
             let voice = Voice { is_drum: false, program: 0, key };
             streamer.push(NoteEvent { time_s: 0.05, voice, velocity: 90 });
@@ -47,7 +75,30 @@ impl Model {
             }
         }
         streamer.restart(options)?;
-        Ok(Self { bundle, streamer, times })
+        Ok(Self { bundle, streamer, times, costs: None })
+    }
+
+    /// What is set, on top of the model's own choice and of what this machine can do.
+    fn options(&self, settings: &Settings) -> Result<StreamOptions, Error> {
+        let mut options = live_options(&self.bundle, settings)?;
+        if let (Some(costs), Some(live), None) =
+            (&self.costs, self.bundle.manifest().live, settings.engine.hop_ms)
+        {
+            let hops = live.min_hop_frames..=live.max_hop_frames;
+            options.hop_frames = costs.shortest_hop(Quality::of(&options), hops);
+        }
+        Ok(options)
+    }
+
+    /// A governor for the stream as it is.
+    fn governor(&self) -> Governor {
+        Quality::of(self.streamer.options()).governor(self.costs.as_ref(), self.hop())
+    }
+
+    /// How long a hop sounds.
+    fn hop(&self) -> Duration {
+        let frames = self.streamer.options().hop_frames;
+        Duration::from_secs_f64((frames * HOP_SAMPLES) as f64 / f64::from(SAMPLE_RATE_HZ))
     }
 
     /// Its name.
@@ -69,14 +120,14 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(model: Model, tap: Tap) -> Self {
-        let governor = Governor::new(model.streamer.options().steps);
+        let governor = model.governor();
         Self { model, players: Players::new(), governor, lead_s: 0.0, tap }
     }
 
     /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and pedals' owners stay. Gives the
     /// model before back, which is to be freed elsewhere.
     pub(super) fn change(&mut self, model: Model) -> Model {
-        self.governor = Governor::new(model.streamer.options().steps);
+        self.governor = model.governor();
         // Releases are no news to a model that has heard no note.
         self.players.release_all(0.0, &mut |_| {});
         self.tap.restart();
@@ -98,38 +149,44 @@ impl Engine {
         self.model.streamer.position().start().seconds()
     }
 
-    /// What computing takes, the margin and the device's buffer. It rises at once and falls slowly: the delay of an event is
-    /// that of its neighbours.
+    /// What computing takes, with room, the margin and the device's buffer. It rises once that is not enough, and falls slowly: the
+    /// delay of an event is that of its neighbours.
     pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
-        let needed_s = (self.model.times.nearly_longest() + MARGIN).as_secs_f64() + buffer_s;
-        let needed_s = needed_s.min(self.hop_s() + MARGIN.as_secs_f64() + buffer_s);
-        if needed_s > self.lead_s {
-            self.lead_s = needed_s;
-        } else {
-            self.lead_s += LEAD_FALL * (needed_s - self.lead_s);
+        let compute_s = self.model.times.nearly_longest().as_secs_f64();
+        let lead_s = |compute_s: f64| compute_s.min(self.hop_s()) + MARGIN.as_secs_f64() + buffer_s;
+        let with_room_s = lead_s(ROOM * compute_s);
+        if lead_s(compute_s) > self.lead_s {
+            self.lead_s = with_room_s;
+        } else if with_room_s < self.lead_s {
+            self.lead_s += LEAD_FALL * (with_room_s - self.lead_s);
         }
         self.lead_s
     }
 
     pub(super) fn hop_s(&self) -> f64 {
-        let frames = self.model.streamer.options().hop_frames;
-        (frames * HOP_SAMPLES) as f64 / f64::from(SAMPLE_RATE_HZ)
+        self.model.hop().as_secs_f64()
     }
 
     /// A hop was made in that time.
     pub(super) fn made(&mut self, compute: Duration, is_governed: bool) {
+        if self.model.streamer.is_idle() {
+            return;
+        }
         self.model.times.push(compute);
         if is_governed {
-            self.governor.hop(compute, Duration::from_secs_f64(self.hop_s()));
+            self.governor.hop(compute, self.model.hop());
         }
     }
 
     /// Takes what is set; the sound goes on.
     pub(super) fn apply(&mut self, settings: &Settings) -> Result<(), Error> {
-        let mut wanted = live_options(&self.model.bundle, settings)?;
-        self.governor.want(wanted.steps);
+        let mut wanted = self.model.options(settings)?;
+        let quality = Quality::of(&wanted);
+        self.governor.want(quality.rung());
         if settings.engine.governor {
-            wanted.steps = self.governor.steps();
+            let Quality { steps, is_guided } = quality.at(self.governor.steps());
+            wanted.steps = steps;
+            wanted.guidance = if is_guided { wanted.guidance } else { 1.0 };
         }
         if wanted != *self.model.streamer.options() {
             self.model.streamer.set(wanted)?;

@@ -5,6 +5,7 @@ mod choose;
 pub mod clock;
 mod devices;
 pub mod engine;
+mod fit;
 pub mod inference;
 pub mod limiter;
 pub mod loading;
@@ -13,6 +14,7 @@ pub mod output;
 pub mod pacing;
 pub mod players;
 pub mod priority;
+mod quality;
 pub mod queues;
 pub mod resampler;
 mod startup;
@@ -28,8 +30,8 @@ use crate::logging;
 /// # Errors
 /// A configuration, model or device that cannot be used.
 pub fn run(args: &LiveArgs) -> Result<(), Error> {
-    let sources = Sources::of_process(args.config.clone(), args.flags());
-    if args.check {
+    let sources = Sources::of_process(args.config_file()?, args.flags());
+    if args.check.is_some() {
         print!("{}", config::check(&sources)?);
         return Ok(());
     }

@@ -20,8 +20,8 @@ use super::priority::ask_for_realtime;
 use super::queues::Telemetry;
 use crate::error::Error;
 
-/// Seconds of sound that fit into the ring.
-const RING_S: u32 = 1;
+/// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as it takes, and a buffer.
+const RING_S: u32 = 11;
 
 /// What is wanted of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,5 +249,5 @@ fn find(options: &OutputOptions) -> Result<(cpal::Device, String), Error> {
         device => format!("no sound device `{device}` ({})", options.backend),
     };
     let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Err(Error::Audio(format!("{what}; there are: {there}; `--audio null` runs without one")))
+    Err(Error::Audio(format!("{what}; there are: {there}; `timbred --audio null` needs none")))
 }

@@ -67,6 +67,11 @@ impl Governor {
         Self { wanted, now: wanted, calm: 0, patience: CALM_HOPS, since_raise: u32::MAX }
     }
 
+    /// Itself, but beginning with `now` steps, where more would not be in time.
+    pub fn beginning_with(self, now: usize) -> Self {
+        Self { now: now.clamp(1, self.wanted.max(1)), ..self }
+    }
+
     /// The steps to take now.
     pub fn steps(&self) -> usize {
         self.now

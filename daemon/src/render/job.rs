@@ -81,7 +81,8 @@ pub fn render(
     let mut rendered = Rendered { samples: Vec::with_capacity(samples), ..Rendered::default() };
     streamer.restart(options)?;
     note_events(&part.notes(song)).into_iter().for_each(|event| streamer.push(event));
-    while rendered.samples.len() < samples {
+    let frames = samples.div_ceil(HOP_SAMPLES);
+    while streamer.position().0 < frames as u64 {
         let hop = streamer.hop()?;
         rendered.samples.extend_from_slice(hop.samples);
         if with_mel {
@@ -92,10 +93,11 @@ pub fn render(
         sum.dropped_offs += one.dropped_offs;
         sum.dropped_held += one.dropped_held;
         sum.dropped_ons += one.dropped_ons;
-        on_hop((rendered.samples.len() as f64 / f64::from(SAMPLE_RATE_HZ)).min(length_s))?;
+        on_hop(streamer.position().start().seconds().min(length_s))?;
     }
+    rendered.samples.extend_from_slice(streamer.finish()?);
     rendered.samples.truncate(samples);
-    rendered.mel.truncate(samples.div_ceil(HOP_SAMPLES) * MEL_BINS);
+    rendered.mel.truncate(frames * MEL_BINS);
     Ok(rendered)
 }
 

@@ -9,6 +9,8 @@ use super::{BundleError, Manifest};
 use crate::denoise::network::{Network, NetworkGraphs};
 use crate::prior::NotePrior;
 use crate::vocoder::Vocoder;
+use crate::vocoder::inverter::Inverter;
+use crate::vocoder::mel_decoder::MelDecoder;
 use crate::vocoder::tables::Tables;
 
 /// The name of the model inside the program.
@@ -152,13 +154,19 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// Verifies and loads the vocoder.
+    /// Verifies and loads the vocoder, whichever it has.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
-    pub fn vocoder(&self, tables: Arc<Tables>) -> Result<Vocoder, BundleError> {
-        Vocoder::load(self.manifest.vocoder, &self.verified("vocoder")?, tables)
-            .map_err(|source| BundleError::Graph { path: self.location(), source })
+    pub fn vocoder(&self, tables: Arc<Tables>) -> Result<Inverter, BundleError> {
+        let bytes = self.verified("vocoder")?;
+        let inverter = match (self.manifest.vocoder, self.manifest.mel_decoder) {
+            (Some(config), _) => Vocoder::load(config, &bytes, tables)
+                .map(|vocoder| Inverter::ScoreInformed(Box::new(vocoder))),
+            (None, decoder) => MelDecoder::load(decoder.unwrap_or_default(), &bytes)
+                .map(|decoder| Inverter::MelDecoder(Box::new(decoder))),
+        };
+        inverter.map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
     /// The bytes of the file of a role, whose checksum is the manifest's.

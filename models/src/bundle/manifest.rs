@@ -10,7 +10,7 @@ use super::BundleError;
 use crate::denoise::sampler::SamplerKind;
 use crate::denoise::schedule::{MAX_STEPS, Spacing};
 use crate::denoise::step::Prediction;
-use crate::graph::{NetworkConfig, PriorConfig, VocoderConfig};
+use crate::graph::{MAX_REACH, MelDecoderConfig, NetworkConfig, PriorConfig, VocoderConfig};
 use crate::mel::FeatureRange;
 use crate::tokens::{TokenOptions, Vocabulary};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
@@ -50,8 +50,12 @@ pub struct Manifest {
     /// Sizes of the note prior that the denoiser refines; absent where the denoiser does it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<PriorConfig>,
-    /// Sizes of the vocoder's network.
-    pub vocoder: VocoderConfig,
+    /// Sizes of the network of the project's own vocoder; absent where a mel decoder makes the sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocoder: Option<VocoderConfig>,
+    /// What the file `vocoder` is where it is a mel decoder: natural-log mel [1, T, 128] -> T * 320 samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mel_decoder: Option<MelDecoderConfig>,
     /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`.
     #[serde(default)]
     pub files: BTreeMap<String, FileEntry>,
@@ -69,6 +73,18 @@ pub struct MelSettings {
     pub bins: usize,
     /// The log-mel range (nats) that the network sees as [-1, 1].
     pub range: FeatureRange,
+}
+
+impl Default for MelSettings {
+    /// The published front end.
+    fn default() -> Self {
+        Self {
+            sample_rate_hz: SAMPLE_RATE_HZ,
+            hop_samples: HOP_SAMPLES,
+            bins: MEL_BINS,
+            range: FeatureRange::default(),
+        }
+    }
 }
 
 /// `[sampling]`: defaults of the step loop.
@@ -115,6 +131,10 @@ pub struct LiveMode {
     pub min_hop_frames: usize,
     /// Longest hop that counts as live.
     pub max_hop_frames: usize,
+    /// The network only knows full targets: hops are taken out of a sliding window of them, behind the frames already played. The hop then is as
+    /// long as the machine needs. Not with a note prior.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub window: bool,
 }
 
 /// `[files.ROLE]`: a file beside the manifest.
@@ -246,6 +266,15 @@ impl Manifest {
             let found = prior.residual_nats.to_string();
             return unfit("prior.residual_nats", found, "0.01 to 20".into());
         }
+        if self.vocoder.is_some() == self.mel_decoder.is_some() {
+            let found =
+                if self.vocoder.is_some() { "[vocoder] and [mel_decoder]" } else { "neither" };
+            return unfit("vocoder", found.to_owned(), "either [vocoder] or [mel_decoder]".into());
+        }
+        let reach = self.mel_decoder.map_or(0, |d| d.past_frames.max(d.future_frames));
+        if reach > MAX_REACH {
+            return unfit("mel_decoder", format!("{reach} frames"), format!("at most {MAX_REACH}"));
+        }
         let frames = 1..=self.network.target_frames;
         let contexts = [
             ("song", self.song.context_frames),
@@ -277,6 +306,10 @@ impl Manifest {
                 );
             }
         }
+        if self.live.is_some_and(|live| live.window) && self.prior.is_some() {
+            let found = "true, with a [prior]".to_owned();
+            return unfit("live.window", found, "false, or a model without a note prior".into());
+        }
         if let Some(live) = self.live {
             let range = live.min_hop_frames..=live.max_hop_frames;
             if live.min_hop_frames == 0
@@ -307,8 +340,9 @@ impl Manifest {
             ("network.target_frames", n.target_frames),
             ("prior.width", self.prior.map_or(0, |p| p.width)),
             ("prior.blocks", self.prior.map_or(0, |p| p.blocks)),
-            ("vocoder.width", self.vocoder.width),
-            ("vocoder.blocks", self.vocoder.blocks),
+            ("prior.note_width", self.prior.map_or(0, |p| p.note_width)),
+            ("vocoder.width", self.vocoder.map_or(0, |v| v.width)),
+            ("vocoder.blocks", self.vocoder.map_or(0, |v| v.blocks)),
         ]
         .into_iter()
         .find(|(_, size)| *size > MAX_SIZE)

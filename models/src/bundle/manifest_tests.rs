@@ -60,6 +60,7 @@ max_hop_frames = 16
 [prior]
 width = 16
 blocks = 1
+note_width = 4
 residual_nats = 2.0
 [vocoder]
 width = 16
@@ -96,8 +97,15 @@ fn every_refusal_names_file_key_and_what_was_wanted() {
         ("residual_nats = 2.0", "residual_nats = -1.0", &["prior.residual_nats", "-1", "20"]),
         ("prior = true", "prior = false", &["[prior]", "network.prior = false", "true"]),
         ("min_hop_frames = 1", "min_hop_frames = 4", &["live", "4"]),
+        ("max_hop_frames = 16", "max_hop_frames = 16\nwindow = true", &["live.window", "[prior]"]),
         ("file = \"step.onnx\"", "file = \"../step.onnx\"", &["files.step.file", "plain"]),
         ("sha256 = \"ab", "sha256 = \"zz", &["sha256", "64 hexadecimal"]),
+        ("[vocoder]\nwidth = 16\nblocks = 2", "", &["vocoder", "neither", "[mel_decoder]"]),
+        (
+            "[vocoder]\nwidth = 16\nblocks = 2",
+            "[mel_decoder]\npast_frames = 65\nfuture_frames = 0",
+            &["mel_decoder", "65 frames", "at most 64"],
+        ),
         ("[files.vocoder]", "[files.extra]", &["files.vocoder", "nothing"]),
         ("license = \"MIT\"", "licence = \"MIT\"", &["line 5", "licence"]),
         ("emb = 16", "emb = \"16\"", &["line 19", "emb"]),

@@ -25,6 +25,8 @@ use source::Source;
 
 /// The largest index that is read: optimizer moments lie in it.
 const INDEX_BYTES: u64 = 1 << 28;
+/// The most values of all arrays together: the largest published model has 2^28.6.
+const MAX_VALUES: usize = 1 << 30;
 /// The largest config.gin that is read.
 const GIN_BYTES: u64 = 1 << 22;
 
@@ -57,7 +59,7 @@ pub fn read(
     let gin = source.read_beside("config.gin", GIN_BYTES)?;
     let gin = Gin::parse(&String::from_utf8_lossy(&gin.unwrap_or_default()));
     let mut params = Params::new();
-    let all = arrays.len();
+    let (all, mut values_read) = (arrays.len(), 0usize);
     for (done, (name, stored)) in arrays.into_iter().enumerate() {
         if !progress(done, all) {
             return Err(CheckpointError::Interrupted);
@@ -73,6 +75,11 @@ pub fn read(
                 (found, values)
             }
         };
+        values_read += values.len();
+        if values_read > MAX_VALUES {
+            let reason = format!("more than {MAX_VALUES} values in all arrays together");
+            return Err(CheckpointError::broken(&at, reason));
+        }
         params.insert(name, shape, values);
     }
     let at = source.beside_name("config.gin");

@@ -1,5 +1,7 @@
 //! The sizes of a network from the shapes of its arrays, and `config.gin` for what shapes do not say. Knows no files.
 
+use std::collections::BTreeSet;
+
 use super::gin::Gin;
 use crate::graph::{NetworkConfig, Params};
 use crate::tokens::Vocabulary;
@@ -23,7 +25,8 @@ pub(super) fn network(params: &Params, gin: &Gin) -> Result<NetworkConfig, Strin
         let numbers = params.iter().filter_map(|(name, _)| {
             name.strip_prefix(&prefix)?.split('.').next()?.parse::<usize>().ok()
         });
-        numbers.max().map_or(0, |last| last.saturating_add(1))
+        // As many as there are: a number that was made up must not ask for all memory.
+        numbers.collect::<BTreeSet<_>>().len()
     };
     let has_context = params.iter().any(|(name, _)| name.starts_with("continuous_encoder."));
     let joined = size("decoder.layers_0.self_attention.query.kernel", 1)?;

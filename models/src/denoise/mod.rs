@@ -2,6 +2,7 @@
 //! Knows no notes, no audio and no clock; one call makes one target of L frames.
 
 mod error;
+pub mod held;
 #[cfg(feature = "engine")]
 pub mod network;
 pub mod noise;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DenoiseError;
 use super::noise::NoiseSource;
-use super::schedule::{Schedule, Step};
+use super::schedule::{Level, Schedule, Step};
 use super::step::{self, LogVar, Prediction};
 
 /// How a step goes from one level to the next. Written `ddpm`, `ddpm:small`, `ddpm:medium:0.5`, `ddim` or
@@ -223,7 +223,7 @@ impl Sampler {
     }
 
     /// A whole run: `z` [L * 128] is filled with noise, taken through every step, and holds x0 at the end.
-    /// `after_step` sees each step's index and result and may change it (to hold frames fixed).
+    /// `before_step` sees the level of each step and the frames at it, the first time pure noise, and may change them ([`super::held`]).
     ///
     /// # Errors
     /// Whatever the denoiser says.
@@ -233,13 +233,13 @@ impl Sampler {
         denoiser: &mut dyn Denoiser,
         noise: &mut dyn NoiseSource,
         z: &mut [f32],
-        after_step: &mut dyn FnMut(usize, &mut [f32]),
+        before_step: &mut dyn FnMut(&Level, &mut [f32]),
     ) -> Result<(), DenoiseError> {
         self.begin(z.len());
         noise.start(z);
-        for index in 0..schedule.len() {
+        for (index, step) in schedule.steps().iter().enumerate() {
+            before_step(&step.from, z);
             self.step(schedule, index, denoiser, noise, z)?;
-            after_step(index, z);
         }
         Ok(())
     }

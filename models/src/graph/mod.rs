@@ -39,9 +39,11 @@ pub use params::{Param, ParamError, Params};
 pub use pieces::{WeightFormat, build};
 #[cfg(feature = "engine")]
 pub use prior::{build_prior, check_prior};
-pub use prior_config::{FEATURES, GAINS, PriorConfig};
+pub use prior_config::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, PriorConfig, TABLE_KEYS};
+#[cfg(feature = "engine")]
+pub(crate) use signature::written;
 #[cfg(feature = "engine")]
 pub use signature::{GraphKind, check_signature};
 #[cfg(feature = "engine")]
 pub use vocoder::{build_vocoder, check_vocoder};
-pub use vocoder_config::{HISTORY, OUTPUTS, VocoderConfig};
+pub use vocoder_config::{HISTORY, MAX_REACH, MelDecoderConfig, OUTPUTS, VocoderConfig};

@@ -1,6 +1,6 @@
 //! The note prior's network as one ONNX graph. Knows no note: what its rows are is in `crate::prior`.
 //!
-//! `instrument` and `key` int64 `[R]`, `features` [R, 48] -> `gains` [R, 256] in nats: the tone's, then the noise's.
+//! `instrument`, `key` and `note` (row of the note table) int64 `[R]`, `features` [R, 48] -> `gains` [R, 256] in nats: the tone's, then the noise's.
 //! Torch twin: `models/training/timbre_training/prior.py`.
 
 use tract_onnx::pb::ModelProto;
@@ -22,6 +22,7 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
     let inputs = vec![
         rows("instrument", true, None),
         rows("key", true, None),
+        rows("note", true, None),
         rows("features", false, Some(FEATURES)),
     ];
     (inputs, vec![rows("gains", false, Some(GAINS))])
@@ -47,11 +48,12 @@ pub fn build_prior(
 ) -> Result<ModelProto, ParamError> {
     params.check_list(config.parameters())?;
     let mut b = Builder::new(params, format);
-    let [instrument, key] = [("instruments", "instrument"), ("keys", "key")].map(|(table, ids)| {
+    let tables = [("instruments", "instrument"), ("keys", "key"), ("notes", "note")];
+    let [instrument, key, note] = tables.map(|(table, ids)| {
         let table = b.matrix(table, 0)?;
         Ok(b.op("Gather", &[&table, ids], &[Attr::Int("axis", 0)]))
     });
-    let x = b.op("Concat", &[&instrument?, &key?, "features"], &[Attr::Int("axis", 1)]);
+    let x = b.op("Concat", &[&instrument?, &key?, &note?, "features"], &[Attr::Int("axis", 1)]);
     let kernel = b.matrix("input", 1)?;
     let mut x = b.op("MatMul", &[&x, &kernel], &[]);
     for i in 0..config.blocks {

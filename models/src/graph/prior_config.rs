@@ -12,6 +12,12 @@ const INSTRUMENT_WIDTH: usize = 64;
 const KEYS: usize = 128;
 /// Columns of the key table.
 const KEY_WIDTH: usize = 48;
+/// The lowest key of the note table; a piano's.
+pub const LOWEST_KEY: u8 = 21;
+/// Keys of a program in the note table.
+pub const TABLE_KEYS: usize = 88;
+/// Rows of the note table: the keys of program 0, of program 1, ..., then one for all drums.
+pub const NOTE_ROWS: usize = 128 * TABLE_KEYS + 1;
 /// What the network hears of a note's velocity and times.
 pub const FEATURES: usize = 48;
 /// Values the network gives for a row: log gains of the tone, log levels of the noise.
@@ -25,6 +31,8 @@ pub struct PriorConfig {
     pub width: usize,
     /// Residual blocks.
     pub blocks: usize,
+    /// Columns of the note table: what is known of each key of each program.
+    pub note_width: usize,
     /// Nats of log-mel that one unit of the denoiser's output adds to the prior's frames.
     pub residual_nats: f32,
 }
@@ -33,10 +41,12 @@ impl PriorConfig {
     /// Every parameter with its shape.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let width = self.width;
+        let inputs = INSTRUMENT_WIDTH + KEY_WIDTH + self.note_width + FEATURES;
         let mut list = vec![
             ("instruments".to_owned(), vec![INSTRUMENTS, INSTRUMENT_WIDTH]),
             ("keys".to_owned(), vec![KEYS, KEY_WIDTH]),
-            ("input".to_owned(), vec![INSTRUMENT_WIDTH + KEY_WIDTH + FEATURES, width]),
+            ("notes".to_owned(), vec![NOTE_ROWS, self.note_width]),
+            ("input".to_owned(), vec![inputs, width]),
             ("norm".to_owned(), vec![width]),
             ("output".to_owned(), vec![width, GAINS]),
             ("bias".to_owned(), vec![GAINS]),

@@ -132,7 +132,7 @@ pub(super) fn check_ports(
 }
 
 /// Name, type and shape of a port in words; free lengths are `_`.
-fn written(port: &pb::ValueInfoProto) -> String {
+pub(crate) fn written(port: &pb::ValueInfoProto) -> String {
     let Some(pb::type_proto::Value::TensorType(tensor)) =
         port.r#type.as_ref().and_then(|t| t.value.as_ref())
     else {

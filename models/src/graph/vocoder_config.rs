@@ -1,4 +1,4 @@
-//! Sizes of the vocoder's network and the parameters they imply. Knows no graph.
+//! Sizes of the vocoder's network and the parameters they imply, and the reach of a mel decoder. Knows no graph.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,4 +39,17 @@ impl VocoderConfig {
         }
         list
     }
+}
+
+/// Frames that a mel decoder may look back or ahead; one that looks further is given no more: 1.28 s.
+pub const MAX_REACH: usize = 64;
+
+/// What the graph of a mel decoder hears around a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MelDecoderConfig {
+    /// Frames before a frame that its sound depends on, at most [`MAX_REACH`].
+    pub past_frames: usize,
+    /// Frames behind it, at most [`MAX_REACH`].
+    pub future_frames: usize,
 }

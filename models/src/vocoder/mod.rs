@@ -6,6 +6,8 @@
 
 pub mod excitation;
 mod filter;
+pub mod inverter;
+pub mod mel_decoder;
 mod network;
 pub mod tables;
 

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import excitation, mel
+from . import excitation, mel, note_table
 from .data import prior_path
-from .note_set import DRUM_LENGTH, DRUMS, TAIL, times
+from .note_set import DRUMS, TAIL
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 INSTRUMENTS, KEYS = 256, 128  # programs 0..127, drums by key 128..255
@@ -29,6 +29,9 @@ AGES, RELEASES, DOWNS = 20, 14, 10  # bumps over the logarithm of each time
 NEAR_S = 0.003
 ATTACK_S = mel.FRAME / 2 / mel.RATE  # a frame hears no more than a part of a younger note
 FEATURES = 3 + AGES + 1 + RELEASES + DOWNS
+DENSE_S, FURTHEST = 0.16, 16  # every frame is asked for so long after a change; knots are never further apart, frames
+PITCHES = note_table.HIGH - note_table.LOW + 1
+NOTE_ROWS = note_table.PROGRAMS * PITCHES + 1  # the last row is that of all drums
 
 
 def bumps(seconds, count, longest):
@@ -61,16 +64,23 @@ class Block(nn.Module):
         return x + F.gelu(y @ self.up, approximate="tanh") @ self.down
 
 
-SIZES = {"width": 320, "blocks": 3}  # of the bundled model
+SIZES = {"width": 320, "blocks": 4, "note_width": 56}  # of the bundled model
+
+
+def note_row(instrument, key):
+    """The rows of the note table, for instrument and key int64 [n]; keys beyond a piano's sound as its first and last."""
+    pitch = (key - note_table.LOW).clamp(0, PITCHES - 1)
+    return torch.where(instrument < DRUMS, instrument * PITCHES + pitch, NOTE_ROWS - 1)
 
 
 class Prior(nn.Module):
-    def __init__(self, width, blocks):
+    def __init__(self, width, blocks, note_width):
         super().__init__()
-        inputs = INSTRUMENT_WIDTH + KEY_WIDTH + FEATURES
+        inputs = INSTRUMENT_WIDTH + KEY_WIDTH + note_width + FEATURES
         self.instruments = nn.Parameter(torch.randn(INSTRUMENTS, INSTRUMENT_WIDTH))
         keys = np.exp(-0.5 * ((np.arange(KEYS)[:, None] - np.linspace(12, 116, KEY_WIDTH)) / 3) ** 2)
         self.keys = nn.Parameter(torch.from_numpy(keys.astype(np.float32)))
+        self.notes = nn.Parameter(torch.zeros(NOTE_ROWS, note_width))
         self.input = nn.Parameter(torch.randn(inputs, width) * inputs ** -0.5)
         self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
         self.norm = nn.Parameter(torch.ones(width))
@@ -80,7 +90,7 @@ class Prior(nn.Module):
 
     def forward(self, instrument, key, features):
         """instrument and key int64 [n], features [n, FEATURES] -> mel power [n, 128] of each note"""
-        x = torch.cat([self.instruments[instrument], self.keys[key], features], -1) @ self.input
+        x = torch.cat([self.instruments[instrument], self.keys[key], self.notes[note_row(instrument, key)], features], -1) @ self.input
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
@@ -93,22 +103,55 @@ def log_mel_of(power):
     return 0.5 * torch.log(power + FLOOR ** 2)
 
 
-def rows(notes, frames):
-    """notes [n, 6] -> the frames each note sounds in: frame int64 [r], instrument, key, velocity, age, release [r].
+def stride(frame, since, stagger):
+    """Frames from the knot at `frame`, `since` seconds after its note was pressed or released, to the next.
 
+    A note changes ever slower, and the features are spaced over the logarithm of time: a quarter of it is near enough.
+    """
+    grid, until = 1, DENSE_S
+    while grid < FURTHEST and since >= until:
+        grid, until = 2 * grid, 2 * until
+    return grid - (frame + stagger) % grid
+
+
+def knots(since, first, end, stagger):
+    """Where the network is asked for frames first..end, `since(frame)` seconds after a change:
+    -> knots int64 [k], and for each frame the index of the knot before it and its way to the next, 0..1."""
+    at, before, share = [first], [], []
+    while at[-1] < end:
+        step = stride(at[-1], since(at[-1]), stagger)
+        inside = min(step, end - at[-1])
+        before += [len(at) - 1] * inside
+        share += [i / step for i in range(inside)]
+        at.append(at[-1] + step)
+    return np.array(at), np.array(before, int), np.array(share)
+
+
+def asked(notes, frames):
+    """What the network is asked for and what of it each frame is made of, for notes [n, 6].
+
+    -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of the note in this frame, each [p]).
     A frame knows the notes pressed before its end, as the live stream does; a note is over 2.5 s after its release.
     """
-    parts = []
+    rows, parts, count = [], [], 0
+    centre = lambda frame: (np.asarray(frame) + 1) * mel.HOP / mel.RATE
     for n in notes:
         drum = bool(n[DRUM])
-        last = n[START] + DRUM_S if drum else n[END] + TAIL
-        first, end = int(n[START] * mel.RATE // mel.HOP), min(frames, int(last * mel.RATE / mel.HOP))
-        if end <= first:
-            continue
-        age, release = (x[first:] for x in times(end, n[START], n[START] + DRUM_LENGTH if drum else n[END], drum))
-        constant = (np.full(end - first, v) for v in (DRUMS + n[KEY] if drum else n[PROGRAM], n[KEY], n[VELOCITY]))
-        parts.append((np.arange(first, end), *constant, np.maximum(age, 0), release))
-    return [np.concatenate(c) for c in zip(*parts)] if parts else [np.zeros(0)] * 6
+        over = n[START] + DRUM_S if drum else n[END] + TAIL
+        first, end = int(n[START] * mel.RATE // mel.HOP), min(frames, int(over * mel.RATE / mel.HOP))
+        released = end if drum else max(first, min(end, int(n[END] * mel.RATE // mel.HOP)))
+        for start, stop, change in (first, released, n[START]), (released, end, n[END]):
+            if stop <= start:
+                continue
+            at, before, share = knots(lambda frame: centre(frame) - change, start, stop, int(n[KEY]))
+            release = centre(at) - n[END] if start == released else np.zeros(len(at))
+            constant = (np.full(len(at), v) for v in (DRUMS + n[KEY] if drum else n[PROGRAM], n[KEY], n[VELOCITY]))
+            rows.append((*constant, centre(at) - n[START], release))
+            frame = np.arange(start, stop)
+            for row, weight in (before, 1 - share), (before + 1, share):
+                parts.append((frame, count + row, weight, centre(frame) - n[START]))
+            count += len(at)
+    return tuple([np.concatenate(c) for c in zip(*x)] if x else [np.zeros(0)] * size for x, size in ((rows, 5), (parts, 4)))
 
 
 def load(checkpoint):
@@ -121,24 +164,31 @@ def load(checkpoint):
 
 @torch.no_grad()
 def mix(model, notes, frames):
-    """notes [n, 6] -> log mel [frames, 128] of all of them together, and the same struck: a note that the frame hears only a part of
-    as if it heard it wholly, which is how loud the vocoder must make it from the key press on."""
-    columns = rows(notes, frames)
-    power = torch.zeros(frames, mel.BINS)
+    """notes [n, 6] -> log mel [frames, 128] of all of them together, and the same struck: a note that the frame hears only a part of is as
+    loud as that part, had it filled the window, but not louder than it is once a frame hears it wholly."""
+    rows, parts = asked(notes, frames)
+    power, rise = torch.zeros(2, frames, mel.BINS)
 
-    def add(to, frame, instrument, key, velocity, age, release, sign=1):
+    def heard(instrument, key, velocity, age, release):
         index = lambda x: torch.from_numpy(x.astype(np.int64))
-        if len(frame):
-            heard = model(index(instrument), index(key), torch.from_numpy(features(velocity, age, release)))
-            to.index_add_(0, index(frame), heard, alpha=sign)
+        return model(index(instrument), index(key), torch.from_numpy(features(velocity, age, release)))
 
-    add(power, *columns)
-    young = columns[4] < ATTACK_S
-    frame, instrument, key, velocity, age, release = (c[young] for c in columns)
-    rise = torch.zeros_like(power)
-    add(rise, frame, instrument, key, velocity, np.full_like(age, ATTACK_S), release)
-    add(rise, frame, instrument, key, velocity, age, release, sign=-1)
-    return log_mel_of(power), log_mel_of(power + rise.clamp(min=0))
+    if len(rows[0]):
+        answers = heard(*rows)
+        frame, row, weight, age = parts
+        at, of = torch.from_numpy(frame.astype(np.int64)), torch.from_numpy(row.astype(np.int64))
+        power.index_add_(0, at, answers[of] * torch.from_numpy(weight.astype(np.float32))[:, None])
+        young = (age < ATTACK_S) & (weight > 0)
+        if young.any():
+            instrument, key, velocity, _, release = (c[row[young]] for c in rows)
+            whole = heard(instrument, key, velocity, np.full_like(age[young], ATTACK_S), release)
+            turn = age[young] / (2 * ATTACK_S)  # of the Hann window, of which the note is heard in `coverage`
+            coverage = 0.5 + turn + np.sin(2 * np.pi * turn) / (2 * np.pi)
+            young = torch.from_numpy(young)
+            part = answers[of[young]]
+            scaled = part * torch.from_numpy((coverage ** -2).astype(np.float32))[:, None]
+            rise.index_add_(0, at[young], (torch.minimum(whole, scaled) - part).clamp(min=0))
+    return log_mel_of(power), log_mel_of(power + rise)
 
 
 def add_priors(directory, checkpoint):

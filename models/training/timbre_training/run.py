@@ -6,7 +6,7 @@ halves. Data are made first if missing (a hundredfold real time on one core). Wo
 import argparse
 from pathlib import Path
 
-from . import data, export, note_set, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
+from . import data, export, note_set, note_table, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
 from .network import Config
 from .training import pick_device
 
@@ -15,7 +15,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--minutes", type=float, default=120)
     p.add_argument("--hours", type=float, default=5, help="hours of audio to train on")
-    p.add_argument("--notes", type=int, default=40_000, help="single notes to train the note prior on")
+    p.add_argument("--notes", type=int, default=60_000, help="single notes to train the note prior on")
     p.add_argument("--work", type=Path, default=Path(__file__).resolve().parent.parent / "work")
     p.add_argument("--batch", type=int, default=16, help="larger on an accelerator: 128 and up")
     p.add_argument("--device", help="cuda or cpu; by itself the one there is")
@@ -26,8 +26,11 @@ def main():
     data.build(a.work / "train", a.hours)
     data.build(a.work / "held", 0.14, first_seed=90_000_000)
     note_set.build(a.work / "notes", a.notes)
+    looks = a.work / "looks.npy"
+    if not looks.exists():
+        note_table.build(looks)
     prior, denoiser, vocoder = (a.work / f"{name}.pt" for name in ("prior", "denoiser", "vocoder"))
-    train_prior.train(a.work / "notes", prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3, device)
+    train_prior.train(a.work / "notes", looks, prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3, device)
     prior_model.add_priors(a.work / "train", prior)
     train_denoiser.train(a.work / "train", denoiser, 0.375 * a.minutes, Config(), a.batch, 1e-3, 0.0, device)
     train_vocoder.train(a.work / "train", vocoder, 0.375 * a.minutes, 192, 5, a.batch, 1e-3, device)

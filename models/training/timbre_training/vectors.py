@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from . import excitation, music, tokens
-from .prior import Prior, mix
+from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
 NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 48, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
@@ -32,9 +32,12 @@ def live_tokens():
 
 def prior():
     """180 frames of the notes: long enough for all of them to be over."""
-    torch.manual_seed(4)
-    model = Prior(16, 1).eval()
+    torch.manual_seed(1)
+    model = Prior(16, 1, 4).eval()
     torch.nn.init.normal_(model.output, std=0.3)
+    with torch.no_grad():  # only the rows of the notes: random numbers do not compress
+        used = note_row(torch.from_numpy(np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])).long(), torch.from_numpy(NOTES[:, 3]).long())
+        model.notes[used] = torch.randn(len(used), 4)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
     log_mel, struck = (x.numpy() for x in mix(model, NOTES, 180))
     np.savez_compressed(OUT / "prior.npz", log_mel=log_mel, struck=struck, **weights)

@@ -1,0 +1,74 @@
+//! Steps and guidance as one ladder that the governor goes down and up: fewer steps first, guidance last. Knows no clock.
+
+use std::time::Duration;
+
+use timbre_models::streamer::StreamOptions;
+
+use super::fit::{Costs, SHARE};
+use super::pacing::Governor;
+
+/// How well a hop is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Denoising steps.
+    pub steps: usize,
+    /// Whether each of them is guided, which asks the network twice.
+    pub is_guided: bool,
+}
+
+impl Quality {
+    /// That of a stream.
+    pub fn of(options: &StreamOptions) -> Self {
+        Self { steps: options.steps, is_guided: options.guidance != 1.0 }
+    }
+
+    /// Its place on the ladder, 1 and up: what the governor counts.
+    pub fn rung(self) -> usize {
+        self.steps + usize::from(self.is_guided)
+    }
+
+    /// What is at `rung` for who wants this.
+    pub fn at(self, rung: usize) -> Self {
+        let is_guided = self.is_guided && rung > 1;
+        Self { steps: (rung - usize::from(is_guided)).max(1), is_guided }
+    }
+
+    /// A governor for who wants this. Where costs are known it begins with what will be in time for hops of `hop`.
+    pub fn governor(self, costs: Option<&Costs>, hop: Duration) -> Governor {
+        let wanted = Governor::new(self.rung());
+        let Some(costs) = costs else { return wanted };
+        let in_time = |rung: &usize| costs.hop(self.at(*rung)) <= hop.mul_f64(SHARE);
+        wanted.beginning_with((1..=self.rung()).rev().find(in_time).unwrap_or(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_go_first_and_guidance_last() {
+        let guided = Quality { steps: 4, is_guided: true };
+        let ladder: Vec<_> = (1..=guided.rung()).map(|rung| guided.at(rung)).collect();
+        let of = |steps, is_guided| Quality { steps, is_guided };
+        assert_eq!(ladder, [of(1, false), of(1, true), of(2, true), of(3, true), guided]);
+        let plain = of(3, false);
+        assert_eq!(
+            (1..=plain.rung()).map(|rung| plain.at(rung).steps).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
+    }
+
+    #[test]
+    fn a_governor_begins_with_what_will_be_in_time() {
+        let ms = Duration::from_millis;
+        let costs = Costs { once: ms(100), step: ms(50), guidance: ms(40) };
+        let wanted = Quality { steps: 8, is_guided: true };
+        let begins = |hop| wanted.at(wanted.governor(Some(&costs), ms(hop)).steps());
+        assert_eq!(begins(2000), wanted);
+        // 350 ms: two guided steps take 280, three 370.
+        assert_eq!(begins(500), Quality { steps: 2, is_guided: true });
+        assert_eq!(begins(20), Quality { steps: 1, is_guided: false });
+        assert_eq!(wanted.governor(None, ms(20)).steps(), wanted.rung());
+    }
+}

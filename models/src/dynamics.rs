@@ -1,0 +1,164 @@
+//! Loudness for networks that do not hear velocity: each band of a frame as loud as the notes in it were struck. Knows no network.
+//!
+//! Such a network makes every note as loud as it knows it. How much louder or softer a band should be is the mean of its notes' gains,
+//! weighted by the power that each note has there: mostly its own partials, and a little everywhere.
+
+use std::sync::Arc;
+
+use crate::notes::{NoteEvent, Voice};
+use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+use crate::vocoder::tables::Tables;
+
+/// The velocity at which nothing changes; amplitude goes with its square (General MIDI level 1, as the channel strips).
+const PLAIN_VELOCITY: f64 = 100.0;
+/// A note's part of bands in which it has no partial, of its mean power.
+const EVERYWHERE: f64 = 0.01;
+/// A released note falls by a factor e in this time, a drum from its stroke on.
+const FALL_S: f64 = 0.25;
+/// A note that has fallen below this part of its power counts no more.
+const FORGET: f64 = 1e-6;
+/// Notes that count at once; past that the oldest gives way.
+const NOTES: usize = 256;
+
+#[derive(Debug, Clone, Copy)]
+struct Sounding {
+    voice: Voice,
+    /// Power gain of its velocity.
+    gain: f64,
+    start_s: f64,
+    /// When it begins to fall.
+    falls_s: f64,
+}
+
+impl Sounding {
+    /// Its power at `time_s`, 1 while held.
+    fn power(&self, time_s: f64) -> f64 {
+        (-2.0 * (time_s - self.falls_s).max(0.0) / FALL_S).exp()
+    }
+}
+
+/// The notes that count.
+#[derive(Debug)]
+pub struct Dynamics {
+    tables: Arc<Tables>,
+    notes: Vec<Sounding>,
+    /// The last gain of each band, nats; it stays while what was played rings out.
+    gains: Vec<f32>,
+}
+
+impl Dynamics {
+    /// No note.
+    pub fn new(tables: Arc<Tables>) -> Self {
+        Self { tables, notes: Vec::with_capacity(NOTES), gains: vec![0.0; MEL_BINS] }
+    }
+
+    /// Takes a note event, in order of time, before the hop it lies in.
+    pub fn event(&mut self, event: &NoteEvent) {
+        let NoteEvent { time_s, voice, velocity } = *event;
+        if !voice.is_drum {
+            let open = |n: &&mut Sounding| n.voice == voice && n.falls_s == f64::INFINITY;
+            self.notes.iter_mut().filter(open).for_each(|n| n.falls_s = time_s);
+        }
+        if velocity > 0 {
+            if self.notes.len() == NOTES {
+                self.notes.remove(0);
+            }
+            let gain = (f64::from(velocity) / PLAIN_VELOCITY).powi(4);
+            let falls_s = if voice.is_drum { time_s } else { f64::INFINITY };
+            self.notes.push(Sounding { voice, gain, start_s: time_s, falls_s });
+        }
+    }
+
+    /// Adds the gains (nats) to `mel` [T, 128], natural-log, whose first frame is `start`.
+    pub fn apply(&mut self, start: FrameIdx, mel: &mut [f32]) {
+        let frame_s = HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ);
+        for (n, frame) in (start.0..).zip(mel.chunks_exact_mut(MEL_BINS)) {
+            let at_s = n as f64 * frame_s;
+            self.notes.retain(|note| note.power(at_s) > FORGET);
+            let (mut wanted, mut plain) = ([0.0f64; MEL_BINS], [0.0f64; MEL_BINS]);
+            for note in self.notes.iter().filter(|note| note.start_s < at_s + frame_s) {
+                let power = note.power(at_s);
+                let profile = match note.voice.is_drum {
+                    true => None,
+                    false => self.tables.key(note.voice.key).map(|(_, profile)| profile),
+                };
+                let mean = profile.map_or(1.0, mean_power);
+                for (band, (wanted, plain)) in wanted.iter_mut().zip(&mut plain).enumerate() {
+                    let own = profile.and_then(|profile| profile.get(band)).copied();
+                    let own = own.map_or(1.0, |p| f64::from(p).powi(2) / mean);
+                    let here = power * (own + EVERYWHERE);
+                    *wanted += note.gain * here;
+                    *plain += here;
+                }
+            }
+            for (gain, (wanted, plain)) in self.gains.iter_mut().zip(wanted.iter().zip(&plain)) {
+                if *plain > 0.0 {
+                    *gain = (0.5 * (wanted / plain).ln()) as f32;
+                }
+            }
+            frame.iter_mut().zip(&self.gains).for_each(|(v, gain)| *v += gain);
+        }
+    }
+}
+
+/// The mean power of a profile [128] of magnitudes.
+fn mean_power(profile: &[f32]) -> f64 {
+    profile.iter().map(|p| f64::from(*p).powi(2)).sum::<f64>() / profile.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(time_s: f64, key: u8, velocity: u8) -> NoteEvent {
+        NoteEvent { time_s, voice: Voice { is_drum: false, program: 0, key }, velocity }
+    }
+
+    fn gains(events: &[NoteEvent], start: FrameIdx) -> Vec<f32> {
+        let mut dynamics = Dynamics::new(Arc::new(Tables::new()));
+        let mut mel = vec![0.0; 20 * MEL_BINS];
+        events.iter().for_each(|event| dynamics.event(event));
+        dynamics.apply(start, &mut mel);
+        mel
+    }
+
+    #[test]
+    fn a_note_alone_is_as_loud_as_it_was_struck_in_every_band() {
+        for (velocity, db) in [(100, 0.0), (50, -12.04), (25, -24.08), (127, 4.15)] {
+            let mel = gains(&[event(0.0, 60, velocity)], FrameIdx(0));
+            let nats = db / 8.686;
+            assert!(mel.iter().all(|v| (v - nats).abs() < 0.01), "{velocity}: {}", mel[0]);
+        }
+        assert!(gains(&[], FrameIdx(5)).iter().all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn soft_and_loud_notes_are_each_themselves_where_they_are() {
+        let both = gains(&[event(0.0, 36, 30), event(0.0, 96, 120)], FrameIdx(0));
+        let low = gains(&[event(0.0, 36, 30)], FrameIdx(0))[0];
+        let high = gains(&[event(0.0, 96, 120)], FrameIdx(0))[0];
+        let tables = Tables::new();
+        let profile = |key| tables.key(key).map(|(_, profile)| profile.to_vec()).unwrap();
+        let strongest = |key| {
+            let profile = profile(key);
+            (0..MEL_BINS).max_by(|a, b| profile[*a].total_cmp(&profile[*b])).unwrap()
+        };
+        assert!((both[strongest(96)] - high).abs() < 0.2, "{} {high}", both[strongest(96)]);
+        assert!((both[strongest(36)] - low).abs() < 0.4, "{} {low}", both[strongest(36)]);
+        assert!(high - low > 2.0);
+    }
+
+    #[test]
+    fn what_rings_out_stays_as_soft_as_it_was() {
+        let soft = [event(0.0, 60, 30), event(0.1, 60, 0)];
+        let mel = gains(&soft, FrameIdx(0));
+        assert_eq!(mel[..MEL_BINS], mel[19 * MEL_BINS..]);
+    }
+
+    #[test]
+    fn a_note_counts_from_its_frame_on() {
+        let mel = gains(&[event(0.2, 60, 30)], FrameIdx(0));
+        assert!(mel[..10 * MEL_BINS].iter().all(|v| *v == 0.0));
+        assert!(mel[10 * MEL_BINS..].iter().all(|v| *v < -1.0));
+    }
+}

@@ -1,0 +1,123 @@
+//! The note prior's network: rows of single notes at single times -> the mel power of each. Knows no stream.
+
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+
+use super::features;
+use crate::denoise::DenoiseError;
+use crate::engine::Plan;
+use crate::graph::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, TABLE_KEYS, check_prior};
+use crate::notes::Voice;
+use crate::units::MEL_BINS;
+use crate::vocoder::tables::Tables;
+
+/// Rows of one network call, so that memory stays small whatever is played.
+pub(super) const ROWS: usize = 1024;
+/// Gains stay in this range of nats.
+const GAIN_RANGE: (f32, f32) = (-16.0, 8.0);
+/// The row of the instrument table where drums begin.
+const DRUMS: i64 = 128;
+
+/// Rows asked for and rows answered, under one numbering: `kept` that outlive the next answer, then those of this batch.
+#[derive(Debug)]
+pub(super) struct Rows {
+    plan: Plan,
+    tables: Arc<Tables>,
+    kept: usize,
+    instruments: Vec<i64>,
+    keys: Vec<i64>,
+    notes: Vec<i64>,
+    features: Vec<f32>,
+    /// [kept + batch, 128] mel power.
+    powers: Vec<f32>,
+}
+
+impl Rows {
+    /// Loads the network from ONNX bytes; `kept` rows are kept from batch to batch.
+    pub fn load(bytes: &[u8], tables: Arc<Tables>, kept: usize) -> Result<Self, DenoiseError> {
+        Ok(Self {
+            plan: Plan::load("prior", bytes, check_prior)?,
+            tables,
+            kept,
+            instruments: Vec::with_capacity(ROWS),
+            keys: Vec::with_capacity(ROWS),
+            notes: Vec::with_capacity(ROWS),
+            features: Vec::with_capacity(ROWS * FEATURES),
+            powers: vec![0.0; kept * MEL_BINS],
+        })
+    }
+
+    /// Rows asked for since the last answer.
+    pub fn asked(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Asks for a note of `velocity` 1..=127, `age_s` after its press and `release_s` after its release (0: held); the row of the answer.
+    pub fn ask(&mut self, voice: Voice, velocity: u8, age_s: f64, release_s: f64) -> usize {
+        let key = i64::from(voice.key);
+        self.instruments.push(if voice.is_drum { DRUMS + key } else { i64::from(voice.program) });
+        self.keys.push(key);
+        self.notes.push(table_row(voice));
+        features::push(&mut self.features, velocity, age_s, release_s);
+        self.kept + self.keys.len() - 1
+    }
+
+    /// Runs the network: from now on every row asked for has its power.
+    pub fn answer(&mut self) -> Result<(), DenoiseError> {
+        let count = self.keys.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let inputs = tvec![
+            self.plan.input(&[count], &self.instruments)?,
+            self.plan.input(&[count], &self.keys)?,
+            self.plan.input(&[count], &self.notes)?,
+            self.plan.input(&[count, FEATURES], &self.features)?,
+        ];
+        let result = self.plan.run(inputs)?;
+        let gains = self.plan.floats(&result[0], count * GAINS)?.chunks_exact(GAINS);
+        self.powers.truncate(self.kept * MEL_BINS);
+        let level = |gain: &f32| gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1).exp();
+        for (key, gains) in self.keys.iter().zip(gains) {
+            let (tone, noise) = gains.split_at(MEL_BINS);
+            let profile = self.tables.key(*key as u8).map_or(&[][..], |(_, profile)| profile);
+            let bands = profile.iter().zip(tone.iter().zip(noise));
+            self.powers.extend(bands.map(|(profile, (tone, noise))| {
+                (profile * level(tone)).powi(2) + level(noise).powi(2)
+            }));
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Forgets what was asked for and not answered.
+    pub fn forget(&mut self) {
+        self.instruments.clear();
+        self.keys.clear();
+        self.notes.clear();
+        self.features.clear();
+    }
+
+    /// The mel power [128] of an answered row.
+    pub fn power(&self, row: usize) -> &[f32] {
+        self.powers.get(row * MEL_BINS..(row + 1) * MEL_BINS).unwrap_or_default()
+    }
+
+    /// Keeps an answered row as row `kept`, below the number that is kept.
+    pub fn keep(&mut self, row: usize, kept: usize) {
+        let from = row * MEL_BINS;
+        if row != kept && kept < self.kept && from + MEL_BINS <= self.powers.len() {
+            self.powers.copy_within(from..from + MEL_BINS, kept * MEL_BINS);
+        }
+    }
+}
+
+/// The row of the note table; keys beyond a piano's sound as its first and last.
+fn table_row(voice: Voice) -> i64 {
+    if voice.is_drum {
+        return NOTE_ROWS as i64 - 1;
+    }
+    let key = usize::from(voice.key.saturating_sub(LOWEST_KEY)).min(TABLE_KEYS - 1);
+    (usize::from(voice.program) * TABLE_KEYS + key) as i64
+}
