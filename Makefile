@@ -22,7 +22,7 @@ setup: ## Install the system packages and the Rust toolchain that are missing
 	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
-	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q $$missing; \
+	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	fi
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (Debian 12's own is too old), then run make again"; exit 1; }
 
@@ -93,7 +93,7 @@ test-training: setup $(VENV)/tests-ready ## Python tests; those of the network r
 
 train-env: setup ## Python environment and soundfont for training (several GB with CUDA)
 	@for p in libfluidsynth3 fluid-soundfont-gm; do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || { \
-	  as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; $$as_root apt-get install -y -q libfluidsynth3 fluid-soundfont-gm; break; }; done
+	  as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; $$as_root apt-get install -y -q --no-install-recommends libfluidsynth3 fluid-soundfont-gm; break; }; done
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install -q -e $(TRAINING)[test]
 	touch $(VENV)/tests-ready

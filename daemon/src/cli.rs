@@ -319,8 +319,8 @@ pub struct BenchArgs {
 /// `timbred pack`
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// Folder with manifest.toml, denoiser.npz, prior.npz and vocoder.npz, as the training's export writes it; a part that is missing there
-    /// stays as it is in the bundle.
+    /// Folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz and attacks.npz, as the training's export writes it; a part that is
+    /// missing there stays as it is in the bundle.
     pub weights: PathBuf,
     /// Folder of the bundle.
     #[arg(short, long, value_name = "FOLDER")]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use timbre_models::bundle::manifest::{FORMAT, LiveMode, MelSettings, Mode, Sampling};
+use timbre_models::bundle::manifest::{ATTACKS, FORMAT, LiveMode, MelSettings, Mode, Sampling};
 use timbre_models::bundle::{self, Bundle, Manifest};
 use timbre_models::checkpoint::{self, Checkpoint, CheckpointError};
 use timbre_models::denoise::sampler::SamplerKind;
@@ -66,12 +66,15 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     let format = if args.f32 { WeightFormat::F32 } else { WeightFormat::Int8PerChannel };
     let graphs = bundle::denoiser_graphs(&checkpoint.network, &checkpoint.params, format);
     let mut graphs = graphs.map_err(|e| Error::input(&args.checkpoint, e))?;
-    let vocoder = match decoder {
-        Some((bytes, _)) => bytes,
+    match decoder {
+        Some((bytes, _)) => drop(graphs.insert("vocoder", bytes)),
         // Every vocoder hears the same mel.
-        None => live.verified("vocoder")?,
-    };
-    graphs.insert("vocoder", vocoder);
+        None => {
+            for role in ["vocoder", ATTACKS] {
+                graphs.insert(role, live.verified(role)?);
+            }
+        }
+    }
     let parent = match folder.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),

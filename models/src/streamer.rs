@@ -296,7 +296,7 @@ impl Streamer {
                 prior.event(event);
             }
             let at = (event.time_s * f64::from(SAMPLE_RATE_HZ)).round_ties_even() as u64;
-            self.vocoder.event(SamplePos(at.max(self.position.start().0)), event);
+            self.vocoder.event(SamplePos(at.max(self.position.start().0)), event)?;
         }
         let StreamOptions { hop_frames, context_frames, .. } = self.options;
         match &mut self.window {

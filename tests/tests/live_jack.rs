@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use timbre_control::status::Status;
 use timbre_models::notes::{Note, Song, Voice, write_song_file};
 use timbred_tests::jack::JackServer;
 use timbred_tests::live::{Daemon, control, wait_for};
@@ -30,13 +31,18 @@ fn daemon(server: &JackServer, arguments: &[&str], lead_ms: Option<&str>) -> Dae
     })
 }
 
-/// Plays notes and records them; every key with its frame, and the recording.
-fn probe(
-    server: &JackServer,
-    folder: &Path,
-    notes: u32,
-    mode: &[&str],
-) -> (Vec<(u8, usize)>, Vec<f32>) {
+/// What was played and heard.
+struct Heard {
+    /// Every key with its frame.
+    keys: Vec<(u8, usize)>,
+    /// The recording.
+    sound: Vec<f32>,
+    /// How often the JACK server itself was late: time that nobody's clock knows.
+    xruns: u32,
+}
+
+/// Plays notes and records them.
+fn probe(server: &JackServer, folder: &Path, notes: u32, mode: &[&str]) -> Heard {
     let output = server.wait_for_port("cpal_client", "out_0");
     server.wait_for_port("timbred:", "midi_in");
     let file = folder.join("heard.wav");
@@ -44,14 +50,16 @@ fn probe(
     command.args(["timbred:midi_in", &output, &notes.to_string(), "600"]).arg(&file).args(mode);
     let ran = command.output().unwrap();
     assert!(mode == ["hold"] || ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    let keys = String::from_utf8(ran.stdout).unwrap();
-    let keys = keys.lines().map(|line| {
-        let (key, frame) = line.split_once(' ').unwrap();
-        (key.parse().unwrap(), frame.parse().unwrap())
-    });
+    let (mut keys, mut xruns) = (vec![], 0);
+    for line in String::from_utf8(ran.stdout).unwrap().lines() {
+        match line.split_once(' ').unwrap() {
+            ("xruns", count) => xruns = count.parse().unwrap(),
+            (key, frame) => keys.push((key.parse().unwrap(), frame.parse().unwrap())),
+        }
+    }
     let sound =
         hound::WavReader::open(&file).unwrap().samples::<f32>().map(Result::unwrap).collect();
-    (keys.collect(), sound)
+    Heard { keys, sound, xruns }
 }
 
 /// A key as `timbred render --live` makes it: 0.1 s from the key press on, and when its sound begins after it, ms.
@@ -83,66 +91,96 @@ fn level_db(samples: &[f32]) -> f64 {
     10.0 * (power / samples.len().max(1) as f64).max(1e-18).log10()
 }
 
-/// Times from key to sound, ms, and what the daemon says it is. The rendered key is looked for in the recording, and the time until its
-/// sound begins is added, so that neither another note's end nor the level decide what counts as its beginning. Nine of ten notes must be
-/// found; a busy machine may spoil some.
-fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>) -> (Vec<f64>, f64) {
+/// How late keys were heard.
+struct Lateness {
+    times_ms: Vec<f64>,
+    /// What the daemon says it is, ms.
+    published_ms: f64,
+    /// Keys that were not found in the recording.
+    missing: usize,
+    /// Gaps that the daemon counted itself, and late cycles of the server: where there are any, times say nothing.
+    trouble: u64,
+}
+
+impl Lateness {
+    fn percentile(&self, share: f64) -> f64 {
+        percentile(&self.times_ms, share)
+    }
+
+    fn print(&self, hop_frames: usize) {
+        let [p5, median, p95] = [0.05, 0.5, 0.95].map(|share| self.percentile(share));
+        let jitter = p95 - p5;
+        println!("H = {hop_frames} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
+        println!(
+            "H = {hop_frames} latency_ms as published: {:.0}; {} keys not found, {} gaps and late cycles",
+            self.published_ms, self.missing, self.trouble
+        );
+    }
+}
+
+/// Plays `notes` and looks for each rendered key in the recording; the time until its sound begins is added, so that neither another note's
+/// end nor the level decide what counts as its beginning.
+fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>) -> Lateness {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
-    let mut daemon = daemon(&server, &["--hop-ms", hop_ms], lead_ms);
+    let daemon = daemon(&server, &["--hop-ms", hop_ms], lead_ms);
+    let status =
+        || -> Status { serde_json::from_str(&control(&daemon, &["--json", "status"]).1).unwrap() };
     let folder = tempfile::tempdir().unwrap();
-    let (keys, sound) = probe(&server, folder.path(), notes, &[]);
+    let before = status();
+    let Heard { keys, sound, xruns } = probe(&server, folder.path(), notes, &[]);
+    let after = status();
     let mut templates = HashMap::new();
-    let (mut times_ms, mut all) = (vec![], 0);
+    let (mut times_ms, mut missing) = (vec![], 0);
     for (key, frame) in keys {
         let (key_sound, begins_ms) =
             templates.entry(key).or_insert_with(|| rendered(folder.path(), key, hop_ms));
-        all += 1;
         let (found, likeness) = find(&sound, frame, RATE_HZ / 2, key_sound);
         if likeness < 0.3 {
             println!("key {key} at {frame} is not found: likeness {likeness:.2}");
+            missing += 1;
             continue;
         }
         times_ms.push(ms(found - frame) + *begins_ms);
     }
-    assert!(10 * times_ms.len() >= 9 * all, "{} of {all} found: {}", times_ms.len(), daemon.log());
     let end = level_db(&sound[sound.len() - RATE_HZ / 10..]);
     assert!(end < -40.0, "{end} dBFS a second after the last note");
-    // What it says of itself, after it has played.
-    daemon.signal("HUP");
-    std::thread::sleep(Duration::from_millis(300));
-    daemon.heard("nothing");
-    let status = daemon.said.iter().rev().find(|l| l.contains("key to sound")).unwrap();
-    let after = status.split("key to sound ").nth(1).unwrap();
-    let published_ms: f64 = after.split(' ').next().unwrap().parse().unwrap();
-    (times_ms, published_ms)
+    let trouble = after.underruns - before.underruns + u64::from(xruns);
+    Lateness { times_ms, published_ms: after.latency_ms, missing, trouble }
 }
 
 #[test]
 fn every_key_is_heard() {
-    // With a lead that a busy machine keeps too, every key has the same delay.
-    let (times_ms, published_ms) = key_to_sound(20, "20", Some("120"));
-    print(1, &times_ms, published_ms);
-    let [low, median, high] = [0.25, 0.5, 0.75].map(|share| percentile(&times_ms, share));
-    assert!((median - published_ms).abs() < 10.0, "{median} and {published_ms} ms: {times_ms:?}");
-    assert!(high - low < 8.0, "{times_ms:?}");
+    // With a lead that a busy machine keeps too, every key has the same delay; where time itself was lost, it is tried again.
+    for _ in 0..3 {
+        let heard = key_to_sound(20, "20", Some("120"));
+        heard.print(1);
+        assert!(heard.missing <= 10, "{} of 20 are missing", heard.missing);
+        if heard.trouble > 0 {
+            continue;
+        }
+        let [low, median, high] = [0.25, 0.5, 0.75].map(|share| heard.percentile(share));
+        let (times_ms, published_ms) = (&heard.times_ms, heard.published_ms);
+        assert!(heard.missing <= 2, "{} of 20 are missing", heard.missing);
+        assert!(
+            (median - published_ms).abs() < 5.0,
+            "{median} for {published_ms} ms: {times_ms:?}"
+        );
+        assert!(high - low < 3.0, "{times_ms:?}");
+        return;
+    }
+    println!(
+        "this machine lost time in every attempt: keys were found, how late they were is not judged"
+    );
 }
 
 /// `make latency`: 200 notes each.
 #[test]
 #[ignore = "a measurement: make latency"]
 fn latency() {
-    for (frames, hop_ms) in [(1, "20"), (2, "40")] {
-        let (times_ms, published_ms) = key_to_sound(200, hop_ms, None);
-        print(frames, &times_ms, published_ms);
+    for (hop_frames, hop_ms) in [(1, "20"), (2, "40")] {
+        key_to_sound(200, hop_ms, None).print(hop_frames);
     }
-}
-
-fn print(frames: usize, times_ms: &[f64], published_ms: f64) {
-    let [p5, median, p95] = [0.05, 0.5, 0.95].map(|share| percentile(times_ms, share));
-    let jitter = p95 - p5;
-    println!("H = {frames} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
-    println!("H = {frames} latency_ms as published: {published_ms:.0}");
 }
 
 #[test]
@@ -151,10 +189,10 @@ fn a_player_that_crashes_leaves_no_note() {
     let server = JackServer::start(128);
     let daemon = daemon(&server, &[], None);
     let folder = tempfile::tempdir().unwrap();
-    let (_, held) = probe(&server, folder.path(), 3, &["hold"]);
+    let held = probe(&server, folder.path(), 3, &["hold"]).sound;
     assert!(level_db(&held[held.len() - RATE_HZ / 2..]) > -50.0, "held notes sound");
     std::thread::sleep(Duration::from_secs(4));
-    let (_, after) = probe(&server, folder.path(), 0, &[]);
+    let after = probe(&server, folder.path(), 0, &[]).sound;
     let level = level_db(&after[RATE_HZ / 2..]);
     assert!(level < -70.0, "{level} dBFS: {}", daemon.log());
 }
@@ -225,7 +263,7 @@ fn a_server_that_comes_back_is_found() {
     }
     // A machine that is busy with everything coming up again may miss a beat at first.
     let is_heard = (0..3).any(|attempt| {
-        let (keys, sound) = probe(&server, folder.path(), 3, &[]);
+        let Heard { keys, sound, .. } = probe(&server, folder.path(), 3, &[]);
         let before = level_db(&sound[..RATE_HZ / 4]);
         assert!(attempt > 0 || before < -60.0, "the held note is released: {}", daemon.log());
         keys.iter().all(|(_, frame)| level_db(&sound[*frame..frame + RATE_HZ / 3]) > -60.0)

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::manifest::ATTACKS;
 use super::{BundleError, Manifest};
 use crate::denoise::network::{Network, NetworkGraphs};
 use crate::prior::NotePrior;
 use crate::vocoder::Vocoder;
+use crate::vocoder::attack::AttackTable;
 use crate::vocoder::inverter::Inverter;
 use crate::vocoder::mel_decoder::MelDecoder;
 use crate::vocoder::tables::Tables;
@@ -17,7 +19,7 @@ use crate::vocoder::tables::Tables;
 pub const BUNDLED: &str = "live";
 
 /// The bundled model's files, compiled in, so that the program needs nothing beside it.
-const BUNDLED_FILES: [(&str, &[u8]); 8] = [
+const BUNDLED_FILES: [(&str, &[u8]); 9] = [
     ("manifest.toml", include_bytes!("../../bundled/live/manifest.toml")),
     ("note_encoder.onnx", include_bytes!("../../bundled/live/note_encoder.onnx")),
     ("context_encoder.onnx", include_bytes!("../../bundled/live/context_encoder.onnx")),
@@ -26,6 +28,7 @@ const BUNDLED_FILES: [(&str, &[u8]); 8] = [
     ("step.onnx", include_bytes!("../../bundled/live/step.onnx")),
     ("prior.onnx", include_bytes!("../../bundled/live/prior.onnx")),
     ("vocoder.onnx", include_bytes!("../../bundled/live/vocoder.onnx")),
+    ("attacks.onnx", include_bytes!("../../bundled/live/attacks.onnx")),
 ];
 
 /// Where a bundle's files are.
@@ -160,9 +163,18 @@ impl Bundle {
     /// [`BundleError`] naming the file, what was found and what to do.
     pub fn vocoder(&self, tables: Arc<Tables>) -> Result<Inverter, BundleError> {
         let bytes = self.verified("vocoder")?;
+        let attacks = match self.manifest.files.contains_key(ATTACKS) {
+            true => Some(self.verified(ATTACKS)?),
+            false => None,
+        };
+        let score_informed = |config| {
+            let attacks = attacks.as_deref().map(AttackTable::load).transpose()?;
+            Vocoder::load(config, &bytes, attacks, tables)
+        };
         let inverter = match (self.manifest.vocoder, self.manifest.mel_decoder) {
-            (Some(config), _) => Vocoder::load(config, &bytes, tables)
-                .map(|vocoder| Inverter::ScoreInformed(Box::new(vocoder))),
+            (Some(config), _) => {
+                score_informed(config).map(|vocoder| Inverter::ScoreInformed(Box::new(vocoder)))
+            }
             (None, decoder) => MelDecoder::load(decoder.unwrap_or_default(), &bytes)
                 .map(|decoder| Inverter::MelDecoder(Box::new(decoder))),
         };

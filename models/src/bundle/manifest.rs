@@ -56,7 +56,8 @@ pub struct Manifest {
     /// What the file `vocoder` is where it is a mel decoder: natural-log mel [1, T, 128] -> T * 320 samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mel_decoder: Option<MelDecoderConfig>,
-    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`.
+    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`, and where its own vocoder
+    /// knows how notes begin `attacks`.
     #[serde(default)]
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -366,6 +367,9 @@ impl Manifest {
         if let Some(role) = roles.iter().find(|role| !self.files.contains_key(**role)) {
             return Err(unfit(format!("files.{role}"), "nothing".into(), "a file and its sha256"));
         }
+        if self.vocoder.is_some() {
+            roles.push(ATTACKS);
+        }
         for (role, entry) in &self.files {
             if !roles.contains(&role.as_str()) {
                 return Err(unfit(
@@ -398,6 +402,8 @@ impl Manifest {
     }
 }
 
+/// The role that a model may leave out.
+pub const ATTACKS: &str = "attacks";
 /// The largest size a manifest may name.
 const MAX_SIZE: usize = 1 << 16;
 

@@ -82,6 +82,18 @@ fn a_good_one_is_read_and_written_back() {
 }
 
 #[test]
+fn an_attack_table_may_be_there_with_a_vocoder_of_ours() {
+    let entry =
+        format!("[files.attacks]\nfile = \"attacks.onnx\"\nsha256 = \"{}\"\n", "ab".repeat(32));
+    let text = good() + &entry;
+    assert!(Manifest::parse("m", text.as_bytes()).is_ok());
+    let decoder = "[mel_decoder]\npast_frames = 1\nfuture_frames = 1";
+    let other = text.replacen("[vocoder]\nwidth = 16\nblocks = 2", decoder, 1);
+    let message = Manifest::parse("m", other.as_bytes()).unwrap_err().to_string();
+    assert!(message.contains("files.attacks"), "{message}");
+}
+
+#[test]
 fn every_refusal_names_file_key_and_what_was_wanted() {
     for (from, to, words) in [
         ("format = 1", "format = 2", &["format", "found 2", "wanted 1"][..]),

@@ -12,4 +12,6 @@ pub use error::BundleError;
 pub use load::{BUNDLED, Bundle};
 pub use manifest::Manifest;
 #[cfg(feature = "engine")]
-pub use write::{Graphs, WriteError, denoiser_graphs, prior_graphs, vocoder_graphs, write};
+pub use write::{
+    Graphs, WriteError, attack_graphs, denoiser_graphs, prior_graphs, vocoder_graphs, write,
+};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use super::load::sha256;
-use super::manifest::{FileEntry, Manifest};
+use super::manifest::{ATTACKS, FileEntry, Manifest};
 use crate::graph::{
     GraphKind, NetworkConfig, ParamError, Params, PriorConfig, VocoderConfig, WeightFormat, build,
-    build_prior, build_vocoder,
+    build_attacks, build_prior, build_vocoder,
 };
 
 /// Graphs as ONNX bytes by their role in a manifest.
@@ -63,6 +63,14 @@ pub fn vocoder_graphs(
     format: WeightFormat,
 ) -> Result<Graphs, ParamError> {
     Ok(Graphs::from([("vocoder", build_vocoder(config, params, format)?.encode_to_vec())]))
+}
+
+/// The graph of an attack table.
+///
+/// # Errors
+/// Weights that are no attack table.
+pub fn attack_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, ParamError> {
+    Ok(Graphs::from([(ATTACKS, build_attacks(params, format)?.encode_to_vec())]))
 }
 
 /// Writes the bundle to `folder`, whose manifest is written last: a folder with a manifest is whole. The manifest's `files` are

@@ -12,10 +12,12 @@
 //! | `film` | `time` `[1]` | `film` [1, layers, 2, 2 emb] |
 //! | `step` | `z` [1, L, mel], with a note prior `prior` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
 //!
-//! The vocoder's network is a graph of its own, `vocoder`, and so is that of the note prior, `prior`.
+//! The vocoder's network is a graph of its own, `vocoder`, and so are its attack table, `attacks`, and the note prior's network, `prior`.
 //!
 //! Source: `music_spectrogram_diffusion/models/diffusion/{models,network}.py` (T5.1.1 style).
 
+#[cfg(feature = "engine")]
+mod attacks;
 #[cfg(feature = "engine")]
 mod builder;
 mod config;
@@ -33,6 +35,8 @@ mod signature;
 mod vocoder;
 mod vocoder_config;
 
+#[cfg(feature = "engine")]
+pub use attacks::{build_attacks, check_attacks};
 pub use config::NetworkConfig;
 pub use params::{Param, ParamError, Params};
 #[cfg(feature = "engine")]
@@ -46,4 +50,7 @@ pub(crate) use signature::written;
 pub use signature::{GraphKind, check_signature};
 #[cfg(feature = "engine")]
 pub use vocoder::{build_vocoder, check_vocoder};
-pub use vocoder_config::{HISTORY, MAX_REACH, MelDecoderConfig, OUTPUTS, VocoderConfig};
+pub use vocoder_config::{
+    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, MAX_REACH, MelDecoderConfig, OUTPUTS,
+    VocoderConfig,
+};

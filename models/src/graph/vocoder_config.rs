@@ -1,7 +1,8 @@
-//! Sizes of the vocoder's network and the parameters they imply, and the reach of a mel decoder. Knows no graph.
+//! Sizes of the vocoder's network and the parameters they imply, of the attack table, and the reach of a mel decoder. Knows no graph.
 
 use serde::{Deserialize, Serialize};
 
+use super::prior_config::TABLE_KEYS;
 use crate::units::MEL_BINS;
 
 /// Frames each block's convolution sees, the present one included.
@@ -40,6 +41,13 @@ impl VocoderConfig {
         list
     }
 }
+
+/// Values of an attack: when it reaches so many levels.
+pub const ATTACK_LEVELS: usize = 5;
+/// The row of the attack table where the drums begin, by key; before it the keys of program 0, of program 1, ...
+pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
+/// Rows of the attack table.
+pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
 
 /// Frames that a mel decoder may look back or ahead; one that looks further is given no more: 1.28 s.
 pub const MAX_REACH: usize = 64;

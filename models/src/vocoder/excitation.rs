@@ -1,10 +1,12 @@
-//! The score-informed excitation: a tone for every sounding note, from the notes alone. Knows no network and no mel frame.
+//! The score-informed excitation: a tone for every sounding note, from the notes alone, and how noise begins with them. Knows no network and no
+//! mel frame.
 //!
-//! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vocoder/excitation.json`.
+//! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vectors/excitation.npz`.
 
+use super::attack::Shape;
 use super::tables::Tables;
 use crate::notes::{NoteEvent, Voice};
-use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use std::sync::Arc;
 
 /// Samples of one gain step (10 ms).
@@ -17,12 +19,12 @@ const FORGET: f64 = 1e-3;
 const HELD_FLOOR: f64 = 0.02;
 /// Mel level below which the tones count as absent.
 const LEVEL_FLOOR: f32 = 0.02;
-/// A drum is loud for this time.
-const DRUM_SAMPLES: u64 = 1600;
+/// A drum falls by a factor e in this time.
+const DRUM_S: f64 = 0.1;
 /// Notes that can sound (or ring out) together; past that the oldest gives way.
 const VOICES: usize = 256;
 
-/// One sounding or releasing note.
+/// One sounding or releasing note; a drum has no tone, but noise begins with it.
 #[derive(Debug, Clone, Copy)]
 struct Tone {
     voice: Voice,
@@ -32,6 +34,8 @@ struct Tone {
     first: u64,
     /// Samples from the key press to the release, once it is known.
     down: Option<u64>,
+    /// How it begins.
+    shape: Shape,
 }
 
 impl Tone {
@@ -48,11 +52,11 @@ impl Tone {
     /// Levels of the samples from `n` after the key press on, without end. An exponential is computed once, then multiplied on.
     fn envelope_from(&self, n: u64) -> impl Iterator<Item = f64> {
         let rate = f64::from(SAMPLE_RATE_HZ);
-        let decay = match self.struck() {
+        let decay = match self.struck() && !self.voice.is_drum {
             true => 1.0 / (1.5 * rate * ((60.0 - f64::from(self.voice.key)) / 24.0).exp2()),
             false => 0.0,
         };
-        let release = 1.0 / (RELEASE_S * rate);
+        let release = 1.0 / (self.fall_s() * rate);
         let down = self.down.unwrap_or(u64::MAX);
         let mut held = (-(n.min(down) as f64) * decay).exp();
         let mut released = (-(n.saturating_sub(down) as f64) * release).exp();
@@ -69,9 +73,14 @@ impl Tone {
         })
     }
 
+    /// In this time it falls by a factor e once it is over, seconds.
+    fn fall_s(&self) -> f64 {
+        if self.voice.is_drum { DRUM_S } else { RELEASE_S }
+    }
+
     /// The sample after the last one, `u64::MAX` while the key is down.
     fn last(&self) -> u64 {
-        let tail = (-FORGET.ln() * RELEASE_S * f64::from(SAMPLE_RATE_HZ)) as u64;
+        let tail = (-FORGET.ln() * self.fall_s() * f64::from(SAMPLE_RATE_HZ)) as u64;
         self.down.map_or(u64::MAX, |down| self.first + down + tail)
     }
 }
@@ -81,26 +90,27 @@ impl Tone {
 pub struct Excitation {
     tables: Arc<Tables>,
     tones: Vec<Tone>,
-    /// First samples of the notes pressed lately, drums apart.
+    /// First samples of the notes pressed since the last hop.
     presses: Vec<u64>,
-    strokes: Vec<u64>,
+    /// Power of the notes in each sample of the hop, whole and as they begin.
+    sounding: Vec<f64>,
+    begun: Vec<f64>,
 }
 
 impl Excitation {
     /// Silence.
     pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, tones: Vec::with_capacity(VOICES), presses: vec![], strokes: vec![] }
+        Self {
+            tables,
+            tones: Vec::with_capacity(VOICES),
+            presses: vec![],
+            sounding: vec![],
+            begun: vec![],
+        }
     }
 
-    /// Takes a note event that happens at `at`. Drums have no tone.
-    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
-        if event.velocity > 0 {
-            let list = if event.voice.is_drum { &mut self.strokes } else { &mut self.presses };
-            list.push(at.0);
-        }
-        if event.voice.is_drum {
-            return;
-        }
+    /// Takes a note event that happens at `at`; a note that is pressed begins as `shape` says.
+    pub fn event(&mut self, at: SamplePos, event: &NoteEvent, shape: Shape) {
         for tone in self.tones.iter_mut().filter(|t| t.voice == event.voice && t.down.is_none()) {
             tone.down = Some(at.0.saturating_sub(tone.first));
         }
@@ -108,23 +118,57 @@ impl Excitation {
             if self.tones.len() == VOICES {
                 self.tones.remove(0);
             }
+            self.presses.push(at.0);
             let level = f64::from(event.velocity) / 127.0;
-            self.tones.push(Tone { voice: event.voice, level, first: at.0, down: None });
+            let down = event.voice.is_drum.then_some(0);
+            self.tones.push(Tone { voice: event.voice, level, first: at.0, down, shape });
         }
     }
 
     /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], and their mel
-    /// `levels` [blocks, 128] (magnitude, at each block's end).
-    pub fn render(&mut self, start: SamplePos, tones: &mut [f32], levels: &mut [f32]) {
-        let lately = start.0.saturating_sub(DRUM_SAMPLES);
-        self.presses.retain(|press| *press >= lately);
-        self.strokes.retain(|stroke| *stroke >= lately);
+    /// `levels` [blocks, 128] (magnitude, at each block's end, as if every note were at once as loud as its frame); `noise`, as long as
+    /// `tones`, is made to begin as the notes do.
+    pub fn render(
+        &mut self,
+        start: SamplePos,
+        tones: &mut [f32],
+        levels: &mut [f32],
+        noise: &mut [f32],
+    ) {
+        self.presses.retain(|press| *press >= start.0);
+        for power in [&mut self.sounding, &mut self.begun] {
+            power.clear();
+            power.resize(tones.len(), 0.0);
+        }
         tones.fill(0.0);
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
         for tone in &self.tones {
             let Some((wave, profile)) = self.tables.key(tone.voice.key) else { continue };
-            add_wave(tone, wave, start.0, tones);
+            let from = tone.first.max(start.0);
+            let to = tone.last().min(end);
+            if from >= to {
+                continue;
+            }
+            let samples = (from - start.0) as usize..(to - start.0) as usize;
+            let first = from - tone.first;
+            let step = Tables::turns_per_sample(tone.voice.key);
+            let powers =
+                self.sounding[samples.clone()].iter_mut().zip(&mut self.begun[samples.clone()]);
+            let outs = tones[samples].iter_mut().zip(powers);
+            for ((n, level), (out, (sounding, begun))) in
+                (first..).zip(tone.envelope_from(first)).zip(outs)
+            {
+                let shaped = level * tone.shape.at(n);
+                *sounding += level * level;
+                *begun += shaped * shaped;
+                if !tone.voice.is_drum {
+                    *out += (shaped * Tables::read(wave, n as f64 * step)) as f32;
+                }
+            }
+            if tone.voice.is_drum {
+                continue;
+            }
             for (b, level) in levels.chunks_exact_mut(MEL_BINS).enumerate() {
                 let block_end = start.0 + ((b + 1) * BLOCK) as u64;
                 if block_end > tone.first && block_end <= tone.last() {
@@ -134,42 +178,26 @@ impl Excitation {
             }
         }
         levels.iter_mut().for_each(|l| *l = l.sqrt());
+        for (noise, (sounding, begun)) in
+            noise.iter_mut().zip(self.sounding.iter().zip(&self.begun))
+        {
+            if *sounding > 0.0 {
+                *noise *= (begun / sounding).sqrt() as f32;
+            }
+        }
         self.tones.retain(|t| t.last() > end);
     }
 
     /// Where in the block of [`BLOCK`] samples from `start`, which lies in the hop rendered last, the first key is pressed.
     pub fn press_in(&self, start: SamplePos) -> Option<usize> {
         let block = start.0..start.0 + BLOCK as u64;
-        let all = self.presses.iter().chain(&self.strokes);
-        let first = all.filter(|press| block.contains(press)).min();
+        let first = self.presses.iter().filter(|press| block.contains(press)).min();
         first.map(|press| (press - start.0) as usize)
-    }
-
-    /// Whether the frame from `start` lies so near after a drum stroke, or has one, that its mel may be the drum's.
-    pub fn is_drummed(&self, start: SamplePos) -> bool {
-        let near = start.0.saturating_sub(DRUM_SAMPLES)..start.0 + HOP_SAMPLES as u64;
-        self.strokes.iter().any(|stroke| near.contains(stroke))
     }
 
     /// Forgets every note at once.
     pub fn clear(&mut self) {
         self.presses.clear();
-        self.strokes.clear();
         self.tones.clear();
-    }
-}
-
-/// Adds one tone's part of the samples from `start`.
-fn add_wave(tone: &Tone, wave: &[f32], start: u64, out: &mut [f32]) {
-    let step = Tables::turns_per_sample(tone.voice.key);
-    let from = tone.first.max(start);
-    let to = tone.last().min(start + out.len() as u64);
-    if from >= to {
-        return;
-    }
-    let first = from - tone.first;
-    let samples = out.iter_mut().skip((from - start) as usize).take((to - from) as usize);
-    for ((n, envelope), sample) in (first..).zip(tone.envelope_from(first)).zip(samples) {
-        *sample += (envelope * Tables::read(wave, n as f64 * step)) as f32;
     }
 }

@@ -17,9 +17,13 @@ pub enum Inverter {
 
 impl Inverter {
     /// Takes a note event at `at`, which lies in the hop that is rendered next.
-    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
-        if let Self::ScoreInformed(vocoder) = self {
-            vocoder.event(at, event);
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) -> Result<(), DenoiseError> {
+        match self {
+            Self::ScoreInformed(vocoder) => vocoder.event(at, event),
+            Self::MelDecoder(_) => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! corrects what the two together get wrong, and `filter` shapes tones and noise by the result. Each sample depends only
 //! on notes and frames up to its own 20 ms frame, and hops of any length give the same sound as the whole.
 
+pub mod attack;
 pub mod excitation;
 mod filter;
 pub mod inverter;
@@ -16,6 +17,7 @@ use crate::denoise::noise::{NoiseSource, SeededNoise};
 use crate::graph::{OUTPUTS, VocoderConfig};
 use crate::notes::NoteEvent;
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SamplePos};
+use attack::{AttackTable, Shape};
 use excitation::{BLOCK, Excitation};
 use filter::{BlockFilter, SOURCES};
 use network::VocoderNetwork;
@@ -28,9 +30,6 @@ const BLOCKS: usize = HOP_SAMPLES / BLOCK;
 const INPUT_SCALE: f32 = 1.0 / 8.0;
 /// Gains stay in this range of nats.
 const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
-/// From a key press to the end of its frame the network takes no more than this from a tone, nats, unless a drum is loud: the sound that it
-/// learned from begins some milliseconds late.
-const STRUCK_FLOOR: f32 = -0.5;
 /// Where the untrained network puts the noise, in nats above the mel.
 const NOISE_START: f32 = -1.5;
 /// Keeps the vocoder's noise apart from the denoiser's.
@@ -41,6 +40,7 @@ const NOISE_KEY: u64 = 0x766f_636f_6465_7200;
 pub struct Vocoder {
     tables: Arc<Tables>,
     network: VocoderNetwork,
+    attacks: Option<AttackTable>,
     excitation: Excitation,
     filter: BlockFilter,
     seed: u64,
@@ -56,16 +56,18 @@ pub struct Vocoder {
 }
 
 impl Vocoder {
-    /// Loads the network from ONNX bytes, with noise seed 0.
+    /// Loads the network from ONNX bytes, with noise seed 0; without `attacks` notes are at once as loud as their frames.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `vocoder`.
     pub fn load(
         config: VocoderConfig,
         bytes: &[u8],
+        attacks: Option<AttackTable>,
         tables: Arc<Tables>,
     ) -> Result<Self, DenoiseError> {
         Ok(Self {
+            attacks,
             network: VocoderNetwork::load(config, bytes)?,
             excitation: Excitation::new(tables.clone()),
             filter: BlockFilter::new(tables.clone()),
@@ -82,8 +84,17 @@ impl Vocoder {
     }
 
     /// Takes a note event at `at`, which lies in the hop that is rendered next.
-    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) {
-        self.excitation.event(at, event);
+    ///
+    /// # Errors
+    /// Whatever the engine says of the attack table; the note then begins at once.
+    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) -> Result<(), DenoiseError> {
+        let hop = HOP_SAMPLES as u64;
+        let shape = match &mut self.attacks {
+            Some(attacks) if event.velocity > 0 => attacks.shape(event.voice, hop - at.0 % hop),
+            _ => Ok(Shape::NONE),
+        };
+        self.excitation.event(at, event, *shape.as_ref().unwrap_or(&Shape::NONE));
+        shape.map(|_| ())
     }
 
     /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out` [T * 320] samples. A frame with a key press
@@ -115,11 +126,16 @@ impl Vocoder {
         self.noise.resize(samples, 0.0);
         self.log_levels.resize(frames * BLOCKS * MEL_BINS, 0.0);
         self.corrections.resize(frames * OUTPUTS, 0.0);
-        self.excitation.render(start.start(), &mut self.tones, &mut self.log_levels);
-        self.log_levels.iter_mut().for_each(|l| *l = l.ln());
         for (frame, noise) in (start.0..).zip(self.noise.chunks_exact_mut(HOP_SAMPLES)) {
             noise_of(frame, noise);
         }
+        self.excitation.render(
+            start.start(),
+            &mut self.tones,
+            &mut self.log_levels,
+            &mut self.noise,
+        );
+        self.log_levels.iter_mut().for_each(|l| *l = l.ln());
         let [log_mel, log_levels] = &mut self.inputs;
         log_mel.clear();
         log_mel.extend(mel.iter().map(|v| v * INPUT_SCALE));
@@ -137,19 +153,14 @@ impl Vocoder {
                 self.excitation.press_in(SamplePos(at))
             });
             let pressed = presses.iter().position(Option::is_some);
-            let frame_start = start.start().0 + (i * HOP_SAMPLES) as u64;
-            let struck_floor = match self.excitation.is_drummed(SamplePos(frame_start)) {
-                true => f32::NEG_INFINITY,
-                false => STRUCK_FLOOR,
-            };
             for (block, press) in presses.into_iter().enumerate() {
                 let share = (block + 1) as f32 / BLOCKS as f32;
-                let (rise, floor) = match pressed {
-                    Some(pressed) if block >= pressed => (1.0, struck_floor),
-                    Some(_) => (0.0, f32::NEG_INFINITY),
-                    None => (share, f32::NEG_INFINITY),
+                let rise = match pressed {
+                    Some(pressed) if block >= pressed => 1.0,
+                    Some(_) => 0.0,
+                    None => share,
                 };
-                self.block(first + block, [share, rise], floor, press, frame, out);
+                self.block(first + block, [share, rise], press, frame, out);
             }
             self.last_mel.copy_from_slice(frame);
         }
@@ -157,12 +168,11 @@ impl Vocoder {
     }
 
     /// Renders block `at` of the hop, at whose end bands that fall (rise) are the first (second) of `shares` of the way from
-    /// the last frame to this one; the network takes no more than `floor` nats from a tone; `press` is the sample of a key press in it.
+    /// the last frame to this one; `press` is the sample of a key press in it.
     fn block(
         &mut self,
         at: usize,
         [fall, rise]: [f32; 2],
-        floor: f32,
         press: Option<usize>,
         frame: &[f32],
         out: &mut [f32],
@@ -184,7 +194,7 @@ impl Vocoder {
         for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
             mel.zip(levels).zip(gains)
         {
-            *tone = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            *tone = (mel - tones + tone_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
             *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
         let range = part(&self.tones, BLOCK);

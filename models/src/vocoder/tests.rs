@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::graph::{WeightFormat, build_vocoder};
+use crate::graph::{Params, WeightFormat, build_attacks, build_vocoder};
 use crate::test_vectors::{array, events, open, params};
 use ndarray::ArrayD;
 use prost::Message;
@@ -12,12 +12,23 @@ fn at(event: &NoteEvent) -> u64 {
     (event.time_s * 16_000.0).round_ties_even() as u64
 }
 
+/// The attack table of the vectors.
+fn attacks() -> AttackTable {
+    let table: ArrayD<f32> = array(&mut open("excitation"), "attacks");
+    let mut params = Params::new();
+    params.insert("table", table.shape().to_vec(), table.into_raw_vec_and_offset().0);
+    let graph = build_attacks(&params, WeightFormat::F32).unwrap();
+    AttackTable::load(&graph.encode_to_vec()).unwrap()
+}
+
 fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
     let mut npz = open("vocoder");
     let config = VocoderConfig { width: 16, blocks: 2 };
     let params = params(&mut npz, config.parameters());
     let graph = build_vocoder(&config, &params, WeightFormat::F32).unwrap();
-    let vocoder = Vocoder::load(config, &graph.encode_to_vec(), Arc::new(Tables::new())).unwrap();
+    let vocoder =
+        Vocoder::load(config, &graph.encode_to_vec(), Some(attacks()), Arc::new(Tables::new()))
+            .unwrap();
     (vocoder, array(&mut npz, "log_mel"), array(&mut npz, "noise"), array(&mut npz, "audio"))
 }
 
@@ -35,7 +46,7 @@ fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
         let to = (from + hop).min(frames);
         let samples = from * HOP_SAMPLES..to * HOP_SAMPLES;
         for event in events.iter().filter(|e| samples.contains(&(at(e) as usize))) {
-            vocoder.event(SamplePos(at(event)), event);
+            vocoder.event(SamplePos(at(event)), event).unwrap();
         }
         let noise_of = |frame: u64, out: &mut [f32]| {
             out.copy_from_slice(&noise[frame as usize * HOP_SAMPLES..][..HOP_SAMPLES]);
@@ -55,16 +66,24 @@ fn worst(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn excitation_agrees_with_its_python_twin() {
     let mut npz = open("excitation");
-    let (tones, levels): (ArrayD<f32>, ArrayD<f32>) =
-        (array(&mut npz, "tones"), array(&mut npz, "levels"));
-    let (tones, levels) = (tones.into_raw_vec_and_offset().0, levels.into_raw_vec_and_offset().0);
-    let mut excitation = Excitation::new(Arc::new(Tables::new()));
-    events().iter().for_each(|event| excitation.event(SamplePos(at(event)), event));
-    let mut ours = (vec![0.0; tones.len()], vec![0.0; levels.len()]);
-    excitation.render(SamplePos(0), &mut ours.0, &mut ours.1);
-    assert!(worst(&ours.0, &tones) < 1e-5, "{}", worst(&ours.0, &tones));
+    let [tones, levels, hush] = ["tones", "levels", "hush"].map(|name| {
+        let values: ArrayD<f32> = array(&mut npz, name);
+        values.into_raw_vec_and_offset().0
+    });
+    let (mut excitation, mut attacks) = (Excitation::new(Arc::new(Tables::new())), attacks());
+    for event in events() {
+        let shape = attacks.shape(event.voice, 320 - at(&event) % 320).unwrap();
+        excitation.event(SamplePos(at(&event)), &event, shape);
+    }
+    let mut ours = [vec![0.0; tones.len()], vec![0.0; levels.len()], vec![1.0; hush.len()]];
+    let [our_tones, our_levels, our_hush] = &mut ours;
+    excitation.render(SamplePos(0), our_tones, our_levels, our_hush);
+    let [our_tones, our_levels, our_hush] = &ours;
+    assert!(worst(our_tones, &tones) < 1e-5, "{}", worst(our_tones, &tones));
     let largest = levels.iter().fold(0.0f32, |a, b| a.max(*b));
-    assert!(worst(&ours.1, &levels) < 1e-4 * largest, "{}", worst(&ours.1, &levels));
+    assert!(worst(our_levels, &levels) < 1e-4 * largest, "{}", worst(our_levels, &levels));
+    assert!(worst(our_hush, &hush) < 1e-4, "{}", worst(our_hush, &hush));
+    assert!(hush.iter().any(|v| *v < 0.5));
 }
 
 #[test]

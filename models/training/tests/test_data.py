@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from timbre_training import excitation, mel, music, tokens
+from timbre_training import attacks, excitation, mel, music, tokens
 from timbre_training.notes import as_array
 
 VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
@@ -55,17 +55,36 @@ def test_live_tokens_are_those_of_the_vectors():
 
 def test_excitation_is_that_of_the_vectors():
     v = np.load(VECTORS / "excitation.npz")
-    tones, levels = excitation.excite(v["notes"], len(v["tones"]))
+    tones, levels, hush = excitation.excite(v["notes"], len(v["tones"]), v["attacks"])
     np.testing.assert_allclose(tones, v["tones"], atol=1e-6)
     np.testing.assert_allclose(levels, v["levels"], rtol=1e-5)
+    np.testing.assert_allclose(hush, v["hush"], atol=1e-5)
 
 
 def test_levels_are_what_the_front_end_measures_of_a_steady_tone():
     for key in (60, 72, 84):  # below, neighbouring harmonics share bins and beat
-        tones, levels = excitation.excite(as_array([(0.0, 1.0, 48, key, 127, 0)]), 16000)
+        at_once = np.zeros((attacks.ROWS, len(attacks.LEVELS)))
+        tones, levels, _ = excitation.excite(as_array([(0.0, 1.0, 48, key, 127, 0)]), 16000, at_once)
         measured = np.exp(mel.log_mel(tones)[20])
         loud = measured > 0.05 * measured.max()
         np.testing.assert_allclose(levels[41][loud], measured[loud], rtol=0.1)
+
+
+def test_a_shaped_note_rises_as_its_attack_says():
+    """Gains that follow the attack's own mel, times its shape, are the attack again."""
+    at = np.arange(attacks.SHAPES) * attacks.GRID
+    for slowest in (0.002, 0.02, 0.06):
+        attack = np.array([0.1, 0.3, 0.5, 0.7, 1.0]) * slowest
+        wanted = attacks.rise(attack, at / 16_000)
+        assert wanted[0] < 0.05 and wanted[-1] == 1 and np.all(np.diff(wanted) >= 0)
+        for age in (40, 160, 320):
+            shape = attacks.shape(attack, age)
+            assert shape.max() <= np.exp(attacks.LOUDEST) and abs(shape[-1] - 1) < 0.01
+            # In the frame of the key press gains stay: there the shape is the attack, at another level.
+            inside = at <= age
+            ratio = shape[inside] / wanted[inside]
+            np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
+    np.testing.assert_allclose(attacks.shape(np.zeros(len(attacks.LEVELS)), 200), 1.0, atol=0.1)
 
 
 def test_music_is_reproducible_and_playable():

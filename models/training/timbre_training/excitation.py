@@ -1,12 +1,13 @@
 """The score-informed excitation: what the notes say about the sound before any network. Rust twin: models/src/vocoder/excitation.rs.
 
 Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press, fixed phases per harmonic).
-Struck and plucked programs decay while held; after release every note decays with 0.25 s. Drums have no tone: they are noise.
+Struck and plucked programs decay while held; after release every note decays with 0.25 s. Drums have no tone: they are noise. All begin
+as the attack table says.
 `levels` is the mel the front end would measure of the tones, computed from the notes alone, so it needs no look-ahead.
 """
 import numpy as np
 
-from . import mel
+from . import attacks, mel
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 BLOCK = 160  # samples of one gain step (10 ms)
@@ -16,7 +17,7 @@ HIGHEST_HZ = 7600.0
 RELEASE_S = 0.25
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
-DRUM_SAMPLES = 1600  # a drum is loud for this time
+DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
 LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
 GOLDEN = 0.6180339887498949
 
@@ -73,36 +74,43 @@ def envelope(n, note):
     return velocity / 127.0 * level * np.exp(-np.maximum(n - down, 0) / (RELEASE_S * mel.RATE))
 
 
-def excite(notes, samples):
-    """notes [n, 6] -> tones float32 [samples], levels float32 [samples / 160, 128] (mel magnitude at each block's end)."""
+def excite(notes, samples, table):
+    """notes [n, 6], attack table [ROWS, LEVELS] -> tones float32 [samples], levels float32 [samples / 160, 128] (mel magnitude at each
+    block's end, as if every note were at once as loud as its frame), hush float32 [samples]: what noise is multiplied with, so that it
+    begins as the notes do."""
     global _TABLES
     _TABLES = _TABLES or tables()
     waves, profiles = _TABLES
     out, blocks = np.zeros(samples), samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
-    tail = int(-np.log(FORGET) * RELEASE_S * mel.RATE)
+    sounding, begun = np.zeros((2, samples))
+    tail, fall = int(-np.log(FORGET) * RELEASE_S * mel.RATE), int(-np.log(FORGET) * DRUM_SAMPLES)
     for note in notes:
-        if note[DRUM]:
-            continue
+        drum = bool(note[DRUM])
         first, key = round(note[START] * mel.RATE), int(note[KEY])
-        last = min(samples, round(note[END] * mel.RATE) + tail)
+        last = min(samples, first + fall if drum else round(note[END] * mel.RATE) + tail)
         if last <= first:
             continue
         n = np.arange(last - first)
-        out[first:last] += envelope(n, note) * read_wave(waves[key], key, n)
+        level = note[VELOCITY] / 127.0 * np.exp(-n / DRUM_SAMPLES) if drum else envelope(n, note)
+        shape = attacks.shape(table[attacks.row(note)], mel.HOP - first % mel.HOP)
+        shaped = level * np.interp(n, np.arange(attacks.SHAPES) * attacks.GRID, shape)
+        sounding[first:last] += level ** 2
+        begun[first:last] += shaped ** 2
+        if drum:
+            continue
+        out[first:last] += shaped * read_wave(waves[key], key, n)
         b0, b1 = first // BLOCK, last // BLOCK
         ends = (np.arange(b0, b1) + 1) * BLOCK - first
         power[b0:b1] += np.outer(envelope(ends, note) ** 2, profiles[key] ** 2)
-    return out.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32)
+    hush = np.sqrt(np.divide(begun, sounding, out=np.ones(samples), where=sounding > 0))
+    return out.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32), hush.astype(np.float32)
 
 
 def onsets(notes, samples):
-    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none, drums too; and
-    bool [samples / 320]: whether a frame has a drum stroke or one less than 0.1 s before it."""
-    first, drummed = np.full(samples // BLOCK, BLOCK), np.zeros(samples // mel.HOP, bool)
+    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none, drums too."""
+    first = np.full(samples // BLOCK, BLOCK)
     at = np.round(notes[:, START] * mel.RATE).astype(np.int64)
-    for stroke in at[notes[:, DRUM] > 0]:
-        drummed[stroke // mel.HOP : (stroke + DRUM_SAMPLES) // mel.HOP + 1] = True
     at = at[at < len(first) * BLOCK]
     np.minimum.at(first, at // BLOCK, at % BLOCK)
-    return first, drummed
+    return first

@@ -1,6 +1,6 @@
 """Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes into a bundle.
 
-Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
+Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz, DIR/attacks.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
 built by `timbred pack` (models/src/graph), the same code that builds those of an imported checkpoint.
 """
 import argparse
@@ -68,14 +68,15 @@ blocks = {vocoder["blocks"]}
 """
 
 
-def export(denoiser, prior, vocoder, directory, name="live", song_steps=1, live_steps=1, live_hop=2):
-    """Paths of the three checkpoints -> the four files in `directory`."""
+def export(denoiser, prior, vocoder, attacks, directory, name="live", song_steps=1, live_steps=1, live_hop=2):
+    """Paths of the three checkpoints and of the attack table -> the five files in `directory`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     d, r, v = (torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, prior, vocoder))
     np.savez(directory / "denoiser.npz", **flax_parameters(d["average"]))
     for file, saved in (("prior", r), ("vocoder", v)):
         np.savez(directory / f"{file}.npz", **{k: w.float().numpy() for k, w in saved["average"].items()})
+    np.savez(directory / "attacks.npz", table=np.load(attacks).astype(np.float32))
     text = manifest(name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
     (directory / "manifest.toml").write_text(text)
     print(f"{directory}: denoiser after {d['step']} steps, note prior after {r['step']}, vocoder after {v['step']} steps; next: timbred pack {directory}")
@@ -86,13 +87,14 @@ def main():
     p.add_argument("denoiser")
     p.add_argument("prior")
     p.add_argument("vocoder")
+    p.add_argument("attacks", help="the file that `attacks` wrote")
     p.add_argument("directory")
     p.add_argument("--name", default="live")
     p.add_argument("--song-steps", type=int, default=1)
     p.add_argument("--live-steps", type=int, default=1)
     p.add_argument("--live-hop", type=int, default=2, help="frames of 20 ms")
     a = p.parse_args()
-    export(a.denoiser, a.prior, a.vocoder, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
+    export(a.denoiser, a.prior, a.vocoder, a.attacks, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ halves. Data are made first if missing (a hundredfold real time on one core). Wo
 import argparse
 from pathlib import Path
 
-from . import data, export, note_set, note_table, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
+from . import attacks, data, export, note_set, note_table, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
 from .network import Config
 from .training import pick_device
 
@@ -26,15 +26,16 @@ def main():
     data.build(a.work / "train", a.hours)
     data.build(a.work / "held", 0.14, first_seed=90_000_000)
     note_set.build(a.work / "notes", a.notes)
-    looks = a.work / "looks.npy"
-    if not looks.exists():
-        note_table.build(looks)
+    looks, beginnings = a.work / "looks.npy", a.work / "attacks.npy"
+    for path, module in (looks, note_table), (beginnings, attacks):
+        if not path.exists():
+            module.build(path)
     prior, denoiser, vocoder = (a.work / f"{name}.pt" for name in ("prior", "denoiser", "vocoder"))
     train_prior.train(a.work / "notes", looks, prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3, device)
     prior_model.add_priors(a.work / "train", prior)
     train_denoiser.train(a.work / "train", denoiser, 0.375 * a.minutes, Config(), a.batch, 1e-3, 0.0, device)
-    train_vocoder.train(a.work / "train", vocoder, 0.375 * a.minutes, 192, 5, a.batch, 1e-3, device)
-    export.export(denoiser, prior, vocoder, a.work / "export")
+    train_vocoder.train(a.work / "train", beginnings, vocoder, 0.375 * a.minutes, 192, 5, a.batch, 1e-3, device)
+    export.export(denoiser, prior, vocoder, beginnings, a.work / "export")
 
 
 if __name__ == "__main__":

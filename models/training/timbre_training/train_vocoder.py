@@ -18,23 +18,24 @@ FRAMES, WARM_UP = 64, 8  # 1.28 s; the first frames only fill the network's hist
 
 
 class Crops(IterableDataset):
-    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], drummed [B, T], tones, noise and audio [B, 320 T].
+    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], tones, noise and audio [B, 320 T].
 
     Most mels are the note prior's, as live playing has them, the others true ones. Both are struck: a frame with a key press is as
     loud as the note will be.
     """
 
-    def __init__(self, directory, batch, seed, shards):
+    def __init__(self, directory, attacks, batch, seed, shards):
         clips = Clips(directory, with_audio=True, limit=shards)
-        self.clips, self.batch, self.seed, self.made = clips, batch, seed, {}
+        self.clips, self.attacks, self.batch, self.seed, self.made = clips, np.load(attacks).astype(np.float32), batch, seed, {}
 
     def _clip(self, i):
         if i not in self.made:
-            tones, levels = excitation.excite(self.clips.notes[i], len(self.clips.audio[i]))
-            (onsets, drummed), true = excitation.onsets(self.clips.notes[i], len(self.clips.audio[i])), self.clips.mel[i].copy()
+            samples = len(self.clips.audio[i])
+            tones, levels, hush = excitation.excite(self.clips.notes[i], samples, self.attacks)
+            onsets, true = excitation.onsets(self.clips.notes[i], samples), self.clips.mel[i].copy()
             pressed = (onsets.reshape(-1, 2) < excitation.BLOCK).any(1).nonzero()[0]
             true[pressed] = np.maximum(true[pressed], true[np.minimum(pressed + 1, len(true) - 1)])
-            self.made[i] = tones.astype(np.float16), np.log(levels).astype(np.float16), onsets, drummed, true
+            self.made[i] = tones.astype(np.float16), np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, true
         return self.made[i]
 
     def __iter__(self):
@@ -43,7 +44,7 @@ class Crops(IterableDataset):
             rows = []
             while len(rows) < self.batch:
                 i = int(rng.integers(len(self.clips)))
-                tones, levels, onsets, drummed, true = self._clip(i)
+                tones, levels, hush, onsets, true = self._clip(i)
                 start = int(rng.integers(0, len(self.clips.mel[i]) - FRAMES + 1))
                 audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) / 32767
                 if np.abs(audio).max() < 1e-3 and rng.random() < 0.8:
@@ -51,11 +52,11 @@ class Crops(IterableDataset):
                 mels = self.clips.struck[i] if rng.random() < PRIOR_SHARE else true
                 rows.append((mel.unscale(mels[start : start + FRAMES].astype(np.float32)),
                              levels[2 * start : 2 * (start + FRAMES)].astype(np.float32),
-                             onsets[2 * start : 2 * (start + FRAMES)], drummed[start : start + FRAMES],
-                             tones[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32), audio))
-            log_mel, levels, onsets, drummed, tones, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
-            yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "drummed": drummed, "tones": tones, "audio": audio,
-                   "noise": torch.from_numpy(rng.standard_normal(audio.shape, np.float32))}
+                             onsets[2 * start : 2 * (start + FRAMES)],
+                             *(x[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) for x in (tones, hush)), audio))
+            log_mel, levels, onsets, tones, hush, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
+            yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "tones": tones, "audio": audio,
+                   "noise": hush * torch.from_numpy(rng.standard_normal(audio.shape, np.float32))}
 
 
 def stft_loss(ours, truth):
@@ -79,18 +80,18 @@ def mel_loss(ours, truth, matrix):
     return (logs[0] - logs[1]).abs().mean()
 
 
-def train(directory, checkpoint, minutes, width, blocks, batch, rate, device, shards=None, seed=0):
+def train(directory, attacks, checkpoint, minutes, width, blocks, batch, rate, device, shards=None, seed=0):
     torch.manual_seed(seed)
     model = Vocoder(width, blocks).to(device)
     run = Run(checkpoint, model, minutes, rate, {"width": width, "blocks": blocks})
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}", flush=True)
     matrix = torch.from_numpy(mel.mel_matrix().astype(np.float32)).to(device)
     skip = WARM_UP * mel.HOP
-    for rows in DataLoader(Crops(directory, batch, seed + run.step, shards), batch_size=None, num_workers=1, prefetch_factor=4):
+    for rows in DataLoader(Crops(directory, attacks, batch, seed + run.step, shards), batch_size=None, num_workers=1, prefetch_factor=4):
         if not run.running():
             break
         rows = {k: v.to(device, non_blocking=True) for k, v in rows.items()}
-        ours = model(rows["log_mel"], rows["levels"], rows["onsets"], rows["drummed"], rows["tones"], rows["noise"])[:, skip:]
+        ours = model(rows["log_mel"], rows["levels"], rows["onsets"], rows["tones"], rows["noise"])[:, skip:]
         truth = rows["audio"][:, skip:]
         run.learn(stft_loss(ours, truth) + mel_loss(ours, truth, matrix))
     run.save()
@@ -99,6 +100,7 @@ def train(directory, checkpoint, minutes, width, blocks, batch, rate, device, sh
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("data")
+    p.add_argument("attacks", help="the file that `attacks` wrote")
     p.add_argument("checkpoint")
     p.add_argument("--minutes", type=float, default=40)
     p.add_argument("--width", type=int, default=192)
@@ -111,7 +113,7 @@ def main():
     a = p.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)
-    train(a.data, a.checkpoint, a.minutes, a.width, a.blocks, a.batch, a.rate, pick_device(a.device), a.shards)
+    train(a.data, a.attacks, a.checkpoint, a.minutes, a.width, a.blocks, a.batch, a.rate, pick_device(a.device), a.shards)
 
 
 if __name__ == "__main__":

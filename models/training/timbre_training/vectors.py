@@ -1,6 +1,6 @@
 """Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
 
-`live_tokens.json` (segments of the live token style), `excitation.npz` (tones and levels), `prior.npz` (a random
+`live_tokens.json` (segments of the live token style), `excitation.npz` (an attack table, tones, levels and hush), `prior.npz` (a random
 note prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it again only when a definition changes.
 """
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import excitation, music, tokens
+from . import attacks, excitation, music, tokens
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
@@ -46,8 +46,11 @@ def prior():
 def vocoder():
     torch.manual_seed(3)
     frames = 24
-    tones, levels = excitation.excite(NOTES, frames * 320)
-    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, tones=tones, levels=levels)
+    table = np.zeros((attacks.ROWS, len(attacks.LEVELS)), np.float32)
+    for i, note in enumerate(NOTES):  # from fast to slow
+        table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
+    tones, levels, hush = excitation.excite(NOTES, frames * 320, table)
+    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones, levels=levels, hush=hush)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)
@@ -55,8 +58,8 @@ def vocoder():
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
-        onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(NOTES, frames * 320))
-        audio = model(log_mel, log_levels, onsets, drummed, torch.from_numpy(tones)[None], noise)
+        onsets = torch.from_numpy(excitation.onsets(NOTES, frames * 320))[None]
+        audio = model(log_mel, log_levels, onsets, torch.from_numpy(tones)[None], torch.from_numpy(hush) * noise)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
     np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), **weights)
 

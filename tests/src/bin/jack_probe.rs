@@ -2,7 +2,7 @@
 //!
 //! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob]`: connects itself, strikes NOTES keys GAP_MS apart, each for 60 ms,
 //! records until a second after the last and writes the recording. Prints one line for each note: KEY FRAME, the frame counted in
-//! the recording. With `hold` the keys stay down, and it ends without releasing them, as a player that crashes; with `knob` controller 74 of
+//! the recording; and `xruns N`, how often the server itself lost time. With `hold` the keys stay down, and it ends without releasing them, as a player that crashes; with `knob` controller 74 of
 //! channel 3 is turned up before the notes.
 //! A process of its own, as JACK finds its server by the environment. Sending and recording are two clients, as one client
 //! would be run after the daemon and before it at once.
@@ -13,10 +13,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jack::contrib::ClosureProcessHandler;
-use jack::{AudioIn, Client, ClientOptions, Control, MidiOut, ProcessScope, RawMidi};
+use jack::{
+    AudioIn, Client, ClientOptions, Control, MidiOut, NotificationHandler, ProcessScope, RawMidi,
+};
 
 /// How long a key is down, seconds.
 const DOWN_S: f64 = 0.06;
+
+/// Counts the server's own late cycles.
+struct Xruns(Arc<AtomicU32>);
+
+impl NotificationHandler for Xruns {
+    fn xrun(&mut self, _: &Client) -> Control {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Control::Continue
+    }
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -78,8 +90,10 @@ fn main() {
     };
     let player =
         player.activate_async((), ClosureProcessHandler::new(play)).expect("a running client");
-    let recorder =
-        recorder.activate_async((), ClosureProcessHandler::new(record)).expect("a running client");
+    let xruns = Arc::new(AtomicU32::new(0));
+    let recorder = recorder
+        .activate_async(Xruns(xruns.clone()), ClosureProcessHandler::new(record))
+        .expect("a running client");
     player
         .as_client()
         .connect_ports_by_name("probe_player:out", midi_input)
@@ -120,6 +134,7 @@ fn main() {
             println!("{key} {at}");
         }
     }
+    println!("xruns {}", xruns.load(Ordering::Relaxed));
     if holds {
         // As a crash: nothing is closed in order.
         std::process::exit(1);

@@ -1,0 +1,45 @@
+//! The attack table as an ONNX graph: a lookup. Knows no sound: what the rows are for is in `crate::vocoder::attack`.
+//!
+//! `row` int64 `[R]` -> `attacks` [R, 5] in seconds. Made by `models/training/timbre_training/attacks.py`.
+
+use tract_onnx::pb::ModelProto;
+
+use super::builder::{Attr, Builder, Dim, Port};
+use super::pieces::WeightFormat;
+use super::signature::check_ports;
+use super::vocoder_config::{ATTACK_LEVELS, ATTACK_ROWS};
+use super::{ParamError, Params};
+use crate::denoise::DenoiseError;
+
+/// The name of the graph and of what it gives.
+const NAME: &str = "attacks";
+
+/// Inputs and outputs of the graph.
+fn ports() -> (Vec<Port>, Vec<Port>) {
+    let rows = || Dim::Any("R");
+    let row = Port { name: "row".to_owned(), integer: true, dims: vec![rows()] };
+    let dims = vec![rows(), Dim::Is(ATTACK_LEVELS)];
+    (vec![row], vec![Port { name: NAME.to_owned(), integer: false, dims }])
+}
+
+/// That `model` has the inputs and outputs of an attack table.
+///
+/// # Errors
+/// [`DenoiseError::Graph`] with what was found and what was wanted.
+pub fn check_attacks(model: &ModelProto) -> Result<(), DenoiseError> {
+    let (inputs, outputs) = ports();
+    check_ports(NAME, &inputs, &outputs, model)
+}
+
+/// Builds the graph from its one parameter, `table` [[`ATTACK_ROWS`], [`ATTACK_LEVELS`]].
+///
+/// # Errors
+/// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
+pub fn build_attacks(params: &Params, format: WeightFormat) -> Result<ModelProto, ParamError> {
+    params.check_list(vec![("table".to_owned(), vec![ATTACK_ROWS, ATTACK_LEVELS])])?;
+    let mut b = Builder::new(params, format);
+    let table = b.matrix("table", 1)?;
+    b.op_to("Gather", &[&table, "row"], &[Attr::Int("axis", 0)], NAME);
+    let (inputs, outputs) = ports();
+    Ok(b.finish(NAME, &inputs, &outputs))
+}
