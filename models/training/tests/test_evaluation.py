@@ -1,9 +1,12 @@
 """The measures of the evaluation on sounds whose answer is known. Needs numpy and scipy alone."""
+import tomllib
+
 import numpy as np
 import pytest
 
 from timbre_training import mel
-from timbre_training.evaluation import card, drift, pieces, single_notes, spectra, transcription
+from timbre_training.evaluation import __main__ as command
+from timbre_training.evaluation import card, drift, measure, pieces, single_notes, spectra, transcription
 
 RATE = mel.RATE
 
@@ -46,6 +49,17 @@ def test_an_onset_is_measured_in_noise_and_at_the_start_of_a_sound():
     noise = lambda seed: np.random.default_rng(seed).normal(0, 0.002, round(1.5 * RATE))
     assert single_notes.onset_error_ms(note(0.507, 0.01) + noise(1), note(0.5, 0.01) + noise(2), 0.5) == pytest.approx(7, abs=1)
     assert single_notes.onset_error_ms(note(0.06, 0.01), note(0.05, 0.01), 0.05) == pytest.approx(10, abs=1)
+
+
+@pytest.mark.parametrize("key", [33, 45, 57])
+def test_phases_are_no_shift_of_the_onset(key):
+    def tone_with_phases(seed):
+        rng, t, hz = np.random.default_rng(seed), np.arange(round(1.2 * RATE)) / RATE - 0.5, 440 * 2 ** ((key - 69) / 12)
+        gain = np.clip(t / 0.01, 0, 1) * np.exp(-np.maximum(t, 0) / 0.8)
+        return 0.02 * gain * sum(np.cos(2 * np.pi * n * hz * t + rng.uniform(0, 2 * np.pi)) / n**0.7 for n in range(1, 30))
+
+    errors = [abs(single_notes.onset_error_ms(tone_with_phases(2 * i), tone_with_phases(2 * i + 1), 0.5)) for i in range(8)]
+    assert np.median(errors) < 2 and max(errors) < 4
 
 
 def test_decays_are_timed():
@@ -104,3 +118,35 @@ def test_drift_is_told_from_none():
     assert louder["verdict"] == "DRIFT" and louder["level_db"] > 0.5
     humming = drift.quarters(np.concatenate(steady[:7] + [steady[7] + 0.002]), 8)
     assert humming["verdict"] == "DRIFT" and humming["floor_last_dbfs"] == pytest.approx(-54, abs=0.1)
+
+
+def test_scales_have_every_key_at_every_velocity():
+    notes = pieces.scale_notes()
+    assert {(k, v) for _, k, v in notes} == {(k, v) for k in pieces.KEYS for v in pieces.VELOCITIES} and len(notes) == len(pieces.KEYS) * len(pieces.VELOCITIES)
+    assert min(abs(a[1] - b[1]) for a, b in zip(notes, notes[1:])) >= 12
+
+
+def test_figures_of_scales_leave_out_what_the_soundfont_does_not_play():
+    count = len(pieces.scale_notes())
+    levels = [-20.0 - 10 * pieces.VELOCITIES.index(v) for _, _, v in pieces.scale_notes()][::-1]
+    table = {"onset_ms": {0: [3.0] * count}, "cents": {0: [1.0] * (count - 2) + [40.0, -9.0]}, "reference_cents": {0: [0.0] * (count - 1) + [30.0]},
+             "dbfs": {0: levels}, "reference_dbfs": {0: [-100.0 if i == count - 2 else level for i, level in enumerate(levels)]}}
+    result = measure.summary(table, [-5.0, 5.0])
+    assert (result["notes"], result["pitched_notes"]) == (count - 1, count - 2)
+    assert result["cents"]["worst"] == 1.0 and result["cents"]["share_within_8"] == 1.0
+    assert result["onset_ms"]["median"] == 3.0 and result["drum_onset_ms"]["median_abs"] == 5.0
+    assert result["programs"][0]["rises"] and result["programs"][0]["dbfs"][0] == pytest.approx(-60)
+
+
+def test_instruments_are_written_into_the_manifest_in_place_of_older_ones(tmp_path):
+    path = tmp_path / "manifest.toml"
+    path.write_text('format = 1\n\n[instruments]\ngood = [1]\nfair = []\n\n[files.step]\nfile = "step.onnx"\n')
+    found = card.classes({0: 0.2, 1: card.GOOD, 2: 0.9, 3: card.FAIR})
+    assert found == {"good": [0], "fair": [1], "poor": [2, 3]}
+    for _ in range(2):
+        command.write_instruments(tmp_path, found)
+        assert tomllib.loads(path.read_text()) == {"format": 1, "files": {"step": {"file": "step.onnx"}}, "instruments": found}
+
+
+def test_runs_of_programs_are_written_short():
+    assert card.ranges([5, 0, 1, 2, 9, 10]) == "0-2, 5, 9-10"

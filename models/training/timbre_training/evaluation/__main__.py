@@ -1,6 +1,6 @@
 """`make evaluate`: measures a model as `timbred` plays it against FluidSynth playing the same notes, and writes it into the model card.
 
-The whole set writes evaluation.json, the card's tables, spectrograms.png and the manifest's classes of instruments; a part of it (`--clips`)
+The whole set writes evaluation.json, the card's tables, spectrograms.png and the manifest's classes of instruments; a part of it (`--clips`, `--quick`)
 only prints. Sound files lie in work/evaluation/sounds either way.
 """
 import argparse
@@ -47,6 +47,7 @@ def main():
     p.add_argument("--model", help="folder of another bundle than the one in the program; its card is left alone")
     p.add_argument("--clips", type=int, default=sets.CLIPS, help="procedural clips; the rest of the set shrinks with them")
     p.add_argument("--steps", help="denoising steps K [default: the model's]; the card is left alone")
+    p.add_argument("--quick", action="store_true", help="song mode and H = 2 alone, no phrases of all programs; only prints")
     p.add_argument("--json", type=Path, help="also write the figures here")
     a = p.parse_args()
     part = min(1.0, a.clips / sets.CLIPS)
@@ -55,20 +56,21 @@ def main():
     timbred = Timbred(a.timbred, extra)
     groups = {"clips": sets.clips(a.clips), "scores": sets.real(some(12)), "drums": sets.drums(some(6))}
     programs = sets.PROGRAMS[:: round(1 / part)] if part < 1 else sets.PROGRAMS
-    progress = measure.Progress(2 + 2 * len(measure.MODES) + 2 + 3)
+    modes = (measure.SONG, measure.LIVE) if a.quick else tuple(measure.MODES)
+    progress = measure.Progress(2 + 2 * len(modes) + 2 + 2 + (not a.quick))
     result = {"steps": a.steps, "count": {name: len(g) for name, g in groups.items()}}
     result["model_bytes"] = sum(f.stat().st_size for f in Path(a.model or BUNDLE).glob("*.onnx"))
-    result["modes"], kept = measure.whole_pieces(timbred, groups, progress)
+    result["modes"], kept = measure.whole_pieces(timbred, groups, progress, modes)
     result["single_notes"] = measure.summary(measure.scales(timbred, programs, measure.LIVE, progress), measure.kit_onsets(kept))
     result["decays"] = measure.decays(timbred, programs, measure.LIVE, progress)
-    result["instruments"] = measure.phrases(timbred, measure.LIVE, progress)
+    result["instruments"] = {} if a.quick else measure.phrases(timbred, measure.LIVE, progress)
     result = rounded(result)
     print(f"sound files: {measure.write_sounds(kept)}")
     text = card.markdown(result)
     print(text)
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
-    if part == 1 and not a.model and not a.steps:
+    if part == 1 and not (a.quick or a.model or a.steps):
         (BUNDLE / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
         pictures.side_by_side(BUNDLE / "spectrograms.png", [(name, *kept[name]) for name in PICTURES])
         write_card(BUNDLE, text)

@@ -59,6 +59,8 @@ def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
                 figures["f1"], figures["reference_f1"] = f1([counts[i] for i in members]), f1([truth_counts[i] for i in members])
             result[mode][name] = figures
         result[mode]["f1"], result[mode]["reference_f1"] = f1(list(counts.values())), f1(list(truth_counts.values()))
+        print(f"  {mode}: F1 {result[mode]['f1']:.3f} by {result[mode]['reference_f1']:.3f}; log-mel L1 [nats] "
+              + ", ".join(f"{name} {g['log_mel_l1']:.3f}" for name, g in result[mode].items() if name in groups), flush=True)
         if mode == LIVE:
             kept = dict(zip((p.name for p in pieces), zip(sounds, truths)))
     for mode in (m for m in (SONG, LIVE) if m in modes):

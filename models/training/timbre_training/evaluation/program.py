@@ -13,7 +13,7 @@ from .. import mel
 from .pieces import TAIL_S
 
 WORK = Path(__file__).resolve().parents[2] / "work" / "evaluation"
-MODES = {"song": [], "live, H = 1": ["--live", "--hop-ms", "20"], "live, H = 2": ["--live", "--hop-ms", "40"], "live, H = 4": ["--live", "--hop-ms", "80"]}
+MODES = {"song": [], "live, H = 2": ["--live", "--hop-ms", "40"], "live, H = 1": ["--live", "--hop-ms", "20"], "live, H = 4": ["--live", "--hop-ms", "80"]}
 
 
 class Timbred:
