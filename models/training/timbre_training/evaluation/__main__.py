@@ -57,7 +57,7 @@ def main():
     groups = {"clips": sets.clips(a.clips), "scores": sets.real(some(12)), "drums": sets.drums(some(6))}
     programs = sets.PROGRAMS[:: round(1 / part)] if part < 1 else sets.PROGRAMS
     modes = (measure.SONG, measure.LIVE) if a.quick else tuple(measure.MODES)
-    progress = measure.Progress(2 + 2 * len(modes) + 2 + 2 + (not a.quick))
+    progress = measure.Progress(2 + 2 * len(modes) + 1 + 2 + 1 + (not a.quick))
     result = {"steps": a.steps, "count": {name: len(g) for name, g in groups.items()}}
     result["model_bytes"] = sum(f.stat().st_size for f in Path(a.model or BUNDLE).glob("*.onnx"))
     result["modes"], kept = measure.whole_pieces(timbred, groups, progress, modes)
@@ -65,6 +65,7 @@ def main():
     result["decays"] = measure.decays(timbred, programs, measure.LIVE, progress)
     result["instruments"] = {} if a.quick else measure.phrases(timbred, measure.LIVE, progress)
     result = rounded(result)
+    progress("done")
     print(f"sound files: {measure.write_sounds(kept)}")
     text = card.markdown(result)
     print(text)

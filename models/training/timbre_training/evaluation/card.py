@@ -1,7 +1,7 @@
 """Figures -> the tables of the model card and the verdict on every target. Measures nothing."""
 from . import pieces as sets
+from .measure import LIVE, PITCHED_CENTS, SONG
 
-LIVE, SONG = "live, H = 2", "song"
 GOOD, FAIR = 0.5, 0.8  # nats of a program's phrase, after the vocoder
 CLASSES = {"good": f"below {GOOD}", "fair": f"{GOOD} to {FAIR}", "poor": f"above {FAIR}"}
 
@@ -58,12 +58,15 @@ def markdown(result):
     out += table(["mode", "pieces", "log-mel L1 of the mel [nats]", "after the vocoder", "STFT: convergence; log L1 [nats]", "level: mean; size; worst [dB]",
                   "transcription F1 by the reference's", "2 s after the end, worst (reference) [dBFS]"], rows)
     out += [f"Single notes in {LIVE}: {len(sets.KEYS)} keys from A1 to C7 at {len(sets.VELOCITIES)} velocities. Onset: by how much the loudness curve of the first 150 ms must be shifted to lie closest to the",
-            "reference's, so that a softer or sharper attack at the right time is none. Pitch: centre of power of the partials, from equal temperament (the reference's in brackets). Loudness at velocities "
+            f"reference's, so that a softer or sharper attack at the right time is none; {single['attacked_notes']} notes, those whose reference neither swells nor drowns in what rings. Pitch: centre of power of the partials,",
+            f"from equal temperament (the reference's in brackets); {single['pitched_notes']} notes, those that the reference plays within {PITCHED_CENTS:.0f} cents and that ring. Loudness at velocities "
             + ", ".join(map(str, sets.VELOCITIES)) + ".", ""]
     rows = []
     for p, t in single["programs"].items():
         loudness = ", ".join(f"{o:.0f} ({r:.0f})" for o, r in zip(t["dbfs"], t["reference_dbfs"]))
-        rows.append((p, f"{t['onset_ms']['median']:+.1f}; {t['onset_ms']['p95_abs']:.1f}", f"{t['cents']['median_abs']:.1f}; {t['cents']['worst']:+.1f} ({t['reference_cents']['worst']:+.1f})",
+        onset = f"{t['onset_ms']['median']:+.1f}; {t['onset_ms']['p95_abs']:.1f}" if t["onset_ms"] else "swells"
+        pitch = f"{t['cents']['median_abs']:.1f}; {t['cents']['worst']:+.1f} ({t['reference_cents']['worst']:+.1f})" if t["cents"] else "none"
+        rows.append((p, onset, pitch,
                      loudness, f"{t['range_db']:+.1f}", "yes" if t["rises"] else "NO"))
     drum = single["drum_onset_ms"]
     rows.append(("drums", f"{drum['median']:+.1f}; {drum['p95_abs']:.1f}", "", "", "", ""))
@@ -75,6 +78,8 @@ def markdown(result):
         ratio = f"{d['median_ratio']:.2f}; {d['p10_ratio']:.2f} to {d['p90_ratio']:.2f}" if d["notes"] else "none"
         rows.append((what, d["notes"], ratio, f"{d['only_reference']} / {d['only_ours']}"))
     out += table(["", "notes", "ours by the reference's", "only the reference / only ours gets there"], rows)
+    if not result["instruments"]:
+        return "\n".join(out)
     out += [f"Instruments by the log-mel L1 of a phrase of four notes, {LIVE}, after the vocoder (`timbrectl instruments` shows it):", ""]
     out += table(["class", "nats", "programs"], [(name, CLASSES[name], ranges(found) or "none") for name, found in classes(result["instruments"]).items()])
     return "\n".join(out + ["![spectrograms](spectrograms.png)"])

@@ -2,6 +2,7 @@
 
 Every figure is of the program's own output. A result is plain numbers, so that it can be kept as JSON.
 """
+import os
 import time
 
 import numpy as np
@@ -16,7 +17,8 @@ from .transcription import count_in_sound, f1
 
 LIVE, SONG = "live, H = 2", "song"
 # Notes of scales that count: those the soundfont plays; for pitch, those that it does not play as a chorus or far beside their key.
-SILENT_DBFS, PITCHED_CENTS = -80.0, 25.0
+# For pitch they must also ring: what falls by 20 dB within 100 ms is heard as a stroke.
+SILENT_DBFS, PITCHED_CENTS, RINGS_DB = -80.0, 25.0, 20.0
 
 
 class Progress:
@@ -27,7 +29,8 @@ class Progress:
 
     def __call__(self, what):
         self.done += 1
-        print(f"evaluate: {self.done}/{self.parts} at {time.time() - self.start:.0f} s: {what}", flush=True)
+        used = sum(os.times()[:4])  # of this process and those that have ended
+        print(f"evaluate: {self.done}/{self.parts} at {time.time() - self.start:.0f} s ({used:.0f} s of CPU): {what}", flush=True)
 
 
 def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
@@ -63,35 +66,37 @@ def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
               + ", ".join(f"{name} {g['log_mel_l1']:.3f}" for name, g in result[mode].items() if name in groups), flush=True)
         if mode == LIVE:
             kept = dict(zip((p.name for p in pieces), zip(sounds, truths)))
-    for mode in (m for m in (SONG, LIVE) if m in modes):
-        progress(f"timbred predicts {len(groups['clips'])} mels, {mode}")
-        mels = timbred.mels(groups["clips"], mode)
-        result[mode]["clips"]["mel_log_mel_l1"] = float(np.mean([log_mel_l1(m, mel.log_mel(t)) for m, t in zip(mels, truths)]))
+    progress(f"timbred predicts {len(groups['clips'])} mels, {LIVE}")
+    mels = timbred.mels(groups["clips"], LIVE)
+    result[LIVE]["clips"]["mel_log_mel_l1"] = float(np.mean([log_mel_l1(m, mel.log_mel(t[: round((p.end_s + 1) * mel.RATE)])) for m, t, p in zip(mels, truths, pieces)]))
     return result, kept
 
 
 def _scale(job):
-    """(ours, reference) of a scale -> rows (onset error [ms], cents, reference's cents, dBFS, reference's dBFS), one a note"""
+    """(ours, reference) of a scale -> rows (onset error [ms] or None, cents, reference's cents, dBFS, reference's dBFS, dB by which the reference
+    has fallen after 100 ms), one a note"""
     ours, truth = job
     rows = []
     for start, key, _ in sets.scale_notes():
         pitch = [cents(x, start + 0.1, key) for x in job]
-        rows.append((onset_error_ms(ours, truth, start), *pitch, *(level_dbfs(x, start, sets.HELD_S) for x in job)))
+        fallen = level_dbfs(truth, start, 0.1) - level_dbfs(truth, start + 0.1, 0.45)
+        rows.append((onset_error_ms(ours, truth, start), *pitch, *(level_dbfs(x, start, sets.HELD_S) for x in job), fallen))
     return rows
 
 
 def _kit(job):
-    """(ours, reference) of the kit -> onset error of every stroke [ms]"""
-    return [onset_error_ms(*job, start) for start, _, _ in sets.kit_notes()]
+    """(ours, reference) of the kit -> onset error of every stroke that is heard [ms]"""
+    errors = [onset_error_ms(*job, start) for start, _, _ in sets.kit_notes()]
+    return [e for e in errors if e is not None]
 
 
 def scales(timbred, programs, mode, progress):
-    """-> "onset_ms", "cents", "reference_cents", "dbfs", "reference_dbfs": program -> one number a note of `pieces.scale_notes`"""
+    """-> "onset_ms", "cents", "reference_cents", "dbfs", "reference_dbfs", "reference_fall_db": program -> one number a note of `pieces.scale_notes`"""
     progress(f"FluidSynth and timbred play scales of {len(programs)} programs, {mode}")
     pieces = sets.scales(programs)
     rows = in_parallel(_scale, list(zip(timbred.sounds(pieces, mode), references(pieces))))
-    names = ("onset_ms", "cents", "reference_cents", "dbfs", "reference_dbfs")
-    return {name: {p: [float(r[i]) for r in table] for p, table in zip(programs, rows)} for i, name in enumerate(names)}
+    names = ("onset_ms", "cents", "reference_cents", "dbfs", "reference_dbfs", "reference_fall_db")
+    return {name: {p: [np.nan if r[i] is None else float(r[i]) for r in table] for p, table in zip(programs, rows)} for i, name in enumerate(names)}
 
 
 def summary(table, kit):
@@ -99,23 +104,27 @@ def summary(table, kit):
     keys, velocities = (np.array([n[i] for n in sets.scale_notes()]) for i in (1, 2))
 
     def spread(values):
+        if not len(values):
+            return None
         size = np.abs(values)
         return {"median": float(np.median(values)), "median_abs": float(np.median(size)), "p95_abs": float(np.percentile(size, 95)), "worst": float(max(values, key=abs))}
 
     programs = list(table["cents"])
     heard = {p: np.array(table["reference_dbfs"][p]) > SILENT_DBFS for p in programs}
-    pitched = {p: heard[p] & (np.abs(table["reference_cents"][p]) <= PITCHED_CENTS) for p in programs}
+    pitched = {p: heard[p] & (np.abs(table["reference_cents"][p]) <= PITCHED_CENTS) & (np.array(table["reference_fall_db"][p]) < RINGS_DB) for p in programs}
+    attacked = {p: heard[p] & np.isfinite(table["onset_ms"][p]) for p in programs}
     of = lambda name, which, p: np.array(table[name][p])[which[p]]
     flat = lambda name, which: np.concatenate([of(name, which, p) for p in programs])
-    by_velocity = lambda levels: np.array([np.mean(np.array(levels)[velocities == v]) for v in sets.VELOCITIES])
-    result = {"notes": sum(int(h.sum()) for h in heard.values()), "pitched_notes": sum(int(h.sum()) for h in pitched.values()), "onset_ms": spread(np.concatenate([flat("onset_ms", heard), kit])), "drum_onset_ms": spread(np.array(kit)), "cents": spread(flat("cents", pitched)),
+    by_velocity = lambda name, p: np.array([np.mean(np.array(table[name][p])[heard[p] & (velocities == v)]) for v in sets.VELOCITIES])
+    result = {"notes": sum(int(h.sum()) for h in heard.values()), "pitched_notes": sum(int(h.sum()) for h in pitched.values()),
+              "attacked_notes": sum(int(h.sum()) for h in attacked.values()), "onset_ms": spread(np.concatenate([flat("onset_ms", attacked), kit])), "drum_onset_ms": spread(np.array(kit)), "cents": spread(flat("cents", pitched)),
               "reference_cents": spread(flat("reference_cents", pitched)), "programs": {}}
     result["cents"]["share_within_8"] = float(np.mean(np.abs(flat("cents", pitched)) <= 8))
     for p in programs:
-        ours, truth = (by_velocity(table[name][p]) for name in ("dbfs", "reference_dbfs"))
+        ours, truth = (by_velocity(name, p) for name in ("dbfs", "reference_dbfs"))
         result["programs"][p] = {
-            "onset_ms": spread(of("onset_ms", heard, p)), "cents": spread(of("cents", pitched, p)),
-            "worst_cents_key": int(keys[pitched[p]][np.argmax(np.abs(of("cents", pitched, p)))]), "notes": int(pitched[p].sum()),
+            "onset_ms": spread(of("onset_ms", attacked, p)), "cents": spread(of("cents", pitched, p)),
+            "worst_cents_key": int(keys[pitched[p]][np.argmax(np.abs(of("cents", pitched, p)))]) if pitched[p].any() else None, "notes": int(pitched[p].sum()),
             "reference_cents": spread(of("reference_cents", pitched, p)), "dbfs": ours.tolist(), "reference_dbfs": truth.tolist(),
             "range_db": float((ours[-1] - ours[0]) - (truth[-1] - truth[0])), "rises": bool(np.all(np.diff(ours) > 0)),
         }

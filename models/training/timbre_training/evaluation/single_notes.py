@@ -5,7 +5,7 @@ from ..mel import RATE
 from .spectra import db
 
 ENVELOPE_HZ = 1000
-ATTACK_S, LAG_S = 0.15, 0.06
+ATTACK_S, LAG_S, NOTE_S = 0.15, 0.06, 0.45
 
 
 def loudness(sound):
@@ -19,11 +19,16 @@ def loudness(sound):
 
 def onset_error_ms(ours, reference, at_s):
     """How much later than the reference's the attack of the note at `at_s` is: the shift, at most 60 ms, at which the loudness curve of
-    its first 150 ms lies closest to the reference's, both as parts of their loudest. A softer or sharper attack at the same time is no shift."""
+    its first 150 ms lies closest to the reference's, both as parts of their loudest. A softer or sharper attack at the same time is no shift.
+    None where the reference has no attack that could be timed: it swells (80 % of its loudness only after 100 ms), or an earlier note rings
+    nearly as loud (13 dB)."""
     lag, length, before = (round(x * ENVELOPE_HZ) for x in (LAG_S, ATTACK_S, 2 * LAG_S))
-    first, last = round((at_s - 2 * LAG_S) * RATE), round((at_s + ATTACK_S + LAG_S + 0.01) * RATE)
+    first, last = round((at_s - 2 * LAG_S) * RATE), round((at_s + NOTE_S) * RATE)
     cut = lambda sound: loudness(np.pad(sound[max(0, first) : last], (max(0, -first), max(0, last - len(sound)))))
     a, b = cut(ours), cut(reference)
+    loudest = b[before:].max()
+    if loudest < 2.5 * b[: before - 10].max() or np.argmax(b[before:] >= 0.8 * loudest) > 0.1 * ENVELOPE_HZ:
+        return None
     truth = b[before - lag : before + length]
     truth = truth / max(truth.max(), 1e-9)
     lags, errors = range(-lag, lag + 1), []
