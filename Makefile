@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GOLDEN ?= tests/golden
 MINUTES ?= 120
 FUZZ_SECONDS ?= 60
-CLIPS ?= 16
+CLIPS ?= 40
 FULL_SIZE ?= $(TRAINING)/work/full-size
 VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
@@ -102,9 +102,18 @@ train: train-env ## Train the bundled model for MINUTES (resumable) and pack it
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.run --minutes $(MINUTES)
 	cargo run --release -p timbred -- pack $(TRAINING)/work/export --out models/bundled/live
 
-evaluate: train-env ## Compare the bundled model with FluidSynth on held-out clips; writes models/bundled/live/evaluation.json
+evaluate-env: train-env
+	$(VENV)/bin/pip install -q -e $(TRAINING)[evaluate]
+	$(VENV)/bin/pip install -q --no-deps basic-pitch==0.4.0
+
+evaluate: evaluate-env ## Compare the bundled model with FluidSynth on held-out music and write its card; CLIPS=n (of 40) for a part of the set, printed only
 	cargo build --release -p timbred
-	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluate --timbred $(abspath target/release/timbred) --clips $(CLIPS)
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -W ignore -m timbre_training.evaluation --timbred $(abspath target/release/timbred) --clips $(CLIPS)
+
+drift: MINUTES = 30
+drift: evaluate-env ## Play MINUTES (30) of live mode and show that level, spectrum and silence are what they were at the start
+	cargo build --release -p timbred
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluation.drift --timbred $(abspath target/release/timbred) --minutes $(MINUTES)
 
 full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacked folder, random weights do) against torch, in f32
 	cargo build --release --workspace
@@ -117,4 +126,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help full-size setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate clean
+.PHONY: help full-size setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean

@@ -24,6 +24,7 @@ pub enum Action {
     ListDevices,
     Device,
     UseDevice(String),
+    ListInstruments,
     /// By its address in the table of parameters.
     UseModel(String),
 }
@@ -53,11 +54,13 @@ pub struct Row {
 
 /// Read the config file again.
 pub const RELOAD: &str = "/config/reload";
+/// How every program sounds.
+pub const INSTRUMENTS: &str = "/engine/instruments";
 /// Write the state file.
 pub const SAVE_STATE: &str = "/state/save";
 
 /// Every action, in the order of the reference page.
-pub static ACTIONS: [Row; 13] = [
+pub static ACTIONS: [Row; 14] = [
     row("/preset/list", Takes::Nothing(Action::ListPresets), "The names of all presets"),
     row(
         "/preset/save",
@@ -100,6 +103,11 @@ pub static ACTIONS: [Row; 13] = [
         "/audio/device",
         Takes::NameOrNothing(Action::UseDevice, Action::Device),
         "Plays through a device, by its name or a part of it, until the next start; without a name: which one plays",
+    ),
+    row(
+        INSTRUMENTS,
+        Takes::Nothing(Action::ListInstruments),
+        "How each of the 128 programs sounds with the model that plays: good, fair, poor, unrated, or the program that is played in its place",
     ),
     row(RELOAD, Takes::Button(Action::Reload), "Reads the config file again"),
     row(SAVE_STATE, Takes::Button(Action::SaveState), "Writes the state file now"),

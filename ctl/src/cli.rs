@@ -90,7 +90,7 @@ pub enum Verb {
         /// General MIDI name (its beginning is enough) or number, 0 to 127.
         instrument: String,
     },
-    /// The names and numbers of all instruments.
+    /// The names and numbers of all instruments and, while timbred runs, how well its model plays them.
     Instruments,
     /// Play a note.
     Note {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::CommandFactory;
 use rosc::{OscMessage, OscType};
 use serde_json::json;
-use timbre_control::action::{ACTIONS, RELOAD};
+use timbre_control::action::{self, ACTIONS, RELOAD};
 use timbre_control::arguments::value;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
@@ -358,11 +358,27 @@ fn json_value(message: &OscMessage) -> serde_json::Value {
     if all.len() == 1 { all.remove(0) } else { all.into() }
 }
 
+/// Names, and how they sound where a daemon says so.
 fn instruments(global: &Global) -> Result<(), Error> {
+    // Names are known without a daemon too.
+    let answers = client(global)
+        .and_then(|mut client| client.ask(vec![message(action::INSTRUMENTS, Vec::new())]));
+    let answers = answers.unwrap_or_default();
+    let mut ratings = answers.iter().flat_map(|m| &m.args).map(|arg| match arg {
+        OscType::Int(program) => format!("fallback {program}"),
+        OscType::String(word) => word.clone(),
+        other => other.to_string(),
+    });
+    let rows: Vec<_> =
+        (0..).zip(INSTRUMENTS).map(|(n, name): (u8, _)| (n, name, ratings.next())).collect();
     if global.json {
-        return line(&json!(INSTRUMENTS.as_slice()).to_string());
+        let row = |(n, name, rating): &(u8, &str, Option<String>)| json!({"program": n, "name": name, "sounds": rating});
+        return line(&serde_json::Value::from_iter(rows.iter().map(row)).to_string());
     }
-    (0..).zip(INSTRUMENTS).try_for_each(|(n, name): (u8, _)| line(&format!("{n:3} {name}")))
+    rows.iter().try_for_each(|(n, name, rating)| match rating {
+        Some(rating) => line(&format!("{n:3} {name:24} {rating}")),
+        None => line(&format!("{n:3} {name}")),
+    })
 }
 
 fn parameters(global: &Global) -> Result<(), Error> {

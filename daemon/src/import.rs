@@ -171,6 +171,7 @@ fn manifest(name: &str, checkpoint: &Checkpoint, live: &Bundle) -> Manifest {
         prior: None,
         vocoder: live.manifest().vocoder,
         mel_decoder: None,
+        instruments: None,
         files: std::collections::BTreeMap::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use timbre_models::bundle::{BUNDLED, Bundle};
+use timbre_models::bundle::{BUNDLED, Bundle, Manifest, PROGRAMS, Rating};
 
 use crate::error::Error;
 
@@ -21,4 +21,9 @@ pub fn folders() -> Vec<PathBuf> {
         .or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".local/share")));
     let system = [Path::new("/usr/local/share"), Path::new("/usr/share")].map(Path::to_owned);
     home.into_iter().chain(system).map(|p| p.join("timbred/models")).collect()
+}
+
+/// How a model plays each program.
+pub fn ratings(manifest: &Manifest) -> Vec<Rating> {
+    (0..PROGRAMS).map(|program| manifest.rating(program)).collect()
 }

@@ -93,6 +93,7 @@ pub fn tiny_manifest() -> Manifest {
         prior: Some(PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 2.0 }),
         vocoder: Some(VocoderConfig { width: 16, blocks: 2 }),
         mel_decoder: None,
+        instruments: None,
         files: BTreeMap::new(),
     }
 }

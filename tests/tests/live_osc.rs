@@ -145,6 +145,25 @@ fn devices_and_ports_are_listed_and_a_wrong_device_leaves_the_old_one_playing() 
     }
 }
 
+/// Gives a model the programs of Slakh2100, of which one was measured.
+fn slakh_programs(manifest: &std::path::Path) {
+    let text = std::fs::read_to_string(manifest).unwrap();
+    let changed = text.replace("program_map = \"none\"", "program_map = \"slakh\"");
+    assert_ne!(changed, text);
+    std::fs::write(manifest, changed + "\n[instruments]\nfair = [42]\n").unwrap();
+}
+
+#[test]
+fn instruments_have_names_without_a_daemon() {
+    let out = Command::new(timbred().with_file_name("timbrectl"))
+        .args(["--port", "9", "instruments"])
+        .output()
+        .unwrap();
+    assert!(out.status.success());
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(text.lines().nth(40), Some(" 40 Violin"));
+}
+
 #[test]
 fn another_model_plays_without_a_new_start() {
     let daemon = daemon();
@@ -158,7 +177,14 @@ fn another_model_plays_without_a_new_start() {
     well(&daemon, &["program", "1", "Violin"]);
     send(&daemon, &["/ch/1/note", "ii", "60", "100"]);
     wait_for("the note", || status()["notes"] == 1);
+    assert!(!well(&daemon, &["instruments"]).contains("fallback"));
+    slakh_programs(&tiny.join("manifest.toml"));
     well(&daemon, &["set", "model", tiny.to_str().unwrap()]);
+    let listed = well(&daemon, &["instruments"]);
+    assert_eq!(listed.lines().count(), 128);
+    assert!(listed.contains(" 42 Cello                    fair"), "{listed}");
+    assert!(listed.contains("127 Gunshot                  fallback 88"), "{listed}");
+    assert!(listed.contains("  0 Acoustic Grand Piano     unrated"), "{listed}");
     assert_eq!(well(&daemon, &["get", "model"]), "tiny");
     wait_for("the release", || status()["notes"] == 0);
     send(&daemon, &["/ch/1/note", "ii", "62", "100"]);

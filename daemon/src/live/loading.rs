@@ -9,6 +9,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use timbre_control::error::{Code, ControlError};
 use timbre_control::settings::Settings;
 use timbre_control::value::Value;
+use timbre_models::bundle::Rating;
 
 use super::engine::Model;
 use crate::control::Asker;
@@ -32,6 +33,8 @@ pub(super) struct Loader {
     settings: Arc<ArcSwap<Settings>>,
     /// Name of the model that plays; OSC tells it.
     playing: Arc<ArcSwap<String>>,
+    /// How it plays each program; the supervisor tells it.
+    ratings: Arc<ArcSwap<Vec<Rating>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,9 +43,10 @@ impl Loader {
     pub(super) fn new(
         settings: Arc<ArcSwap<Settings>>,
         playing: Arc<ArcSwap<String>>,
+        ratings: Arc<ArcSwap<Vec<Rating>>>,
     ) -> (Self, Receiver<NextModel>) {
         let (to_inference, next) = bounded(1);
-        (Self { to_inference, settings, playing, thread: None }, next)
+        (Self { to_inference, settings, playing, ratings, thread: None }, next)
     }
 
     /// Starts loading the model of that name or folder; the asker, if there is one, is told when it plays, or why it does not.
@@ -60,11 +64,12 @@ impl Loader {
             return answer(asker, Err(ControlError::new(Code::Full, text)));
         }
         let (to_inference, settings) = (self.to_inference.clone(), self.settings.clone());
-        let playing = self.playing.clone();
+        let (playing, ratings) = (self.playing.clone(), self.ratings.clone());
         let work = move || {
             let changed = change(&name, &settings.load(), &to_inference);
-            let changed = changed.map(|name| {
+            let changed = changed.map(|(name, rated)| {
                 tracing::info!("model {name} plays");
+                ratings.store(Arc::new(rated));
                 playing.store(Arc::new(name));
             });
             answer(asker, changed.map_err(|e| ControlError::new(Code::Failed, e.to_string())));
@@ -78,20 +83,22 @@ impl Loader {
     }
 }
 
-/// Makes a model ready and waits until inference plays it; its name.
+/// Makes a model ready and waits until inference plays it; its name, and how it plays each program.
 fn change(
     name: &str,
     settings: &Settings,
     to_inference: &Sender<NextModel>,
-) -> Result<String, Error> {
-    let model = Model::prepare(models::find(Some(name))?, settings)?;
+) -> Result<(String, Vec<Rating>), Error> {
+    let bundle = models::find(Some(name))?;
+    let rated = models::ratings(bundle.manifest());
+    let model = Model::prepare(bundle, settings)?;
     let name = model.name().to_owned();
     let (before, old) = bounded(1);
     let late = || Error::Usage("the engine does not take the model over".to_owned());
     to_inference.send_timeout(NextModel { model, before }, CHANGE).map_err(|_| late())?;
     // Freed here, where nothing is late.
     drop(old.recv_timeout(CHANGE).map_err(|_| late())?);
-    Ok(name)
+    Ok((name, rated))
 }
 
 #[cfg(test)]
@@ -116,7 +123,8 @@ mod tests {
             before.send(model).unwrap();
             name
         });
-        let name = change("live", &Settings::default(), &sender).unwrap();
+        let (name, rated) = change("live", &Settings::default(), &sender).unwrap();
         assert_eq!((name.as_str(), inference.join().unwrap()), ("live", "live".to_owned()));
+        assert_eq!(rated.len(), 128);
     }
 }

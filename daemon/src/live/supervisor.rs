@@ -17,6 +17,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use timbre_control::settings::Settings;
+use timbre_models::bundle::Rating;
 
 use super::devices::Choice;
 use super::inference::{Inference, Sink};
@@ -30,7 +31,7 @@ use super::startup::{initial, remembered, send_programs};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer};
 use crate::error::Error;
-use crate::models::find;
+use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Watchdog};
 use crate::state::{self, State};
@@ -55,6 +56,8 @@ struct Daemon {
     sinks: Sender<Sink>,
     commands: (Sender<Command>, Receiver<Command>),
     model: Arc<ArcSwap<String>>,
+    /// How the model that plays plays each program.
+    ratings: Arc<ArcSwap<Vec<Rating>>>,
     loader: Loader,
     output: Option<Output>,
     /// Another device than the configured one, chosen by somebody.
@@ -98,7 +101,8 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let (sinks, new_sinks) = bounded(4);
     let stop = Arc::new(AtomicBool::new(false));
     let model = Arc::new(ArcSwap::from_pointee(bundle.manifest().name.clone()));
-    let (loader, models) = Loader::new(settings.clone(), model.clone());
+    let ratings = Arc::new(ArcSwap::from_pointee(ratings(bundle.manifest())));
+    let (loader, models) = Loader::new(settings.clone(), model.clone(), ratings.clone());
     let lead = loaded.config.audio.lead_ms.map(|ms| Duration::from_secs_f64(ms / 1000.0));
     let inference = Inference {
         bundle,
@@ -126,6 +130,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         sinks,
         commands: bounded(COMMANDS),
         model,
+        ratings,
         loader,
         output: None,
         chosen: None,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::BundleError;
+use super::{BundleError, Instruments};
 use crate::denoise::sampler::SamplerKind;
 use crate::denoise::schedule::{MAX_STEPS, Spacing};
 use crate::denoise::step::Prediction;
@@ -56,6 +56,9 @@ pub struct Manifest {
     /// What the file `vocoder` is where it is a mel decoder: natural-log mel [1, T, 128] -> T * 320 samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mel_decoder: Option<MelDecoderConfig>,
+    /// How well it plays which program; absent where nobody has measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruments: Option<Instruments>,
     /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`, and where its own vocoder
     /// knows how notes begin `attacks`.
     #[serde(default)]
@@ -271,6 +274,13 @@ impl Manifest {
             let found =
                 if self.vocoder.is_some() { "[vocoder] and [mel_decoder]" } else { "neither" };
             return unfit("vocoder", found.to_owned(), "either [vocoder] or [mel_decoder]".into());
+        }
+        if let Some(program) = self.instruments.as_ref().and_then(Instruments::problem) {
+            return unfit(
+                "instruments",
+                program.to_string(),
+                "each program, 0 to 127, once".into(),
+            );
         }
         let reach = self.mel_decoder.map_or(0, |d| d.past_frames.max(d.future_frames));
         if reach > MAX_REACH {

@@ -1,6 +1,7 @@
 //! Manifests that fit and manifests that do not.
 
 use super::*;
+use crate::bundle::Rating;
 
 fn good() -> String {
     let files: String =
@@ -118,6 +119,8 @@ fn every_refusal_names_file_key_and_what_was_wanted() {
             "[mel_decoder]\npast_frames = 65\nfuture_frames = 0",
             &["mel_decoder", "65 frames", "at most 64"],
         ),
+        ("[vocoder]", "[instruments]\ngood = [1, 128]\n[vocoder]", &["instruments", "128", "127"]),
+        ("[vocoder]", "[instruments]\ngood = [1]\nfair = [1]\n[vocoder]", &["instruments", "1"]),
         ("[files.vocoder]", "[files.extra]", &["files.vocoder", "nothing"]),
         ("license = \"MIT\"", "licence = \"MIT\"", &["line 5", "licence"]),
         ("emb = 16", "emb = \"16\"", &["line 19", "emb"]),
@@ -135,4 +138,19 @@ fn bytes_that_are_no_text_are_refused() {
     let error = Manifest::parse("m", &[b'a', 0xff]).unwrap_err().to_string();
     assert!(error.contains("not UTF-8 text after byte 1"), "{error}");
     assert!(Manifest::parse("m", &vec![b' '; MAX_BYTES + 1]).is_err());
+}
+
+#[test]
+fn instruments_are_as_they_were_measured_or_what_they_fall_back_to() {
+    let read = |text: &str| Manifest::parse("m", text.as_bytes()).unwrap();
+    assert_eq!(read(&good()).rating(0), Rating::Unrated);
+    let rated = "[instruments]\ngood = [0, 40]\nfair = [41]\npoor = [127]\n[vocoder]";
+    let text = good().replacen("[vocoder]", rated, 1);
+    let manifest = read(&text);
+    let all = [0, 40, 41, 127, 1].map(|program| manifest.rating(program));
+    assert_eq!(all, [Rating::Good, Rating::Good, Rating::Fair, Rating::Poor, Rating::Unrated]);
+    assert_eq!(read(&manifest.to_toml()), manifest);
+    let slakh = read(&text.replacen("program_map = \"none\"", "program_map = \"slakh\"", 1));
+    let some = [40, 44, 127].map(|program| slakh.rating(program));
+    assert_eq!(some, [Rating::Good, Rating::Fallback(43), Rating::Fallback(88)]);
 }

@@ -1,6 +1,7 @@
 //! A model on disk: a manifest and its ONNX files, checked before use. Knows no stream.
 
 mod error;
+mod instruments;
 #[cfg(feature = "engine")]
 mod load;
 pub mod manifest;
@@ -8,6 +9,7 @@ pub mod manifest;
 mod write;
 
 pub use error::BundleError;
+pub use instruments::{Instruments, PROGRAMS, Rating};
 #[cfg(feature = "engine")]
 pub use load::{BUNDLED, Bundle};
 pub use manifest::Manifest;

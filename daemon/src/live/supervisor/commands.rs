@@ -7,6 +7,7 @@ use timbre_control::action::Action;
 use timbre_control::error::{Code, ControlError};
 use timbre_control::settings::Settings;
 use timbre_control::value::Value;
+use timbre_models::bundle::Rating;
 
 use super::Daemon;
 use crate::control::{Command, Outcome};
@@ -41,6 +42,9 @@ impl Daemon {
             Action::ConnectPort(name) => self.listen(&name, true).map(nothing).map_err(failed),
             Action::DisconnectPort(name) => self.listen(&name, false).map(nothing).map_err(failed),
             Action::ListDevices => self.list_devices(),
+            Action::ListInstruments => {
+                Ok(self.ratings.load().iter().map(|rating| said(*rating)).collect())
+            }
             Action::Device => Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect()),
             // Answered when it plays, which is not for us to wait for.
             Action::UseModel(name) => return self.loader.load(name, Some(command.asker)),
@@ -167,4 +171,16 @@ fn refused(error: PresetError) -> ControlError {
         _ => Code::Failed,
     };
     ControlError::new(code, error.to_string())
+}
+
+/// How a program sounds: a word, or the number of the program that is played in its place.
+fn said(rating: Rating) -> Value {
+    let word = match rating {
+        Rating::Good => "good",
+        Rating::Fair => "fair",
+        Rating::Poor => "poor",
+        Rating::Unrated => "unrated",
+        Rating::Fallback(program) => return Value::Whole(program.into()),
+    };
+    Value::Text(word.to_owned())
 }

@@ -1,0 +1,1 @@
+"""What the program plays, measured against FluidSynth playing the same notes: `python -m timbre_training.evaluation`."""

@@ -1,0 +1,73 @@
+"""Has the program under test and FluidSynth play pieces -> samples at 16 kHz. Knows no measure."""
+import hashlib
+import os
+import subprocess
+import tempfile
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from scipy.io import wavfile
+
+from .. import mel
+from .pieces import TAIL_S
+
+WORK = Path(__file__).resolve().parents[2] / "work" / "evaluation"
+MODES = {"song": [], "live, H = 2": ["--live", "--hop-ms", "40"], "live, H = 1": ["--live", "--hop-ms", "20"], "live, H = 4": ["--live", "--hop-ms", "80"]}
+
+
+class Timbred:
+    """Renders with the program under test, many pieces in one call: loading the model costs more than playing it."""
+
+    def __init__(self, program, extra, quiet=True):
+        self.program, self.extra = program, [*extra, *(["--quiet"] if quiet else [])]
+
+    def _run(self, pieces, ending, read, arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            sources = [Path(folder) / f"{i:04}.mid" for i in range(len(pieces))]
+            from .. import midi  # only here: the measures' tests need no mido
+
+            for source, piece in zip(sources, pieces):
+                midi.write(source, piece.notes)
+            subprocess.run([self.program, "render", *sources, "--tail", str(TAIL_S), *self.extra, *arguments], check=True)
+            return [read(source.with_suffix(ending)) for source in sources]
+
+    def mels(self, pieces, mode):
+        """-> the log-mel [frames, 128] of each, before the vocoder"""
+        return self._run(pieces, ".npy", np.load, ["--mel", *MODES[mode]])
+
+    def sounds(self, pieces, mode):
+        """-> float32 samples of each"""
+        read = lambda path: wavfile.read(path)[1].astype(np.float32)
+        return self._run(pieces, ".wav", read, ["--rate", str(mel.RATE), "--format", "32f", *MODES[mode]])
+
+
+_reference = None
+
+
+def _render(piece):
+    """One piece by FluidSynth, kept under the hash of its notes: the reference never changes."""
+    from ..synth import SOUNDFONT, Reference  # only here: measures and tests need no FluidSynth
+
+    global _reference
+    key = f"{SOUNDFONT} {os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0} {TAIL_S}".encode() + np.ascontiguousarray(piece.notes).tobytes()
+    path = WORK / "reference" / f"{hashlib.sha256(key).hexdigest()[:24]}.npy"
+    if not path.exists():
+        _reference = _reference or Reference()
+        part = path.with_suffix(f".{os.getpid()}.npy")
+        np.save(part, _reference.render(piece.notes, piece.end_s + TAIL_S))
+        os.replace(part, path)
+    return np.load(path)
+
+
+def references(pieces):
+    """-> float32 samples of each, FluidSynth's"""
+    (WORK / "reference").mkdir(parents=True, exist_ok=True)
+    return in_parallel(_render, pieces)
+
+
+def in_parallel(function, items):
+    """[function(item)] on all cores, in order."""
+    items = list(items)
+    with get_context("spawn").Pool(min(os.cpu_count() or 1, max(1, len(items)))) as pool:
+        return pool.map(function, items, chunksize=max(1, len(items) // 32))
