@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{BundleError, Manifest};
-use crate::denoise::network::{Network, NetworkGraphs};
+use crate::denoise::network::{Network, NetworkGraphs, RunOptions};
 use crate::prior::NotePrior;
 use crate::vocoder::Vocoder;
 use crate::vocoder::inverter::Inverter;
@@ -124,6 +124,14 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
     pub fn network(&self) -> Result<Network, BundleError> {
+        self.network_with(RunOptions::default())
+    }
+
+    /// [`Self::network`] with a choice of how it runs.
+    ///
+    /// # Errors
+    /// As [`Self::network`].
+    pub fn network_with(&self, options: RunOptions) -> Result<Network, BundleError> {
         let [note_encoder, memory, film, step] =
             ["note_encoder", "memory", "film", "step"].map(|role| self.verified(role));
         let context_encoder = match self.manifest.network.has_context {
@@ -137,7 +145,7 @@ impl Bundle {
             film: &film?,
             step: &step?,
         };
-        Network::load(self.manifest.network.clone(), graphs)
+        Network::load_with(self.manifest.network.clone(), graphs, options)
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
