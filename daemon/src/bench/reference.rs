@@ -80,3 +80,34 @@ impl Drop for Reference {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(script: &str) -> (tempfile::TempDir, Reference) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("engine.sh");
+        std::fs::write(&file, script).expect("a script");
+        let bundle = Bundle::bundled().expect("the bundled model");
+        let command = format!("sh {}", file.display());
+        (folder, Reference::start(&command, &bundle).expect("a shell"))
+    }
+
+    #[test]
+    fn every_line_is_answered_by_one() {
+        let script = r#"[ -s "$1" ] || exit 1; while read l m t; do echo "$l$m$t.5"; done"#;
+        let (_folder, mut reference) = reference(script);
+        assert_eq!(reference.time(4, 320, 1).ok(), Some(43201.5));
+        assert_eq!(reference.time(16, 2304, 2).ok(), Some(1623042.5));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_time_is_told() {
+        for (script, found) in [("echo slow; cat >/dev/null", "slow"), ("true", "")] {
+            let (_folder, mut reference) = reference(script);
+            let error = reference.time(4, 320, 1).expect_err("no time").to_string();
+            assert!(error.contains("--reference sh") && error.contains(found), "{error}");
+        }
+    }
+}

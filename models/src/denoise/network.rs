@@ -3,6 +3,9 @@
 //!
 //! Runs on whatever thread calls it, and on that thread only.
 
+use std::borrow::Cow;
+
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::sampler::Denoiser;
@@ -72,32 +75,59 @@ impl Network {
         graphs: NetworkGraphs<'_>,
         options: RunOptions,
     ) -> Result<Self, DenoiseError> {
-        if let Some(problem) = config.problem() {
-            return Err(DenoiseError::Other(format!("network sizes: {problem}").into()));
+        let has_context = graphs.context_encoder.is_some();
+        if config.problem().is_none() && has_context != config.has_context {
+            let name = |there: bool| if there { "a graph" } else { "none" }.to_owned();
+            return Err(DenoiseError::Graph {
+                graph: GraphKind::ContextEncoder.name(),
+                found: name(has_context),
+                wanted: name(config.has_context),
+            });
         }
-        let load = |kind: GraphKind, bytes| {
-            Plan::load(kind.name(), bytes, |model| check_signature(kind, &config, model))
+        Self::load_each(config, options, |kind| {
+            Ok(Cow::Borrowed(match kind {
+                GraphKind::NoteEncoder => graphs.note_encoder,
+                GraphKind::ContextEncoder => graphs.context_encoder.unwrap_or_default(),
+                GraphKind::Memory => graphs.memory,
+                GraphKind::Film => graphs.film,
+                GraphKind::Step => graphs.step,
+            }))
+        })
+    }
+
+    /// [`Self::load_with`] for graphs that are read one by one, so that only one is in memory twice.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and whatever `bytes` gives.
+    pub fn load_each<'a, E: From<DenoiseError>>(
+        config: NetworkConfig,
+        options: RunOptions,
+        bytes: impl Fn(GraphKind) -> Result<Cow<'a, [u8]>, E>,
+    ) -> Result<Self, E> {
+        if let Some(problem) = config.problem() {
+            let problem = format!("network sizes: {problem}");
+            return Err(DenoiseError::Other(problem.into()).into());
+        }
+        let read = |kind: GraphKind| -> Result<ModelProto, E> {
+            let model = decode(kind.name(), &bytes(kind)?)?;
+            check_signature(kind, &config, &model)?;
+            Ok(model)
         };
-        let context_encoder = match (config.has_context, graphs.context_encoder) {
-            (true, Some(bytes)) => Some(load(GraphKind::ContextEncoder, bytes)?),
-            (false, None) => None,
-            (wanted, _) => {
-                let name = |there: bool| if there { "a graph" } else { "none" }.to_owned();
-                return Err(DenoiseError::Graph {
-                    graph: GraphKind::ContextEncoder.name(),
-                    found: name(!wanted),
-                    wanted: name(wanted),
-                });
-            }
-        };
-        let step = decode(GraphKind::Step.name(), graphs.step)?;
-        check_signature(GraphKind::Step, &config, &step)?;
+        let plan = |kind: GraphKind| Ok::<_, E>(Plan::of_proto(kind.name(), read(kind)?)?);
+        // The largest first, while there is nothing beside it.
+        let film = plan(GraphKind::Film)?;
+        let note_encoder = plan(GraphKind::NoteEncoder)?;
+        let context_encoder =
+            config.has_context.then(|| plan(GraphKind::ContextEncoder)).transpose()?;
+        let memory = plan(GraphKind::Memory)?;
+        let step = read(GraphKind::Step)?;
+        let step = StepEngine::load(&config, step, options.arithmetic, options.is_plain)?;
         Ok(Self {
-            note_encoder: load(GraphKind::NoteEncoder, graphs.note_encoder)?,
+            note_encoder,
             context_encoder,
-            memory: load(GraphKind::Memory, graphs.memory)?,
-            film: load(GraphKind::Film, graphs.film)?,
-            step: StepEngine::load(&config, step, options.arithmetic, options.is_plain)?,
+            memory,
+            film,
+            step,
             threads: Threads::default(),
             prior: None,
             ids: vec![],
