@@ -1,5 +1,9 @@
 //! `timbred bench`: how long a hop takes on this machine, stage by stage. Measures; judges nothing.
 
+mod compare;
+mod forms;
+mod reference;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -34,11 +38,15 @@ impl Stage {
     }
 }
 
-/// Measures the model on the demo piece, on one thread, and prints a table (or JSON).
+/// Measures the model on the demo piece, on one thread, and prints a table (or JSON); with `--compare` the step by itself, engine against
+/// engine.
 ///
 /// # Errors
 /// A model that cannot be used.
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
+    if args.compare {
+        return compare::run(args);
+    }
     let bundle = models::find(args.model.as_deref())?;
     let song = demo::song()?;
     let mut streamer = Streamer::new(&bundle, StreamOptions::song(&bundle))?;

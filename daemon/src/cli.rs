@@ -311,6 +311,18 @@ pub struct BenchArgs {
     /// Hops measured for each line, 20 and up.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(20..))]
     pub hops: u64,
+    /// Measure the denoising step by itself instead: packed operands, plain tract and int8 weights side by side.
+    #[arg(long)]
+    pub compare: bool,
+    /// With --compare: runs measured for each point, 20 and up.
+    #[arg(long, default_value_t = 20, requires = "compare", value_parser = clap::value_parser!(u32).range(20..))]
+    pub runs: u32,
+    /// With --compare: a command that times the same step with another engine; it gets the ONNX file and is asked `L M THREADS`, line by line.
+    #[arg(long, value_name = "COMMAND", requires = "compare")]
+    pub reference: Option<String>,
+    /// With --compare: the same model with weights in another form, whose mel this one's is held against.
+    #[arg(long, value_name = "NAME|FOLDER", requires = "compare")]
+    pub against: Option<String>,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

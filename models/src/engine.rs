@@ -6,6 +6,14 @@ use tract_onnx::prelude::*;
 use crate::denoise::DenoiseError;
 use crate::graph::int8;
 
+/// An ONNX file as a message.
+pub(crate) fn decode(name: &'static str, bytes: &[u8]) -> Result<ModelProto, DenoiseError> {
+    prost::Message::decode(bytes).map_err(|e: prost::DecodeError| DenoiseError::Engine {
+        graph: name,
+        message: format!("not an ONNX file: {e}"),
+    })
+}
+
 /// One graph, planned, with the state that its runs reuse. Lengths stay symbolic: a new length needs no new
 /// plan.
 #[derive(Debug)]
@@ -21,26 +29,26 @@ impl Plan {
         bytes: &[u8],
         check: impl FnOnce(&ModelProto) -> Result<(), DenoiseError>,
     ) -> Result<Self, DenoiseError> {
-        let engine = |message: String| DenoiseError::Engine { graph: name, message };
-        let mut model: ModelProto = prost::Message::decode(bytes)
-            .map_err(|e: prost::DecodeError| engine(format!("not an ONNX file: {e}")))?;
+        let model = decode(name, bytes)?;
         check(&model)?;
+        Self::of_proto(name, model)
+    }
+
+    /// Plans a graph that is already decoded and checked.
+    pub fn of_proto(name: &'static str, mut model: ModelProto) -> Result<Self, DenoiseError> {
         int8::expand(&mut model);
-        let model = tract_onnx::onnx()
-            .with_ignore_output_shapes(true)
-            .model_for_proto_model(&model)
-            .map_err(|e| engine(format!("{e:#}")))?;
-        Self::of(name, model)
+        let read = tract_onnx::onnx().with_ignore_output_shapes(true).model_for_proto_model(&model);
+        drop(model);
+        Self::of(name, read.map_err(|e| DenoiseError::engine(name, &e))?)
     }
 
     /// Plans a graph that is already read.
     pub fn of(name: &'static str, model: InferenceModel) -> Result<Self, DenoiseError> {
-        let engine = |message: String| DenoiseError::Engine { graph: name, message };
         let state = model
             .into_optimized()
             .and_then(|model| model.into_runnable())
             .and_then(|plan| plan.spawn())
-            .map_err(|e| engine(format!("{e:#}")))?;
+            .map_err(|e| DenoiseError::engine(name, &e))?;
         Ok(Self { name, state })
     }
 
@@ -54,7 +62,7 @@ impl Plan {
     }
 
     fn error(&self, e: &TractError) -> DenoiseError {
-        DenoiseError::Engine { graph: self.name, message: format!("{e:#}") }
+        DenoiseError::engine(self.name, e)
     }
 
     /// A tensor of `values` in `shape`, which hold as many.

@@ -1,7 +1,7 @@
 //! Notes in, samples out: streaming spectrogram diffusion on a CPU.
 //!
-//! The modules in the order the data takes. Nothing here knows a device, a port, a thread, a clock or
-//! a socket; the same events and seed give the same samples.
+//! The modules in the order the data takes. Nothing here knows a device, a port, a clock or a socket, or
+//! starts a thread unless told how many ([`threads`]); the same events and seed give the same samples.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -22,6 +22,8 @@ pub mod prior;
 pub mod streamer;
 #[cfg(all(test, feature = "engine"))]
 mod test_vectors;
+#[cfg(feature = "engine")]
+pub mod threads;
 pub mod timeline;
 pub mod tokens;
 pub mod units;

@@ -14,6 +14,7 @@ use crate::dynamics::Dynamics;
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
 use crate::prior::NotePrior;
+use crate::threads::Threads;
 use crate::timeline::Timeline;
 use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
 use crate::units::{FrameIdx, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
@@ -254,6 +255,11 @@ impl Streamer {
     /// The options in force.
     pub fn options(&self) -> &StreamOptions {
         &self.options
+    }
+
+    /// Lets the network use these threads, one without this; the same sound either way.
+    pub fn set_threads(&mut self, threads: Threads) {
+        self.network.set_threads(threads);
     }
 
     /// The first frame of the next hop.

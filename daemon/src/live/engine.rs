@@ -7,6 +7,7 @@ use timbre_control::settings::Settings;
 use timbre_models::bundle::Bundle;
 use timbre_models::notes::{NoteEvent, Voice};
 use timbre_models::streamer::{StreamOptions, Streamer};
+use timbre_models::threads::Threads;
 use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
 use super::fit::Costs;
@@ -42,6 +43,9 @@ impl Model {
         let mut streamer = Streamer::new(&bundle, options)?;
         let mut times = ComputeTimes::default();
         if let Some(live) = bundle.manifest().live.filter(|live| live.window) {
+            // Every hop is a full target: more work than a core has time for, and enough to share.
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            streamer.set_threads(Threads::new(cores));
             let target = bundle.manifest().network.target_frames;
             let hops = live.min_hop_frames..=live.max_hop_frames;
             let costs = Costs::measure(&mut streamer, options, target, hops)?;

@@ -13,6 +13,7 @@ use std::thread;
 
 use timbre_models::bundle::Bundle;
 use timbre_models::streamer::{StreamOptions, Streamer};
+use timbre_models::threads::Threads;
 
 use crate::cli::{RenderArgs, SampleFormat};
 use crate::error::Error;
@@ -63,7 +64,11 @@ pub fn run(args: &RenderArgs) -> Result<(), Error> {
     // A model that does not load is one error, not one a file.
     let streamer = Streamer::new(&bundle, options)?;
     match jobs.as_slice() {
-        [job] => render_file(job, &plan, &mut { streamer }),
+        [job] => {
+            let mut streamer = streamer;
+            streamer.set_threads(Threads::new(workers(args.jobs, usize::MAX)));
+            render_file(job, &plan, &mut streamer)
+        }
         jobs => render_all(jobs, workers(args.jobs, jobs.len()), &plan, &bundle, streamer),
     }
 }

@@ -1,5 +1,6 @@
 //! Finds a bundle, verifies its files and loads its networks. Knows no stream and no settings.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::ATTACKS;
 use super::{BundleError, Manifest};
-use crate::denoise::network::{Network, NetworkGraphs};
+use crate::denoise::DenoiseError;
+use crate::denoise::network::{Network, RunOptions};
+use crate::graph::GraphKind;
 use crate::prior::NotePrior;
 use crate::vocoder::Vocoder;
 use crate::vocoder::attack::AttackTable;
@@ -127,21 +130,23 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
     pub fn network(&self) -> Result<Network, BundleError> {
-        let [note_encoder, memory, film, step] =
-            ["note_encoder", "memory", "film", "step"].map(|role| self.verified(role));
-        let context_encoder = match self.manifest.network.has_context {
-            true => Some(self.verified("context_encoder")?),
-            false => None,
+        self.network_with(RunOptions::default())
+    }
+
+    /// [`Self::network`] with a choice of how it runs.
+    ///
+    /// # Errors
+    /// As [`Self::network`].
+    pub fn network_with(&self, options: RunOptions) -> Result<Network, BundleError> {
+        let unfit = |source| BundleError::Graph { path: self.location(), source };
+        let read = |kind: GraphKind| match self.verified(kind.name()) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(e) => Err(Refused::File(e)),
         };
-        let graphs = NetworkGraphs {
-            note_encoder: &note_encoder?,
-            context_encoder: context_encoder.as_deref(),
-            memory: &memory?,
-            film: &film?,
-            step: &step?,
-        };
-        Network::load(self.manifest.network.clone(), graphs)
-            .map_err(|source| BundleError::Graph { path: self.location(), source })
+        Network::load_each(self.manifest.network.clone(), options, read).map_err(|e| match e {
+            Refused::File(e) => e,
+            Refused::Graph(e) => unfit(e),
+        })
     }
 
     /// Verifies and loads the note prior, if the model has one.
@@ -202,6 +207,18 @@ impl Bundle {
             return Err(BundleError::Checksum { path, found, wanted: entry.sha256.clone() });
         }
         Ok(bytes)
+    }
+}
+
+/// Why a network was not loaded.
+enum Refused {
+    File(BundleError),
+    Graph(DenoiseError),
+}
+
+impl From<DenoiseError> for Refused {
+    fn from(e: DenoiseError) -> Self {
+        Self::Graph(e)
     }
 }
 

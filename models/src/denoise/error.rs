@@ -70,3 +70,11 @@ pub enum DenoiseError {
     #[error(transparent)]
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
+
+#[cfg(feature = "engine")]
+impl DenoiseError {
+    /// What the engine said of a graph.
+    pub(crate) fn engine(graph: &'static str, error: &tract_onnx::prelude::TractError) -> Self {
+        Self::Engine { graph, message: format!("{error:#}") }
+    }
+}

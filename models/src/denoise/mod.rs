@@ -1,6 +1,8 @@
 //! From note tokens and past mel frames to new mel frames: schedule, sampler, noise and network.
 //! Knows no notes, no audio and no clock; one call makes one target of L frames.
 
+#[cfg(feature = "engine")]
+mod decoder;
 mod error;
 pub mod held;
 #[cfg(feature = "engine")]
@@ -9,5 +11,9 @@ pub mod noise;
 pub mod sampler;
 pub mod schedule;
 pub mod step;
+#[cfg(feature = "engine")]
+mod step_engine;
 
+#[cfg(feature = "engine")]
+pub use decoder::Arithmetic;
 pub use error::DenoiseError;

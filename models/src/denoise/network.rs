@@ -3,13 +3,18 @@
 //!
 //! Runs on whatever thread calls it, and on that thread only.
 
+use std::borrow::Cow;
+
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
-use super::DenoiseError;
 use super::sampler::Denoiser;
 use super::schedule::Schedule;
-use crate::engine::Plan;
+use super::step_engine::{Branches, StepEngine};
+use super::{Arithmetic, DenoiseError};
+use crate::engine::{Plan, decode};
 use crate::graph::{GraphKind, NetworkConfig, check_signature};
+use crate::threads::Threads;
 
 /// The five graphs of a network as ONNX bytes, from [`crate::graph::build`] or a training export.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +31,15 @@ pub struct NetworkGraphs<'a> {
     pub step: &'a [u8],
 }
 
+/// How a network is run; none of it changes what it computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunOptions {
+    /// What the weights of the step are while it runs.
+    pub arithmetic: Arithmetic,
+    /// Leaves the step to tract even where the packed decoder could run it: for comparison.
+    pub is_plain: bool,
+}
+
 /// A loaded network with what it keeps between calls: the memory of this hop and the FiLM of this schedule.
 #[derive(Debug)]
 pub struct Network {
@@ -34,15 +48,10 @@ pub struct Network {
     context_encoder: Option<Plan>,
     memory: Plan,
     film: Plan,
-    step: Plan,
-    /// k_0.., v_0.. of what is heard; empty before the first [`Network::encode`].
-    heard: TVec<TValue>,
-    /// k_0.., v_0.. of hearing nothing: zeros for M = 1, so that cross-attention adds exactly nothing.
-    unheard: TVec<TValue>,
-    /// What the note prior says of this hop, [1, L, mel_bins]; never asked for where there is none.
-    prior: Option<TValue>,
-    /// One [1, layers, 2, 2 emb] for each step of the schedule.
-    films: Vec<TValue>,
+    step: StepEngine,
+    threads: Threads,
+    /// What the note prior says of this hop, [L, mel_bins]; never asked for where there is none.
+    prior: Option<Vec<f32>>,
     ids: Vec<i64>,
     encodings: Vec<f32>,
 }
@@ -54,46 +63,87 @@ impl Network {
     /// [`DenoiseError::Graph`] when a graph is not the piece that `config` describes or the context encoder is
     /// missing or too much, [`DenoiseError::Engine`] when tract refuses it.
     pub fn load(config: NetworkConfig, graphs: NetworkGraphs<'_>) -> Result<Self, DenoiseError> {
-        if let Some(problem) = config.problem() {
-            return Err(DenoiseError::Other(format!("network sizes: {problem}").into()));
+        Self::load_with(config, graphs, RunOptions::default())
+    }
+
+    /// [`Self::load`] with a choice of how it runs.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(
+        config: NetworkConfig,
+        graphs: NetworkGraphs<'_>,
+        options: RunOptions,
+    ) -> Result<Self, DenoiseError> {
+        let has_context = graphs.context_encoder.is_some();
+        if config.problem().is_none() && has_context != config.has_context {
+            let name = |there: bool| if there { "a graph" } else { "none" }.to_owned();
+            return Err(DenoiseError::Graph {
+                graph: GraphKind::ContextEncoder.name(),
+                found: name(has_context),
+                wanted: name(config.has_context),
+            });
         }
-        let load = |kind: GraphKind, bytes| {
-            Plan::load(kind.name(), bytes, |model| check_signature(kind, &config, model))
+        Self::load_each(config, options, |kind| {
+            Ok(Cow::Borrowed(match kind {
+                GraphKind::NoteEncoder => graphs.note_encoder,
+                GraphKind::ContextEncoder => graphs.context_encoder.unwrap_or_default(),
+                GraphKind::Memory => graphs.memory,
+                GraphKind::Film => graphs.film,
+                GraphKind::Step => graphs.step,
+            }))
+        })
+    }
+
+    /// [`Self::load_with`] for graphs that are read one by one, so that only one is in memory twice.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and whatever `bytes` gives.
+    pub fn load_each<'a, E: From<DenoiseError>>(
+        config: NetworkConfig,
+        options: RunOptions,
+        bytes: impl Fn(GraphKind) -> Result<Cow<'a, [u8]>, E>,
+    ) -> Result<Self, E> {
+        if let Some(problem) = config.problem() {
+            let problem = format!("network sizes: {problem}");
+            return Err(DenoiseError::Other(problem.into()).into());
+        }
+        let read = |kind: GraphKind| -> Result<ModelProto, E> {
+            let model = decode(kind.name(), &bytes(kind)?)?;
+            check_signature(kind, &config, &model)?;
+            Ok(model)
         };
-        let context_encoder = match (config.has_context, graphs.context_encoder) {
-            (true, Some(bytes)) => Some(load(GraphKind::ContextEncoder, bytes)?),
-            (false, None) => None,
-            (wanted, _) => {
-                let name = |there: bool| if there { "a graph" } else { "none" }.to_owned();
-                return Err(DenoiseError::Graph {
-                    graph: GraphKind::ContextEncoder.name(),
-                    found: name(!wanted),
-                    wanted: name(wanted),
-                });
-            }
-        };
-        let memory = load(GraphKind::Memory, graphs.memory)?;
-        let NetworkConfig { heads, head_dim, decoder_layers, .. } = config;
-        let zeros = vec![0.0f32; heads * head_dim];
-        let key = memory.input(&[1, heads, head_dim, 1], &zeros)?;
-        let value = memory.input(&[1, heads, 1, head_dim], &zeros)?;
-        let unheard = std::iter::repeat_n(key, decoder_layers)
-            .chain(std::iter::repeat_n(value, decoder_layers))
-            .collect();
+        let plan = |kind: GraphKind| Ok::<_, E>(Plan::of_proto(kind.name(), read(kind)?)?);
+        // The largest first, while there is nothing beside it.
+        let film = plan(GraphKind::Film)?;
+        let note_encoder = plan(GraphKind::NoteEncoder)?;
+        let context_encoder =
+            config.has_context.then(|| plan(GraphKind::ContextEncoder)).transpose()?;
+        let memory = plan(GraphKind::Memory)?;
+        let step = read(GraphKind::Step)?;
+        let step = StepEngine::load(&config, step, options.arithmetic, options.is_plain)?;
         Ok(Self {
-            note_encoder: load(GraphKind::NoteEncoder, graphs.note_encoder)?,
+            note_encoder,
             context_encoder,
-            film: load(GraphKind::Film, graphs.film)?,
-            step: load(GraphKind::Step, graphs.step)?,
             memory,
-            heard: tvec![],
-            unheard,
+            film,
+            step,
+            threads: Threads::default(),
             prior: None,
-            films: vec![],
             ids: vec![],
             encodings: vec![],
             config,
         })
+    }
+
+    /// Lets every call use the threads, one without this.
+    pub fn set_threads(&mut self, threads: Threads) {
+        self.threads = threads;
+    }
+
+    /// Whether the step runs on packed operands, as all do that this program wrote.
+    pub fn is_packed(&self) -> bool {
+        self.step.is_packed()
     }
 
     /// The size this network was loaded with.
@@ -115,26 +165,31 @@ impl Network {
         let emb = self.config.emb;
         let shape = [1, self.encodings.len() / emb, emb];
         let encodings = self.memory.input(&shape, &self.encodings)?;
-        let heard = self.memory.run(tvec![encodings])?;
-        if heard.len() != self.unheard.len() {
+        let heard = self.threads.scope(|| self.memory.run(tvec![encodings]))?;
+        let wanted = 2 * self.config.decoder_layers;
+        if heard.len() != wanted {
             return Err(DenoiseError::Graph {
                 graph: GraphKind::Memory.name(),
                 found: format!("{} results", heard.len()),
-                wanted: format!("{}", self.unheard.len()),
+                wanted: format!("{wanted}"),
             });
         }
-        self.heard = heard;
-        Ok(())
+        self.step.hear(heard)
     }
 
     /// Takes what the note prior says of this hop: `frames` [L, mel_bins] in network scale. Every step sees it until the
     /// next call.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// [`DenoiseError::Length`] for a part of a frame.
     pub fn set_prior(&mut self, frames: &[f32]) -> Result<(), DenoiseError> {
-        let mel_bins = self.config.mel_bins;
-        self.prior = Some(self.step.input(&[1, frames.len() / mel_bins, mel_bins], frames)?);
+        if !frames.len().is_multiple_of(self.config.mel_bins) {
+            let wanted = format!("frames of {}", self.config.mel_bins);
+            return Err(DenoiseError::Length { what: "prior", found: frames.len(), wanted });
+        }
+        let prior = self.prior.get_or_insert_default();
+        prior.clear();
+        prior.extend_from_slice(frames);
         Ok(())
     }
 
@@ -170,7 +225,7 @@ impl Network {
         self.ids.clear();
         self.ids.extend(ids.iter().map(|id| i64::from(*id)));
         let input = self.note_encoder.input(&[1, ids.len()], &self.ids)?;
-        let notes = self.note_encoder.run(tvec![input])?;
+        let notes = self.threads.scope(|| self.note_encoder.run(tvec![input]))?;
         self.encodings.extend(self.note_encoder.floats(&notes[0], ids.len() * emb)?);
         Ok(())
     }
@@ -193,7 +248,7 @@ impl Network {
             return Err(length(format!("0 to {context_frames} frames of {mel_bins}")));
         }
         let input = encoder.input(&[1, frames, mel_bins], context)?;
-        let encoded = encoder.run(tvec![input])?;
+        let encoded = self.threads.scope(|| encoder.run(tvec![input]))?;
         self.encodings.extend(encoder.floats(&encoded[0], frames * emb)?);
         Ok(())
     }
@@ -216,12 +271,41 @@ impl Network {
         let mut films = Vec::with_capacity(times.len());
         for time in times {
             let input = self.film.input(&[1], &[*time])?;
-            let mut result = self.film.run(tvec![input])?;
+            let mut result = self.threads.scope(|| self.film.run(tvec![input]))?;
             self.film.floats(&result[0], len)?;
             films.push(result.remove(0));
         }
-        self.films = films;
-        Ok(())
+        self.step.set_films(films)
+    }
+}
+
+impl Network {
+    /// One evaluation of the decoder, of one branch or of both.
+    fn step(&mut self, step: usize, z: &[f32], branches: Branches<'_>) -> Result<(), DenoiseError> {
+        let NetworkConfig { mel_bins, target_frames, .. } = self.config;
+        let frames = z.len() / mel_bins;
+        if !z.len().is_multiple_of(mel_bins) || !(1..=target_frames).contains(&frames) {
+            let wanted = format!("1 to {target_frames} frames of {mel_bins}");
+            return Err(DenoiseError::Length { what: "z", found: z.len(), wanted });
+        }
+        let found = match &branches {
+            Branches::Heard(out) | Branches::Unheard(out) => [out.len(), z.len()],
+            Branches::Both(heard, unheard) => [heard.len(), unheard.len()],
+        };
+        if let Some(found) = found.into_iter().find(|len| *len != z.len()) {
+            let wanted = format!("{}, as z", z.len());
+            return Err(DenoiseError::Length { what: "out", found, wanted });
+        }
+        let prior = match (self.config.prior, &self.prior) {
+            (false, _) => None,
+            (true, None) => return Err(DenoiseError::NotReady { missing: "set_prior" }),
+            (true, Some(prior)) if prior.len() != z.len() => {
+                let wanted = format!("{}, as z", z.len());
+                return Err(DenoiseError::Length { what: "prior", found: prior.len(), wanted });
+            }
+            (true, Some(prior)) => Some(prior.as_slice()),
+        };
+        self.step.run(&self.threads, step, z, prior, branches)
     }
 }
 
@@ -233,38 +317,21 @@ impl Denoiser for Network {
         conditioned: bool,
         out: &mut [f32],
     ) -> Result<(), DenoiseError> {
-        let NetworkConfig { mel_bins, target_frames, .. } = self.config;
-        let frames = z.len() / mel_bins;
-        if !z.len().is_multiple_of(mel_bins) || !(1..=target_frames).contains(&frames) {
-            let wanted = format!("1 to {target_frames} frames of {mel_bins}");
-            return Err(DenoiseError::Length { what: "z", found: z.len(), wanted });
-        }
-        if out.len() != z.len() {
-            let wanted = format!("{}, as z", z.len());
-            return Err(DenoiseError::Length { what: "out", found: out.len(), wanted });
-        }
-        let Some(film) = self.films.get(step) else {
-            return Err(DenoiseError::NotReady { missing: "film_table of this schedule" });
-        };
-        let memory = if conditioned { &self.heard } else { &self.unheard };
-        if memory.is_empty() {
-            return Err(DenoiseError::NotReady { missing: "encode" });
-        }
-        let mut inputs = tvec![self.step.input(&[1, frames, mel_bins], z)?];
-        if self.config.prior {
-            let Some(prior) = self.prior.clone() else {
-                return Err(DenoiseError::NotReady { missing: "set_prior" });
-            };
-            inputs.push(prior);
-        }
-        inputs.push(film.clone());
-        inputs.extend(memory.iter().cloned());
-        let result = self.step.run(inputs)?;
-        out.copy_from_slice(self.step.floats(&result[0], z.len())?);
-        Ok(())
+        let branch = if conditioned { Branches::Heard } else { Branches::Unheard };
+        self.step(step, z, branch(out))
+    }
+
+    fn predict_both(
+        &mut self,
+        step: usize,
+        z: &[f32],
+        conditional: &mut [f32],
+        unconditional: &mut [f32],
+    ) -> Result<(), DenoiseError> {
+        self.step(step, z, Branches::Both(conditional, unconditional))
     }
 }
 
 #[cfg(test)]
 #[path = "network_tests.rs"]
-mod tests;
+pub(super) mod tests;

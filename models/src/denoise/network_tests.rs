@@ -10,7 +10,7 @@ use crate::graph::{ParamError, Params, WeightFormat, build, int8};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::Approximation;
 
-fn config() -> NetworkConfig {
+pub(crate) fn config() -> NetworkConfig {
     NetworkConfig {
         vocab_size: 64,
         emb: 16,
@@ -30,7 +30,7 @@ fn config() -> NetworkConfig {
     }
 }
 
-fn params(config: &NetworkConfig) -> Params {
+pub(crate) fn params(config: &NetworkConfig) -> Params {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let mut params = Params::new();
     for (name, shape) in config.parameters() {
@@ -44,6 +44,22 @@ fn params(config: &NetworkConfig) -> Params {
 }
 
 fn network(config: &NetworkConfig, format: WeightFormat) -> Network {
+    run_as(config, format, RunOptions::default())
+}
+
+pub(crate) fn wave(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i as f32 * 0.71).sin()).collect()
+}
+
+pub(crate) fn output(network: &mut Network, conditioned: bool, frames: usize) -> Vec<f32> {
+    let z = wave(frames * 128);
+    let mut out = vec![0.0; z.len()];
+    network.predict(0, &z, conditioned, &mut out).unwrap();
+    out
+}
+
+/// Of the same weights, run as asked.
+pub(crate) fn run_as(config: &NetworkConfig, format: WeightFormat, options: RunOptions) -> Network {
     let params = params(config);
     let bytes = |kind| build(kind, config, &params, format).unwrap().encode_to_vec();
     let context = config.has_context.then(|| bytes(GraphKind::ContextEncoder));
@@ -54,18 +70,7 @@ fn network(config: &NetworkConfig, format: WeightFormat) -> Network {
         film: &bytes(GraphKind::Film),
         step: &bytes(GraphKind::Step),
     };
-    Network::load(config.clone(), graphs).unwrap()
-}
-
-fn wave(n: usize) -> Vec<f32> {
-    (0..n).map(|i| (i as f32 * 0.71).sin()).collect()
-}
-
-fn output(network: &mut Network, conditioned: bool, frames: usize) -> Vec<f32> {
-    let z = wave(frames * 128);
-    let mut out = vec![0.0; z.len()];
-    network.predict(0, &z, conditioned, &mut out).unwrap();
-    out
+    Network::load_with(config.clone(), graphs, options).unwrap()
 }
 
 #[test]

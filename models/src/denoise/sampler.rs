@@ -98,6 +98,21 @@ pub trait Denoiser {
         conditioned: bool,
         out: &mut [f32],
     ) -> Result<(), DenoiseError>;
+
+    /// Both outputs of [`Self::predict`] for the same `z`, as guidance needs them; whoever is faster at once than twice says so.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    fn predict_both(
+        &mut self,
+        step: usize,
+        z: &[f32],
+        conditional: &mut [f32],
+        unconditional: &mut [f32],
+    ) -> Result<(), DenoiseError> {
+        self.predict(step, z, true, conditional)?;
+        self.predict(step, z, false, unconditional)
+    }
 }
 
 /// How to sample; all of it may change from one run to the next.
@@ -189,9 +204,10 @@ impl Sampler {
             return Err(DenoiseError::Length { what: "step index", found: index, wanted });
         };
         let SamplerOptions { kind, prediction, guidance_weight, clip_x0 } = self.options;
-        denoiser.predict(index, z, true, &mut self.output)?;
-        if guidance_weight != 1.0 {
-            denoiser.predict(index, z, false, &mut self.next)?;
+        if guidance_weight == 1.0 {
+            denoiser.predict(index, z, true, &mut self.output)?;
+        } else {
+            denoiser.predict_both(index, z, &mut self.output, &mut self.next)?;
             step::guide(guidance_weight, &mut self.output, &self.next);
         }
         std::mem::swap(&mut self.x0, &mut self.x0_before);

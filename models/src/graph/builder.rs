@@ -107,7 +107,9 @@ pub(super) fn tensor(
 
 /// Float32 values as a tensor.
 pub(super) fn floats(name: &str, dims: &[usize], values: &[f32]) -> pb::TensorProto {
-    let raw = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut raw = vec![0; size_of_val(values)];
+    let places = raw.as_chunks_mut::<4>().0.iter_mut();
+    places.zip(values).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
     tensor(name, DataType::Float, dims, raw)
 }
 

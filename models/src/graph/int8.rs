@@ -101,7 +101,16 @@ fn expanded(
     if scales.len() != channels || q.raw_data.len() != count {
         return None;
     }
-    let value = |(i, b): (usize, &u8)| f32::from(*b as i8) * scales[i / inner % channels];
-    let values: Vec<f32> = q.raw_data.iter().enumerate().map(value).collect();
+    let mut values = vec![0.0f32; count];
+    let value = |(value, (q, scale)): (&mut f32, (&u8, &f32))| *value = f32::from(*q as i8) * scale;
+    if inner == 1 {
+        let rows = values.chunks_mut(channels).zip(q.raw_data.chunks(channels));
+        rows.for_each(|(row, q)| row.iter_mut().zip(q.iter().zip(&scales)).for_each(value));
+    } else {
+        let parts = values.chunks_mut(inner).zip(q.raw_data.chunks(inner));
+        for ((part, q), scale) in parts.zip(scales.iter().cycle()) {
+            part.iter_mut().zip(q.iter().zip(std::iter::repeat(scale))).for_each(value);
+        }
+    }
     Some(floats(output, &shape, &values))
 }

@@ -40,6 +40,8 @@ pub use attacks::{build_attacks, check_attacks};
 pub use config::NetworkConfig;
 pub use params::{Param, ParamError, Params};
 #[cfg(feature = "engine")]
+pub(crate) use pieces::is_own_step;
+#[cfg(feature = "engine")]
 pub use pieces::{WeightFormat, build};
 #[cfg(feature = "engine")]
 pub use prior::{build_prior, check_prior};

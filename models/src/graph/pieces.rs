@@ -3,8 +3,10 @@
 //! T5.1.1 style: RMS norms of eps 1e-6, no biases, attention logits not scaled, tanh-GELU gated MLP. The batch
 //! is always 1 and lengths are free, so there are no masks: only real tokens and frames are given.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::builder::{Attr, Builder, Value};
 use super::{GraphKind, NetworkConfig, ParamError, Params};
@@ -46,6 +48,58 @@ pub fn build(
     }
     let (inputs, outputs) = kind.ports(config);
     Ok(graph.b.finish(kind.name(), &inputs, &outputs))
+}
+
+/// Whether `graph` is, node for node and constant for constant, the step of a network of size `config` as [`build`] writes it in one of its
+/// formats. The values of the weights may be any, and so may the names of what passes between nodes.
+pub(crate) fn is_own_step(config: &NetworkConfig, graph: &GraphProto) -> bool {
+    let mut shapes = Params::new();
+    for (name, shape) in config.parameters() {
+        shapes.insert(name, shape, vec![]);
+    }
+    [WeightFormat::F32, WeightFormat::Int8PerChannel].into_iter().any(|format| {
+        let mut piece = Piece { config, b: Builder::new(&shapes, format) };
+        let built = piece.step().map(|()| piece.b.finish("", &[], &[]).graph.unwrap_or_default());
+        built.is_ok_and(|built| same_nodes(&built, graph) && same_constants(&built, graph, &shapes))
+    })
+}
+
+/// Whether two graphs have the same nodes in the same order, each fed by the same nodes, inputs and constants.
+fn same_nodes(built: &GraphProto, found: &GraphProto) -> bool {
+    let results = |graph: &GraphProto| -> HashMap<String, (usize, usize)> {
+        let outputs = graph.node.iter().enumerate().flat_map(|(i, node)| {
+            node.output.iter().enumerate().map(move |(slot, name)| (name.clone(), (i, slot)))
+        });
+        outputs.collect()
+    };
+    let (own, other) = (results(built), results(found));
+    let same_value = |a: &String, b: &String| match (own.get(a), other.get(b)) {
+        (None, None) => a == b,
+        (a, b) => a == b,
+    };
+    let same = |a: &NodeProto, b: &NodeProto| {
+        let values = |node: &NodeProto| (node.input.len(), node.output.len());
+        a.op_type == b.op_type
+            && a.domain == b.domain
+            && a.attribute == b.attribute
+            && values(a) == values(b)
+            && a.input.iter().zip(&b.input).all(|(a, b)| same_value(a, b))
+    };
+    built.node.len() == found.node.len()
+        && built.node.iter().zip(&found.node).all(|(a, b)| same(a, b))
+        && own.get("out") == other.get("out")
+}
+
+/// Whether two graphs have the same initializers, those without a parameter's name with the same values.
+fn same_constants(built: &GraphProto, graph: &GraphProto, shapes: &Params) -> bool {
+    let same = |built: &TensorProto, found: &TensorProto| {
+        let parameter = built.name.strip_suffix(".scale").unwrap_or(&built.name);
+        let is_weight = shapes.get(&built.name).or_else(|| shapes.get(parameter)).is_some();
+        let form = |t: &TensorProto| (t.name.clone(), t.dims.clone(), t.data_type);
+        form(built) == form(found) && (is_weight || built.raw_data == found.raw_data)
+    };
+    let (built, found) = (&built.initializer, &graph.initializer);
+    built.len() == found.len() && built.iter().zip(found).all(|(built, found)| same(built, found))
 }
 
 struct Piece<'a> {

@@ -29,7 +29,7 @@ impl GraphKind {
         [Self::NoteEncoder, Self::ContextEncoder, Self::Memory, Self::Film, Self::Step];
 
     /// The graph's name, also the stem of its file.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::NoteEncoder => "note_encoder",
             Self::ContextEncoder => "context_encoder",

@@ -1,0 +1,188 @@
+//! `timbred bench --compare`: the denoising step on packed operands, as plain tract runs it, and as another engine runs the same file. Measures and
+//! states; chooses nothing.
+//!
+//! Engines take turns at each point, so that a busy machine is as busy for all; a turn runs the step twice and the second run counts, whose
+//! caches hold what the first left. Ratios are of medians.
+
+use std::time::Instant;
+
+use serde_json::json;
+use timbre_models::bundle::Bundle;
+use timbre_models::denoise::Arithmetic;
+use timbre_models::denoise::network::{Network, RunOptions};
+use timbre_models::denoise::noise::{NoiseSource, SeededNoise};
+use timbre_models::denoise::sampler::Denoiser;
+use timbre_models::threads::Threads;
+use timbre_models::units::MEL_BINS;
+
+use super::forms;
+use super::reference::Reference;
+use crate::cli::BenchArgs;
+use crate::error::Error;
+use crate::models;
+
+/// Target frames L, and what is heard M in tokens and frames together.
+const FRAMES: [usize; 4] = [4, 16, 64, 256];
+const HEARD: [usize; 3] = [320, 512, 2304];
+const THREADS: [usize; 2] = [1, 2];
+/// Turns before those that count.
+const WARM_UP: usize = 2;
+/// A token that every vocabulary has: silence goes on.
+const TOKEN: u32 = 4;
+
+/// What runs the step inside this program.
+const ENGINES: [(&str, RunOptions); 3] = [
+    ("plain", RunOptions { arithmetic: Arithmetic::F32, is_plain: true }),
+    ("packed", RunOptions { arithmetic: Arithmetic::F32, is_plain: false }),
+    ("int8", RunOptions { arithmetic: Arithmetic::Int8Weights, is_plain: false }),
+];
+
+/// Prints the table of speeds, and with `--against` that of errors.
+///
+/// # Errors
+/// A model that cannot be used, a reference that does not answer.
+pub fn run(args: &BenchArgs) -> Result<(), Error> {
+    let bundle = models::find(args.model.as_deref())?;
+    let against = args.against.as_deref().map(|name| models::find(Some(name))).transpose()?;
+    let mut networks = ENGINES
+        .iter()
+        .map(|(_, options)| network(&bundle, *options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut reference =
+        args.reference.as_deref().map(|command| Reference::start(command, &bundle)).transpose()?;
+    let manifest = bundle.manifest();
+    if !args.json {
+        println!("model {} {}, medians of {} runs, ms", manifest.name, manifest.version, args.runs);
+        println!(
+            "threads    L    M |  plain packed   int8 reference | packed/plain best/reference"
+        );
+    }
+    let sizes = &manifest.network;
+    let mut rows = vec![];
+    for heard in HEARD.into_iter().filter(|m| *m <= sizes.max_tokens + sizes.context_frames) {
+        for network in &mut networks {
+            hear(network, heard)?;
+        }
+        for frames in FRAMES.into_iter().filter(|l| *l <= sizes.target_frames) {
+            for threads in THREADS {
+                let point = Point { threads, frames, heard };
+                let times = point.measure(&mut networks, reference.as_mut(), args.runs as usize)?;
+                if !args.json {
+                    println!("{}", point.line(&times));
+                }
+                rows.push(point.json(&times));
+            }
+        }
+    }
+    drop(reference);
+    let forms = against.map(|against| forms::compare(&bundle, &against)).transpose()?;
+    match (args.json, forms) {
+        (true, forms) => println!(
+            "{}",
+            json!({"model": manifest.name, "runs": args.runs, "rows": rows, "forms": forms.map(|f| f.json())})
+        ),
+        (false, Some(forms)) => println!("\n{forms}"),
+        (false, None) => {}
+    }
+    Ok(())
+}
+
+/// The network of a bundle, made ready for one step of any level.
+pub(super) fn network(bundle: &Bundle, options: RunOptions) -> Result<Network, Error> {
+    let mut network = bundle.network_with(options)?;
+    network.film_times(&[0.5]).map_err(engine)?;
+    Ok(network)
+}
+
+/// Makes the network hear `heard` tokens and frames, of which as many are frames as it takes beside one token.
+pub(super) fn hear(network: &mut Network, heard: usize) -> Result<(), Error> {
+    let sizes = network.config();
+    let context = if sizes.has_context { sizes.context_frames.min(heard - 1) } else { 0 };
+    let tokens = (heard - context).min(sizes.max_tokens);
+    let frames = noise(context * MEL_BINS, 1);
+    network.encode(&vec![TOKEN; tokens], &frames).map_err(engine)
+}
+
+/// `len` values of noise, the same for the same `seed`.
+pub(super) fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut values = vec![0.0; len];
+    SeededNoise::new(seed, 0).start(&mut values);
+    values
+}
+
+/// What the network says, as an error of the stream that would have run it.
+pub(super) fn engine(e: timbre_models::denoise::DenoiseError) -> Error {
+    Error::Stream(e.into())
+}
+
+/// A shape to be measured.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    threads: usize,
+    frames: usize,
+    heard: usize,
+}
+
+impl Point {
+    /// Median ms of each of [`ENGINES`] and of the reference.
+    fn measure(
+        &self,
+        networks: &mut [Network],
+        mut reference: Option<&mut Reference>,
+        runs: usize,
+    ) -> Result<Vec<f64>, Error> {
+        let z = noise(self.frames * MEL_BINS, 2);
+        let mut out = vec![0.0; z.len()];
+        let threads = Threads::new(self.threads);
+        for network in &mut *networks {
+            network.set_threads(threads.clone());
+            network.set_prior(&z).map_err(engine)?;
+        }
+        let mut times = vec![vec![]; networks.len() + usize::from(reference.is_some())];
+        for turn in 0..WARM_UP + runs {
+            let mut made = vec![];
+            for network in &mut *networks {
+                network.predict(0, &z, true, &mut out).map_err(engine)?;
+                let begun = Instant::now();
+                network.predict(0, &z, true, &mut out).map_err(engine)?;
+                made.push(begun.elapsed().as_secs_f64() * 1e3);
+            }
+            if let Some(reference) = &mut reference {
+                made.push(reference.time(self.frames, self.heard, self.threads)?);
+            }
+            if turn >= WARM_UP {
+                times.iter_mut().zip(made).for_each(|(times, made)| times.push(made));
+            }
+        }
+        Ok(times.into_iter().map(median).collect())
+    }
+
+    fn line(&self, times: &[f64]) -> String {
+        let [plain, packed, int8] = [0, 1, 2].map(|i| times.get(i).copied().unwrap_or(f64::NAN));
+        let (reference, ratio) = match times.get(3) {
+            Some(reference) => {
+                (format!("{reference:9.2}"), format!("{:14.2}", packed.min(int8) / reference))
+            }
+            None => (format!("{:>9}", "-"), format!("{:>14}", "-")),
+        };
+        format!(
+            "{:>7} {:>4} {:>4} | {plain:6.2} {packed:6.2} {int8:6.2} {reference} | {:12.2} {ratio}",
+            self.threads,
+            self.frames,
+            self.heard,
+            packed / plain
+        )
+    }
+
+    fn json(&self, times: &[f64]) -> serde_json::Value {
+        let names = ENGINES.iter().map(|(name, _)| *name).chain(["reference"]);
+        let times: serde_json::Map<_, _> =
+            names.zip(times).map(|(name, ms)| (name.to_owned(), json!(ms))).collect();
+        json!({"threads": self.threads, "frames": self.frames, "heard": self.heard, "ms": times})
+    }
+}
+
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,219 @@
+//! Norm, softmax, gated GELU and int8 to float32 over slices, each compiled for the vectors the machine has.
+//! Knows no network and no shapes: rows come one at a time.
+
+/// Defines a function whose body is compiled once for any machine and again for wider vectors, and picked at run time.
+macro_rules! vectorised {
+    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
+        $(#[$doc])*
+        pub(super) fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn portable($($arg: $ty),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? {
+                    portable($($arg),*)
+                }
+                #[target_feature(enable = "avx2")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? {
+                    portable($($arg),*)
+                }
+                if is_x86_feature_detected!("avx512f") {
+                    // SAFETY: safe code, whose only condition is the feature that was just found.
+                    #[allow(unsafe_code)]
+                    return unsafe { avx512($($arg),*) };
+                }
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: as above.
+                    #[allow(unsafe_code)]
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            portable($($arg),*)
+        }
+    };
+}
+
+/// Sums are made in so many lanes: as many as the widest vectors have, and the same on every machine.
+const LANES: usize = 16;
+
+/// log2(e).
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+/// ln(2) in two parts: times any exponent the first is exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+/// 1.5 * 2^23: added and taken away again it rounds to an integer, which is then in the low bits.
+const ROUND: f32 = 12_582_912.0;
+/// Beyond these e^x is no normal number.
+const LEAST: f32 = -87.0;
+const MOST: f32 = 88.0;
+
+/// e^x to 2e-7 of it, for x held to [-87, 88]: 2^n e^r with the Taylor series of e^r, |r| <= ln(2) / 2.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    let x = x.clamp(LEAST, MOST);
+    let rounded = x * LOG2_E + ROUND;
+    let n = rounded - ROUND;
+    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+    let mut y = 1.0 / 5040.0;
+    for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        y = y * r + c;
+    }
+    y * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
+}
+
+#[inline(always)]
+fn sum_of(lanes: [f32; LANES]) -> f32 {
+    let mut sum = 0.0;
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
+}
+
+vectorised! {
+    /// RMS norm of a row with its gain and shift: out = x / sqrt(mean(x^2) + eps) * gain + shift. All of one length.
+    fn norm(x: &[f32], eps: f32, gain: &[f32], shift: &[f32], out: &mut [f32]) {
+        let (rows, rest) = x.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for row in rows {
+            for (lane, x) in lanes.iter_mut().zip(row) {
+                *lane += x * x;
+            }
+        }
+        let sum = sum_of(lanes) + rest.iter().map(|x| x * x).sum::<f32>();
+        let factor = 1.0 / (sum / x.len() as f32 + eps).sqrt();
+        for (((y, x), gain), shift) in out.iter_mut().zip(x).zip(gain).zip(shift) {
+            *y = x * factor * gain + shift;
+        }
+    }
+}
+
+vectorised! {
+    /// A row of logits becomes e^(x - max); the result is the sum, by which whoever uses them divides.
+    fn exponentials(row: &mut [f32]) -> f32 {
+        let (chunks, rest) = row.as_chunks_mut::<LANES>();
+        let mut lanes = [f32::MIN; LANES];
+        for chunk in &*chunks {
+            for (lane, x) in lanes.iter_mut().zip(chunk) {
+                *lane = if *x > *lane { *x } else { *lane };
+            }
+        }
+        let mut most = f32::MIN;
+        for x in lanes.iter().chain(&*rest) {
+            most = if *x > most { *x } else { most };
+        }
+        let mut lanes = [0.0; LANES];
+        for chunk in chunks {
+            for (lane, x) in lanes.iter_mut().zip(chunk) {
+                *x = exp(*x - most);
+                *lane += *x;
+            }
+        }
+        let mut sum = sum_of(lanes);
+        for x in rest {
+            *x = exp(*x - most);
+            sum += *x;
+        }
+        sum
+    }
+}
+
+vectorised! {
+    /// out = gelu(gate) * linear, the tanh form: x / (1 + e^(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3). All of one length.
+    fn gated_gelu(gate: &[f32], linear: &[f32], out: &mut [f32]) {
+        const FACTOR: f32 = -2.0 * 0.797_884_6;
+        for ((y, x), linear) in out.iter_mut().zip(gate).zip(linear) {
+            let u = FACTOR * (x + 0.044_715 * x * x * x);
+            *y = x / (1.0 + exp(u)) * linear;
+        }
+    }
+}
+
+vectorised! {
+    /// A panel of int8, [k, scales], to float32: each column times its scale.
+    fn expand(values: &[i8], scales: &[f32], out: &mut [f32]) {
+        let columns = scales.len().max(1);
+        for (out, values) in out.chunks_exact_mut(columns).zip(values.chunks_exact(columns)) {
+            for ((y, q), scale) in out.iter_mut().zip(values).zip(scales) {
+                *y = f32::from(*q) * scale;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// x *= factor.
+    fn scale(x: &mut [f32], factor: f32) {
+        x.iter_mut().for_each(|x| *x *= factor);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(n: usize, wide: f32) -> Vec<f32> {
+        (0..n).map(|i| (i as f32 * 0.37).sin() * wide).collect()
+    }
+
+    #[test]
+    fn exponentials_are_those_of_the_library() {
+        for n in [1, 15, 16, 77, 2304] {
+            let x = wave(n, 30.0);
+            let most = x.iter().copied().fold(f32::MIN, f32::max);
+            let mut found = x.clone();
+            let sum = exponentials(&mut found);
+            let mut wanted_sum = 0.0;
+            for (found, x) in found.iter().zip(&x) {
+                let wanted = f64::from(x - most).exp();
+                wanted_sum += wanted;
+                assert!((f64::from(*found) - wanted).abs() <= 3e-7 * wanted, "{found} {wanted}");
+            }
+            assert!((f64::from(sum) / wanted_sum - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn exponentials_far_apart_stay_finite() {
+        let mut row = [-1e30, 0.0, 3e38, -3e38];
+        let sum = exponentials(&mut row);
+        assert!(row[2] == 1.0 && (sum - 1.0).abs() < 1e-6, "{row:?} {sum}");
+    }
+
+    #[test]
+    fn gelu_is_the_tanh_form() {
+        for x in [-40.0, -5.0, -1.0, -1e-3, 0.0, 0.3, 2.0, 9.0, 80.0] {
+            let mut out = [0.0];
+            gated_gelu(&[x], &[3.0], &mut out);
+            let x = f64::from(x);
+            let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+            let wanted = 0.5 * x * (1.0 + u.tanh()) * 3.0;
+            assert!((f64::from(out[0]) - wanted).abs() <= 1e-6 + 1e-6 * wanted.abs(), "{x}");
+        }
+    }
+
+    #[test]
+    fn norm_is_the_root_of_the_mean_square() {
+        for n in [4, 16, 50, 512] {
+            let (x, gain, shift) = (wave(n, 3.0), wave(n, 1.5), wave(n, 0.1));
+            let mut out = vec![0.0; n];
+            norm(&x, 1e-6, &gain, &shift, &mut out);
+            let power: f64 = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / n as f64;
+            for i in 0..n {
+                let [x, gain, shift] = [x[i], gain[i], shift[i]].map(f64::from);
+                let wanted = x / (power + 1e-6).sqrt() * gain + shift;
+                assert!((f64::from(out[i]) - wanted).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn int8_is_expanded_exactly() {
+        let scales = [0.25, 3.0, 1e-3];
+        let mut out = [0.0; 6];
+        expand(&[1, -2, 127, -127, 0, 3], &scales, &mut out);
+        assert_eq!(out, [0.25, -6.0, 127.0 * 1e-3, -31.75, 0.0, 3.0 * 1e-3]);
+    }
+}

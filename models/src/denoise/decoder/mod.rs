@@ -1,0 +1,432 @@
+//! The denoising step on packed operands: what the graph `step` says, from the same file, without packing what stays again.
+//! Knows no tokens, no samplers and no schedule.
+//!
+//! Weights are packed when loaded, the keys and values of what is heard once a hop. Both branches of guidance run as one batch, so each
+//! weight is read once; the one that hears nothing has no cross-attention, which would add exactly nothing. A graph that is not node for
+//! node the one that [`crate::graph`] builds is not for this: tract runs it.
+
+mod attention;
+mod elementwise;
+mod int8;
+mod panels;
+mod weights;
+
+use tract_onnx::pb::GraphProto;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::ensure;
+
+use attention::{Head, Heard};
+use elementwise::{gated_gelu, norm};
+use panels::{Buffer, Kernels, Out, Pieces, Tile};
+use weights::{Weight, Weights};
+
+pub use weights::Arithmetic;
+
+use crate::graph::NetworkConfig;
+use crate::threads::Threads;
+
+/// Epsilon of the RMS norms, as [`crate::graph`] writes it.
+const EPS: f32 = 1e-6;
+
+/// The weights of one layer.
+#[derive(Debug)]
+struct Layer {
+    norms: [Vec<f32>; 3],
+    /// Query, key and value side by side.
+    attention_in: Weight,
+    attention_out: Weight,
+    cross_query: Weight,
+    cross_out: Weight,
+    /// Gate and linear side by side.
+    mlp_in: Weight,
+    mlp_out: Weight,
+}
+
+/// Scales and shifts of one step of a schedule, with the norms before them: for each layer attention and MLP, gain [emb], shift [emb].
+#[derive(Debug, Clone)]
+pub(super) struct Modulation(Vec<f32>);
+
+impl Modulation {
+    fn at(&self, layer: usize, site: usize, emb: usize) -> (&[f32], &[f32]) {
+        let from = (2 * layer + site) * 2 * emb;
+        let both = self.0.get(from..from + 2 * emb).unwrap_or_default();
+        both.split_at(emb.min(both.len()))
+    }
+}
+
+/// Keys and values of all heads of all layers, packed once and heard by every step.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// [layers][heads]
+    layers: Vec<Vec<Heard>>,
+}
+
+/// What a run of some number of frames works in.
+#[derive(Debug)]
+struct Scratch {
+    frames: usize,
+    is_guided: bool,
+    /// For the frames of one branch, and of all.
+    tiles: [Tile; 2],
+    /// The right operand of the weights, by the same choice.
+    rights: [Pieces; 2],
+    products: int8::Products,
+    x: Buffer,
+    normed: Buffer,
+    projected: Buffer,
+    attended: Buffer,
+    gate: Buffer,
+    hidden: Buffer,
+    heads: Vec<Head>,
+    /// Keys and values of self-attention.
+    own: Vec<Heard>,
+    out: Buffer,
+}
+
+/// The decoder, loaded.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    config: NetworkConfig,
+    kernels: Kernels,
+    layers: Vec<Layer>,
+    input: Weight,
+    prior: Option<Weight>,
+    positions: Vec<f32>,
+    output_norm: Vec<f32>,
+    output: Weight,
+    nothing: Vec<f32>,
+    scratch: Option<Scratch>,
+}
+
+impl Decoder {
+    /// Packs the weights of a step graph of size `config`.
+    pub fn load(
+        config: &NetworkConfig,
+        graph: &GraphProto,
+        arithmetic: Arithmetic,
+    ) -> TractResult<Self> {
+        let kernels = Kernels::native()?;
+        let weights = Weights::new(graph, &kernels, arithmetic);
+        let side_by_side = |name: &str, parts: &[&str]| {
+            let names: Vec<String> = parts.iter().map(|part| format!("{name}.{part}")).collect();
+            weights.matrix(&names)
+        };
+        let layer = |i: usize| {
+            let layer = format!("decoder.layers_{i}");
+            let norm = |name: &str| weights.floats(&format!("{layer}.{name}_layer_norm.scale"));
+            let attention = format!("{layer}.self_attention");
+            let cross = format!("{layer}.MultiHeadDotProductAttention_0");
+            let mlp = format!("{layer}.mlp");
+            Ok(Layer {
+                norms: [
+                    norm("pre_self_attention")?,
+                    norm("pre_cross_attention")?,
+                    norm("pre_mlp")?,
+                ],
+                attention_in: side_by_side(&attention, &["query", "key", "value"])?,
+                attention_out: side_by_side(&attention, &["out"])?,
+                cross_query: side_by_side(&cross, &["query"])?,
+                cross_out: side_by_side(&cross, &["out"])?,
+                mlp_in: side_by_side(&mlp, &["wi_0", "wi_1"])?,
+                mlp_out: side_by_side(&mlp, &["wo"])?,
+            })
+        };
+        Ok(Self {
+            layers: (0..config.decoder_layers).map(layer).collect::<TractResult<_>>()?,
+            input: side_by_side("decoder", &["continuous_inputs_projection"])?,
+            prior: config
+                .prior
+                .then(|| side_by_side("decoder", &["prior_projection"]))
+                .transpose()?,
+            positions: weights.floats("decoder.Embed_0.embedding")?,
+            output_norm: weights.floats("decoder.decoder_norm.scale")?,
+            output: side_by_side("decoder", &["spec_out_dense"])?,
+            nothing: vec![0.0; config.emb],
+            config: config.clone(),
+            scratch: None,
+            kernels,
+        })
+    }
+
+    /// What the graph `film` says of a time, [layers, 2, 2 emb], with the norms it comes behind.
+    pub fn modulation(&self, film: &[f32]) -> Modulation {
+        let emb = self.config.emb;
+        let mut values = Vec::with_capacity(film.len());
+        let sites = self.layers.iter().flat_map(|layer| [&layer.norms[0], &layer.norms[2]]);
+        for (norm, film) in sites.zip(film.chunks_exact(2 * emb)) {
+            let (scale, shift) = film.split_at(emb);
+            values.extend(norm.iter().zip(scale).map(|(norm, scale)| norm * (1.0 + scale)));
+            values.extend(shift);
+        }
+        Modulation(values)
+    }
+
+    /// Packs what is heard: keys k_0.. [heads, head_dim, M], then values v_0.. [heads, M, head_dim].
+    pub fn hear(&self, heard: &[&[f32]], memory: &mut Memory) -> TractResult<()> {
+        let NetworkConfig { heads, head_dim, decoder_layers, .. } = self.config;
+        ensure!(heard.len() == 2 * decoder_layers, "{} keys and values", heard.len());
+        let new = || (0..heads).map(|_| Heard::new(&self.kernels)).collect();
+        memory.layers.resize_with(decoder_layers, new);
+        let mut buffers = [Buffer::new(0)?, Buffer::new(0)?];
+        let (keys, values) = heard.split_at(decoder_layers);
+        for ((layer, keys), values) in memory.layers.iter_mut().zip(keys).zip(values) {
+            ensure!(keys.len() == values.len(), "{} keys, {} values", keys.len(), values.len());
+            let len = keys.len() / (heads * head_dim);
+            for (buffer, from) in buffers.iter_mut().zip([keys, values]) {
+                buffer.fit(from.len())?;
+                buffer.values_mut().copy_from_slice(from);
+            }
+            for (i, head) in layer.iter_mut().enumerate() {
+                let at = i * head_dim * len;
+                let keys = buffers[0].rows(at, head_dim, len, len);
+                head.pack(keys, true, buffers[1].rows(at, len, head_dim, head_dim), len)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step: `z` and, where the network has one, `prior` [L, mel_bins] -> [L, mel_bins] of each branch that is asked for. Results
+    /// are the same with any number of threads.
+    pub fn run(
+        &mut self,
+        threads: &Threads,
+        z: &[f32],
+        prior: Option<&[f32]>,
+        modulation: &Modulation,
+        asked: Asked<'_>,
+    ) -> TractResult<()> {
+        let frames = z.len() / self.config.mel_bins.max(1);
+        let is_guided = matches!(asked, Asked::Both { .. });
+        let fits = |s: &Scratch| s.frames == frames && s.is_guided == is_guided;
+        let mut scratch = match self.scratch.take().filter(fits) {
+            Some(scratch) => scratch,
+            None => self.scratch(frames, is_guided)?,
+        };
+        let memory = match &asked {
+            Asked::Heard { memory, .. } | Asked::Both { memory, .. } => Some(*memory),
+            Asked::Unheard { .. } => None,
+        };
+        threads.run(|| self.step(threads, &mut scratch, z, prior, modulation, memory))?;
+        let made = scratch.out.values();
+        let copy = |from: usize, out: &mut [f32]| {
+            out.copy_from_slice(&made[from..from + z.len()]);
+        };
+        match asked {
+            Asked::Heard { out, .. } | Asked::Unheard { out } => copy(0, out),
+            Asked::Both { heard, unheard, .. } => {
+                copy(0, heard);
+                copy(z.len(), unheard);
+            }
+        }
+        self.scratch = Some(scratch);
+        Ok(())
+    }
+
+    fn scratch(&self, frames: usize, is_guided: bool) -> TractResult<Scratch> {
+        let NetworkConfig { emb, heads, head_dim, mlp, mel_bins, .. } = self.config;
+        let joined = heads * head_dim;
+        let branches = if is_guided { 2 } else { 1 };
+        let tiles = [self.kernels.tile(frames)?, self.kernels.tile(branches * frames)?];
+        let rows = tiles[0].padded(frames).max(tiles[1].padded(branches * frames));
+        let buffer = |width: usize| Buffer::new(rows * width);
+        let head = |_| Head::new(&tiles[0], head_dim);
+        Ok(Scratch {
+            frames,
+            is_guided,
+            rights: [tiles[0].pieces(), tiles[1].pieces()],
+            products: int8::Products::default(),
+            x: buffer(emb)?,
+            normed: buffer(emb.max(mel_bins))?,
+            projected: buffer(3 * joined)?,
+            attended: buffer(joined)?,
+            gate: buffer(2 * mlp)?,
+            hidden: buffer(mlp)?,
+            heads: (0..branches * heads).map(head).collect::<TractResult<_>>()?,
+            own: (0..branches * heads).map(|_| Heard::new(&self.kernels)).collect(),
+            out: buffer(mel_bins)?,
+            tiles,
+        })
+    }
+
+    /// The whole decoder over the scratch.
+    fn step(
+        &self,
+        threads: &Threads,
+        s: &mut Scratch,
+        z: &[f32],
+        prior: Option<&[f32]>,
+        modulation: &Modulation,
+        memory: Option<&Memory>,
+    ) -> TractResult<()> {
+        let emb = self.config.emb;
+        let frames = s.frames;
+        // Both branches see the same until one of them hears something.
+        let mut part = Part { index: 0, rows: frames };
+        let (x, positions) = (s.x.values_mut(), &self.positions[..frames * emb]);
+        x[..positions.len()].copy_from_slice(positions);
+        x[positions.len()..].fill(0.0);
+        for (frames, weight) in [(Some(z), Some(&self.input)), (prior, self.prior.as_ref())] {
+            if let (Some(frames), Some(weight)) = (frames, weight) {
+                s.normed.values_mut()[..frames.len()].copy_from_slice(frames);
+                self.product(threads, s, part, Source::Normed, weight, Target::X)?;
+            }
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            let (gain, shift) = modulation.at(i, 0, emb);
+            self.normed(threads, s, part, gain, shift);
+            self.product(threads, s, part, Source::Normed, &layer.attention_in, Target::Projected)?;
+            self.attend(threads, s, part, None)?;
+            self.product(threads, s, part, Source::Attended, &layer.attention_out, Target::X)?;
+            if s.is_guided && i == 0 {
+                s.x.values_mut().copy_within(..frames * emb, frames * emb);
+                part = Part { index: 1, rows: 2 * frames };
+            }
+            if let Some(memory) = memory {
+                let heard = memory.layers.get(i).map(Vec::as_slice).unwrap_or_default();
+                let part = Part { index: 0, rows: frames };
+                self.normed(threads, s, part, &layer.norms[1], &self.nothing);
+                self.product(
+                    threads,
+                    s,
+                    part,
+                    Source::Normed,
+                    &layer.cross_query,
+                    Target::Projected,
+                )?;
+                self.attend(threads, s, part, Some(heard))?;
+                self.product(threads, s, part, Source::Attended, &layer.cross_out, Target::X)?;
+            }
+            let (gain, shift) = modulation.at(i, 1, emb);
+            self.normed(threads, s, part, gain, shift);
+            self.product(threads, s, part, Source::Normed, &layer.mlp_in, Target::Gate)?;
+            self.gate(threads, s, part);
+            self.product(threads, s, part, Source::Hidden, &layer.mlp_out, Target::X)?;
+        }
+        self.normed(threads, s, part, &self.output_norm, &self.nothing);
+        self.product(threads, s, part, Source::Normed, &self.output, Target::Out)
+    }
+
+    /// The normed rows of x.
+    fn normed(&self, threads: &Threads, s: &mut Scratch, part: Part, gain: &[f32], shift: &[f32]) {
+        let emb = self.config.emb;
+        let x = s.x.values();
+        threads.rows(&mut s.normed.values_mut()[..part.rows * emb], emb, emb, |i, out| {
+            norm(&x[i * emb..(i + 1) * emb], EPS, gain, shift, out);
+        });
+    }
+
+    /// The rows of `source`, one behind the other, times `weight`; x is added to.
+    fn product(
+        &self,
+        threads: &Threads,
+        s: &mut Scratch,
+        part: Part,
+        source: Source,
+        weight: &Weight,
+        target: Target,
+    ) -> TractResult<()> {
+        let (k, columns) = (weight.k()?, weight.columns()?);
+        let source = match source {
+            Source::Normed => &s.normed,
+            Source::Attended => &s.attended,
+            Source::Hidden => &s.hidden,
+        };
+        let (buffer, stride, adds) = match target {
+            Target::X => (&mut s.x, self.config.emb, true),
+            Target::Projected => (&mut s.projected, columns, false),
+            Target::Gate => (&mut s.gate, columns, false),
+            Target::Out => (&mut s.out, columns, false),
+        };
+        if let Weight::Int8(pieces) = weight
+            && int8::is_here(self.kernels.width())
+        {
+            let rows = source.values().get(..part.rows * k).unwrap_or_default();
+            let out = (buffer.values_mut(), stride, adds);
+            return s.products.run(threads, pieces, rows, part.rows, out);
+        }
+        let (tile, right) = (&s.tiles[part.index], &mut s.rights[part.index]);
+        right.pack(source.rows(0, part.rows, k, k))?;
+        for (i, (left, right)) in weight.pieces()?.into_iter().zip(right.iter()).enumerate() {
+            let out = Out { buffer: &mut *buffer, start: 0, stride, adds: adds || i > 0 };
+            self.kernels.multiply(tile, left, columns, right, out)?;
+        }
+        Ok(())
+    }
+
+    /// Attention of every head of every branch, to what is `heard` or else to the rows themselves.
+    fn attend(
+        &self,
+        threads: &Threads,
+        s: &mut Scratch,
+        part: Part,
+        heard: Option<&[Heard]>,
+    ) -> TractResult<()> {
+        let NetworkConfig { heads, head_dim, .. } = self.config;
+        let (frames, joined) = (s.frames, heads * head_dim);
+        let stride = if heard.is_some() { joined } else { 3 * joined };
+        let (kernels, tile, projected) = (&self.kernels, &s.tiles[0], &s.projected);
+        let count = part.rows / frames * heads;
+        threads.each(&mut s.heads[..count], &mut s.own[..count], |i, head, own| {
+            let at = i / heads * frames * stride + i % heads * head_dim;
+            let heard = match heard {
+                Some(heard) => &heard[i % heads],
+                None => {
+                    let rows = |at| projected.rows(at, frames, head_dim, stride);
+                    own.pack(rows(at + joined), false, rows(at + 2 * joined), frames)?;
+                    own
+                }
+            };
+            head.attend(kernels, tile, (projected, at, stride), frames, heard)
+        })?;
+        for (i, head) in s.heads[..count].iter().enumerate() {
+            let at = i / heads * frames * joined + i % heads * head_dim;
+            head.copy(frames, &mut s.attended, at, joined);
+        }
+        Ok(())
+    }
+
+    /// gelu(gate) * linear.
+    fn gate(&self, threads: &Threads, s: &mut Scratch, part: Part) {
+        let mlp = self.config.mlp;
+        let gate = s.gate.values();
+        threads.rows(&mut s.hidden.values_mut()[..part.rows * mlp], mlp, 4 * mlp, |i, out| {
+            let (gate, linear) = gate[2 * i * mlp..2 * (i + 1) * mlp].split_at(mlp);
+            gated_gelu(gate, linear, out);
+        });
+    }
+}
+
+/// The rows that are worked on: of one branch (0) or of all (1).
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    index: usize,
+    rows: usize,
+}
+
+/// Where the rows of a product come from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Normed,
+    Attended,
+    Hidden,
+}
+
+/// Where a product goes.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    X,
+    Projected,
+    Gate,
+    Out,
+}
+
+/// Which branches are asked for, and where the result of each goes.
+#[derive(Debug)]
+pub(super) enum Asked<'a> {
+    /// The one that hears.
+    Heard { memory: &'a Memory, out: &'a mut [f32] },
+    /// The one that hears nothing.
+    Unheard { out: &'a mut [f32] },
+    /// Both.
+    Both { memory: &'a Memory, heard: &'a mut [f32], unheard: &'a mut [f32] },
+}
