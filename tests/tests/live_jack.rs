@@ -17,6 +17,8 @@ use timbred_tests::program::timbred;
 const RATE_HZ: usize = 48_000;
 /// Where the key lies in what is rendered offline, seconds.
 const KEY_S: f64 = 0.5;
+/// Samples of silence before a key that belong to how it sounds.
+const BEFORE: usize = RATE_HZ / 50;
 
 /// One server at a time: two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -62,7 +64,8 @@ fn probe(server: &JackServer, folder: &Path, notes: u32, mode: &[&str]) -> Heard
     Heard { keys, sound, xruns }
 }
 
-/// A key as `timbred render --live` makes it: 0.1 s from the key press on, and when its sound begins after it, ms.
+/// A key as `timbred render --live` makes it: from [`BEFORE`] samples before the key press to 0.1 s after it, and when its sound begins, ms
+/// after it.
 fn rendered(folder: &Path, key: u8, hop_ms: &str) -> (Vec<f32>, f64) {
     let voice = Voice { is_drum: false, program: 0, key };
     let note = Note { voice, velocity: 100, start_s: KEY_S, end_s: KEY_S + 0.06 };
@@ -79,7 +82,7 @@ fn rendered(folder: &Path, key: u8, hop_ms: &str) -> (Vec<f32>, f64) {
         hound::WavReader::open(wav).unwrap().samples().map(Result::unwrap).collect();
     let start = (KEY_S * RATE_HZ as f64) as usize;
     let begins = onset(&all, start, RATE_HZ / 10, RATE_HZ).unwrap();
-    (all[start..start + RATE_HZ / 10].to_vec(), ms(begins - start))
+    (all[start - BEFORE..start + RATE_HZ / 10].to_vec(), ms(begins - start))
 }
 
 fn ms(samples: usize) -> f64 {
@@ -93,7 +96,10 @@ fn level_db(samples: &[f32]) -> f64 {
 
 /// How late keys were heard.
 struct Lateness {
+    /// From a key press to where its sound is the one that is rendered from the key press on.
     times_ms: Vec<f64>,
+    /// How long the instrument itself takes after that, by the key.
+    attacks_ms: Vec<f64>,
     /// What the daemon says it is, ms.
     published_ms: f64,
     /// Keys that were not found in the recording.
@@ -112,14 +118,18 @@ impl Lateness {
         let jitter = p95 - p5;
         println!("H = {hop_frames} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
         println!(
-            "H = {hop_frames} latency_ms as published: {:.0}; {} keys not found, {} gaps and late cycles",
+            "H = {hop_frames} latency_ms as published: {:.1}; {} keys not found, {} gaps and late cycles",
             self.published_ms, self.missing, self.trouble
+        );
+        let [first, last] = [0.0, 1.0].map(|share| percentile(&self.attacks_ms, share));
+        println!(
+            "H = {hop_frames} the piano's own attack, not counted: {first:.1} to {last:.1} ms by the key"
         );
     }
 }
 
-/// Plays `notes` and looks for each rendered key in the recording; the time until its sound begins is added, so that neither another note's
-/// end nor the level decide what counts as its beginning.
+/// Plays `notes` and looks for each rendered key in the recording: neither another note's end nor the level decides what counts as its
+/// beginning.
 fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>) -> Lateness {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
@@ -133,20 +143,22 @@ fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>) -> Lateness {
     let mut templates = HashMap::new();
     let (mut times_ms, mut missing) = (vec![], 0);
     for (key, frame) in keys {
-        let (key_sound, begins_ms) =
+        let (key_sound, _) =
             templates.entry(key).or_insert_with(|| rendered(folder.path(), key, hop_ms));
-        let (found, likeness) = find(&sound, frame, RATE_HZ / 2, key_sound);
+        let from = frame - BEFORE;
+        let (found, likeness) = find(&sound, from, RATE_HZ / 2, key_sound);
         if likeness < 0.3 {
             println!("key {key} at {frame} is not found: likeness {likeness:.2}");
             missing += 1;
             continue;
         }
-        times_ms.push(ms(found - frame) + *begins_ms);
+        times_ms.push(ms(found - from));
     }
     let end = level_db(&sound[sound.len() - RATE_HZ / 10..]);
     assert!(end < -40.0, "{end} dBFS a second after the last note");
     let trouble = after.underruns - before.underruns + u64::from(xruns);
-    Lateness { times_ms, published_ms: after.latency_ms, missing, trouble }
+    let attacks_ms = templates.values().map(|(_, begins_ms)| *begins_ms).collect();
+    Lateness { times_ms, attacks_ms, published_ms: after.latency_ms, missing, trouble }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::attack::Shape;
 use super::tables::Tables;
 use crate::notes::{NoteEvent, Voice};
-use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use std::sync::Arc;
 
 /// Samples of one gain step (10 ms).
@@ -17,6 +17,8 @@ const RELEASE_S: f64 = 0.25;
 const FORGET: f64 = 1e-3;
 /// A struck note does not fall below this level while it is held.
 const HELD_FLOOR: f64 = 0.02;
+/// Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples of half the key's frequency.
+const OCTAVE_LOWER: [u8; 5] = [16, 17, 18, 86, 97];
 /// Mel level below which the tones count as absent.
 const LEVEL_FLOOR: f32 = 0.02;
 /// A drum falls by a factor e in this time.
@@ -42,6 +44,16 @@ impl Tone {
     /// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings, percussion.
     fn struck(&self) -> bool {
         matches!(self.voice.program, 0..=15 | 24..=39 | 45..=47 | 104..=108 | 112..=119)
+    }
+
+    /// The key whose tone it has.
+    fn tone_key(&self) -> u8 {
+        let key = self.voice.key;
+        if OCTAVE_LOWER.contains(&self.voice.program) {
+            key.checked_sub(12).unwrap_or(key)
+        } else {
+            key
+        }
     }
 
     /// Level `n` samples after the key press.
@@ -92,6 +104,8 @@ pub struct Excitation {
     tones: Vec<Tone>,
     /// First samples of the notes pressed since the last hop.
     presses: Vec<u64>,
+    /// First samples of the drum strokes since shortly before it.
+    strokes: Vec<u64>,
     /// Power of the notes in each sample of the hop, whole and as they begin.
     sounding: Vec<f64>,
     begun: Vec<f64>,
@@ -104,6 +118,7 @@ impl Excitation {
             tables,
             tones: Vec::with_capacity(VOICES),
             presses: vec![],
+            strokes: vec![],
             sounding: vec![],
             begun: vec![],
         }
@@ -119,6 +134,7 @@ impl Excitation {
                 self.tones.remove(0);
             }
             self.presses.push(at.0);
+            self.strokes.extend(event.voice.is_drum.then_some(at.0));
             let level = f64::from(event.velocity) / 127.0;
             let down = event.voice.is_drum.then_some(0);
             self.tones.push(Tone { voice: event.voice, level, first: at.0, down, shape });
@@ -136,6 +152,8 @@ impl Excitation {
         noise: &mut [f32],
     ) {
         self.presses.retain(|press| *press >= start.0);
+        let lately = start.0.saturating_sub((DRUM_S * f64::from(SAMPLE_RATE_HZ)) as u64);
+        self.strokes.retain(|stroke| *stroke >= lately);
         for power in [&mut self.sounding, &mut self.begun] {
             power.clear();
             power.resize(tones.len(), 0.0);
@@ -144,7 +162,7 @@ impl Excitation {
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
         for tone in &self.tones {
-            let Some((wave, profile)) = self.tables.key(tone.voice.key) else { continue };
+            let Some((wave, profile)) = self.tables.key(tone.tone_key()) else { continue };
             let from = tone.first.max(start.0);
             let to = tone.last().min(end);
             if from >= to {
@@ -152,7 +170,7 @@ impl Excitation {
             }
             let samples = (from - start.0) as usize..(to - start.0) as usize;
             let first = from - tone.first;
-            let step = Tables::turns_per_sample(tone.voice.key);
+            let step = Tables::turns_per_sample(tone.tone_key());
             let powers =
                 self.sounding[samples.clone()].iter_mut().zip(&mut self.begun[samples.clone()]);
             let outs = tones[samples].iter_mut().zip(powers);
@@ -195,9 +213,17 @@ impl Excitation {
         first.map(|press| (press - start.0) as usize)
     }
 
+    /// Whether the frame from `start` has a drum stroke or lies so near after one that its mel may be the drum's.
+    pub fn is_drummed(&self, start: SamplePos) -> bool {
+        let near = (DRUM_S * f64::from(SAMPLE_RATE_HZ)) as u64;
+        let near = start.0.saturating_sub(near)..start.0 + HOP_SAMPLES as u64;
+        self.strokes.iter().any(|stroke| near.contains(stroke))
+    }
+
     /// Forgets every note at once.
     pub fn clear(&mut self) {
         self.presses.clear();
+        self.strokes.clear();
         self.tones.clear();
     }
 }

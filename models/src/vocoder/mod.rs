@@ -30,6 +30,9 @@ const BLOCKS: usize = HOP_SAMPLES / BLOCK;
 const INPUT_SCALE: f32 = 1.0 / 8.0;
 /// Gains stay in this range of nats.
 const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
+/// From a key press to the end of its frame the network takes no more than this from a tone, nats, unless a drum is loud: how fast it comes is
+/// the attack table's, and must not depend on where in a frame the key fell.
+const STRUCK_FLOOR: f32 = -0.5;
 /// Where the untrained network puts the noise, in nats above the mel.
 const NOISE_START: f32 = -1.5;
 /// Keeps the vocoder's noise apart from the denoiser's.
@@ -153,14 +156,19 @@ impl Vocoder {
                 self.excitation.press_in(SamplePos(at))
             });
             let pressed = presses.iter().position(Option::is_some);
+            let frame_start = start.start().0 + (i * HOP_SAMPLES) as u64;
+            let struck_floor = match self.excitation.is_drummed(SamplePos(frame_start)) {
+                true => f32::NEG_INFINITY,
+                false => STRUCK_FLOOR,
+            };
             for (block, press) in presses.into_iter().enumerate() {
                 let share = (block + 1) as f32 / BLOCKS as f32;
-                let rise = match pressed {
-                    Some(pressed) if block >= pressed => 1.0,
-                    Some(_) => 0.0,
-                    None => share,
+                let (rise, floor) = match pressed {
+                    Some(pressed) if block >= pressed => (1.0, struck_floor),
+                    Some(_) => (0.0, f32::NEG_INFINITY),
+                    None => (share, f32::NEG_INFINITY),
                 };
-                self.block(first + block, [share, rise], press, frame, out);
+                self.block(first + block, [share, rise], floor, press, frame, out);
             }
             self.last_mel.copy_from_slice(frame);
         }
@@ -168,11 +176,12 @@ impl Vocoder {
     }
 
     /// Renders block `at` of the hop, at whose end bands that fall (rise) are the first (second) of `shares` of the way from
-    /// the last frame to this one; `press` is the sample of a key press in it.
+    /// the last frame to this one; the network takes no more than `floor` nats from a tone; `press` is the sample of a key press in it.
     fn block(
         &mut self,
         at: usize,
         [fall, rise]: [f32; 2],
+        floor: f32,
         press: Option<usize>,
         frame: &[f32],
         out: &mut [f32],
@@ -194,7 +203,7 @@ impl Vocoder {
         for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
             mel.zip(levels).zip(gains)
         {
-            *tone = (mel - tones + tone_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            *tone = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
             *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
         let range = part(&self.tones, BLOCK);

@@ -18,6 +18,9 @@ RELEASE_S = 0.25
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
 DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
+# Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples of half the key's frequency: their tone is
+# that of the key an octave below.
+OCTAVE_LOWER = (16, 17, 18, 86, 97)
 LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
 GOLDEN = 0.6180339887498949
 
@@ -29,6 +32,11 @@ def key_hz(key):
 def struck(program):
     """True for programs that fade while held: pianos, mallets, guitars, basses, pizzicato, harp, timpani, ..."""
     return program < 16 or 24 <= program < 40 or 45 <= program <= 47 or 104 <= program <= 108 or 112 <= program < 120
+
+
+def tone_key(note):
+    """The key whose tone a note [6] has."""
+    return int(note[KEY]) - (12 if note[PROGRAM] in OCTAVE_LOWER and note[KEY] >= 12 else 0)
 
 
 def struck_decay_s(key):
@@ -87,7 +95,7 @@ def excite(notes, samples, table):
     tail, fall = int(-np.log(FORGET) * RELEASE_S * mel.RATE), int(-np.log(FORGET) * DRUM_SAMPLES)
     for note in notes:
         drum = bool(note[DRUM])
-        first, key = round(note[START] * mel.RATE), int(note[KEY])
+        first, key = round(note[START] * mel.RATE), tone_key(note)
         last = min(samples, first + fall if drum else round(note[END] * mel.RATE) + tail)
         if last <= first:
             continue
@@ -108,9 +116,12 @@ def excite(notes, samples, table):
 
 
 def onsets(notes, samples):
-    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none, drums too."""
-    first = np.full(samples // BLOCK, BLOCK)
+    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none, drums too; and
+    bool [samples / 320]: whether a frame has a drum stroke or one less than 0.1 s before it."""
+    first, drummed = np.full(samples // BLOCK, BLOCK), np.zeros(samples // mel.HOP, bool)
     at = np.round(notes[:, START] * mel.RATE).astype(np.int64)
+    for stroke in at[notes[:, DRUM] > 0]:
+        drummed[stroke // mel.HOP : (stroke + DRUM_SAMPLES) // mel.HOP + 1] = True
     at = at[at < len(first) * BLOCK]
     np.minimum.at(first, at // BLOCK, at % BLOCK)
-    return first
+    return first, drummed

@@ -18,7 +18,7 @@ FRAMES, WARM_UP = 64, 8  # 1.28 s; the first frames only fill the network's hist
 
 
 class Crops(IterableDataset):
-    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], tones, noise and audio [B, 320 T].
+    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], drummed [B, T], tones, noise and audio [B, 320 T].
 
     Most mels are the note prior's, as live playing has them, the others true ones. Both are struck: a frame with a key press is as
     loud as the note will be.
@@ -32,10 +32,10 @@ class Crops(IterableDataset):
         if i not in self.made:
             samples = len(self.clips.audio[i])
             tones, levels, hush = excitation.excite(self.clips.notes[i], samples, self.attacks)
-            onsets, true = excitation.onsets(self.clips.notes[i], samples), self.clips.mel[i].copy()
+            (onsets, drummed), true = excitation.onsets(self.clips.notes[i], samples), self.clips.mel[i].copy()
             pressed = (onsets.reshape(-1, 2) < excitation.BLOCK).any(1).nonzero()[0]
             true[pressed] = np.maximum(true[pressed], true[np.minimum(pressed + 1, len(true) - 1)])
-            self.made[i] = tones.astype(np.float16), np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, true
+            self.made[i] = tones.astype(np.float16), np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, drummed, true
         return self.made[i]
 
     def __iter__(self):
@@ -44,7 +44,7 @@ class Crops(IterableDataset):
             rows = []
             while len(rows) < self.batch:
                 i = int(rng.integers(len(self.clips)))
-                tones, levels, hush, onsets, true = self._clip(i)
+                tones, levels, hush, onsets, drummed, true = self._clip(i)
                 start = int(rng.integers(0, len(self.clips.mel[i]) - FRAMES + 1))
                 audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) / 32767
                 if np.abs(audio).max() < 1e-3 and rng.random() < 0.8:
@@ -52,10 +52,10 @@ class Crops(IterableDataset):
                 mels = self.clips.struck[i] if rng.random() < PRIOR_SHARE else true
                 rows.append((mel.unscale(mels[start : start + FRAMES].astype(np.float32)),
                              levels[2 * start : 2 * (start + FRAMES)].astype(np.float32),
-                             onsets[2 * start : 2 * (start + FRAMES)],
+                             onsets[2 * start : 2 * (start + FRAMES)], drummed[start : start + FRAMES],
                              *(x[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) for x in (tones, hush)), audio))
-            log_mel, levels, onsets, tones, hush, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
-            yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "tones": tones, "audio": audio,
+            log_mel, levels, onsets, drummed, tones, hush, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
+            yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "drummed": drummed, "tones": tones, "audio": audio,
                    "noise": hush * torch.from_numpy(rng.standard_normal(audio.shape, np.float32))}
 
 
@@ -91,7 +91,7 @@ def train(directory, attacks, checkpoint, minutes, width, blocks, batch, rate, d
         if not run.running():
             break
         rows = {k: v.to(device, non_blocking=True) for k, v in rows.items()}
-        ours = model(rows["log_mel"], rows["levels"], rows["onsets"], rows["tones"], rows["noise"])[:, skip:]
+        ours = model(rows["log_mel"], rows["levels"], rows["onsets"], rows["drummed"], rows["tones"], rows["noise"])[:, skip:]
         truth = rows["audio"][:, skip:]
         run.learn(stft_loss(ours, truth) + mel_loss(ours, truth, matrix))
     run.save()

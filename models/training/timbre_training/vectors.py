@@ -13,7 +13,7 @@ from . import attacks, excitation, music, tokens
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
-NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 48, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
+NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 16, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
 OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 
 
@@ -58,8 +58,8 @@ def vocoder():
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
-        onsets = torch.from_numpy(excitation.onsets(NOTES, frames * 320))[None]
-        audio = model(log_mel, log_levels, onsets, torch.from_numpy(tones)[None], torch.from_numpy(hush) * noise)
+        onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(NOTES, frames * 320))
+        audio = model(log_mel, log_levels, onsets, drummed, torch.from_numpy(tones)[None], torch.from_numpy(hush) * noise)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
     np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), **weights)
 

@@ -16,6 +16,9 @@ GAIN_MIN, GAIN_MAX = -20.0, 6.0
 NOISE_START = -1.5  # nats: where the untrained network puts the noise below the mel
 KERNEL = 5
 ATTACK = 16  # samples in which the filters of a key press come in
+# Nats: from a key press to the end of its frame the network takes no more from a tone, unless a drum is loud: how fast it comes is the attack
+# table's, and must not depend on where in a frame the key fell.
+STRUCK_FLOOR = -0.5
 
 
 def band_filters():
@@ -78,8 +81,8 @@ class Vocoder(nn.Module):
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
         return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS))
 
-    def gains(self, log_mel, log_levels, onsets):
-        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S] -> log gains of tone and noise [B, S, 2, 128]"""
+    def gains(self, log_mel, log_levels, onsets, drummed):
+        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise [B, S, 2, 128]"""
         correction = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8).flatten(1, 2)  # [B, S, 2, 128]
         # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
@@ -87,12 +90,16 @@ class Vocoder(nn.Module):
         first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
         held = torch.where(second, torch.minimum(halfway, before), halfway)
         at_block_end = torch.stack([torch.where(first, torch.maximum(halfway, log_mel), held), log_mel], 2).flatten(1, 2)
+        bare = ~drummed[..., None]
+        struck = torch.stack([first & bare, (first | second) & bare], 2).flatten(1, 2)
+        tone = torch.where(struck, correction[:, :, 0].clamp(min=STRUCK_FLOOR), correction[:, :, 0])
+        correction = torch.stack([tone, correction[:, :, 1]], 2)
         base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
         return (base + correction).clamp(GAIN_MIN, GAIN_MAX)
 
-    def forward(self, log_mel, log_levels, onsets, tones, noise):
-        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], tones and noise [B, 320 T] -> audio [B, 320 T]"""
-        logs = self.gains(log_mel, log_levels, onsets) @ self.filters
+    def forward(self, log_mel, log_levels, onsets, drummed, tones, noise):
+        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones and noise [B, 320 T] -> audio [B, 320 T]"""
+        logs = self.gains(log_mel, log_levels, onsets, drummed) @ self.filters
         magnitude, phase = logs[..., :BINS], logs[..., BINS:]
         filters = torch.polar(magnitude.exp(), phase)  # [B, S, 2, 513]
         before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
