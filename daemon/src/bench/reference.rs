@@ -82,6 +82,7 @@ impl Drop for Reference {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 

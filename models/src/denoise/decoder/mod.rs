@@ -9,6 +9,7 @@ mod attention;
 mod elementwise;
 mod int8;
 mod panels;
+mod parts;
 mod weights;
 
 use tract_onnx::pb::GraphProto;
@@ -17,9 +18,11 @@ use tract_onnx::tract_core::internal::ensure;
 
 use attention::{Head, Heard};
 use elementwise::{gated_gelu, norm};
-use panels::{Buffer, Kernels, Out, Pieces, Tile};
+use panels::{Buffer, Kernels, Out};
+use parts::{Part, Scratch, Source, Target};
 use weights::{Weight, Weights};
 
+pub(super) use parts::{Asked, Memory, Modulation};
 pub use weights::Arithmetic;
 
 use crate::graph::NetworkConfig;
@@ -40,47 +43,6 @@ struct Layer {
     /// Gate and linear side by side.
     mlp_in: Weight,
     mlp_out: Weight,
-}
-
-/// Scales and shifts of one step of a schedule, with the norms before them: for each layer attention and MLP, gain [emb], shift [emb].
-#[derive(Debug, Clone)]
-pub(super) struct Modulation(Vec<f32>);
-
-impl Modulation {
-    fn at(&self, layer: usize, site: usize, emb: usize) -> (&[f32], &[f32]) {
-        let from = (2 * layer + site) * 2 * emb;
-        let both = self.0.get(from..from + 2 * emb).unwrap_or_default();
-        both.split_at(emb.min(both.len()))
-    }
-}
-
-/// Keys and values of all heads of all layers, packed once and heard by every step.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    /// [layers][heads]
-    layers: Vec<Vec<Heard>>,
-}
-
-/// What a run of some number of frames works in.
-#[derive(Debug)]
-struct Scratch {
-    frames: usize,
-    is_guided: bool,
-    /// For the frames of one branch, and of all.
-    tiles: [Tile; 2],
-    /// The right operand of the weights, by the same choice.
-    rights: [Pieces; 2],
-    products: int8::Products,
-    x: Buffer,
-    normed: Buffer,
-    projected: Buffer,
-    attended: Buffer,
-    gate: Buffer,
-    hidden: Buffer,
-    heads: Vec<Head>,
-    /// Keys and values of self-attention.
-    own: Vec<Heard>,
-    out: Buffer,
 }
 
 /// The decoder, loaded.
@@ -394,39 +356,4 @@ impl Decoder {
             gated_gelu(gate, linear, out);
         });
     }
-}
-
-/// The rows that are worked on: of one branch (0) or of all (1).
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    index: usize,
-    rows: usize,
-}
-
-/// Where the rows of a product come from.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Normed,
-    Attended,
-    Hidden,
-}
-
-/// Where a product goes.
-#[derive(Debug, Clone, Copy)]
-enum Target {
-    X,
-    Projected,
-    Gate,
-    Out,
-}
-
-/// Which branches are asked for, and where the result of each goes.
-#[derive(Debug)]
-pub(super) enum Asked<'a> {
-    /// The one that hears.
-    Heard { memory: &'a Memory, out: &'a mut [f32] },
-    /// The one that hears nothing.
-    Unheard { out: &'a mut [f32] },
-    /// Both.
-    Both { memory: &'a Memory, heard: &'a mut [f32], unheard: &'a mut [f32] },
 }
