@@ -11,7 +11,7 @@ use timbre_models::threads::Threads;
 use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
 use super::fit::Costs;
-use super::pacing::{ComputeTimes, Governor, MARGIN};
+use super::pacing::{ComputeTimes, Governor, LEAST_MARGIN, MARGIN};
 use super::players::Players;
 use super::quality::Quality;
 use crate::error::Error;
@@ -153,13 +153,15 @@ impl Engine {
         self.model.streamer.position().start().seconds()
     }
 
-    /// What computing takes, with room, the margin and the device's buffer. It rises once that is not enough, and falls slowly: the
-    /// delay of an event is that of its neighbours.
+    /// What computing takes, with room, the margin and the device's buffer. It rises once room and margin are used up, and falls slowly:
+    /// the delay of an event is that of its neighbours.
     pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
         let compute_s = self.model.times.nearly_longest().as_secs_f64();
-        let lead_s = |compute_s: f64| compute_s.min(self.hop_s()) + MARGIN.as_secs_f64() + buffer_s;
-        let with_room_s = lead_s(ROOM * compute_s);
-        if lead_s(compute_s) > self.lead_s {
+        let lead_s = |compute_s: f64, margin: Duration| {
+            compute_s.min(self.hop_s()) + margin.as_secs_f64() + buffer_s
+        };
+        let with_room_s = lead_s(ROOM * compute_s, MARGIN);
+        if lead_s(compute_s, LEAST_MARGIN) > self.lead_s {
             self.lead_s = with_room_s;
         } else if with_room_s < self.lead_s {
             self.lead_s += LEAD_FALL * (with_room_s - self.lead_s);

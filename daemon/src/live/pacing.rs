@@ -4,8 +4,10 @@ use std::time::Duration;
 
 /// Hops whose compute time is remembered.
 const HISTORY: usize = 256;
-/// Added to the compute time, for a thread that wakes late.
-pub const MARGIN: Duration = Duration::from_millis(3);
+/// Added to the compute time: for a thread that wakes late, and so that a hop that takes longer than those before does not change the delay.
+pub const MARGIN: Duration = Duration::from_millis(8);
+/// What must be left of it, or the lead rises.
+pub const LEAST_MARGIN: Duration = Duration::from_millis(3);
 /// Hops in a row that must have been comfortable before the steps are raised again.
 const CALM_HOPS: u32 = 100;
 /// A hop that took more of its time than this is tight, less than that is comfortable.
