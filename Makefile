@@ -34,11 +34,14 @@ install: setup ## Build and install timbred and timbrectl for this user (~/.carg
 	cargo install --locked --path daemon
 	cargo install --locked --path ctl
 
-test: setup lint unit golden doc test-training fuzz ## All that CI runs
+test: setup lint units unit golden doc test-training fuzz ## All that CI runs
 
 lint: setup ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+units: ## Have systemd check the service units, where there is a systemd
+	@if command -v systemd-analyze >/dev/null; then systemd/verify.sh; else echo "no systemd-analyze: the units are not checked"; fi
 
 unit: setup osc-clients ## Unit, property and end-to-end tests
 	cargo build --workspace
@@ -126,4 +129,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help full-size setup run install test lint unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: help full-size setup run install test lint units unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean
