@@ -4,12 +4,12 @@
 //! next, so the sound goes on without cross-fades. A network that only knows full targets plays live out of a sliding `window`.
 
 use crate::bundle::{Bundle, BundleError};
-use crate::denoise::DenoiseError;
 use crate::denoise::held::Held;
-use crate::denoise::network::Network;
+use crate::denoise::network::{Network, RunOptions};
 use crate::denoise::noise::SeededNoise;
 use crate::denoise::sampler::{Sampler, SamplerKind, SamplerOptions};
 use crate::denoise::schedule::{Level, Schedule, Spacing};
+use crate::denoise::{Arithmetic, DenoiseError};
 use crate::dynamics::Dynamics;
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
@@ -47,6 +47,8 @@ pub struct StreamOptions {
     /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were struck even where the network does not hear
     /// velocity. Only a new stream takes it.
     pub window: bool,
+    /// What the weights are while the network runs. Only a new stream takes it.
+    pub arithmetic: Arithmetic,
     /// Fixes all noise: the same events, options and seed give the same samples on the same machine.
     pub seed: u64,
 }
@@ -84,6 +86,7 @@ impl StreamOptions {
             guidance,
             looks_ahead: false,
             window: false,
+            arithmetic: Arithmetic::default(),
             seed: 0,
         }
     }
@@ -199,7 +202,7 @@ impl Streamer {
             hops: 0,
             ids: Vec::with_capacity(manifest.network.max_tokens),
             report: EncodeReport::default(),
-            network: bundle.network()?,
+            network: bundle.network_with(RunOptions::of(options.arithmetic))?,
             schedule: Schedule::new(options.steps, options.spacing)?,
             options,
             sampler,

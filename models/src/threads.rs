@@ -68,14 +68,27 @@ impl Threads {
         f: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         let width = width.max(1);
-        if self.0.is_none() || out.len().div_ceil(width) * work < WORK {
-            out.chunks_mut(width).enumerate().for_each(|(i, row)| f(i, row));
-            return;
-        }
-        let each = out.len().div_ceil(width).div_ceil(2 * self.count());
-        out.par_chunks_mut(each * width).enumerate().for_each(|(part, rows)| {
-            rows.chunks_mut(width).enumerate().for_each(|(i, row)| f(part * each + i, row));
+        self.parts(out, width, work, |first, rows| {
+            rows.chunks_mut(width).enumerate().for_each(|(i, row)| f(first + i, row));
         });
+    }
+
+    /// As [`Self::rows`], but `f` gets neighbouring rows together, with the index of the first: all of them, or a part for each thread.
+    pub(crate) fn parts(
+        &self,
+        out: &mut [f32],
+        width: usize,
+        work: usize,
+        f: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        let width = width.max(1);
+        let rows = out.len().div_ceil(width);
+        if self.0.is_none() || rows * work < WORK {
+            return f(0, out);
+        }
+        let each = rows.div_ceil(self.count());
+        let parts = out.par_chunks_mut(each * width).enumerate();
+        parts.for_each(|(part, rows)| f(part * each, rows));
     }
 
     /// `f` of each pair by its index, each on one thread.

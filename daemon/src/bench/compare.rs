@@ -31,13 +31,14 @@ const WARM_UP: usize = 2;
 const TOKEN: u32 = 4;
 
 /// What runs the step inside this program.
-const ENGINES: [(&str, RunOptions); 3] = [
+const ENGINES: [(&str, RunOptions); 4] = [
     ("plain", RunOptions { arithmetic: Arithmetic::F32, is_plain: true }),
     ("packed", RunOptions { arithmetic: Arithmetic::F32, is_plain: false }),
     ("int8", RunOptions { arithmetic: Arithmetic::Int8Weights, is_plain: false }),
+    ("bf16", RunOptions { arithmetic: Arithmetic::Bf16, is_plain: false }),
 ];
 
-/// Prints the table of speeds, and with `--against` that of errors.
+/// Prints the table of speeds, and that of what each form of the weights changes.
 ///
 /// # Errors
 /// A model that cannot be used, a reference that does not answer.
@@ -54,7 +55,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     if !args.json {
         println!("model {} {}, medians of {} runs, ms", manifest.name, manifest.version, args.runs);
         println!(
-            "threads    L    M |  plain packed   int8 reference | packed/plain best/reference"
+            "threads    L    M |  plain packed   int8   bf16 reference | packed/plain f32/reference bf16/reference"
         );
     }
     let sizes = &manifest.network;
@@ -75,14 +76,13 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         }
     }
     drop(reference);
-    let forms = against.map(|against| forms::compare(&bundle, &against)).transpose()?;
-    match (args.json, forms) {
-        (true, forms) => println!(
+    let forms = forms::compare(&bundle, against.as_ref())?;
+    match args.json {
+        true => println!(
             "{}",
-            json!({"model": manifest.name, "runs": args.runs, "rows": rows, "forms": forms.map(|f| f.json())})
+            json!({"model": manifest.name, "runs": args.runs, "rows": rows, "forms": forms.json()})
         ),
-        (false, Some(forms)) => println!("\n{forms}"),
-        (false, None) => {}
+        false => print!("\n{forms}"),
     }
     Ok(())
 }
@@ -158,19 +158,25 @@ impl Point {
     }
 
     fn line(&self, times: &[f64]) -> String {
-        let [plain, packed, int8] = [0, 1, 2].map(|i| times.get(i).copied().unwrap_or(f64::NAN));
-        let (reference, ratio) = match times.get(3) {
-            Some(reference) => {
-                (format!("{reference:9.2}"), format!("{:14.2}", packed.min(int8) / reference))
-            }
-            None => (format!("{:>9}", "-"), format!("{:>14}", "-")),
+        let [plain, packed, int8, bf16, reference] =
+            std::array::from_fn(|i| times.get(i).copied().unwrap_or(f64::NAN));
+        let same = packed.min(int8);
+        let over = |ours: f64| match reference.is_nan() {
+            true => "-".to_owned(),
+            false => format!("{:.2}", ours / reference),
+        };
+        let theirs = match reference.is_nan() {
+            true => "-".to_owned(),
+            false => format!("{reference:.2}"),
         };
         format!(
-            "{:>7} {:>4} {:>4} | {plain:6.2} {packed:6.2} {int8:6.2} {reference} | {:12.2} {ratio}",
+            "{:>7} {:>4} {:>4} | {plain:6.2} {packed:6.2} {int8:6.2} {bf16:6.2} {theirs:>9} | {:12.2} {:>13} {:>14}",
             self.threads,
             self.frames,
             self.heard,
-            packed / plain
+            packed / plain,
+            over(same),
+            over(bf16),
         )
     }
 

@@ -1,9 +1,10 @@
-//! What weights in another form change: the mel of the same hop from the same noise. Knows no speed.
+//! What each form of the weights changes: the mel of the same hops from the same noise. Knows no speed.
 
 use std::fmt;
 
 use serde_json::json;
 use timbre_models::bundle::Bundle;
+use timbre_models::denoise::Arithmetic;
 use timbre_models::denoise::network::{Network, RunOptions};
 use timbre_models::denoise::noise::SeededNoise;
 use timbre_models::denoise::sampler::{Sampler, SamplerOptions};
@@ -17,10 +18,17 @@ use crate::error::Error;
 /// Hops that are compared.
 const HOPS: u64 = 8;
 
-/// A model and another with the same network in another form.
+/// What each form in which a model's weights are multiplied changes, against float32.
 pub struct Forms {
-    sizes: [u64; 2],
-    /// Of one evaluation of the network.
+    /// Bytes of the model, and of the one that float32 was taken from where that is another.
+    sizes: (u64, Option<u64>),
+    rows: Vec<Form>,
+}
+
+/// One form.
+struct Form {
+    arithmetic: Arithmetic,
+    /// Of evaluations of the network.
     step: Apart,
     /// Of the log-mel of hops as the model makes them.
     mel: Apart,
@@ -47,35 +55,43 @@ impl Apart {
     }
 }
 
-/// Compares `bundle` with `against`.
+/// Compares the forms of `bundle` with float32, of `against` if there is one: the same network with weights of more bits.
 ///
 /// # Errors
 /// Models whose networks differ in size.
-pub fn compare(bundle: &Bundle, against: &Bundle) -> Result<Forms, Error> {
-    let sizes = &bundle.manifest().network;
-    if *sizes != against.manifest().network {
+pub fn compare(bundle: &Bundle, against: Option<&Bundle>) -> Result<Forms, Error> {
+    if let Some(other) = against
+        && bundle.manifest().network != other.manifest().network
+    {
         return Err(Error::Usage(format!(
             "--against {}: its network is of another size; wanted another form of {}",
-            against.location(),
+            other.location(),
             bundle.location()
         )));
     }
-    let hop = bundle.manifest().song;
-    let mut results: [Vec<Vec<f32>>; 2] = [vec![], vec![]];
-    for (bundle, result) in [bundle, against].into_iter().zip(&mut results) {
-        let mut network = bundle.network_with(RunOptions::default())?;
-        let heard = (sizes.max_tokens + sizes.context_frames).min(320);
-        hear(&mut network, heard)?;
-        network.set_prior(&noise(hop.hop_frames * MEL_BINS, 3)).map_err(engine)?;
-        result.push(steps(&mut network, hop.hop_frames)?);
-        result.push(mel(bundle, &mut network, hop.hop_frames, hop.steps)?);
+    let [step, mel] = outputs(bundle, against.unwrap_or(bundle), Arithmetic::F32)?;
+    let mut rows = vec![];
+    for arithmetic in Arithmetic::ALL {
+        let found = outputs(bundle, bundle, arithmetic)?;
+        let (step, mel) = (Apart::of(&found[0], &step), Apart::of(&found[1], &mel));
+        rows.push(Form { arithmetic, step, mel });
     }
-    let [found, wanted] = &results;
-    Ok(Forms {
-        sizes: [bundle.size()?, against.size()?],
-        step: Apart::of(&found[0], &wanted[0]),
-        mel: Apart::of(&found[1], &wanted[1]),
-    })
+    Ok(Forms { sizes: (bundle.size()?, against.map(Bundle::size).transpose()?), rows })
+}
+
+/// The network's own output and the log-mel of hops as `choices` has them, by the network of `bundle` in a form.
+fn outputs(
+    choices: &Bundle,
+    bundle: &Bundle,
+    arithmetic: Arithmetic,
+) -> Result<[Vec<f32>; 2], Error> {
+    let sizes = &bundle.manifest().network;
+    let hop = choices.manifest().song;
+    let mut network = bundle.network_with(RunOptions::of(arithmetic))?;
+    hear(&mut network, (sizes.max_tokens + sizes.context_frames).min(320))?;
+    network.set_prior(&noise(hop.hop_frames * MEL_BINS, 3)).map_err(engine)?;
+    let step = steps(&mut network, hop.hop_frames)?;
+    Ok([step, mel(choices, &mut network, hop.hop_frames, hop.steps)?])
 }
 
 /// The network's own output at four levels, one after the other.
@@ -124,17 +140,21 @@ impl Forms {
     /// The same as JSON.
     pub fn json(&self) -> serde_json::Value {
         let apart = |a: &Apart| json!({"relative_error": a.relative, "cosine": a.cosine});
-        json!({"bytes": self.sizes, "step": apart(&self.step), "mel": apart(&self.mel)})
+        let row = |form: &Form| json!({"form": form.arithmetic.name(), "step": apart(&form.step), "mel": apart(&form.mel)});
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
+        json!({"bytes": self.sizes.0, "bytes_against": self.sizes.1, "rows": rows})
     }
 }
 
 impl fmt::Display for Forms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [own, against] = self.sizes.map(|bytes| bytes as f64 / 1e6);
-        writeln!(f, "{own:.1} MB against {against:.1} MB")?;
-        for (what, apart) in [("network's output", &self.step), ("log-mel of hops", &self.mel)] {
-            let Apart { relative, cosine } = apart;
-            writeln!(f, "{what}: relative error {relative:.2e}, cosine {cosine:.6}")?;
+        let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+        let of = self.sizes.1.map_or("of the same file".to_owned(), |b| format!("of {}", mb(b)));
+        writeln!(f, "forms of {} against float32 {of}: relative error, cosine", mb(self.sizes.0))?;
+        writeln!(f, "      network's output      log-mel of hops")?;
+        for Form { arithmetic, step, mel } in &self.rows {
+            let apart = |a: &Apart| format!("{:8.1e} {:9.6}", a.relative, a.cosine);
+            writeln!(f, "{:<5} {}   {}", arithmetic.name(), apart(step), apart(mel))?;
         }
         Ok(())
     }

@@ -246,6 +246,8 @@ pub struct Engine {
     pub seed: u64,
     /// Whether steps are saved when time is short.
     pub governor: bool,
+    /// The form in which weights are multiplied, or `"auto"`: what is fastest here.
+    pub arithmetic: String,
 }
 
 impl Default for Engine {
@@ -258,6 +260,7 @@ impl Default for Engine {
             hop_ms: OrModel(None),
             seed: 0,
             governor: true,
+            arithmetic: "auto".to_owned(),
         }
     }
 }

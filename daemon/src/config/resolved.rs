@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use timbre_control::parameters::{GUIDANCE, HOP_MS, Parameter, SAMPLER, STEPS};
 use timbre_control::value::Value;
+use timbre_models::denoise::Arithmetic;
 
 use super::layers::{Origins, folder};
 use super::problem::{Problem, Problems};
@@ -101,6 +102,8 @@ pub struct Engine {
     pub seed: u64,
     /// Whether steps are saved when time is short.
     pub governor: bool,
+    /// The form in which weights are multiplied; none: what is fastest here.
+    pub arithmetic: Option<Arithmetic>,
 }
 
 /// What is remembered from one run to the next.
@@ -273,7 +276,17 @@ fn engine(c: &mut Checks<'_>, raw: &raw::Engine) -> Engine {
         hop_ms: c.parameter("engine.hop_ms", raw.hop_ms, &HOP_MS),
         seed: raw.seed,
         governor: raw.governor,
+        arithmetic: arithmetic(c, &raw.arithmetic),
     }
+}
+
+fn arithmetic(c: &mut Checks<'_>, found: &str) -> Option<Arithmetic> {
+    let named = Arithmetic::ALL.into_iter().find(|form| form.name() == found);
+    if named.is_none() && found != "auto" {
+        let names = Arithmetic::ALL.map(Arithmetic::name).join(", ");
+        c.refuse("engine.arithmetic", format!("{found:?}"), &format!("auto, {names}"), "");
+    }
+    named
 }
 
 fn level(c: &mut Checks<'_>, text: &str) -> String {

@@ -143,6 +143,7 @@ fn what_is_wrong_is_named_with_its_line() {
             "config.toml:2: `engine.sampler`: found \"euler\", wanted ddim, dpm++2m",
         ),
         ("[engine]\nhop_ms = 5\n", "wanted a number from 20 to 5120 ms"),
+        ("[engine]\narithmetic = \"int4\"\n", "found \"int4\", wanted auto, f32, int8, bf16"),
         (
             "[[midi.rules]]\nchannels = [1, 17]\n",
             "config.toml:2: `midi.rules[0].channels[1]`: found 17",

@@ -10,6 +10,7 @@ use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::threads::Threads;
 use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
+use super::arithmetic::Forms;
 use super::fit::Costs;
 use super::pacing::{ComputeTimes, Governor, LEAST_MARGIN, MARGIN};
 use super::players::Players;
@@ -38,17 +39,24 @@ impl Model {
     ///
     /// # Errors
     /// A model without a live mode, or whatever the engine says.
-    pub fn prepare(bundle: Bundle, settings: &Settings) -> Result<Self, Error> {
-        let options = live_options(&bundle, settings)?;
-        let mut streamer = Streamer::new(&bundle, options)?;
-        let mut times = ComputeTimes::default();
-        if let Some(live) = bundle.manifest().live.filter(|live| live.window) {
+    pub fn prepare(bundle: Bundle, settings: &Settings, forms: &Forms) -> Result<Self, Error> {
+        let mut options = live_options(&bundle, settings)?;
+        let window = bundle.manifest().live.filter(|live| live.window);
+        let (frames, threads) = match window {
             // Every hop is a full target: more work than a core has time for, and enough to share.
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            streamer.set_threads(Threads::new(cores));
-            let target = bundle.manifest().network.target_frames;
+            Some(_) => {
+                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                (bundle.manifest().network.target_frames, Threads::new(cores))
+            }
+            None => (options.hop_frames, Threads::default()),
+        };
+        options.arithmetic = forms.choose(&bundle, frames, &threads)?;
+        let mut streamer = Streamer::new(&bundle, options)?;
+        streamer.set_threads(threads);
+        let mut times = ComputeTimes::default();
+        if let Some(live) = window {
             let hops = live.min_hop_frames..=live.max_hop_frames;
-            let costs = Costs::measure(&mut streamer, options, target, hops)?;
+            let costs = Costs::measure(&mut streamer, options, frames, hops)?;
             let mut model = Self { bundle, streamer, times, costs: Some(costs) };
             let options = model.options(settings)?;
             model.streamer.restart(options)?;
@@ -253,7 +261,10 @@ mod tests {
 
     #[test]
     fn another_model_begins_at_0_with_nobodys_notes() {
-        let model = || Model::prepare(Bundle::bundled().unwrap(), &Settings::default()).unwrap();
+        let model = || {
+            Model::prepare(Bundle::bundled().unwrap(), &Settings::default(), &Forms::default())
+                .unwrap()
+        };
         let (_recorder, tap) = crate::recording::start().unwrap();
         let mut engine = Engine::new(model(), tap);
         let note = |engine: &mut Engine, bytes| {

@@ -18,6 +18,7 @@ use timbre_control::settings::Settings;
 use timbre_models::bundle::Bundle;
 use timbre_models::notes::NoteEvent;
 
+use super::arithmetic::Forms;
 use super::callback::Level;
 use super::clock::PlayPosition;
 use super::engine::{Engine, Model};
@@ -53,6 +54,8 @@ pub struct Sink {
 pub struct Inference {
     /// The model to begin with.
     pub bundle: Bundle,
+    /// In which form it is to run.
+    pub forms: Forms,
     /// Messages of all sources.
     pub midi: MidiReceiver,
     /// Models that are ready, each replacing the one before.
@@ -98,7 +101,8 @@ impl Inference {
     pub fn run(self, tap: Tap) -> Result<(), Error> {
         let settings = self.settings.load_full();
         ask_for_realtime(self.realtime_priority);
-        let mut engine = Engine::new(Model::prepare(self.bundle.clone(), &settings)?, tap);
+        let model = Model::prepare(self.bundle.clone(), &settings, &self.forms)?;
+        let mut engine = Engine::new(model, tap);
         let mut playing: Option<Playing> = None;
         while !self.stop.load(Ordering::Acquire) {
             if let Some(sink) = self.next_sink(playing.is_some()) {

@@ -1,5 +1,6 @@
 //! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
 
+pub mod arithmetic;
 pub mod callback;
 mod choose;
 pub mod clock;

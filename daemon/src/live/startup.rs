@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use timbre_control::settings::Settings;
 
+use super::arithmetic::Forms;
 use super::midi::ports::Route;
 use super::queues::{Midi, MidiInput, MidiSender, SourceId};
 use crate::config::{self, Config, Rule};
@@ -18,6 +19,12 @@ pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
         tracing::warn!("{e}");
         None
     })
+}
+
+/// The form in which models are to run; what was measured is kept beside the state.
+pub(super) fn forms(config: &Config) -> Forms {
+    let remembered = config.state.path.as_ref().map(|path| path.with_file_name("arithmetic.toml"));
+    Forms { wanted: config.engine.arithmetic, remembered }
 }
 
 /// What is set at the start: the configuration, and the strips and the volume of the last run.

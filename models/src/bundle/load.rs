@@ -8,10 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::ATTACKS;
 use super::{BundleError, Manifest};
-use crate::denoise::DenoiseError;
 use crate::denoise::network::{Network, RunOptions};
+use crate::denoise::step_trial::StepTrial;
+use crate::denoise::{Arithmetic, DenoiseError};
 use crate::graph::GraphKind;
 use crate::prior::NotePrior;
+use crate::threads::Threads;
 use crate::vocoder::Vocoder;
 use crate::vocoder::attack::AttackTable;
 use crate::vocoder::inverter::Inverter;
@@ -147,6 +149,21 @@ impl Bundle {
             Refused::File(e) => e,
             Refused::Graph(e) => unfit(e),
         })
+    }
+
+    /// Verifies and loads the denoising step alone, to see how fast it is in that form for `frames` frames; none where nothing can be chosen.
+    ///
+    /// # Errors
+    /// As [`Self::network`].
+    pub fn step_trial(
+        &self,
+        arithmetic: Arithmetic,
+        frames: usize,
+        threads: Threads,
+    ) -> Result<Option<StepTrial>, BundleError> {
+        let step = self.verified(GraphKind::Step.name())?;
+        StepTrial::load(&self.manifest.network, &step, arithmetic, (frames, threads))
+            .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
     /// Verifies and loads the note prior, if the model has one.

@@ -13,6 +13,8 @@ pub mod schedule;
 pub mod step;
 #[cfg(feature = "engine")]
 mod step_engine;
+#[cfg(feature = "engine")]
+pub mod step_trial;
 
 #[cfg(feature = "engine")]
 pub use decoder::Arithmetic;

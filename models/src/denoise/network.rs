@@ -31,13 +31,20 @@ pub struct NetworkGraphs<'a> {
     pub step: &'a [u8],
 }
 
-/// How a network is run; none of it changes what it computes.
+/// How a network is run. None of it changes what is computed, but for the rounding of [`Arithmetic::Bf16`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RunOptions {
     /// What the weights of the step are while it runs.
     pub arithmetic: Arithmetic,
     /// Leaves the step to tract even where the packed decoder could run it: for comparison.
     pub is_plain: bool,
+}
+
+impl RunOptions {
+    /// On packed operands of that form.
+    pub fn of(arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, is_plain: false }
+    }
 }
 
 /// A loaded network with what it keeps between calls: the memory of this hop and the FiLM of this schedule.

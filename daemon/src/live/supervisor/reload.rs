@@ -7,7 +7,7 @@ use timbre_control::settings::Settings;
 use super::Daemon;
 use crate::config::{self, Loaded, Part, Verdict};
 use crate::error::Error;
-use crate::live::startup::initial;
+use crate::live::startup::{forms, initial};
 use crate::service::Notifier;
 
 impl Daemon {
@@ -45,7 +45,8 @@ impl Daemon {
         self.settings.store(Arc::new(settings));
         self.loaded = loaded;
         if parts.contains(&Part::Engine) {
-            self.loader.load(self.loaded.config.engine.model.clone(), None);
+            let config = &self.loaded.config;
+            self.loader.load(config.engine.model.clone(), forms(config), None);
         }
         let rules = diff.touches("midi.rules");
         let mut results = vec![];

@@ -3,46 +3,43 @@
 use tract_onnx::prelude::*;
 
 use super::elementwise::{exponentials, scale};
-use super::panels::{Buffer, Kernels, Out, Packed, Rows, Tile};
+use super::kernels::{Kernel, MOST_ROWS};
+use super::panels::{Buffer, Groups, Numbers, Panels, Rows};
+use crate::threads::Threads;
 
 /// Most logits of a head that exist at a time: what fits a core's own cache beside the panels it is made of.
 const LOGITS: usize = 64 * 1024;
 
-/// Keys and values of one head, packed.
+/// Keys and values of one head in panels: keys [head_dim, len], values [len, head_dim].
 #[derive(Debug)]
 pub(super) struct Heard {
-    keys: Packed,
-    values: Packed,
-    len: usize,
+    keys: Panels,
+    values: Panels,
 }
 
 impl Heard {
     /// Nothing yet.
-    pub fn new(kernels: &Kernels) -> Self {
-        Self { keys: kernels.left(), values: kernels.left(), len: 0 }
+    pub fn new(kernel: Kernel) -> TractResult<Self> {
+        let new = || Panels::new(kernel, Numbers::F32);
+        Ok(Self { keys: new()?, values: new()? })
     }
 
-    /// Packs `keys` and `values`, rows [len, head_dim] each, or with `turned` keys [head_dim, len].
-    pub fn pack(
-        &mut self,
-        keys: Rows<'_>,
-        turned: bool,
-        values: Rows<'_>,
-        len: usize,
-    ) -> TractResult<()> {
-        self.keys.pack(keys, turned)?;
-        self.values.pack(values, true)?;
-        self.len = len;
-        Ok(())
+    /// Takes keys, rows [len, head_dim] or with `turned` [head_dim, len], and values, rows [len, head_dim].
+    pub fn pack(&mut self, keys: Rows<'_>, turned: bool, values: Rows<'_>) -> TractResult<()> {
+        match turned {
+            true => self.keys.pack(keys)?,
+            false => self.keys.pack_turned(keys)?,
+        }
+        self.values.pack(values)
     }
 }
 
 /// What one head needs while it attends.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// Queries and weights of a whole block, and of the last one.
-    operands: [[Packed; 2]; 2],
+    queries: Groups,
     logits: Buffer,
+    weights: Groups,
     /// By which the rows of `out` are divided.
     sums: Vec<f32>,
     out: Buffer,
@@ -50,49 +47,40 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// For heads of `width` values; `tile` is that of the rows to come.
-    pub fn new(tile: &Tile, width: usize) -> TractResult<Self> {
+    /// For heads of `width` values.
+    pub fn new(kernel: Kernel, width: usize) -> TractResult<Self> {
+        let [queries, weights] = [Groups::new(kernel)?, Groups::new(kernel)?];
         let [logits, out] = [Buffer::new(0)?, Buffer::new(0)?];
-        let operands = [(); 2].map(|()| [tile.right(), tile.right()]);
-        Ok(Self { operands, logits, sums: vec![], out, width })
+        Ok(Self { queries, logits, weights, sums: vec![], out, width })
     }
 
-    /// Attends from `count` rows of `queries`, whose first starts at `start` and which are `stride` apart, to what is heard. The result is
-    /// [`Self::out`].
-    pub fn attend(
-        &mut self,
-        kernels: &Kernels,
-        tile: &Tile,
-        queries: (&Buffer, usize, usize),
-        count: usize,
-        heard: &Heard,
-    ) -> TractResult<()> {
-        let (queries, start, stride) = queries;
-        // All panels of the keys, so that no tile is cut; the columns behind the last key are never looked at.
-        let columns = heard.len.next_multiple_of(kernels.width());
-        let block = (LOGITS / columns.max(1) / tile.height * tile.height).max(tile.height);
-        self.out.fit(tile.padded(count) * self.width)?;
-        self.logits.fit(tile.padded(block.min(count)) * columns)?;
-        let mut first = 0;
-        while first < count {
+    /// Attends from `queries` to what is heard. The result is [`Self::out`].
+    pub fn attend(&mut self, queries: Rows<'_>, heard: &Heard) -> TractResult<()> {
+        // Heads are what is shared among threads.
+        let alone = Threads::default();
+        let (count, len) = (queries.count, heard.keys.columns());
+        let block = (LOGITS / len.max(1)).next_multiple_of(MOST_ROWS).min(count);
+        self.out.fit(count * self.width)?;
+        self.logits.fit(block * len)?;
+        for (i, out) in self.out.values_mut().chunks_mut((block * self.width).max(1)).enumerate() {
+            let first = i * block;
             let rows = block.min(count - first);
-            let place = start + first * stride;
-            let [query, weights] = &mut self.operands[usize::from(rows < block)];
-            query.pack(queries.rows(place, rows, self.width, stride), false)?;
-            let logits = &mut self.logits;
-            let out = Out { buffer: logits, start: 0, stride: columns, adds: false };
-            kernels.multiply(tile, heard.keys.left()?, columns, query, out)?;
+            let values = queries.values.get(first * queries.stride..).unwrap_or_default();
+            self.queries.pack(&alone, Rows { values, count: rows, ..queries }, Numbers::F32)?;
+            let logits = self.logits.values_mut();
+            self.queries.multiply(
+                &alone,
+                std::slice::from_ref(&heard.keys),
+                (logits, len, false),
+            )?;
             self.sums.clear();
-            for row in self.logits.values_mut().chunks_exact_mut(columns.max(1)).take(rows) {
-                self.sums.push(exponentials(&mut row[..heard.len]));
-            }
-            weights.pack(self.logits.rows(0, rows, heard.len, columns), false)?;
-            let begin = first * self.width;
-            let out = Out { buffer: &mut self.out, start: begin, stride: self.width, adds: false };
-            kernels.multiply(tile, heard.values.left()?, self.width, weights, out)?;
-            let made = self.out.values_mut()[begin..].chunks_exact_mut(self.width);
+            self.sums.extend(logits.chunks_exact_mut(len).take(rows).map(exponentials));
+            let weights = Rows { values: self.logits.values(), count: rows, len, stride: len };
+            self.weights.pack(&alone, weights, Numbers::F32)?;
+            let values = std::slice::from_ref(&heard.values);
+            self.weights.multiply(&alone, values, (&mut *out, self.width, false))?;
+            let made = out.chunks_exact_mut(self.width);
             made.zip(&self.sums).for_each(|(row, sum)| scale(row, 1.0 / sum));
-            first += rows;
         }
         Ok(())
     }

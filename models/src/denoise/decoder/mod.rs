@@ -7,7 +7,7 @@
 
 mod attention;
 mod elementwise;
-mod int8;
+mod kernels;
 mod panels;
 mod parts;
 mod weights;
@@ -18,8 +18,9 @@ use tract_onnx::tract_core::internal::ensure;
 
 use attention::{Head, Heard};
 use elementwise::{gated_gelu, norm};
-use panels::{Buffer, Kernels, Out};
-use parts::{Part, Scratch, Source, Target};
+use kernels::Kernel;
+use panels::{Buffer, Groups, Numbers, Rows};
+use parts::{Scratch, Source, Target};
 use weights::{Weight, Weights};
 
 pub(super) use parts::{Asked, Memory, Modulation};
@@ -49,7 +50,8 @@ struct Layer {
 #[derive(Debug)]
 pub(super) struct Decoder {
     config: NetworkConfig,
-    kernels: Kernels,
+    kernel: Kernel,
+    numbers: Numbers,
     layers: Vec<Layer>,
     input: Weight,
     prior: Option<Weight>,
@@ -67,8 +69,8 @@ impl Decoder {
         graph: &GraphProto,
         arithmetic: Arithmetic,
     ) -> TractResult<Self> {
-        let kernels = Kernels::native()?;
-        let weights = Weights::new(graph, &kernels, arithmetic);
+        let kernel = Kernel::native();
+        let weights = Weights::new(graph, kernel, arithmetic);
         let side_by_side = |name: &str, parts: &[&str]| {
             let names: Vec<String> = parts.iter().map(|part| format!("{name}.{part}")).collect();
             weights.matrix(&names)
@@ -106,7 +108,8 @@ impl Decoder {
             nothing: vec![0.0; config.emb],
             config: config.clone(),
             scratch: None,
-            kernels,
+            kernel,
+            numbers: arithmetic.numbers(),
         })
     }
 
@@ -127,21 +130,20 @@ impl Decoder {
     pub fn hear(&self, heard: &[&[f32]], memory: &mut Memory) -> TractResult<()> {
         let NetworkConfig { heads, head_dim, decoder_layers, .. } = self.config;
         ensure!(heard.len() == 2 * decoder_layers, "{} keys and values", heard.len());
-        let new = || (0..heads).map(|_| Heard::new(&self.kernels)).collect();
-        memory.layers.resize_with(decoder_layers, new);
-        let mut buffers = [Buffer::new(0)?, Buffer::new(0)?];
+        if memory.layers.is_empty() {
+            let heard = |_| (0..heads).map(|_| Heard::new(self.kernel)).collect();
+            memory.layers = (0..decoder_layers).map(heard).collect::<TractResult<_>>()?;
+        }
         let (keys, values) = heard.split_at(decoder_layers);
         for ((layer, keys), values) in memory.layers.iter_mut().zip(keys).zip(values) {
             ensure!(keys.len() == values.len(), "{} keys, {} values", keys.len(), values.len());
             let len = keys.len() / (heads * head_dim);
-            for (buffer, from) in buffers.iter_mut().zip([keys, values]) {
-                buffer.fit(from.len())?;
-                buffer.values_mut().copy_from_slice(from);
-            }
             for (i, head) in layer.iter_mut().enumerate() {
                 let at = i * head_dim * len;
-                let keys = buffers[0].rows(at, head_dim, len, len);
-                head.pack(keys, true, buffers[1].rows(at, len, head_dim, head_dim), len)?;
+                let keys = Rows { values: &keys[at..], count: head_dim, len, stride: len };
+                let values =
+                    Rows { values: &values[at..], count: len, len: head_dim, stride: head_dim };
+                head.pack(keys, true, values)?;
             }
         }
         Ok(())
@@ -188,15 +190,13 @@ impl Decoder {
         let NetworkConfig { emb, heads, head_dim, mlp, mel_bins, .. } = self.config;
         let joined = heads * head_dim;
         let branches = if is_guided { 2 } else { 1 };
-        let tiles = [self.kernels.tile(frames)?, self.kernels.tile(branches * frames)?];
-        let rows = tiles[0].padded(frames).max(tiles[1].padded(branches * frames));
+        let rows = branches * frames;
         let buffer = |width: usize| Buffer::new(rows * width);
-        let head = |_| Head::new(&tiles[0], head_dim);
+        let head = |_| Head::new(self.kernel, head_dim);
         Ok(Scratch {
             frames,
             is_guided,
-            rights: [tiles[0].pieces(), tiles[1].pieces()],
-            products: int8::Products::default(),
+            rows: Groups::new(self.kernel)?,
             x: buffer(emb)?,
             normed: buffer(emb.max(mel_bins))?,
             projected: buffer(3 * joined)?,
@@ -204,9 +204,10 @@ impl Decoder {
             gate: buffer(2 * mlp)?,
             hidden: buffer(mlp)?,
             heads: (0..branches * heads).map(head).collect::<TractResult<_>>()?,
-            own: (0..branches * heads).map(|_| Heard::new(&self.kernels)).collect(),
+            own: (0..branches * heads)
+                .map(|_| Heard::new(self.kernel))
+                .collect::<TractResult<_>>()?,
             out: buffer(mel_bins)?,
-            tiles,
         })
     }
 
@@ -223,56 +224,56 @@ impl Decoder {
         let emb = self.config.emb;
         let frames = s.frames;
         // Both branches see the same until one of them hears something.
-        let mut part = Part { index: 0, rows: frames };
+        let mut rows = frames;
         let (x, positions) = (s.x.values_mut(), &self.positions[..frames * emb]);
         x[..positions.len()].copy_from_slice(positions);
         x[positions.len()..].fill(0.0);
         for (frames, weight) in [(Some(z), Some(&self.input)), (prior, self.prior.as_ref())] {
             if let (Some(frames), Some(weight)) = (frames, weight) {
                 s.normed.values_mut()[..frames.len()].copy_from_slice(frames);
-                self.product(threads, s, part, Source::Normed, weight, Target::X)?;
+                self.product(threads, s, rows, Source::Normed, weight, Target::X)?;
             }
         }
         for (i, layer) in self.layers.iter().enumerate() {
             let (gain, shift) = modulation.at(i, 0, emb);
-            self.normed(threads, s, part, gain, shift);
-            self.product(threads, s, part, Source::Normed, &layer.attention_in, Target::Projected)?;
-            self.attend(threads, s, part, None)?;
-            self.product(threads, s, part, Source::Attended, &layer.attention_out, Target::X)?;
+            self.normed(threads, s, rows, gain, shift);
+            self.product(threads, s, rows, Source::Normed, &layer.attention_in, Target::Projected)?;
+            self.attend(threads, s, rows, None)?;
+            self.product(threads, s, rows, Source::Attended, &layer.attention_out, Target::X)?;
             if s.is_guided && i == 0 {
                 s.x.values_mut().copy_within(..frames * emb, frames * emb);
-                part = Part { index: 1, rows: 2 * frames };
+                rows = 2 * frames;
             }
             if let Some(memory) = memory {
                 let heard = memory.layers.get(i).map(Vec::as_slice).unwrap_or_default();
-                let part = Part { index: 0, rows: frames };
-                self.normed(threads, s, part, &layer.norms[1], &self.nothing);
+                let rows = frames;
+                self.normed(threads, s, rows, &layer.norms[1], &self.nothing);
                 self.product(
                     threads,
                     s,
-                    part,
+                    rows,
                     Source::Normed,
                     &layer.cross_query,
                     Target::Projected,
                 )?;
-                self.attend(threads, s, part, Some(heard))?;
-                self.product(threads, s, part, Source::Attended, &layer.cross_out, Target::X)?;
+                self.attend(threads, s, rows, Some(heard))?;
+                self.product(threads, s, rows, Source::Attended, &layer.cross_out, Target::X)?;
             }
             let (gain, shift) = modulation.at(i, 1, emb);
-            self.normed(threads, s, part, gain, shift);
-            self.product(threads, s, part, Source::Normed, &layer.mlp_in, Target::Gate)?;
-            self.gate(threads, s, part);
-            self.product(threads, s, part, Source::Hidden, &layer.mlp_out, Target::X)?;
+            self.normed(threads, s, rows, gain, shift);
+            self.product(threads, s, rows, Source::Normed, &layer.mlp_in, Target::Gate)?;
+            self.gate(threads, s, rows);
+            self.product(threads, s, rows, Source::Hidden, &layer.mlp_out, Target::X)?;
         }
-        self.normed(threads, s, part, &self.output_norm, &self.nothing);
-        self.product(threads, s, part, Source::Normed, &self.output, Target::Out)
+        self.normed(threads, s, rows, &self.output_norm, &self.nothing);
+        self.product(threads, s, rows, Source::Normed, &self.output, Target::Out)
     }
 
     /// The normed rows of x.
-    fn normed(&self, threads: &Threads, s: &mut Scratch, part: Part, gain: &[f32], shift: &[f32]) {
+    fn normed(&self, threads: &Threads, s: &mut Scratch, rows: usize, gain: &[f32], shift: &[f32]) {
         let emb = self.config.emb;
         let x = s.x.values();
-        threads.rows(&mut s.normed.values_mut()[..part.rows * emb], emb, emb, |i, out| {
+        threads.rows(&mut s.normed.values_mut()[..rows * emb], emb, emb, |i, out| {
             norm(&x[i * emb..(i + 1) * emb], EPS, gain, shift, out);
         });
     }
@@ -282,12 +283,12 @@ impl Decoder {
         &self,
         threads: &Threads,
         s: &mut Scratch,
-        part: Part,
+        rows: usize,
         source: Source,
         weight: &Weight,
         target: Target,
     ) -> TractResult<()> {
-        let (k, columns) = (weight.k()?, weight.columns()?);
+        let (k, columns) = (weight.k(), weight.columns());
         let source = match source {
             Source::Normed => &s.normed,
             Source::Attended => &s.attended,
@@ -299,20 +300,9 @@ impl Decoder {
             Target::Gate => (&mut s.gate, columns, false),
             Target::Out => (&mut s.out, columns, false),
         };
-        if let Weight::Int8(pieces) = weight
-            && int8::is_here(self.kernels.width())
-        {
-            let rows = source.values().get(..part.rows * k).unwrap_or_default();
-            let out = (buffer.values_mut(), stride, adds);
-            return s.products.run(threads, pieces, rows, part.rows, out);
-        }
-        let (tile, right) = (&s.tiles[part.index], &mut s.rights[part.index]);
-        right.pack(source.rows(0, part.rows, k, k))?;
-        for (i, (left, right)) in weight.pieces()?.into_iter().zip(right.iter()).enumerate() {
-            let out = Out { buffer: &mut *buffer, start: 0, stride, adds: adds || i > 0 };
-            self.kernels.multiply(tile, left, columns, right, out)?;
-        }
-        Ok(())
+        let given = Rows { values: source.values(), count: rows, len: k, stride: k };
+        s.rows.pack(threads, given, self.numbers)?;
+        s.rows.multiply(threads, &weight.0, (buffer.values_mut(), stride, adds))
     }
 
     /// Attention of every head of every branch, to what is `heard` or else to the rows themselves.
@@ -320,25 +310,30 @@ impl Decoder {
         &self,
         threads: &Threads,
         s: &mut Scratch,
-        part: Part,
+        rows: usize,
         heard: Option<&[Heard]>,
     ) -> TractResult<()> {
         let NetworkConfig { heads, head_dim, .. } = self.config;
         let (frames, joined) = (s.frames, heads * head_dim);
         let stride = if heard.is_some() { joined } else { 3 * joined };
-        let (kernels, tile, projected) = (&self.kernels, &s.tiles[0], &s.projected);
-        let count = part.rows / frames * heads;
+        let projected = s.projected.values();
+        let at = |from| Rows {
+            values: projected.get(from..).unwrap_or_default(),
+            count: frames,
+            len: head_dim,
+            stride,
+        };
+        let count = rows / frames * heads;
         threads.each(&mut s.heads[..count], &mut s.own[..count], |i, head, own| {
-            let at = i / heads * frames * stride + i % heads * head_dim;
+            let from = i / heads * frames * stride + i % heads * head_dim;
             let heard = match heard {
                 Some(heard) => &heard[i % heads],
                 None => {
-                    let rows = |at| projected.rows(at, frames, head_dim, stride);
-                    own.pack(rows(at + joined), false, rows(at + 2 * joined), frames)?;
+                    own.pack(at(from + joined), false, at(from + 2 * joined))?;
                     own
                 }
             };
-            head.attend(kernels, tile, (projected, at, stride), frames, heard)
+            head.attend(at(from), heard)
         })?;
         for (i, head) in s.heads[..count].iter().enumerate() {
             let at = i / heads * frames * joined + i % heads * head_dim;
@@ -348,10 +343,10 @@ impl Decoder {
     }
 
     /// gelu(gate) * linear.
-    fn gate(&self, threads: &Threads, s: &mut Scratch, part: Part) {
+    fn gate(&self, threads: &Threads, s: &mut Scratch, rows: usize) {
         let mlp = self.config.mlp;
         let gate = s.gate.values();
-        threads.rows(&mut s.hidden.values_mut()[..part.rows * mlp], mlp, 4 * mlp, |i, out| {
+        threads.rows(&mut s.hidden.values_mut()[..rows * mlp], mlp, 4 * mlp, |i, out| {
             let (gate, linear) = gate[2 * i * mlp..2 * (i + 1) * mlp].split_at(mlp);
             gated_gelu(gate, linear, out);
         });

@@ -1,21 +1,22 @@
-//! Matrix products over operands packed into panels: tract's kernels, behind an interface that stays inside its buffers.
-//! Knows no network and no ONNX.
+//! Matrix products over operands laid out for the kernels. Knows no network and no ONNX.
 //!
-//! A product is out [rows, m] = right [rows, k] * left [k, m]. What stays (weights, keys, values) is the left operand and is packed
-//! once; what passes through is the right one. All kernels of a [`Kernels`] take the same left panels, so weights serve any number of rows.
+//! A product is out [n, m] = rows [n, k] * columns [k, m]. What stays (weights, keys, values) is the columns, in [`Panels`] made once; what passes
+//! through is the rows, in [`Groups`].
 
-use tract_linalg::MmmDispatch;
-use tract_linalg::mmm::{
-    AsInputValue, EagerPackedInput, FusedSpec, MMMInputValue, OutputStoreSpec, Query, Suitable,
-};
-use tract_linalg::pack::PackedFormat;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::{TensorView, TractErrorContext as _, bail, ensure};
+use tract_onnx::tract_core::internal::ensure;
 
-/// The product that the left panels are chosen for: a weight of middle size and many rows.
-const TYPICAL: (usize, usize, usize) = (512, 512, 256);
+use super::elementwise::expand;
+use super::kernels::{Kernel, MOST_ROWS, MOST_WIDTH, Target, Turned, Values, for_rows, word};
+use crate::threads::Threads;
 
-/// Float32 values that kernels read and write, aligned for any vector.
+/// Values of a row that are turned at a time.
+const BLOCK: usize = 16;
+
+/// From so many groups on, a panel of int8 becomes float32 once for all of them.
+const MANY_GROUPS: usize = 3;
+
+/// Float32 values aligned for any vector.
 #[derive(Debug, Clone)]
 pub(super) struct Buffer(Tensor);
 
@@ -50,277 +51,379 @@ impl Buffer {
             self.0.as_slice_mut_unchecked()
         }
     }
-
-    /// `count` rows of `len` values from `start` on, `stride` from one to the next.
-    pub fn rows(&self, start: usize, count: usize, len: usize, stride: usize) -> Rows<'_> {
-        Rows { buffer: self, start, count, len, stride }
-    }
 }
 
-/// Rows of a buffer.
+/// `count` rows of `len` values, `stride` from one to the next.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
-    buffer: &'a Buffer,
-    start: usize,
-    count: usize,
-    len: usize,
-    stride: usize,
+    pub values: &'a [f32],
+    pub count: usize,
+    pub len: usize,
+    pub stride: usize,
 }
 
-impl Rows<'_> {
-    /// That all rows lie inside the buffer.
+impl<'a> Rows<'a> {
+    /// Row `i`.
+    fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.stride..i * self.stride + self.len]
+    }
+
     fn check(&self) -> TractResult<()> {
-        let last = self.count.saturating_sub(1).checked_mul(self.stride);
-        let end = last.and_then(|last| last.checked_add(self.start)?.checked_add(self.len));
-        let len = self.buffer.0.len();
-        ensure!(end.is_some_and(|end| end <= len), "{} rows of {} in {len}", self.count, self.len);
+        let last = self.count.saturating_sub(1) * self.stride;
+        let wanted = if self.count == 0 { 0 } else { last + self.len };
+        let found = self.values.len();
+        ensure!(found >= wanted, "{} rows of {} in {found} values", self.count, self.len);
         Ok(())
     }
+}
 
-    /// Runs `f` on these rows as a view [count, len].
-    fn with_view<R>(&self, f: impl FnOnce(&TensorView<'_>) -> R) -> TractResult<R> {
-        self.check()?;
-        let (shape, strides) = ([self.count, self.len], [self.stride as isize, 1]);
-        let offset = (self.start * size_of::<f32>()) as isize;
-        // SAFETY: `check` found every element of the view inside the tensor, which is one of floats.
-        #[allow(unsafe_code)]
-        let view = unsafe { TensorView::from_bytes(&self.buffer.0, offset, &shape, &strides) };
-        Ok(f(&view))
+/// The numbers that products are made of; sums are float32 always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    F32,
+    /// Both operands rounded to bf16, two of k in a word.
+    Bf16,
+}
+
+impl Numbers {
+    /// Words of `k` values.
+    fn words(self, k: usize) -> usize {
+        match self {
+            Self::F32 => k,
+            Self::Bf16 => k.div_ceil(2),
+        }
+    }
+
+    /// The words of a row from word `from` on, zeros behind its end.
+    #[inline(always)]
+    fn block(self, row: &[f32], from: usize) -> [f32; BLOCK] {
+        match self {
+            Self::F32 => padded(&row[from..]),
+            Self::Bf16 => {
+                let values: [f32; 2 * BLOCK] = padded(&row[2 * from..]);
+                std::array::from_fn(|i| word(values[2 * i], values[2 * i + 1]))
+            }
+        }
     }
 }
 
-/// Where a product goes: one row of `m` values per row of the right operand.
-#[derive(Debug)]
-pub(super) struct Out<'a> {
-    /// The buffer; it holds the rows that fill up the last tile, too ([`Tile::padded`]).
-    pub buffer: &'a mut Buffer,
-    /// Its first value.
-    pub start: usize,
-    /// From one row to the next.
-    pub stride: usize,
-    /// Whether the product is added to what is there.
-    pub adds: bool,
+/// The first values, zeros behind the last.
+#[inline(always)]
+fn padded<const N: usize>(values: &[f32]) -> [f32; N] {
+    values.first_chunk().copied().unwrap_or_else(|| {
+        let mut all = [0.0; N];
+        all[..values.len()].copy_from_slice(values);
+        all
+    })
 }
 
-/// An operand in panels; packed again and again as long as its shape stays.
+/// Columns [k, m] in panels of the kernels' width; the last panel is filled up with zeros.
 #[derive(Debug, Clone)]
-pub(super) struct Packed {
-    format: PackedFormat,
-    input: Option<EagerPackedInput>,
+pub(super) struct Panels {
+    kernel: Kernel,
+    k: usize,
+    columns: usize,
+    values: PanelValues,
 }
 
-impl Packed {
-    /// Packs `rows` [count, len]: with `rows_are_k` they are k and their places m, as of a weight [in, out]; without, each row is one
-    /// of the product's and its places are k.
-    pub fn pack(&mut self, rows: Rows<'_>, rows_are_k: bool) -> TractResult<()> {
-        let (k, mn) = if rows_are_k { (rows.count, rows.len) } else { (rows.len, rows.count) };
-        let (k_axis, mn_axis) = if rows_are_k { (0, 1) } else { (1, 0) };
-        let fits = |input: &&mut EagerPackedInput| input.fact.k == k && input.mn == mn;
-        let input = match self.input.as_mut().filter(fits) {
-            Some(input) => input,
-            None => self.input.insert(self.format.new_packed_buffer(k, mn)?),
-        };
-        rows.with_view(|view| self.format.repack_tensor_view(input, view, k_axis, mn_axis))?
-    }
-
-    fn input(&self) -> TractResult<&EagerPackedInput> {
-        self.input.as_ref().context("an operand that was never packed")
-    }
-
-    /// As the left operand of a product.
-    pub fn left(&self) -> TractResult<&dyn MMMInputValue> {
-        Ok(self.input()?)
-    }
-}
-
-/// Most of k in one panel: an int8 panel of it stays in a core's first cache, with the rows that pass by.
-pub(super) const DEPTH: usize = 512;
-
-/// A right operand in pieces of [`DEPTH`], as the weights are that it meets.
+/// [panels, k, width], or of bf16 [panels, k / 2, width].
 #[derive(Debug, Clone)]
-pub(super) struct Pieces {
-    format: PackedFormat,
-    pieces: Vec<Packed>,
-    /// How many there are of the operand that was packed last.
-    count: usize,
+enum PanelValues {
+    Words(Numbers, Buffer),
+    /// With scales [panels, width].
+    Int8(Vec<i8>, Vec<f32>),
 }
 
-impl Pieces {
-    /// Packs rows of any length.
+impl Panels {
+    /// None yet, of float32 or bf16.
+    pub fn new(kernel: Kernel, numbers: Numbers) -> TractResult<Self> {
+        let values = PanelValues::Words(numbers, Buffer::new(0)?);
+        Ok(Self { kernel, k: 0, columns: 0, values })
+    }
+
+    /// Of int8: rows [k] of values, each of as many as there are scales.
+    pub fn of_int8(
+        kernel: Kernel,
+        rows: impl ExactSizeIterator<Item = Vec<i8>>,
+        scales: &[f32],
+    ) -> Self {
+        let (k, columns, width) = (rows.len(), scales.len(), kernel.width);
+        let count = columns.div_ceil(width);
+        let mut values = vec![0; count * k * width];
+        for (i, row) in rows.enumerate() {
+            for (panel, part) in row.chunks(width).enumerate() {
+                let at = (panel * k + i) * width;
+                values[at..at + part.len()].copy_from_slice(part);
+            }
+        }
+        let mut own = vec![1.0; count * width];
+        own[..columns].copy_from_slice(scales);
+        Self { kernel, k, columns, values: PanelValues::Int8(values, own) }
+    }
+
+    /// Lays out rows [k, m] of a matrix.
     pub fn pack(&mut self, rows: Rows<'_>) -> TractResult<()> {
-        self.count = rows.len.div_ceil(DEPTH);
-        let new = || Packed { format: self.format.clone(), input: None };
-        self.pieces.resize_with(self.pieces.len().max(self.count), new);
-        for (i, piece) in self.pieces.iter_mut().take(self.count).enumerate() {
-            let from = i * DEPTH;
-            let (start, len) = (rows.start + from, DEPTH.min(rows.len - from));
-            piece.pack(Rows { start, len, ..rows }, false)?;
+        rows.check()?;
+        let (width, k) = (self.kernel.width, rows.count);
+        let PanelValues::Words(numbers, buffer) = &mut self.values else {
+            return Ok(());
+        };
+        (self.k, self.columns) = (k, rows.len);
+        let words = numbers.words(k);
+        buffer.fit(rows.len.div_ceil(width) * words * width)?;
+        let values = buffer.values_mut();
+        for i in 0..words {
+            for panel in 0..rows.len.div_ceil(width) {
+                let (from, at) = (panel * width, (panel * words + i) * width);
+                let to = rows.len.min(from + width);
+                let part = |k: usize| &rows.row(k)[from..to];
+                let out = &mut values[at..at + to - from];
+                match numbers {
+                    Numbers::F32 => out.copy_from_slice(part(i)),
+                    Numbers::Bf16 => {
+                        let second =
+                            if 2 * i + 1 < k { part(2 * i + 1) } else { &[0.0; MOST_WIDTH] };
+                        let pairs = part(2 * i).iter().zip(second);
+                        out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = word(*a, *b));
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    /// The pieces of what was packed last.
-    pub fn iter(&self) -> impl Iterator<Item = &Packed> {
-        self.pieces.iter().take(self.count)
-    }
-}
-
-/// The kernel for some number of rows.
-#[derive(Debug, Clone)]
-pub(super) struct Tile {
-    kernel: Suitable,
-    right: PackedFormat,
-    /// The rows it takes at a time.
-    pub height: usize,
-}
-
-impl Tile {
-    /// `rows` rounded up to whole tiles: as many the right operand has, the last of zeros, and as many every output holds.
-    pub fn padded(&self, rows: usize) -> usize {
-        rows.next_multiple_of(self.height.max(1))
-    }
-
-    /// A right operand to be packed.
-    pub fn right(&self) -> Packed {
-        Packed { format: self.right.clone(), input: None }
-    }
-
-    /// A right operand to be packed in pieces.
-    pub fn pieces(&self) -> Pieces {
-        Pieces { format: self.right.clone(), pieces: vec![], count: 0 }
-    }
-}
-
-/// The kernels of this machine that take the same left panels.
-#[derive(Debug, Clone)]
-pub(super) struct Kernels {
-    group: Vec<Suitable>,
-    left: PackedFormat,
-}
-
-/// The panels of a kernel, if they are plain float32 on both sides.
-fn plain(kernel: &Suitable) -> Option<(&PackedFormat, &PackedFormat)> {
-    let (left, right) = kernel.0.packings().get(kernel.1)?;
-    let (left, right) = (left.downcast_ref()?, right.downcast_ref::<PackedFormat>()?);
-    let is_plain = |format: &PackedFormat| format.dt == f32::datum_type();
-    (is_plain(left) && is_plain(right) && kernel.2.is_none()).then_some((left, right))
-}
-
-fn query(m: usize, k: usize, rows: usize) -> Query {
-    let query = Query::plain(f32::datum_type(), Some(m), Some(k), Some(rows));
-    Query { store: Some(f32::datum_type()), allow_extractor: false, ..query }
-}
-
-impl Kernels {
-    /// Those that share the panels of the one that is best at [`TYPICAL`].
-    ///
-    /// # Errors
-    /// A machine for which tract has no float32 kernel; none is known.
-    pub fn native() -> TractResult<Self> {
-        let dispatch = MmmDispatch::native();
-        let query = query(TYPICAL.0, TYPICAL.1, TYPICAL.2);
-        let mut group = dispatch.suitable(&query);
-        group.retain(|kernel| plain(kernel).is_some() && !kernel.0.emulated());
-        let widest =
-            || group.iter().max_by_key(|k| (k.0.nr() > 1, k.0.preference(), k.0.mr())).cloned();
-        let best = dispatch.preferred(&query, &group).or_else(widest);
-        let Some(left) = best.as_ref().and_then(plain).map(|(left, _)| left.clone()) else {
-            bail!("no float32 kernel for this machine");
+    /// Lays out rows [m, k]: what [`Self::pack`] does with the matrix turned. Of float32.
+    pub fn pack_turned(&mut self, rows: Rows<'_>) -> TractResult<()> {
+        rows.check()?;
+        let (width, k) = (self.kernel.width, rows.len);
+        let PanelValues::Words(Numbers::F32, buffer) = &mut self.values else {
+            return Ok(());
         };
-        group.retain(|kernel| plain(kernel).is_some_and(|(own, _)| own.r == left.r));
-        // The panels are as aligned and as padded as the kernel that wants the most of it.
-        let formats = || group.iter().filter_map(plain).map(|(own, _)| own);
-        let alignment = formats().map(|f| f.alignment_bytes).max().unwrap_or(left.alignment_bytes);
-        let padding = formats().map(|f| f.end_padding_record).max().unwrap_or(1);
-        let left = left.align(alignment).with_end_padding_record(padding);
-        Ok(Self { group, left })
-    }
-
-    /// The layout of left panels.
-    pub fn left_format(&self) -> &PackedFormat {
-        &self.left
-    }
-
-    /// A left operand to be packed.
-    pub fn left(&self) -> Packed {
-        Packed { format: self.left.clone(), input: None }
-    }
-
-    /// Columns of a left panel.
-    pub fn width(&self) -> usize {
-        self.left.r.max(1)
-    }
-
-    /// The kernel for products of `rows` rows.
-    ///
-    /// # Errors
-    /// None with kernels from [`Self::native`].
-    pub fn tile(&self, rows: usize) -> TractResult<Tile> {
-        let query = query(TYPICAL.0, TYPICAL.1, rows);
-        let least_padded = || {
-            let cost = |kernel: &&Suitable| {
-                let height = kernel.0.nr();
-                (rows.next_multiple_of(height), usize::MAX - height)
-            };
-            self.group.iter().min_by_key(cost).cloned()
-        };
-        let kernel = MmmDispatch::native().preferred(&query, &self.group).or_else(least_padded);
-        let kernel = kernel.context("no float32 kernel for this machine")?;
-        let (_, right) = plain(&kernel).context("a kernel of other panels")?;
-        let (right, height) = (right.clone(), kernel.0.nr());
-        Ok(Tile { kernel, right, height })
-    }
-
-    /// out [rows, m] = right [rows, k] * left [k, m] for the first `m` columns of `left`. The rows that fill up the last tile are
-    /// written, too: as zeros, or where `out` adds, not changed.
-    ///
-    /// # Errors
-    /// Operands whose k differ, panels of another kernel, an output that is too small.
-    pub fn multiply(
-        &self,
-        tile: &Tile,
-        left: &dyn MMMInputValue,
-        m: usize,
-        right: &Packed,
-        out: Out<'_>,
-    ) -> TractResult<()> {
-        let right = right.input()?;
-        let rows = tile.padded(right.mn);
-        let (mmm, packing, _) = &tile.kernel;
-        let width = mmm.mr();
-        let is_whole = left.format().r() == width && width == self.left.r;
-        ensure!(is_whole, "left panels of {}, wanted {width}", left.format().r());
-        ensure!(right.fact.format.r() == mmm.nr(), "right panels of another kernel");
-        ensure!(left.k() == right.fact.k, "k of {} and {}", left.k(), right.fact.k);
-        ensure!(m <= left.mn().next_multiple_of(width), "{m} columns of {}", left.mn());
-        let target = out.buffer.rows(out.start, rows, m, out.stride);
-        target.with_view(|view| {
-            let spec = OutputStoreSpec::Strides {
-                row_byte_stride: size_of::<f32>() as isize,
-                col_byte_stride: (out.stride * size_of::<f32>()) as isize,
-                mr: mmm.mr(),
-                nr: mmm.nr(),
-            };
-            // SAFETY: the view was checked to hold `rows` rows of `m` floats, which is all that a product of m columns and n = rows
-            // reads and writes through this store; `out.buffer` is borrowed for writing until it is done. Both operands are in
-            // panels of this kernel's width with one k (checked above), and hold all panels of `m` columns and of `rows` rows.
-            #[allow(unsafe_code)]
-            unsafe {
-                let store = spec.wrap(view);
-                let product = FusedSpec::AddMatMul {
-                    a: AsInputValue::Borrowed(left),
-                    b: AsInputValue::Borrowed(right),
-                    packing: *packing,
-                };
-                match out.adds {
-                    true => mmm.run(
-                        m,
-                        rows,
-                        &[product, FusedSpec::AddUnicast(store), FusedSpec::Store(store)],
-                    ),
-                    false => mmm.run(m, rows, &[product, FusedSpec::Store(store)]),
-                }
+        (self.k, self.columns) = (k, rows.count);
+        buffer.fit(rows.count.div_ceil(width) * k * width)?;
+        for (i, panel) in buffer.values_mut().chunks_exact_mut((k * width).max(1)).enumerate() {
+            let first = i * width;
+            let count = width.min(rows.count - first);
+            let block = |row, from| Numbers::F32.block(rows.row(first + row), from);
+            match width {
+                16 => turn::<16>(block, count, panel),
+                _ => turn::<MOST_WIDTH>(block, count, panel),
             }
-        })?
+        }
+        Ok(())
+    }
+
+    /// Rows k.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns m.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Rows in words.
+    fn words(&self) -> usize {
+        match self.values {
+            PanelValues::Words(numbers, _) => numbers.words(self.k),
+            PanelValues::Int8(..) => self.k,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.columns.div_ceil(self.kernel.width)
+    }
+
+    fn panel(&self, i: usize) -> Values<'_> {
+        let width = self.kernel.width;
+        let len = self.words() * width;
+        match &self.values {
+            PanelValues::Words(Numbers::F32, values) => {
+                Values::F32(&values.values()[i * len..][..len])
+            }
+            PanelValues::Words(Numbers::Bf16, values) => {
+                Values::Bf16(&values.values()[i * len..][..len])
+            }
+            PanelValues::Int8(values, scales) => {
+                Values::Int8(&values[i * len..][..len], &scales[i * width..][..width])
+            }
+        }
     }
 }
+
+/// Rows [n, k] in groups of as many as the kernels take, each turned, [k, rows of the group].
+#[derive(Debug)]
+pub(super) struct Groups {
+    kernel: Kernel,
+    numbers: Numbers,
+    words: Buffer,
+    n: usize,
+    /// In words.
+    k: usize,
+    height: usize,
+    /// Of one group and each panel, [panels, n, width].
+    sums: Vec<f32>,
+}
+
+impl Groups {
+    /// None yet.
+    pub fn new(kernel: Kernel) -> TractResult<Self> {
+        let words = Buffer::new(0)?;
+        Ok(Self { kernel, numbers: Numbers::F32, words, n: 0, k: 0, height: 1, sums: vec![] })
+    }
+
+    /// Takes `rows`.
+    pub fn pack(&mut self, threads: &Threads, rows: Rows<'_>, numbers: Numbers) -> TractResult<()> {
+        rows.check()?;
+        let (n, k) = (rows.count, numbers.words(rows.len));
+        // Groups of one size, as many for each thread.
+        let mut groups = n.div_ceil(self.kernel.rows).max(1);
+        if groups > 1 {
+            groups = groups.next_multiple_of(threads.count());
+        }
+        let height = n.div_ceil(groups).max(1);
+        (self.n, self.k, self.height, self.numbers) = (n, k, height, numbers);
+        self.words.fit(n * k)?;
+        threads.rows(self.words.values_mut(), height * k, height * k, |i, out| {
+            let first = i * height;
+            let count = height.min(n - first);
+            let block = |row, from| numbers.block(rows.row(first + row), from);
+            for_rows!(count, N => turn::<N>(block, count, out));
+        });
+        Ok(())
+    }
+
+    /// These rows times `pieces` of a matrix, which have its rows one piece after the other, into `out`: the places from one row to the next, and
+    /// whether it is added to what is there.
+    ///
+    /// # Errors
+    /// Pieces of another k or other numbers, an output that is too short.
+    pub fn multiply(
+        &mut self,
+        threads: &Threads,
+        pieces: &[Panels],
+        (out, stride, adds): (&mut [f32], usize, bool),
+    ) -> TractResult<()> {
+        let (n, k) = (self.n, self.k);
+        let found: usize = pieces.iter().map(Panels::words).sum();
+        ensure!(found == k, "k of {found} and {k}");
+        let numbers = |piece: &Panels| match piece.values {
+            PanelValues::Words(numbers, _) => numbers,
+            PanelValues::Int8(..) => Numbers::F32,
+        };
+        ensure!(pieces.iter().all(|piece| numbers(piece) == self.numbers), "other numbers");
+        let columns = pieces.first().map_or(0, Panels::columns);
+        let len = (n.max(1) - 1) * stride + columns;
+        ensure!(columns <= stride && out.len() >= len, "{} places for {n} rows", out.len());
+        let out = &mut out[..len];
+        if n <= self.height && threads.count() > 1 {
+            self.share_panels(threads, pieces, (out, stride, adds));
+            return Ok(());
+        }
+        let (kernel, height, words) = (self.kernel, self.height, self.words.values());
+        // Each thread writes rows of its own. A panel stays in the nearest cache while all of them pass by.
+        threads.parts(out, height * stride, height * k * columns, |first, out| {
+            let (mut from, mut floats) = (0, vec![]);
+            let groups = out.len().div_ceil(height * stride);
+            for (i, piece) in pieces.iter().enumerate() {
+                let (k_own, adds) = (piece.words(), adds || i > 0);
+                for panel in 0..piece.count() {
+                    let column = panel * kernel.width;
+                    let values = match piece.panel(panel) {
+                        Values::Int8(values, scales) if groups >= MANY_GROUPS => {
+                            floats.resize(values.len(), 0.0);
+                            expand(values, scales, &mut floats);
+                            Values::F32(&floats)
+                        }
+                        values => values,
+                    };
+                    for (group, out) in out.chunks_mut(height * stride).enumerate() {
+                        let first = (first + group) * height;
+                        let count = height.min(n - first);
+                        let x = &words[first * k + from * count..][..k_own * count];
+                        let rows = Turned { x, n: count };
+                        if column + kernel.width <= columns {
+                            let target = Target { out: &mut out[column..], stride, adds };
+                            kernel.run(values, rows, target);
+                            continue;
+                        }
+                        let mut sums = [0.0; MOST_ROWS * MOST_WIDTH];
+                        let sums = &mut sums[..count * kernel.width];
+                        kernel.run(
+                            values,
+                            rows,
+                            Target { out: sums, stride: kernel.width, adds: false },
+                        );
+                        put(sums, kernel.width, column, columns, (out, stride, adds));
+                    }
+                }
+                from += k_own;
+            }
+        });
+        Ok(())
+    }
+
+    /// Where there is one group: the panels are what is shared among threads.
+    fn share_panels(
+        &mut self,
+        threads: &Threads,
+        pieces: &[Panels],
+        (out, stride, adds): (&mut [f32], usize, bool),
+    ) {
+        let (n, kernel, mut from) = (self.n, self.kernel, 0);
+        let width = kernel.width;
+        for (i, piece) in pieces.iter().enumerate() {
+            let k = piece.words();
+            let x = &self.words.values()[from * n..(from + k) * n];
+            self.sums.resize(piece.count() * width * n, 0.0);
+            threads.rows(&mut self.sums, width * n, k * width, |i, sums| {
+                let target = Target { out: sums, stride: width, adds: false };
+                kernel.run(piece.panel(i), Turned { x, n }, target);
+            });
+            for (panel, sums) in self.sums.chunks_exact(width * n).enumerate() {
+                put(sums, width, panel * width, piece.columns, (&mut *out, stride, adds || i > 0));
+            }
+            from += k;
+        }
+    }
+}
+
+/// Puts the sums [n, width] of the panel at `column` where they belong.
+fn put(
+    sums: &[f32],
+    width: usize,
+    column: usize,
+    columns: usize,
+    (out, stride, adds): (&mut [f32], usize, bool),
+) {
+    let count = width.min(columns.saturating_sub(column));
+    for (sums, row) in sums.chunks_exact(width).zip(out.chunks_mut(stride.max(1))) {
+        let Some(out) = row.get_mut(column..column + count) else { return };
+        match adds {
+            true => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
+            false => out.copy_from_slice(&sums[..count]),
+        }
+    }
+}
+
+/// Lays `count` rows out as [k, N], the rows up to N as zeros; `block` gives words of a row from one on.
+fn turn<const N: usize>(
+    block: impl Fn(usize, usize) -> [f32; BLOCK],
+    count: usize,
+    out: &mut [f32],
+) {
+    for (i, columns) in out.as_chunks_mut::<N>().0.chunks_mut(BLOCK).enumerate() {
+        let mut own = [[0.0; BLOCK]; N];
+        for (row, own) in own.iter_mut().enumerate().take(count) {
+            *own = block(row, i * BLOCK);
+        }
+        for (at, to) in columns.iter_mut().enumerate() {
+            *to = std::array::from_fn(|row| own[row][at]);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "panels_tests.rs"]
+mod tests;

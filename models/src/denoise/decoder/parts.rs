@@ -1,8 +1,7 @@
 //! What a step of the decoder is given and what it works in. Knows no arithmetic.
 
 use super::attention::{Head, Heard};
-use super::int8::Products;
-use super::panels::{Buffer, Pieces, Tile};
+use super::panels::{Buffer, Groups};
 
 /// Scales and shifts of one step of a schedule, with the norms before them: for each layer attention and MLP, gain [emb], shift [emb].
 #[derive(Debug, Clone)]
@@ -29,11 +28,8 @@ pub(in crate::denoise) struct Memory {
 pub(super) struct Scratch {
     pub frames: usize,
     pub is_guided: bool,
-    /// For the frames of one branch, and of all.
-    pub tiles: [Tile; 2],
-    /// The right operand of the weights, by the same choice.
-    pub rights: [Pieces; 2],
-    pub products: Products,
+    /// The rows that meet a weight.
+    pub rows: Groups,
     pub x: Buffer,
     pub normed: Buffer,
     pub projected: Buffer,
@@ -44,13 +40,6 @@ pub(super) struct Scratch {
     /// Keys and values of self-attention.
     pub own: Vec<Heard>,
     pub out: Buffer,
-}
-
-/// The rows that are worked on: of one branch (0) or of all (1).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    pub index: usize,
-    pub rows: usize,
 }
 
 /// Where the rows of a product come from.

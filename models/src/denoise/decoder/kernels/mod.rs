@@ -1,0 +1,214 @@
+//! The innermost products: a few rows times one panel of columns, for the vectors that the machine has. Knows no network.
+//!
+//! A panel is [k, width], the rows come turned, [k, n], and the sums are [n, width]. Every sum is made of one fused multiply-add after the other over
+//! k, so it is the same to the last bit for any number of rows beside it, and for int8 weights that of the same weights in float32. In bf16 two
+//! of k are one word, two values in the bits of a float32, and their products are added at once.
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+/// Most rows of one product.
+pub(super) const MOST_ROWS: usize = 12;
+/// Most columns of one panel.
+pub(super) const MOST_WIDTH: usize = 32;
+
+/// `$product` with the constant `$rows` as `$n`, which is 1 to [`MOST_ROWS`].
+macro_rules! for_rows {
+    ($n:expr, $rows:ident => $product:expr) => {
+        match $n {
+            1 => {
+                const $rows: usize = 1;
+                $product
+            }
+            2 => {
+                const $rows: usize = 2;
+                $product
+            }
+            3 => {
+                const $rows: usize = 3;
+                $product
+            }
+            4 => {
+                const $rows: usize = 4;
+                $product
+            }
+            5 => {
+                const $rows: usize = 5;
+                $product
+            }
+            6 => {
+                const $rows: usize = 6;
+                $product
+            }
+            7 => {
+                const $rows: usize = 7;
+                $product
+            }
+            8 => {
+                const $rows: usize = 8;
+                $product
+            }
+            9 => {
+                const $rows: usize = 9;
+                $product
+            }
+            10 => {
+                const $rows: usize = 10;
+                $product
+            }
+            11 => {
+                const $rows: usize = 11;
+                $product
+            }
+            _ => {
+                const $rows: usize = $crate::denoise::decoder::kernels::MOST_ROWS;
+                $product
+            }
+        }
+    };
+}
+pub(super) use for_rows;
+
+/// The columns of a panel.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Values<'a> {
+    /// [k, width]
+    F32(&'a [f32]),
+    /// Words [k / 2, width].
+    Bf16(&'a [f32]),
+    /// [k, width], each column to be multiplied with its scale [width].
+    Int8(&'a [i8], &'a [f32]),
+}
+
+/// Turned rows: n of them, [k, n], or in words of bf16 [k / 2, n].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turned<'a> {
+    pub x: &'a [f32],
+    pub n: usize,
+}
+
+/// Where sums go: the panel's first place in the first row, the places from one row to the next, and whether they are added to what is there.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    pub out: &'a mut [f32],
+    pub stride: usize,
+    pub adds: bool,
+}
+
+/// The kernels of a machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kernel {
+    /// Columns of a panel.
+    pub width: usize,
+    /// Most rows at a time.
+    pub rows: usize,
+    /// Whether it has vectors of bf16.
+    pub is_bf16: bool,
+    run: fn(Values<'_>, Turned<'_>, Target<'_>),
+}
+
+/// Wide enough for NEON, whose registers hold six rows of it.
+const PORTABLE: Kernel = Kernel {
+    width: 16,
+    rows: if cfg!(target_arch = "aarch64") { 6 } else { 2 },
+    is_bf16: false,
+    run: portable::<16>,
+};
+
+impl Kernel {
+    /// The best one that this machine can run.
+    pub fn native() -> Self {
+        Self::all().next().unwrap_or(PORTABLE)
+    }
+
+    /// All of them, the best first.
+    fn all() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let wide = x86::kernels();
+        #[cfg(not(target_arch = "x86_64"))]
+        let wide = [None];
+        wide.into_iter().flatten().chain([PORTABLE])
+    }
+
+    /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for which `target` has no place are left out.
+    pub fn run(&self, values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+        (self.run)(values, rows, target);
+    }
+}
+
+/// For any machine: loops of fixed length, of which the compiler makes vectors.
+fn portable<const W: usize>(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+    for_rows!(rows.n, N => portable_rows::<W, N>(values, rows.x, target));
+}
+
+fn portable_rows<const W: usize, const N: usize>(
+    values: Values<'_>,
+    x: &[f32],
+    target: Target<'_>,
+) {
+    let mut all = [[0.0; W]; N];
+    let x = x.as_chunks::<N>().0;
+    let mut add = |weights: &[f32; W], x: &[f32; N]| {
+        for (sums, x) in all.iter_mut().zip(x) {
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum = fused(*x, *weight, *sum));
+        }
+    };
+    match values {
+        Values::F32(values) => values.as_chunks().0.iter().zip(x).for_each(|(w, x)| add(w, x)),
+        Values::Int8(values, scales) => {
+            let Some(scales) = scales.first_chunk::<W>() else { return };
+            for (q, x) in values.as_chunks::<W>().0.iter().zip(x) {
+                add(&std::array::from_fn(|i| f32::from(q[i]) * scales[i]), x);
+            }
+        }
+        Values::Bf16(words) => {
+            for (words, x) in words.as_chunks::<W>().0.iter().zip(x) {
+                for half in [first_of, second_of] {
+                    add(&words.map(half), &x.map(half));
+                }
+            }
+        }
+    }
+    for (sums, row) in all.iter().zip(target.out.chunks_mut(target.stride.max(1))) {
+        let Some(row) = row.first_chunk_mut::<W>() else { return };
+        match target.adds {
+            true => row.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
+            false => *row = *sums,
+        }
+    }
+}
+
+/// a * b + c, rounded once where that costs nothing.
+#[inline(always)]
+fn fused(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+        a.mul_add(b, c)
+    } else {
+        a * b + c
+    }
+}
+
+/// Two values as bf16, rounded to even, in one word.
+#[inline(always)]
+pub(super) fn word(first: f32, second: f32) -> f32 {
+    let round = |x: f32| {
+        let bits = x.to_bits();
+        bits.wrapping_add(0x7fff + ((bits >> 16) & 1))
+    };
+    f32::from_bits((round(first) >> 16) | (round(second) & 0xffff_0000))
+}
+
+/// The first value of a word.
+#[inline(always)]
+fn first_of(word: f32) -> f32 {
+    f32::from_bits(word.to_bits() << 16)
+}
+
+/// The second value of a word.
+#[inline(always)]
+fn second_of(word: f32) -> f32 {
+    f32::from_bits(word.to_bits() & 0xffff_0000)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Kernels of AVX-512 and AVX2: two vectors of a panel a row, and as many rows as registers hold.
+
+use super::{Kernel, Target, Turned, Values, for_rows, portable};
+
+/// Those that this machine can run, the best first.
+pub(super) fn kernels() -> [Option<Kernel>; 2] {
+    let has_fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let narrow = Kernel { width: 16, rows: 6, is_bf16: false, run: run_avx2 };
+    let is_bf16 = is_x86_feature_detected!("avx512bf16");
+    let run = match is_bf16 {
+        true => run_avx512_bf16,
+        false => run_avx512,
+    };
+    let wide = Kernel { width: 32, rows: 12, is_bf16, run };
+    [is_x86_feature_detected!("avx512f").then_some(wide), has_fma.then_some(narrow)]
+}
+
+/// Needs AVX2 and FMA.
+fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+    match values {
+        Values::F32(values) => avx2_f32::run(values, &[], rows, target),
+        Values::Int8(values, scales) => avx2_int8::run(values, scales, rows, target),
+        Values::Bf16(_) => portable::<16>(values, rows, target),
+    }
+}
+
+/// Needs AVX-512 F.
+fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+    match values {
+        Values::F32(values) => avx512_f32::run(values, &[], rows, target),
+        Values::Int8(values, scales) => avx512_int8::run(values, scales, rows, target),
+        Values::Bf16(_) => portable::<32>(values, rows, target),
+    }
+}
+
+/// Needs AVX-512 BF16.
+fn run_avx512_bf16(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+    match values {
+        Values::Bf16(words) => avx512_bf16::run(words, &[], rows, target),
+        _ => run_avx512(values, rows, target),
+    }
+}
+
+/// What kernels do with two vectors, by the features they need.
+macro_rules! vectors {
+    ($name:ident, $features:literal, $lanes:literal, $vector:ident, $zero:ident, $load:ident, $store:ident, $add:ident, $mul:ident,
+     $bytes:ident, $widen:ident, $float:ident) => {
+        mod $name {
+            use std::arch::x86_64::*;
+
+            pub(super) type Vector = $vector;
+            pub(super) const LANES: usize = $lanes;
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn zero() -> Vector {
+                $zero()
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn load(values: &[f32; 2 * LANES]) -> [Vector; 2] {
+                // SAFETY: both reads are inside the array, and need no alignment.
+                #[allow(unsafe_code)]
+                unsafe {
+                    [$load(values.as_ptr()), $load(values.as_ptr().add(LANES))]
+                }
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn store(vectors: [Vector; 2], to: &mut [f32; 2 * LANES]) {
+                // SAFETY: both writes are inside the array, and need no alignment.
+                #[allow(unsafe_code)]
+                unsafe {
+                    $store(to.as_mut_ptr(), vectors[0]);
+                    $store(to.as_mut_ptr().add(LANES), vectors[1]);
+                }
+            }
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn add(a: [Vector; 2], b: [Vector; 2]) -> [Vector; 2] {
+                [$add(a[0], b[0]), $add(a[1], b[1])]
+            }
+
+            /// The weights of float32 or bf16 as they are.
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn plain(values: &[f32; 2 * LANES], _: [Vector; 2]) -> [Vector; 2] {
+                load(values)
+            }
+
+            /// Int8 times the scales.
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn scaled(values: &[i8; 2 * LANES], scales: [Vector; 2]) -> [Vector; 2] {
+                // SAFETY: both reads are inside the array, and need no alignment.
+                #[allow(unsafe_code)]
+                let both = unsafe {
+                    [$bytes(values.as_ptr().cast()), $bytes(values.as_ptr().add(LANES).cast())]
+                };
+                [$mul($float($widen(both[0])), scales[0]), $mul($float($widen(both[1])), scales[1])]
+            }
+        }
+    };
+}
+
+vectors!(
+    avx512,
+    "avx512f",
+    16,
+    __m512,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_add_ps,
+    _mm512_mul_ps,
+    _mm_loadu_si128,
+    _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps
+);
+vectors!(
+    avx2,
+    "avx2,fma",
+    8,
+    __m256,
+    _mm256_setzero_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_add_ps,
+    _mm256_mul_ps,
+    _mm_loadl_epi64,
+    _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps
+);
+
+/// A kernel over values of a type, which `$expand` makes vectors of and `$multiply` adds the products with one x to the sums of.
+macro_rules! kernel {
+    ($name:ident, $vectors:ident, $features:literal, $value:ty, $expand:ident, |$x:ident, $weight:ident, $sum:ident| $multiply:expr) => {
+        mod $name {
+            use std::arch::x86_64::*;
+
+            use super::$vectors::{$expand, LANES, Vector, add, load, store, zero};
+            use super::{Target, Turned, for_rows};
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn multiply($x: f32, $weight: Vector, $sum: Vector) -> Vector {
+                $multiply
+            }
+
+            #[target_feature(enable = $features)]
+            fn product<const N: usize>(
+                values: &[$value],
+                scales: &[f32],
+                x: &[f32],
+                target: Target<'_>,
+            ) {
+                let scales = scales.first_chunk().map_or([zero(); 2], |scales| load(scales));
+                let mut all = [[zero(); 2]; N];
+                let values = values.as_chunks::<{ 2 * LANES }>().0;
+                for (values, x) in values.iter().zip(x.as_chunks::<N>().0) {
+                    let weights = $expand(values, scales);
+                    for (sums, x) in all.iter_mut().zip(x) {
+                        for (sum, weight) in sums.iter_mut().zip(weights) {
+                            *sum = multiply(*x, weight, *sum);
+                        }
+                    }
+                }
+                for (sums, row) in all.into_iter().zip(target.out.chunks_mut(target.stride.max(1))) {
+                    let Some(row) = row.first_chunk_mut() else { return };
+                    store(if target.adds { add(load(row), sums) } else { sums }, row);
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            fn any(values: &[$value], scales: &[f32], rows: Turned<'_>, target: Target<'_>) {
+                for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target));
+            }
+
+            /// Only for machines that have the features.
+            pub(super) fn run(
+                values: &[$value],
+                scales: &[f32],
+                rows: Turned<'_>,
+                target: Target<'_>,
+            ) {
+                // SAFETY: safe code, whose only condition are the features; `kernels` gives it to machines that have them.
+                #[allow(unsafe_code)]
+                unsafe {
+                    any(values, scales, rows, target)
+                }
+            }
+        }
+    };
+}
+
+kernel!(avx2_f32, avx2, "avx2,fma", f32, plain, |x, weight, sum| _mm256_fmadd_ps(
+    _mm256_set1_ps(x),
+    weight,
+    sum
+));
+kernel!(avx2_int8, avx2, "avx2,fma", i8, scaled, |x, weight, sum| _mm256_fmadd_ps(
+    _mm256_set1_ps(x),
+    weight,
+    sum
+));
+kernel!(avx512_f32, avx512, "avx512f", f32, plain, |x, weight, sum| _mm512_fmadd_ps(
+    _mm512_set1_ps(x),
+    weight,
+    sum
+));
+kernel!(avx512_int8, avx512, "avx512f", i8, scaled, |x, weight, sum| _mm512_fmadd_ps(
+    _mm512_set1_ps(x),
+    weight,
+    sum
+));
+kernel!(avx512_bf16, avx512, "avx512f,avx512bf16", f32, plain, |x, weight, sum| {
+    // SAFETY: vectors of the same size, in which every bit is allowed.
+    #[allow(unsafe_code)]
+    let [x, weight] =
+        unsafe { std::mem::transmute::<[__m512; 2], [__m512bh; 2]>([_mm512_set1_ps(x), weight]) };
+    _mm512_dpbf16_ps(sum, x, weight)
+});
