@@ -320,7 +320,7 @@ pub struct BenchArgs {
     /// With --compare: a command that times the same step with another engine; it gets the ONNX file and is asked `L M THREADS`, line by line.
     #[arg(long, value_name = "COMMAND", requires = "compare")]
     pub reference: Option<String>,
-    /// With --compare: the same model with weights in another form, whose mel this one's is held against.
+    /// With --compare: the same model in another form, such as imported with --f32, whose mel the forms of this one are held against.
     #[arg(long, value_name = "NAME|FOLDER", requires = "compare")]
     pub against: Option<String>,
     /// As JSON.

@@ -2,35 +2,52 @@
 
 use tract_onnx::prelude::*;
 
-use super::elementwise::{exponentials, scale};
-use super::kernels::{Kernel, MOST_ROWS};
+use super::elementwise::{exp, exponentials, scale};
+use super::kernels::Kernel;
 use super::panels::{Buffer, Groups, Numbers, Panels, Rows};
 use crate::threads::Threads;
 
-/// Most logits of a head that exist at a time: what fits a core's own cache beside the panels it is made of.
-const LOGITS: usize = 64 * 1024;
+/// Keys and values in one part. The part and the logits of a whole target stay in a core's own cache, so what is heard is read once a step.
+const PART: usize = 256;
 
-/// Keys and values of one head in panels: keys [head_dim, len], values [len, head_dim].
+/// Keys [head_dim, len] and values [len, head_dim] of some neighbouring places.
 #[derive(Debug)]
-pub(super) struct Heard {
+struct Part {
     keys: Panels,
     values: Panels,
 }
 
+/// Keys and values of one head in parts.
+#[derive(Debug)]
+pub(super) struct Heard {
+    kernel: Kernel,
+    parts: Vec<Part>,
+}
+
 impl Heard {
     /// Nothing yet.
-    pub fn new(kernel: Kernel) -> TractResult<Self> {
-        let new = || Panels::new(kernel, Numbers::F32);
-        Ok(Self { keys: new()?, values: new()? })
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, parts: vec![] }
     }
 
     /// Takes keys, rows [len, head_dim] or with `turned` [head_dim, len], and values, rows [len, head_dim].
     pub fn pack(&mut self, keys: Rows<'_>, turned: bool, values: Rows<'_>) -> TractResult<()> {
-        match turned {
-            true => self.keys.pack(keys)?,
-            false => self.keys.pack_turned(keys)?,
+        let count = values.count.div_ceil(PART);
+        self.parts.truncate(count);
+        while self.parts.len() < count {
+            let new = || Panels::new(self.kernel, Numbers::F32);
+            self.parts.push(Part { keys: new()?, values: new()? });
         }
-        self.values.pack(values)
+        for (i, part) in self.parts.iter_mut().enumerate() {
+            let first = i * PART;
+            let len = PART.min(values.count - first);
+            match turned {
+                true => part.keys.pack(keys.columns(first, len))?,
+                false => part.keys.pack_turned(keys.part(first, len))?,
+            }
+            part.values.pack(values.part(first, len))?;
+        }
+        Ok(())
     }
 }
 
@@ -40,8 +57,8 @@ pub(super) struct Head {
     queries: Groups,
     logits: Buffer,
     weights: Groups,
-    /// By which the rows of `out` are divided.
-    sums: Vec<f32>,
+    /// Of each row the greatest logit so far, and the sum of the weights.
+    totals: Vec<(f32, f32)>,
     out: Buffer,
     width: usize,
 }
@@ -51,37 +68,48 @@ impl Head {
     pub fn new(kernel: Kernel, width: usize) -> TractResult<Self> {
         let [queries, weights] = [Groups::new(kernel)?, Groups::new(kernel)?];
         let [logits, out] = [Buffer::new(0)?, Buffer::new(0)?];
-        Ok(Self { queries, logits, weights, sums: vec![], out, width })
+        Ok(Self { queries, logits, weights, totals: vec![], out, width })
     }
 
     /// Attends from `queries` to what is heard. The result is [`Self::out`].
+    ///
+    /// The softmax goes part by part: what was summed so far is scaled down whenever a part has a greater logit (Milakov and Gimelshein 2018,
+    /// "Online normalizer calculation for softmax").
     pub fn attend(&mut self, queries: Rows<'_>, heard: &Heard) -> TractResult<()> {
         // Heads are what is shared among threads.
         let alone = Threads::default();
-        let (count, len) = (queries.count, heard.keys.columns());
-        let block = (LOGITS / len.max(1)).next_multiple_of(MOST_ROWS).min(count);
-        self.out.fit(count * self.width)?;
-        self.logits.fit(block * len)?;
-        for (i, out) in self.out.values_mut().chunks_mut((block * self.width).max(1)).enumerate() {
-            let first = i * block;
-            let rows = block.min(count - first);
-            let values = queries.values.get(first * queries.stride..).unwrap_or_default();
-            self.queries.pack(&alone, Rows { values, count: rows, ..queries }, Numbers::F32)?;
+        let (count, width) = (queries.count, self.width);
+        self.queries.pack(&alone, queries, Numbers::F32)?;
+        self.out.fit(count * width)?;
+        self.totals.clear();
+        self.totals.resize(count, (f32::MIN, 0.0));
+        for (i, part) in heard.parts.iter().enumerate() {
+            let len = part.keys.columns();
+            self.logits.fit(count * len)?;
             let logits = self.logits.values_mut();
             self.queries.multiply(
                 &alone,
-                std::slice::from_ref(&heard.keys),
+                std::slice::from_ref(&part.keys),
                 (logits, len, false),
             )?;
-            self.sums.clear();
-            self.sums.extend(logits.chunks_exact_mut(len).take(rows).map(exponentials));
-            let weights = Rows { values: self.logits.values(), count: rows, len, stride: len };
+            let made = self.out.values_mut().chunks_exact_mut(width);
+            let rows = logits.chunks_exact_mut(len).zip(made);
+            for ((logits, made), (most, total)) in rows.zip(&mut self.totals) {
+                let (greatest, sum) = exponentials(logits, *most);
+                if i > 0 && greatest > *most {
+                    let before = exp(*most - greatest);
+                    scale(made, before);
+                    *total *= before;
+                }
+                (*most, *total) = (greatest, *total + sum);
+            }
+            let weights = Rows { values: self.logits.values(), count, len, stride: len };
             self.weights.pack(&alone, weights, Numbers::F32)?;
-            let values = std::slice::from_ref(&heard.values);
-            self.weights.multiply(&alone, values, (&mut *out, self.width, false))?;
-            let made = out.chunks_exact_mut(self.width);
-            made.zip(&self.sums).for_each(|(row, sum)| scale(row, 1.0 / sum));
+            let out = (self.out.values_mut(), width, i > 0);
+            self.weights.multiply(&alone, std::slice::from_ref(&part.values), out)?;
         }
+        let made = self.out.values_mut().chunks_exact_mut(width);
+        made.zip(&self.totals).for_each(|(row, (_, sum))| scale(row, 1.0 / sum));
         Ok(())
     }
 

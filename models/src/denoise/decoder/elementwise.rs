@@ -51,7 +51,7 @@ const MOST: f32 = 88.0;
 
 /// e^x to 2e-7 of it, for x held to [-87, 88]: 2^n e^r with the Taylor series of e^r, |r| <= ln(2) / 2.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     let x = x.clamp(LEAST, MOST);
     let rounded = x * LOG2_E + ROUND;
     let n = rounded - ROUND;
@@ -91,8 +91,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// A row of logits becomes e^(x - max); the result is the sum, by which whoever uses them divides.
-    fn exponentials(row: &mut [f32]) -> f32 {
+    /// Logits become e^(x - max), max being the largest of them and `most`; the result is max and the sum.
+    fn exponentials(row: &mut [f32], most: f32) -> (f32, f32) {
         let (chunks, rest) = row.as_chunks_mut::<LANES>();
         let mut lanes = [f32::MIN; LANES];
         for chunk in &*chunks {
@@ -100,7 +100,7 @@ vectorised! {
                 *lane = if *x > *lane { *x } else { *lane };
             }
         }
-        let mut most = f32::MIN;
+        let mut most = most;
         for x in lanes.iter().chain(&*rest) {
             most = if *x > most { *x } else { most };
         }
@@ -116,7 +116,7 @@ vectorised! {
             *x = exp(*x - most);
             sum += *x;
         }
-        sum
+        (most, sum)
     }
 }
 
@@ -164,7 +164,8 @@ mod tests {
             let x = wave(n, 30.0);
             let most = x.iter().copied().fold(f32::MIN, f32::max);
             let mut found = x.clone();
-            let sum = exponentials(&mut found);
+            let (greatest, sum) = exponentials(&mut found, f32::MIN);
+            assert_eq!(greatest, most);
             let mut wanted_sum = 0.0;
             for (found, x) in found.iter().zip(&x) {
                 let wanted = f64::from(x - most).exp();
@@ -178,8 +179,13 @@ mod tests {
     #[test]
     fn exponentials_far_apart_stay_finite() {
         let mut row = [-1e30, 0.0, 3e38, -3e38];
-        let sum = exponentials(&mut row);
+        let (most, sum) = exponentials(&mut row, 0.0);
         assert!(row[2] == 1.0 && (sum - 1.0).abs() < 1e-6, "{row:?} {sum}");
+        assert_eq!(most, 3e38);
+        // A greater one elsewhere counts.
+        let mut row = [1.0, 2.0];
+        let (most, sum) = exponentials(&mut row, 3.0);
+        assert!(most == 3.0 && (sum - (-2.0f32).exp() - (-1.0f32).exp()).abs() < 1e-6);
     }
 
     #[test]

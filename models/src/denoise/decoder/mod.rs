@@ -132,7 +132,7 @@ impl Decoder {
         ensure!(heard.len() == 2 * decoder_layers, "{} keys and values", heard.len());
         if memory.layers.is_empty() {
             let heard = |_| (0..heads).map(|_| Heard::new(self.kernel)).collect();
-            memory.layers = (0..decoder_layers).map(heard).collect::<TractResult<_>>()?;
+            memory.layers = (0..decoder_layers).map(heard).collect();
         }
         let (keys, values) = heard.split_at(decoder_layers);
         for ((layer, keys), values) in memory.layers.iter_mut().zip(keys).zip(values) {
@@ -204,9 +204,7 @@ impl Decoder {
             gate: buffer(2 * mlp)?,
             hidden: buffer(mlp)?,
             heads: (0..branches * heads).map(head).collect::<TractResult<_>>()?,
-            own: (0..branches * heads)
-                .map(|_| Heard::new(self.kernel))
-                .collect::<TractResult<_>>()?,
+            own: (0..branches * heads).map(|_| Heard::new(self.kernel)).collect(),
             out: buffer(mel_bins)?,
         })
     }

@@ -68,6 +68,17 @@ impl<'a> Rows<'a> {
         &self.values[i * self.stride..i * self.stride + self.len]
     }
 
+    /// Of its rows `count` from `first` on.
+    pub fn part(self, first: usize, count: usize) -> Self {
+        let values = self.values.get(first * self.stride..).unwrap_or_default();
+        Self { values, count, ..self }
+    }
+
+    /// Of its columns `len` from `first` on.
+    pub fn columns(self, first: usize, len: usize) -> Self {
+        Self { values: self.values.get(first..).unwrap_or_default(), len, ..self }
+    }
+
     fn check(&self) -> TractResult<()> {
         let last = self.count.saturating_sub(1) * self.stride;
         let wanted = if self.count == 0 { 0 } else { last + self.len };
