@@ -53,7 +53,7 @@ fn packed_operands_compute_what_the_graph_says() {
     }
 }
 
-/// Two products of bf16 for one of float32, each 2^-9 off at most: of a few layers 2 % at most remain.
+/// Both operands are rounded by 2^-9 of them at most; a few layers later 2 % at most remain.
 #[test]
 fn bf16_is_near_to_what_the_graph_says() {
     for config in [wide(), NetworkConfig { prior: true, ..config() }] {
@@ -77,20 +77,20 @@ fn int8_weights_threads_and_both_branches_change_no_bit() {
     }
 }
 
-fn no_bit_changes(one: RunOptions, another: RunOptions) {
+fn no_bit_changes(alone: RunOptions, shared: RunOptions) {
     let config = wide();
-    let mut float = run_as(&config, WeightFormat::Int8PerChannel, one);
-    let mut int8 = run_as(&config, WeightFormat::Int8PerChannel, another);
-    for network in [&mut float, &mut int8] {
+    let mut alone = run_as(&config, WeightFormat::Int8PerChannel, alone);
+    let mut shared = run_as(&config, WeightFormat::Int8PerChannel, shared);
+    for network in [&mut alone, &mut shared] {
         network.film_times(&[0.5]).unwrap();
         network.encode(&[5; 250], &wave(8 * 128)).unwrap();
     }
     for frames in [1, 3, 6, 8, 9, 17, 40] {
-        let wanted = [true, false].map(|heard| output(&mut float, heard, frames));
+        let wanted = [true, false].map(|heard| output(&mut alone, heard, frames));
         for count in [1, 3] {
-            int8.set_threads(Threads::new(count));
-            assert_eq!(wanted, [true, false].map(|heard| output(&mut int8, heard, frames)));
-            for network in [&mut float, &mut int8] {
+            shared.set_threads(Threads::new(count));
+            assert_eq!(wanted, [true, false].map(|heard| output(&mut shared, heard, frames)));
+            for network in [&mut alone, &mut shared] {
                 let z = wave(frames * 128);
                 let mut both = [vec![0.0; z.len()], vec![0.0; z.len()]];
                 let [heard, unheard] = &mut both;

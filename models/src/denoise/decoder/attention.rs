@@ -3,8 +3,9 @@
 use tract_onnx::prelude::*;
 
 use super::elementwise::{exp, exponentials, scale};
+use super::groups::Groups;
 use super::kernels::Kernel;
-use super::panels::{Buffer, Groups, Numbers, Panels, Rows};
+use super::panels::{Buffer, Numbers, Panels, Rows};
 use crate::threads::Threads;
 
 /// Keys and values in one part. The part and the logits of a whole target stay in a core's own cache, so what is heard is read once a step.

@@ -7,6 +7,7 @@
 
 mod attention;
 mod elementwise;
+mod groups;
 mod kernels;
 mod panels;
 mod parts;
@@ -18,8 +19,9 @@ use tract_onnx::tract_core::internal::ensure;
 
 use attention::{Head, Heard};
 use elementwise::{gated_gelu, norm};
+use groups::Groups;
 use kernels::Kernel;
-use panels::{Buffer, Groups, Numbers, Rows};
+use panels::{Buffer, Numbers, Rows};
 use parts::{Scratch, Source, Target};
 use weights::{Weight, Weights};
 

@@ -1,7 +1,8 @@
 //! What a step of the decoder is given and what it works in. Knows no arithmetic.
 
 use super::attention::{Head, Heard};
-use super::panels::{Buffer, Groups};
+use super::groups::Groups;
+use super::panels::Buffer;
 
 /// Scales and shifts of one step of a schedule, with the norms before them: for each layer attention and MLP, gain [emb], shift [emb].
 #[derive(Debug, Clone)]
