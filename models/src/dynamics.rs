@@ -80,7 +80,7 @@ impl Dynamics {
                 let power = note.power(at_s);
                 let profile = match note.voice.is_drum {
                     true => None,
-                    false => self.tables.key(note.voice.key).map(|(_, profile)| profile),
+                    false => Some(self.tables.profile(note.voice.key)),
                 };
                 let mean = profile.map_or(1.0, mean_power);
                 for (band, (wanted, plain)) in wanted.iter_mut().zip(&mut plain).enumerate() {
@@ -138,9 +138,8 @@ mod tests {
         let low = gains(&[event(0.0, 36, 30)], FrameIdx(0))[0];
         let high = gains(&[event(0.0, 96, 120)], FrameIdx(0))[0];
         let tables = Tables::new();
-        let profile = |key| tables.key(key).map(|(_, profile)| profile.to_vec()).unwrap();
         let strongest = |key| {
-            let profile = profile(key);
+            let profile = tables.profile(key);
             (0..MEL_BINS).max_by(|a, b| profile[*a].total_cmp(&profile[*b])).unwrap()
         };
         assert!((both[strongest(96)] - high).abs() < 0.2, "{} {high}", both[strongest(96)]);

@@ -8,6 +8,8 @@ use crate::graph::FEATURES;
 pub(super) const TAIL_S: f64 = 2.5;
 /// A drum is over after this time, seconds.
 pub(super) const DRUM_S: f64 = 3.0;
+/// The last part of a note, seconds, over which it fades away: what rings on would be cut, and a rest never come to silence.
+pub(super) const FADE_S: f64 = 1.0;
 /// Older notes sound as at this age, seconds.
 const OLDEST_S: f64 = 10.0;
 /// Added to a time before its logarithm is taken, seconds.

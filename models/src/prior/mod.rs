@@ -15,7 +15,7 @@ use crate::denoise::DenoiseError;
 use crate::notes::{NoteEvent, Voice};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
-use features::{DRUM_S, TAIL_S};
+use features::{DRUM_S, FADE_S, TAIL_S};
 use knots::stride;
 use rows::{ROWS, Rows};
 
@@ -80,6 +80,11 @@ impl Sounding {
             return self.start_s + DRUM_S;
         }
         self.end_s.map_or(f64::INFINITY, |end| end + TAIL_S)
+    }
+
+    /// What its power is multiplied with at `now_s`: its amplitude goes evenly to zero.
+    fn fade(&self, now_s: f64) -> f32 {
+        ((self.over_s() - now_s) / FADE_S).clamp(0.0, 1.0).powi(2) as f32
     }
 
     /// How long ago it was released at `now_s`, seconds, 0 while it is held.
@@ -249,14 +254,15 @@ fn note_parts(
     frame: usize,
 ) {
     let Sounding { voice, velocity, start_s, .. } = *note;
-    let release_s = note.release_s(frame_start_s(index + 1));
+    let now_s = frame_start_s(index + 1);
+    let (release_s, fade) = (note.release_s(now_s), note.fade(now_s));
     let is_released = release_s > 0.0;
     let mut ask = |knot: u64| {
         let now_s = frame_start_s(knot + 1);
         let release_s = if is_released { note.release_s(now_s) } else { 0.0 };
         rows.ask(voice, velocity, now_s - start_s, release_s)
     };
-    let age_s = frame_start_s(index + 1) - start_s;
+    let age_s = now_s - start_s;
     let known = note.knots.filter(|knots| {
         let [from, to] = knots.frames;
         knots.is_released == is_released && (from..=to).contains(&index)
@@ -276,9 +282,9 @@ fn note_parts(
         row: rows.ask(voice, velocity, ATTACK_S, release_s),
         scale: coverage(age_s).powi(-2) as f32,
     });
-    parts.push(Part { frame, row: before, share: 1.0 - share, struck });
+    parts.push(Part { frame, row: before, share: (1.0 - share) * fade, struck });
     if share > 0.0 {
-        parts.push(Part { frame, row: after, share, struck: None });
+        parts.push(Part { frame, row: after, share: share * fade, struck: None });
     }
     note.knots = Some(knots);
 }

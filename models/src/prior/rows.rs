@@ -81,8 +81,7 @@ impl Rows {
         let level = |gain: &f32| gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1).exp();
         for (key, gains) in self.keys.iter().zip(gains) {
             let (tone, noise) = gains.split_at(MEL_BINS);
-            let profile = self.tables.key(*key as u8).map_or(&[][..], |(_, profile)| profile);
-            let bands = profile.iter().zip(tone.iter().zip(noise));
+            let bands = self.tables.profile(*key as u8).iter().zip(tone.iter().zip(noise));
             self.powers.extend(bands.map(|(profile, (tone, noise))| {
                 (profile * level(tone)).powi(2) + level(noise).powi(2)
             }));

@@ -4,9 +4,10 @@
 //! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vectors/excitation.npz`.
 
 use super::attack::Shape;
-use super::tables::Tables;
+use super::tables::{Tables, single};
 use crate::notes::{NoteEvent, Voice};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use realfft::num_complex::Complex;
 use std::sync::Arc;
 
 /// Samples of one gain step (10 ms).
@@ -17,10 +18,8 @@ const RELEASE_S: f64 = 0.25;
 const FORGET: f64 = 1e-3;
 /// A struck note does not fall below this level while it is held.
 const HELD_FLOOR: f64 = 0.02;
-/// Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples of half the key's frequency.
-const OCTAVE_LOWER: [u8; 5] = [16, 17, 18, 86, 97];
 /// Mel level below which the tones count as absent.
-const LEVEL_FLOOR: f32 = 0.02;
+pub const LEVEL_FLOOR: f32 = 0.02;
 /// A drum falls by a factor e in this time.
 const DRUM_S: f64 = 0.1;
 /// Notes that can sound (or ring out) together; past that the oldest gives way.
@@ -44,16 +43,6 @@ impl Tone {
     /// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings, percussion.
     fn struck(&self) -> bool {
         matches!(self.voice.program, 0..=15 | 24..=39 | 45..=47 | 104..=108 | 112..=119)
-    }
-
-    /// The key whose tone it has.
-    fn tone_key(&self) -> u8 {
-        let key = self.voice.key;
-        if OCTAVE_LOWER.contains(&self.voice.program) {
-            key.checked_sub(12).unwrap_or(key)
-        } else {
-            key
-        }
     }
 
     /// Level `n` samples after the key press.
@@ -141,13 +130,13 @@ impl Excitation {
         }
     }
 
-    /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], and their mel
+    /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], as [`super::tone::Sound::at`], and their mel
     /// `levels` [blocks, 128] (magnitude, at each block's end, as if every note were at once as loud as its frame); `noise`, as long as
     /// `tones`, is made to begin as the notes do.
     pub fn render(
         &mut self,
         start: SamplePos,
-        tones: &mut [f32],
+        tones: &mut [Complex<f32>],
         levels: &mut [f32],
         noise: &mut [f32],
     ) {
@@ -158,11 +147,11 @@ impl Excitation {
             power.clear();
             power.resize(tones.len(), 0.0);
         }
-        tones.fill(0.0);
+        tones.fill(Complex::ZERO);
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
         for tone in &self.tones {
-            let Some((wave, profile)) = self.tables.key(tone.tone_key()) else { continue };
+            let steady = self.tables.steady(tone.voice.program, tone.voice.key);
             let from = tone.first.max(start.0);
             let to = tone.last().min(end);
             if from >= to {
@@ -170,7 +159,6 @@ impl Excitation {
             }
             let samples = (from - start.0) as usize..(to - start.0) as usize;
             let first = from - tone.first;
-            let step = Tables::turns_per_sample(tone.tone_key());
             let powers =
                 self.sounding[samples.clone()].iter_mut().zip(&mut self.begun[samples.clone()]);
             let outs = tones[samples].iter_mut().zip(powers);
@@ -181,7 +169,7 @@ impl Excitation {
                 *sounding += level * level;
                 *begun += shaped * shaped;
                 if !tone.voice.is_drum {
-                    *out += (shaped * Tables::read(wave, n as f64 * step)) as f32;
+                    *out += single(steady.sound.at(n) * shaped);
                 }
             }
             if tone.voice.is_drum {
@@ -191,7 +179,7 @@ impl Excitation {
                 let block_end = start.0 + ((b + 1) * BLOCK) as u64;
                 if block_end > tone.first && block_end <= tone.last() {
                     let power = tone.envelope(block_end - tone.first).powi(2) as f32;
-                    level.iter_mut().zip(profile).for_each(|(l, p)| *l += power * p * p);
+                    level.iter_mut().zip(steady.profile).for_each(|(l, p)| *l += power * p * p);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::excitation::BLOCK;
 use super::tables::{BINS, FFT, Tables};
+use super::turn::Turn;
 use crate::units::MEL_BINS;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
@@ -23,6 +24,9 @@ pub struct BlockFilter {
     now: Vec<Complex<f32>>,
     /// No block has been filtered yet: the first one fades from its own filter.
     fresh: bool,
+    turn: Turn,
+    /// The tones of a block, turned back.
+    tones: Vec<f32>,
     padded: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
     sum: Vec<Complex<f32>>,
@@ -46,6 +50,8 @@ impl BlockFilter {
             before: vec![zero; SOURCES * BINS],
             now: vec![zero; SOURCES * BINS],
             fresh: true,
+            turn: Turn::new(),
+            tones: Vec::with_capacity(BLOCK),
             padded: vec![0.0; FFT],
             spectrum: vec![zero; BINS],
             sum: vec![zero; BINS],
@@ -55,15 +61,17 @@ impl BlockFilter {
         }
     }
 
-    /// Filters one block: `gains` [2 sources, 128] in nats, `sources` two times [BLOCK] samples, `press` the
-    /// sample of a key press, if there is one, `out` [BLOCK].
+    /// Filters one block: `gains` [2 sources, 128] in nats, `log_levels` [128] of the tones in nats, `tones` and `noise` [BLOCK], `press`
+    /// the sample of a key press, if there is one, `out` [BLOCK].
     ///
     /// # Real time
     /// Allocates nothing.
     pub fn process(
         &mut self,
         gains: &[f32],
-        sources: [&[f32]; SOURCES],
+        log_levels: &[f32],
+        tones: &[Complex<f32>],
+        noise: &[f32],
         press: Option<usize>,
         out: &mut [f32],
     ) {
@@ -78,8 +86,12 @@ impl BlockFilter {
         if std::mem::take(&mut self.fresh) {
             self.before.copy_from_slice(&self.now);
         }
-        self.sum.fill(Complex::new(0.0, 0.0));
-        for (source, samples) in sources.into_iter().enumerate() {
+        self.turn.next(&self.before, &self.now, log_levels);
+        let mut turned = std::mem::take(&mut self.tones);
+        turned.clear();
+        turned.extend(tones.iter().enumerate().map(|(n, tone)| self.turn.back(*tone, share(n))));
+        self.sum.fill(Complex::ZERO);
+        for (source, samples) in [turned.as_slice(), noise].into_iter().enumerate() {
             let filters = source * BINS..(source + 1) * BINS;
             // before * (whole - rising) + now * rising = before * whole + (now - before) * rising
             self.transform(samples, |_| 1.0);
@@ -94,12 +106,14 @@ impl BlockFilter {
                 *sum += x * (n - b);
             }
         }
+        self.tones = turned;
         self.overlap_add(out);
     }
 
     /// Forgets the past.
     pub fn reset(&mut self) {
         self.fresh = true;
+        self.turn.reset();
         self.tail.fill(0.0);
     }
 

@@ -11,6 +11,8 @@ pub mod inverter;
 pub mod mel_decoder;
 mod network;
 pub mod tables;
+pub mod tone;
+mod turn;
 
 use crate::denoise::DenoiseError;
 use crate::denoise::noise::{NoiseSource, SeededNoise};
@@ -21,6 +23,7 @@ use attack::{AttackTable, Shape};
 use excitation::{BLOCK, Excitation};
 use filter::{BlockFilter, SOURCES};
 use network::VocoderNetwork;
+use realfft::num_complex::Complex;
 use std::sync::Arc;
 use tables::Tables;
 
@@ -49,7 +52,7 @@ pub struct Vocoder {
     seed: u64,
     /// The last frame [128], empty before the first.
     last_mel: Vec<f32>,
-    tones: Vec<f32>,
+    tones: Vec<Complex<f32>>,
     noise: Vec<f32>,
     /// [blocks, 128] in nats.
     log_levels: Vec<f32>,
@@ -125,7 +128,7 @@ impl Vocoder {
     ) -> Result<(), DenoiseError> {
         let frames = mel.len() / MEL_BINS;
         let samples = frames * HOP_SAMPLES;
-        self.tones.resize(samples, 0.0);
+        self.tones.resize(samples, Complex::ZERO);
         self.noise.resize(samples, 0.0);
         self.log_levels.resize(frames * BLOCKS * MEL_BINS, 0.0);
         self.corrections.resize(frames * OUTPUTS, 0.0);
@@ -198,19 +201,19 @@ impl Vocoder {
             let share = if b > a { rise } else { fall };
             a + share * (b - a)
         });
-        let levels = levels.iter().zip(&self.tables.noise_log_level);
+        let sources_levels = levels.iter().zip(&self.tables.noise_log_level);
         let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
         for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
-            mel.zip(levels).zip(gains)
+            mel.zip(sources_levels).zip(gains)
         {
             *tone = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
             *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
-        let range = part(&self.tones, BLOCK);
+        let range = part(&self.noise, BLOCK);
         let tones = self.tones.get(range.clone()).unwrap_or_default();
         let noise = self.noise.get(range.clone()).unwrap_or_default();
         if let Some(out) = out.get_mut(range) {
-            self.filter.process(&self.gains, [tones, noise], press, out);
+            self.filter.process(&self.gains, levels, tones, noise, press, out);
         }
     }
 

@@ -1,7 +1,8 @@
 """Builds and reads the data set: clips of notes with their FluidSynth audio and mel, in shards of 25. Resumable.
 
-A shard is an .npz with audio int16 [c, n], mel float16 [c, frames, 128] scaled to [-1, 1] (of the audio before it was rounded), and,
-clip after clip, notes float64 [sum, 6] with their counts [c].
+A shard is an .npz with audio float32 [c, n] (16 bits would put a floor under it that in high bands lies 100 times above the mel's, and a
+vocoder learns to play what it hears), mel float16 [c, frames, 128] scaled to [-1, 1], and, clip after clip, notes float64 [sum, 6] with their
+counts [c].
 """
 import argparse
 import os
@@ -31,9 +32,8 @@ def _shard(job):
     if "_reference" not in globals():
         _reference = Reference()
     notes = [_notes(first + i, score_share) for i in range(SHARD)]
-    exact = [_reference.render(n, SECONDS) for n in notes]
-    mels = np.stack([mel.scale(mel.log_mel(x)).astype(np.float16) for x in exact])
-    audio = np.stack([np.round(x * 32767).clip(-32768, 32767).astype(np.int16) for x in exact])
+    audio = np.stack([_reference.render(n, SECONDS) for n in notes])
+    mels = np.stack([mel.scale(mel.log_mel(x)).astype(np.float16) for x in audio])
     part = path.with_suffix(f".{os.getpid()}.part.npz")
     np.savez(part, audio=audio, mel=mels, notes=np.concatenate(notes), counts=[len(n) for n in notes])
     os.replace(part, path)
@@ -63,7 +63,7 @@ def prior_path(shard):
 
 class Clips:
     """The clips of a directory in memory: notes, mel, prior and (struck, of `prior.mix`) with the audio, float16 [frames, 128] scaled to
-    [-1, 1]; audio int16."""
+    [-1, 1]; audio float32."""
 
     def __init__(self, directory, with_audio=False, limit=None):
         self.notes, self.mel, self.prior, self.struck, self.audio = [], [], [], [], []

@@ -26,6 +26,7 @@ INSTRUMENT_WIDTH, KEY_WIDTH = 64, 48
 FLOOR = 1e-5  # of the published front end
 DRUM_S, OLDEST_S = 3.0, 10.0  # a drum is over after this time; older notes sound as at this age
 AGES, RELEASES, DOWNS = 20, 14, 10  # bumps over the logarithm of each time
+FADE_S = 1.0  # the last part of a note, over which it fades away: what rings on would be cut, and a rest never come to silence
 NEAR_S = 0.003
 ATTACK_S = mel.FRAME / 2 / mel.RATE  # a frame hears no more than a part of a younger note
 FEATURES = 3 + AGES + 1 + RELEASES + DOWNS
@@ -131,7 +132,8 @@ def asked(notes, frames):
     """What the network is asked for and what of it each frame is made of, for notes [n, 6].
 
     -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of the note in this frame, each [p]).
-    A frame knows the notes pressed before its end, as the live stream does; a note is over 2.5 s after its release.
+    A frame knows the notes pressed before its end, as the live stream does; a note is over 2.5 s after its release, and fades evenly over the
+    last second of that.
     """
     rows, parts, count = [], [], 0
     centre = lambda frame: (np.asarray(frame) + 1) * mel.HOP / mel.RATE
@@ -148,7 +150,8 @@ def asked(notes, frames):
             constant = (np.full(len(at), v) for v in (DRUMS + n[KEY] if drum else n[PROGRAM], n[KEY], n[VELOCITY]))
             rows.append((*constant, centre(at) - n[START], release))
             frame = np.arange(start, stop)
-            for row, weight in (before, 1 - share), (before + 1, share):
+            fade = np.clip((over - centre(frame)) / FADE_S, 0, 1) ** 2
+            for row, weight in (before, (1 - share) * fade), (before + 1, share * fade):
                 parts.append((frame, count + row, weight, centre(frame) - n[START]))
             count += len(at)
     return tuple([np.concatenate(c) for c in zip(*x)] if x else [np.zeros(0)] * size for x, size in ((rows, 5), (parts, 4)))

@@ -18,7 +18,8 @@ FRAMES, WARM_UP = 64, 8  # 1.28 s; the first frames only fill the network's hist
 
 
 class Crops(IterableDataset):
-    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], drummed [B, T], tones, noise and audio [B, 320 T].
+    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], drummed [B, T], tones (complex), noise and audio
+    [B, 320 T].
 
     Most mels are the note prior's, as live playing has them, the others true ones. Both are struck: a frame with a key press is as
     loud as the note will be.
@@ -35,7 +36,7 @@ class Crops(IterableDataset):
             (onsets, drummed), true = excitation.onsets(self.clips.notes[i], samples), self.clips.mel[i].copy()
             pressed = (onsets.reshape(-1, 2) < excitation.BLOCK).any(1).nonzero()[0]
             true[pressed] = np.maximum(true[pressed], true[np.minimum(pressed + 1, len(true) - 1)])
-            self.made[i] = tones.astype(np.float16), np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, drummed, true
+            self.made[i] = tones, np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, drummed, true
         return self.made[i]
 
     def __iter__(self):
@@ -46,14 +47,15 @@ class Crops(IterableDataset):
                 i = int(rng.integers(len(self.clips)))
                 tones, levels, hush, onsets, drummed, true = self._clip(i)
                 start = int(rng.integers(0, len(self.clips.mel[i]) - FRAMES + 1))
-                audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) / 32767
+                audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP]
                 if np.abs(audio).max() < 1e-3 and rng.random() < 0.8:
                     continue  # silence is easily learned
                 mels = self.clips.struck[i] if rng.random() < PRIOR_SHARE else true
                 rows.append((mel.unscale(mels[start : start + FRAMES].astype(np.float32)),
                              levels[2 * start : 2 * (start + FRAMES)].astype(np.float32),
                              onsets[2 * start : 2 * (start + FRAMES)], drummed[start : start + FRAMES],
-                             *(x[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32) for x in (tones, hush)), audio))
+                             tones[start * mel.HOP : (start + FRAMES) * mel.HOP],
+                             hush[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32), audio))
             log_mel, levels, onsets, drummed, tones, hush, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
             yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "drummed": drummed, "tones": tones, "audio": audio,
                    "noise": hush * torch.from_numpy(rng.standard_normal(audio.shape, np.float32))}
@@ -71,12 +73,12 @@ def stft_loss(ours, truth):
 
 
 def mel_loss(ours, truth, matrix):
-    """Log-mel L1 in nats, floor 1e-4: what the evaluation measures, but for what nobody hears. [B, n] each."""
+    """Log-mel L1 in nats, floor 1e-5: what the evaluation measures. [B, n] each."""
     window = torch.from_numpy(mel.window().astype(np.float32)).to(ours.device)
     logs = []
     for x in (ours, truth):
         frames = torch.fft.rfft(x.unfold(1, mel.FRAME, mel.HOP) * window, mel.FFT).abs() @ matrix
-        logs.append(torch.log(frames + 1e-4))
+        logs.append(torch.log(frames + 1e-5))
     return (logs[0] - logs[1]).abs().mean()
 
 

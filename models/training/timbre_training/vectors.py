@@ -13,7 +13,8 @@ from . import attacks, excitation, music, tokens
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
-NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 16, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.05, 0.1, 0, 38, 90, 1]])
+# A piano, an organ whose tone is an octave lower, a glockenspiel whose partials are no harmonics, a drum.
+NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 16, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.12, 0.3, 9, 72, 80, 0], [0.05, 0.1, 0, 38, 90, 1]])
 OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 
 
@@ -50,7 +51,7 @@ def vocoder():
     for i, note in enumerate(NOTES):  # from fast to slow
         table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
     tones, levels, hush = excitation.excite(NOTES, frames * 320, table)
-    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones, levels=levels, hush=hush)
+    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag, levels=levels, hush=hush)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)

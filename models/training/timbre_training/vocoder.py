@@ -2,7 +2,9 @@
 
 A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one for white noise. They are
 added to what the mels already say (mel minus the excitation's own level), made into minimum-phase filters, and cross-faded
-linearly from block to block; where a key is pressed, within 1 ms of the key. Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
+linearly from block to block; where a key is pressed, within 1 ms of the key. A filter whose shape goes on changing goes on turning the phase
+of what it lets through, which is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by as much.
+Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
 """
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ ATTACK = 16  # samples in which the filters of a key press come in
 # Nats: from a key press to the end of its frame the network takes no more from a tone, unless a drum is loud: how fast it comes is the attack
 # table's, and must not depend on where in a frame the key fell.
 STRUCK_FLOOR = -0.5
+CENTRES = mel.mel_matrix().argmax(0)  # the bin that a band hears most of
 
 
 def band_filters():
@@ -36,6 +39,18 @@ def band_filters():
     fold[1 : FFT // 2] = 2.0
     spectrum = np.fft.rfft(cepstrum * fold, FFT)
     return np.concatenate([spectrum.real, spectrum.imag], 1).astype(np.float32)
+
+
+def turned_back(tones, filters, log_levels, ramp):
+    """tones complex [B, S, 160], their filters complex [B, S, 513], log_levels [B, S, 128] in nats, ramp [B, S, 160] -> float [B, S, 160]: the
+    tones, turned against the filters' mean turn since the first block. The mean is that of the bands, by the power that comes through."""
+    power = (2 * log_levels).exp()
+    power = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0)
+    bands = filters[..., CENTRES]
+    steps = torch.angle((power[:, 1:] * bands[:, 1:] * bands[:, :-1].conj()).sum(-1))  # [B, S - 1]
+    steps = F.pad(steps, (1, 0))[..., None]
+    turn = steps.cumsum(1) - steps + ramp * steps
+    return tones.real * turn.cos() + tones.imag * turn.sin()
 
 
 class Block(nn.Module):
@@ -98,13 +113,17 @@ class Vocoder(nn.Module):
         return (base + correction).clamp(GAIN_MIN, GAIN_MAX)
 
     def forward(self, log_mel, log_levels, onsets, drummed, tones, noise):
-        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones and noise [B, 320 T] -> audio [B, 320 T]"""
+        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex and noise [B, 320 T] ->
+        audio [B, 320 T]"""
         logs = self.gains(log_mel, log_levels, onsets, drummed) @ self.filters
         magnitude, phase = logs[..., :BINS], logs[..., BINS:]
         filters = torch.polar(magnitude.exp(), phase)  # [B, S, 2, 513]
         before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
-        source = torch.stack([tones, noise], 1).unflatten(-1, (-1, BLOCK)).transpose(1, 2)  # [B, S, 2, 160]
-        ramp = ramps(onsets)[:, :, None]
+        ramp = ramps(onsets)
+        tones, noise = (x.unflatten(-1, (-1, BLOCK)) for x in (tones, noise))
+        with torch.no_grad():
+            tones = turned_back(tones, filters[:, :, 0], log_levels, ramp)
+        source, ramp = torch.stack([tones, noise], 2), ramp[:, :, None]  # [B, S, 2, 160]
         whole, rising = torch.fft.rfft(source, FFT), torch.fft.rfft(source * ramp, FFT)
         pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), FFT)  # [B, S, 1024]
         blocks = pieces.shape[1]

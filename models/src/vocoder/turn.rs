@@ -1,0 +1,108 @@
+//! Keeps tones in tune. A filter whose shape goes on changing goes on turning the phase of what it lets through, and a phase that goes on
+//! turning is another pitch: 10 cents at 55 Hz where a note's spectrum slowly opens. So tones are turned back by as much. Knows no notes.
+//!
+//! Python twin: `turned_back` in `models/training/timbre_training/vocoder.py`.
+
+use super::excitation::LEVEL_FLOOR;
+use super::tables::BINS;
+use crate::mel::mel_matrix;
+use crate::units::MEL_BINS;
+use realfft::num_complex::Complex;
+use std::f32::consts::TAU;
+
+/// How far the filter of the tones has turned them since the first block, in the mean of the bands by the power that comes through.
+#[derive(Debug)]
+pub struct Turn {
+    /// The bin that each band hears most of.
+    centres: Vec<usize>,
+    /// Radians at the end of the last block.
+    turned: f32,
+    /// Radians in this one.
+    step: f32,
+}
+
+impl Turn {
+    /// Nothing has turned.
+    pub fn new() -> Self {
+        let matrix = mel_matrix();
+        let weight = |bin: usize, band: usize| matrix.get(bin * MEL_BINS + band).copied();
+        let most = |band| {
+            let rising = |a: &usize, b: &usize| {
+                weight(*a, band).partial_cmp(&weight(*b, band)).unwrap_or(std::cmp::Ordering::Equal)
+            };
+            (0..BINS).max_by(rising).unwrap_or_default()
+        };
+        Self { centres: (0..MEL_BINS).map(most).collect(), turned: 0.0, step: 0.0 }
+    }
+
+    /// Goes on to the next block, whose filter is `now` [BINS] after `before`; `log_levels` [128] of the tones in nats.
+    pub fn next(&mut self, before: &[Complex<f32>], now: &[Complex<f32>], log_levels: &[f32]) {
+        self.turned = (self.turned + self.step) % TAU;
+        let absent = 2.0 * LEVEL_FLOOR * LEVEL_FLOOR;
+        let mut sum = Complex::new(0.0, 0.0);
+        for (centre, log_level) in self.centres.iter().zip(log_levels) {
+            let power = (2.0 * log_level).exp();
+            if let (Some(before), Some(now), true) =
+                (before.get(*centre), now.get(*centre), power > absent)
+            {
+                sum += now * before.conj() * power;
+            }
+        }
+        self.step = sum.arg();
+    }
+
+    /// A tone's sample, where the block's own filter has come in to the `share`.
+    pub fn back(&self, tone: Complex<f32>, share: f32) -> f32 {
+        let (sin, cos) = (self.turned + share * self.step).sin_cos();
+        tone.re * cos + tone.im * sin
+    }
+
+    /// Forgets the past.
+    pub fn reset(&mut self) {
+        (self.turned, self.step) = (0.0, 0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SAMPLE_RATE_HZ;
+    use crate::vocoder::excitation::BLOCK;
+    use crate::vocoder::filter::BlockFilter;
+    use crate::vocoder::tables::Tables;
+    use std::sync::Arc;
+
+    const HZ: f32 = 55.0;
+
+    /// The band of 55 Hz.
+    const BAND: usize = 3;
+
+    /// The radians by which a tone goes ahead in half a second while a filter opens from 55 Hz up, if its level in its band is said to be
+    /// `log_level`.
+    fn ahead(log_level: f32) -> f32 {
+        let mut levels = [LEVEL_FLOOR.ln(); MEL_BINS];
+        levels[BAND] = log_level;
+        let mut filter = BlockFilter::new(Arc::new(Tables::new()));
+        let angle = |n: usize| TAU * HZ * n as f32 / SAMPLE_RATE_HZ as f32;
+        let tone: Vec<_> = (0..100 * BLOCK).map(|n| Complex::cis(angle(n))).collect();
+        let mut out = vec![0.0; tone.len()];
+        let blocks = tone.chunks_exact(BLOCK).zip(out.chunks_exact_mut(BLOCK));
+        for (block, (tone, out)) in blocks.enumerate() {
+            let tilt = |band: usize| -0.002 * (100 - block) as f32 * band.min(20) as f32;
+            let gains: Vec<_> = (0..MEL_BINS).map(tilt).chain([-20.0; MEL_BINS]).collect();
+            filter.process(&gains, &levels, tone, &[0.0; BLOCK], None, out);
+        }
+        let phase = |from: usize| {
+            let part = out.iter().enumerate().skip(from).take(20 * BLOCK);
+            part.map(|(n, sample)| Complex::cis(-angle(n)) * sample).sum::<Complex<f32>>()
+        };
+        (phase(75 * BLOCK) * phase(25 * BLOCK).conj()).arg()
+    }
+
+    #[test]
+    fn a_note_stays_in_tune_while_its_spectrum_opens() {
+        let (untreated, treated) = (ahead(LEVEL_FLOOR.ln()), ahead(0.0));
+        assert!(untreated.abs() > 0.3, "the test has nothing to mend: {untreated}");
+        assert!(treated.abs() < 0.2 * untreated.abs(), "{treated} of {untreated}");
+    }
+}
