@@ -34,6 +34,7 @@ install: setup ## Build and install timbred and timbrectl for this user (~/.carg
 	cargo install --locked --path daemon
 	cargo install --locked --path ctl
 
+test: FUZZ_SECONDS = 20
 test: setup lint units unit golden doc test-training fuzz ## All that CI runs
 
 lint: setup ## Formatting and clippy, warnings are errors

@@ -317,6 +317,9 @@ pub struct BenchArgs {
     /// With --compare: runs measured for each point, 20 and up.
     #[arg(long, default_value_t = 20, requires = "compare", value_parser = clap::value_parser!(u32).range(20..))]
     pub runs: u32,
+    /// With --compare: the step at these sizes only, such as 64x2304: frames of the target by tokens and frames heard.
+    #[arg(long, value_name = "LxM", requires = "compare", value_delimiter = ',', value_parser = step_size)]
+    pub at: Vec<(usize, usize)>,
     /// With --compare: a command that times the same step with another engine; it gets the ONNX file and is asked `L M THREADS`, line by line.
     #[arg(long, value_name = "COMMAND", requires = "compare")]
     pub reference: Option<String>,
@@ -326,6 +329,13 @@ pub struct BenchArgs {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `64x2304`
+fn step_size(text: &str) -> Result<(usize, usize), String> {
+    let size = |text: &str| text.trim().parse().ok().filter(|size| *size > 0);
+    let both = text.split_once('x').and_then(|(l, m)| Some((size(l)?, size(m)?)));
+    both.ok_or_else(|| "wanted two numbers above 0 as in 64x2304".to_owned())
 }
 
 /// `timbred pack`

@@ -68,44 +68,36 @@ impl Threads {
         f: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         let width = width.max(1);
-        self.parts(out, width, work, |first, rows| {
-            rows.chunks_mut(width).enumerate().for_each(|(i, row)| f(first + i, row));
-        });
-    }
-
-    /// As [`Self::rows`], but `f` gets neighbouring rows together, with the index of the first: all of them, or a part for each thread.
-    pub(crate) fn parts(
-        &self,
-        out: &mut [f32],
-        width: usize,
-        work: usize,
-        f: impl Fn(usize, &mut [f32]) + Sync,
-    ) {
-        let width = width.max(1);
         let rows = out.len().div_ceil(width);
-        if self.0.is_none() || rows * work < WORK {
-            return f(0, out);
+        let each = rows.div_ceil(self.shares(rows * work)).max(1);
+        let part = |first: usize, rows: &mut [f32]| {
+            rows.chunks_mut(width).enumerate().for_each(|(i, row)| f(first + i, row));
+        };
+        if each >= rows {
+            return part(0, out);
         }
-        let each = rows.div_ceil(self.count());
-        let parts = out.par_chunks_mut(each * width).enumerate();
-        parts.for_each(|(part, rows)| f(part * each, rows));
+        out.par_chunks_mut(each * width).enumerate().for_each(|(i, rows)| part(i * each, rows));
     }
 
-    /// `f` of each pair by its index, each on one thread.
+    /// Among how many threads to share work on so many values.
+    pub(crate) fn shares(&self, work: usize) -> usize {
+        if work < WORK { 1 } else { self.count() }
+    }
+
+    /// `f` of each item by its index, each on one thread.
     ///
     /// # Errors
     /// The first that `f` gives.
-    pub(crate) fn each<A: Send, B: Send, E: Send>(
+    pub(crate) fn each<T: Send, E: Send>(
         &self,
-        a: &mut [A],
-        b: &mut [B],
-        f: impl Fn(usize, &mut A, &mut B) -> Result<(), E> + Sync,
+        items: &mut [T],
+        f: impl Fn(usize, &mut T) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
-        if self.0.is_none() {
-            return a.iter_mut().zip(b).enumerate().try_for_each(|(i, (a, b))| f(i, a, b));
+        if self.0.is_none() || items.len() < 2 {
+            return items.iter_mut().enumerate().try_for_each(|(i, item)| f(i, item));
         }
-        a.par_iter_mut().zip(b).enumerate().try_for_each(|(i, (a, b))| {
-            multithread_tract_scope(Executor::SingleThread, || f(i, a, b))
+        items.par_iter_mut().enumerate().try_for_each(|(i, item)| {
+            multithread_tract_scope(Executor::SingleThread, || f(i, item))
         })
     }
 }

@@ -56,6 +56,8 @@ fn what_is_no_file_is_refused() {
     folder.run("render a.mid x.mp3").failed(2, &["x.mp3", ".wav or .flac"]);
     folder.run("render a.mid a.mid").failed(2, &["would both become"]);
     folder.run("render a.mid --live --hop-ms 1280").failed(2, &["20 to 320 ms"]);
+    folder.run("bench --compare --at 65x16").failed(2, &["--at 65x16", "at most 64x528"]);
+    folder.run("bench --compare --at 64").failed(2, &["--at", "64x2304"]);
     folder.run("render a.mid --steps 0").failed(2, &["--steps"]);
     folder.run("render a.mid --hop-ms 5").failed(2, &["20 to 5120 ms"]);
     folder.run("render a.mid --sampler euler").failed(2, &["euler", "ddim"]);

@@ -12,6 +12,7 @@ use timbre_models::denoise::Arithmetic;
 use timbre_models::denoise::network::{Network, RunOptions};
 use timbre_models::denoise::noise::{NoiseSource, SeededNoise};
 use timbre_models::denoise::sampler::Denoiser;
+use timbre_models::graph::NetworkConfig;
 use timbre_models::threads::Threads;
 use timbre_models::units::MEL_BINS;
 
@@ -58,24 +59,24 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
             "threads    L    M |  plain packed   int8   bf16 reference | packed/plain f32/reference bf16/reference"
         );
     }
-    let sizes = &manifest.network;
     let mut rows = vec![];
-    for heard in HEARD.into_iter().filter(|m| *m <= sizes.max_tokens + sizes.context_frames) {
+    for (frames, heard) in sizes(args, &manifest.network)? {
         for network in &mut networks {
             hear(network, heard)?;
         }
-        for frames in FRAMES.into_iter().filter(|l| *l <= sizes.target_frames) {
-            for threads in THREADS {
-                let point = Point { threads, frames, heard };
-                let times = point.measure(&mut networks, reference.as_mut(), args.runs as usize)?;
-                if !args.json {
-                    println!("{}", point.line(&times));
-                }
-                rows.push(point.json(&times));
+        for threads in THREADS {
+            let point = Point { threads, frames, heard };
+            let times = point.measure(&mut networks, reference.as_mut(), args.runs as usize)?;
+            if !args.json {
+                println!("{}", point.line(&times));
             }
+            rows.push(point.json(&times));
         }
     }
     drop(reference);
+    if !args.at.is_empty() && !args.json {
+        return Ok(());
+    }
     let forms = forms::compare(&bundle, against.as_ref())?;
     match args.json {
         true => println!(
@@ -85,6 +86,26 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         false => print!("\n{forms}"),
     }
     Ok(())
+}
+
+/// The (frames, heard) that are asked for, or else those of the table that the network has room for.
+///
+/// # Errors
+/// One asked for that it has no room for.
+fn sizes(args: &BenchArgs, network: &NetworkConfig) -> Result<Vec<(usize, usize)>, Error> {
+    let (most_frames, most_heard) =
+        (network.target_frames, network.max_tokens + network.context_frames);
+    let fits = |&(frames, heard): &(usize, usize)| frames <= most_frames && heard <= most_heard;
+    if let Some((frames, heard)) = args.at.iter().find(|size| !fits(size)) {
+        return Err(Error::Usage(format!(
+            "--at {frames}x{heard}: this model has at most {most_frames}x{most_heard}"
+        )));
+    }
+    let table = HEARD.iter().flat_map(|heard| FRAMES.map(|frames| (frames, *heard)));
+    Ok(match args.at.is_empty() {
+        true => table.filter(fits).collect(),
+        false => args.at.clone(),
+    })
 }
 
 /// The network of a bundle, made ready for one step of any level.

@@ -1,6 +1,6 @@
 """Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
 
-`live_tokens.json` (segments of the live token style), `excitation.npz` (an attack table, tones, levels and hush), `prior.npz` (a random
+`live_tokens.json` (segments of the live token style), `excitation.npz` (an attack table, tones with their quadrature, levels and hush), `prior.npz` (a random
 note prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it again only when a definition changes.
 """
 import json

@@ -21,26 +21,21 @@ pub(super) struct Groups {
     /// In words.
     k: usize,
     height: usize,
-    /// Of one group and each panel, [panels, n, width].
-    sums: Vec<f32>,
 }
 
 impl Groups {
     /// None yet.
     pub fn new(kernel: Kernel) -> TractResult<Self> {
         let words = Buffer::new(0)?;
-        Ok(Self { kernel, numbers: Numbers::F32, words, n: 0, k: 0, height: 1, sums: vec![] })
+        Ok(Self { kernel, numbers: Numbers::F32, words, n: 0, k: 0, height: 1 })
     }
 
     /// Takes `rows`.
     pub fn pack(&mut self, threads: &Threads, rows: Rows<'_>, numbers: Numbers) -> TractResult<()> {
         rows.check()?;
         let (n, k) = (rows.count, numbers.words(rows.len));
-        // Groups of one size, as many for each thread.
-        let mut groups = n.div_ceil(self.kernel.rows).max(1);
-        if groups > 1 {
-            groups = groups.next_multiple_of(threads.count());
-        }
+        // Groups of one size.
+        let groups = n.div_ceil(self.kernel.rows).max(1);
         let height = n.div_ceil(groups).max(1);
         (self.n, self.k, self.height, self.numbers) = (n, k, height, numbers);
         self.words.fit(n * k)?;
@@ -59,7 +54,7 @@ impl Groups {
     /// # Errors
     /// Pieces of another k or other numbers, an output that is too short.
     pub fn multiply(
-        &mut self,
+        &self,
         threads: &Threads,
         pieces: &[Panels],
         (out, stride, adds): (&mut [f32], usize, bool),
@@ -71,99 +66,70 @@ impl Groups {
         let columns = pieces.first().map_or(0, Panels::columns);
         let len = (n.max(1) - 1) * stride + columns;
         ensure!(columns <= stride && out.len() >= len, "{} places for {n} rows", out.len());
-        let out = &mut out[..len];
-        if n <= self.height && threads.count() > 1 {
-            self.share_panels(threads, pieces, (out, stride, adds));
-            return Ok(());
+        // Each thread has panels of its own, so that every weight is read by one core.
+        let width = self.kernel.width;
+        let panels = columns.div_ceil(width);
+        let each = panels.div_ceil(threads.shares(n * k * columns)).max(1);
+        let mut strips: Vec<Vec<_>> =
+            (0..panels.div_ceil(each)).map(|_| Vec::with_capacity(n)).collect();
+        for row in out[..len].chunks_mut(stride.max(1)) {
+            let row = &mut row[..columns];
+            strips.iter_mut().zip(row.chunks_mut(each * width)).for_each(|(s, part)| s.push(part));
         }
-        let (kernel, height, words) = (self.kernel, self.height, self.words.values());
-        // Each thread writes rows of its own. A panel stays in the nearest cache while all of them pass by.
-        threads.parts(out, height * stride, height * k * columns, |first, out| {
-            let (mut from, mut floats) = (0, vec![]);
-            let groups = out.len().div_ceil(height * stride);
-            for (i, piece) in pieces.iter().enumerate() {
-                let (k_own, adds) = (piece.words(), adds || i > 0);
-                for panel in 0..piece.count() {
-                    let column = panel * kernel.width;
-                    let values = match piece.panel(panel) {
-                        Values::Int8(values, scales) if groups >= MANY_GROUPS => {
-                            floats.resize(values.len(), 0.0);
-                            expand(values, scales, &mut floats);
-                            Values::F32(&floats)
-                        }
-                        values => values,
-                    };
-                    for (group, out) in out.chunks_mut(height * stride).enumerate() {
-                        let first = (first + group) * height;
-                        let count = height.min(n - first);
-                        let x = &words[first * k + from * count..][..k_own * count];
-                        let rows = Turned { x, n: count };
-                        if column + kernel.width <= columns {
-                            let target = Target { out: &mut out[column..], stride, adds };
-                            kernel.run(values, rows, target);
-                            continue;
-                        }
-                        let mut sums = [0.0; MOST_ROWS * MOST_WIDTH];
-                        let sums = &mut sums[..count * kernel.width];
-                        kernel.run(
-                            values,
-                            rows,
-                            Target { out: sums, stride: kernel.width, adds: false },
-                        );
-                        put(sums, kernel.width, column, columns, (out, stride, adds));
-                    }
-                }
-                from += k_own;
-            }
-        });
-        Ok(())
+        threads.each(&mut strips, |i, rows| {
+            self.multiply_panels(pieces, i * each, rows, adds);
+            Ok(())
+        })
     }
 
-    /// Where there is one group: the panels are what is shared among threads.
-    fn share_panels(
-        &mut self,
-        threads: &Threads,
-        pieces: &[Panels],
-        (out, stride, adds): (&mut [f32], usize, bool),
-    ) {
-        let (n, kernel, mut from) = (self.n, self.kernel, 0);
-        let width = kernel.width;
+    /// These rows times the panels from `first` on that `out` has columns for, all rows of it as long.
+    fn multiply_panels(&self, pieces: &[Panels], first: usize, out: &mut [&mut [f32]], adds: bool) {
+        let (kernel, height, words) = (self.kernel, self.height, self.words.values());
+        let columns = out.first().map_or(0, |row| row.len());
+        let (mut from, mut floats) = (0, vec![]);
         for (i, piece) in pieces.iter().enumerate() {
-            let k = piece.words();
-            let x = &self.words.values()[from * n..(from + k) * n];
-            self.sums.resize(piece.count() * width * n, 0.0);
-            threads.rows(&mut self.sums, width * n, k * width, |i, sums| {
-                let target = Target { out: sums, stride: width, adds: false };
-                kernel.run(piece.panel(i), Turned { x, n }, target);
-            });
-            for (panel, sums) in self.sums.chunks_exact(width * n).enumerate() {
-                put(
-                    sums,
-                    width,
-                    panel * width,
-                    piece.columns(),
-                    (&mut *out, stride, adds || i > 0),
-                );
+            let (k, adds) = (piece.words(), adds || i > 0);
+            for (panel, column) in (first..).zip((0..columns).step_by(kernel.width)) {
+                let values = match piece.panel(panel) {
+                    Values::Int8(values, scales) if self.n > (MANY_GROUPS - 1) * height => {
+                        floats.resize(values.len(), 0.0);
+                        expand(values, scales, &mut floats);
+                        Values::F32(&floats)
+                    }
+                    values => values,
+                };
+                // The panel stays in the nearest cache while all rows pass by.
+                for (group, out) in out.chunks_mut(height).enumerate() {
+                    let count = out.len();
+                    let x = &words[group * height * self.k + from * count..][..k * count];
+                    let rows = Turned { x, n: count };
+                    if column + kernel.width <= columns {
+                        kernel.run(values, rows, Target { rows: out, column, adds });
+                    } else {
+                        last_panel(kernel, values, rows, (out, column, adds));
+                    }
+                }
             }
             from += k;
         }
     }
 }
 
-/// Puts the sums [n, width] of the panel at `column` where they belong.
-fn put(
-    sums: &[f32],
-    width: usize,
-    column: usize,
-    columns: usize,
-    (out, stride, adds): (&mut [f32], usize, bool),
+/// Of a panel with more columns than there are: the sums that belong somewhere.
+fn last_panel(
+    kernel: Kernel,
+    values: Values<'_>,
+    rows: Turned<'_>,
+    (out, column, adds): (&mut [&mut [f32]], usize, bool),
 ) {
-    let count = width.min(columns.saturating_sub(column));
-    for (sums, row) in sums.chunks_exact(width).zip(out.chunks_mut(stride.max(1))) {
-        let Some(out) = row.get_mut(column..column + count) else { return };
+    let mut sums = [0.0; MOST_ROWS * MOST_WIDTH];
+    let mut places: Vec<_> = sums.chunks_mut(kernel.width).take(rows.n).collect();
+    kernel.run(values, rows, Target { rows: &mut places, column: 0, adds: false });
+    for (sums, row) in places.iter().zip(out) {
+        let row = row[column..].iter_mut().zip(sums.iter());
         match adds {
-            true => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
-            false => out.copy_from_slice(&sums[..count]),
+            true => row.for_each(|(out, sum)| *out += sum),
+            false => row.for_each(|(out, sum)| *out = *sum),
         }
     }
 }

@@ -324,7 +324,8 @@ impl Decoder {
             stride,
         };
         let count = rows / frames * heads;
-        threads.each(&mut s.heads[..count], &mut s.own[..count], |i, head, own| {
+        let mut pairs: Vec<_> = s.heads[..count].iter_mut().zip(&mut s.own[..count]).collect();
+        threads.each(&mut pairs, |i, (head, own)| {
             let from = i / heads * frames * stride + i % heads * head_dim;
             let heard = match heard {
                 Some(heard) => &heard[i % heads],

@@ -246,11 +246,6 @@ impl Panels {
         }
     }
 
-    /// How many panels.
-    pub fn count(&self) -> usize {
-        self.columns.div_ceil(self.kernel.width)
-    }
-
     /// Panel `i`.
     pub fn panel(&self, i: usize) -> Values<'_> {
         let width = self.kernel.width;

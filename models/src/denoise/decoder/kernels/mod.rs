@@ -87,12 +87,20 @@ pub(super) struct Turned<'a> {
     pub n: usize,
 }
 
-/// Where sums go: the panel's first place in the first row, the places from one row to the next, and whether they are added to what is there.
+/// Where sums go: rows, the panel's first place in each, and whether they are added to what is there.
 #[derive(Debug)]
-pub(super) struct Target<'a> {
-    pub out: &'a mut [f32],
-    pub stride: usize,
+pub(super) struct Target<'a, 'row> {
+    pub rows: &'a mut [&'row mut [f32]],
+    pub column: usize,
     pub adds: bool,
+}
+
+impl Target<'_, '_> {
+    /// The places of the sums of each row; a row that is too short ends them.
+    fn places<const W: usize>(&mut self) -> impl Iterator<Item = &mut [f32; W]> {
+        let column = self.column;
+        self.rows.iter_mut().map_while(move |row| row.get_mut(column..)?.first_chunk_mut())
+    }
 }
 
 /// The kernels of a machine.
@@ -104,7 +112,7 @@ pub(super) struct Kernel {
     pub rows: usize,
     /// Whether it has vectors of bf16.
     pub is_bf16: bool,
-    run: fn(Values<'_>, Turned<'_>, Target<'_>),
+    run: fn(Values<'_>, Turned<'_>, Target<'_, '_>),
 }
 
 /// Wide enough for NEON, whose registers hold six rows of it.
@@ -131,20 +139,20 @@ impl Kernel {
     }
 
     /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for which `target` has no place are left out.
-    pub fn run(&self, values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+    pub fn run(&self, values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
         (self.run)(values, rows, target);
     }
 }
 
 /// For any machine: loops of fixed length, of which the compiler makes vectors.
-fn portable<const W: usize>(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+fn portable<const W: usize>(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
     for_rows!(rows.n, N => portable_rows::<W, N>(values, rows.x, target));
 }
 
 fn portable_rows<const W: usize, const N: usize>(
     values: Values<'_>,
     x: &[f32],
-    target: Target<'_>,
+    mut target: Target<'_, '_>,
 ) {
     let mut all = [[0.0; W]; N];
     let x = x.as_chunks::<N>().0;
@@ -169,9 +177,9 @@ fn portable_rows<const W: usize, const N: usize>(
             }
         }
     }
-    for (sums, row) in all.iter().zip(target.out.chunks_mut(target.stride.max(1))) {
-        let Some(row) = row.first_chunk_mut::<W>() else { return };
-        match target.adds {
+    let adds = target.adds;
+    for (sums, row) in all.iter().zip(target.places::<W>()) {
+        match adds {
             true => row.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
             false => *row = *sums,
         }

@@ -27,7 +27,8 @@ fn check(
         let mut out = vec![0.0; n * stride];
         for adds in [false, true] {
             let rows = Turned { x: &x, n };
-            kernel.run(values, rows, Target { out: &mut out, stride, adds });
+            let places = &mut out.chunks_mut(stride).collect::<Vec<_>>();
+            kernel.run(values, rows, Target { rows: places, column: 0, adds });
         }
         for (i, row) in out.chunks_exact(stride).enumerate() {
             let own: Vec<f32> = x.iter().skip(i).step_by(n).copied().collect();

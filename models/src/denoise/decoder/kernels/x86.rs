@@ -16,7 +16,7 @@ pub(super) fn kernels() -> [Option<Kernel>; 2] {
 }
 
 /// Needs AVX2 and FMA.
-fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
     match values {
         Values::F32(values) => avx2_f32::run(values, &[], rows, target),
         Values::Int8(values, scales) => avx2_int8::run(values, scales, rows, target),
@@ -25,7 +25,7 @@ fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
 }
 
 /// Needs AVX-512 F.
-fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
     match values {
         Values::F32(values) => avx512_f32::run(values, &[], rows, target),
         Values::Int8(values, scales) => avx512_int8::run(values, scales, rows, target),
@@ -34,7 +34,7 @@ fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
 }
 
 /// Needs AVX-512 BF16.
-fn run_avx512_bf16(values: Values<'_>, rows: Turned<'_>, target: Target<'_>) {
+fn run_avx512_bf16(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
     match values {
         Values::Bf16(words) => avx512_bf16::run(words, &[], rows, target),
         _ => run_avx512(values, rows, target),
@@ -155,7 +155,7 @@ macro_rules! kernel {
                 values: &[$value],
                 scales: &[f32],
                 x: &[f32],
-                target: Target<'_>,
+                mut target: Target<'_, '_>,
             ) {
                 let scales = scales.first_chunk().map_or([zero(); 2], |scales| load(scales));
                 let mut all = [[zero(); 2]; N];
@@ -168,14 +168,14 @@ macro_rules! kernel {
                         }
                     }
                 }
-                for (sums, row) in all.into_iter().zip(target.out.chunks_mut(target.stride.max(1))) {
-                    let Some(row) = row.first_chunk_mut() else { return };
-                    store(if target.adds { add(load(row), sums) } else { sums }, row);
+                let adds = target.adds;
+                for (sums, row) in all.into_iter().zip(target.places()) {
+                    store(if adds { add(load(row), sums) } else { sums }, row);
                 }
             }
 
             #[target_feature(enable = $features)]
-            fn any(values: &[$value], scales: &[f32], rows: Turned<'_>, target: Target<'_>) {
+            fn any(values: &[$value], scales: &[f32], rows: Turned<'_>, target: Target<'_, '_>) {
                 for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target));
             }
 
@@ -184,7 +184,7 @@ macro_rules! kernel {
                 values: &[$value],
                 scales: &[f32],
                 rows: Turned<'_>,
-                target: Target<'_>,
+                target: Target<'_, '_>,
             ) {
                 // SAFETY: safe code, whose only condition are the features; `kernels` gives it to machines that have them.
                 #[allow(unsafe_code)]
