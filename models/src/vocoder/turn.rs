@@ -10,7 +10,8 @@ use crate::units::MEL_BINS;
 use realfft::num_complex::Complex;
 use std::f32::consts::TAU;
 
-/// How far the filter of the tones has turned them since the first block, in the mean of the bands by the power that comes through.
+/// How far the filter of the tones has turned them since the first block, in the mean of the bands by the power that comes through and, as the
+/// same turn is so many more cents the lower a tone is, by the square of their period.
 #[derive(Debug)]
 pub struct Turn {
     /// The bin that each band hears most of.
@@ -45,7 +46,7 @@ impl Turn {
             if let (Some(before), Some(now), true) =
                 (before.get(*centre), now.get(*centre), power > absent)
             {
-                sum += now * before.conj() * power;
+                sum += now * before.conj() * (power / (centre * centre) as f32);
             }
         }
         self.step = sum.arg();

@@ -43,11 +43,12 @@ def band_filters():
 
 def turned_back(tones, filters, log_levels, ramp):
     """tones complex [B, S, 160], their filters complex [B, S, 513], log_levels [B, S, 128] in nats, ramp [B, S, 160] -> float [B, S, 160]: the
-    tones, turned against the filters' mean turn since the first block. The mean is that of the bands, by the power that comes through."""
+    tones, turned against the filters' mean turn since the first block. The mean is that of the bands, by the power that comes through and,
+    as the same turn is so many more cents the lower a tone is, by the square of their period."""
     power = (2 * log_levels).exp()
-    power = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0)
+    weight = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0) / torch.from_numpy(CENTRES ** 2).to(power)
     bands = filters[..., CENTRES]
-    steps = torch.angle((power[:, 1:] * bands[:, 1:] * bands[:, :-1].conj()).sum(-1))  # [B, S - 1]
+    steps = torch.angle((weight[:, 1:] * bands[:, 1:] * bands[:, :-1].conj()).sum(-1))  # [B, S - 1]
     steps = F.pad(steps, (1, 0))[..., None]
     turn = steps.cumsum(1) - steps + ramp * steps
     return tones.real * turn.cos() + tones.imag * turn.sin()
