@@ -128,7 +128,7 @@ impl Tables {
         SteadyTone { sound, profile: self.profile(key) }
     }
 
-    /// [128]: mel magnitude of the steady tone of harmonics of a key 0..=127.
+    /// Mel magnitude [128 bands] of the steady tone of harmonics of a key 0..=127.
     pub fn profile(&self, key: u8) -> &[f32] {
         row(&self.profiles, key, MEL_BINS)
     }

@@ -32,7 +32,7 @@ pub fn tone_key(program: u8, key: u8) -> u8 {
 pub struct SteadyTone<'a> {
     /// What it sounds like.
     pub sound: Sound<'a>,
-    /// [128]: its mel magnitude.
+    /// Its mel magnitude [128 bands].
     pub profile: &'a [f32],
 }
 
