@@ -8,7 +8,6 @@ use clap::CommandFactory;
 use rosc::{OscMessage, OscType};
 use serde_json::json;
 use timbre_control::action::{self, ACTIONS, RELOAD};
-use timbre_control::arguments::value;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
 use timbre_control::learn::LEARN;
@@ -20,6 +19,9 @@ use timbre_control::status::Status;
 use crate::cli::{Cli, Global, Preset, Record, Verb};
 use crate::monitor;
 use crate::names::{address, set};
+
+mod print;
+use print::{line, print_changes, print_status, print_values};
 
 /// How long the daemon may take to load a model, to open a device or to write a file.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -253,43 +255,6 @@ fn status(global: &Global, every_ms: Option<u64>) -> Result<(), Error> {
     }
 }
 
-fn print_status(s: &Status, short: bool) -> Result<(), Error> {
-    if short {
-        return line(&format!(
-            "{:6} s  load {:.2}  {} steps  {} notes  {:.1} dBFS  {} misses  {} underruns",
-            s.uptime_s, s.load, s.steps_now, s.notes, s.peak_dbfs, s.misses, s.underruns
-        ));
-    }
-    line(&format!("timbred {}, running for {} s, model {}", s.version, s.uptime_s, s.model))?;
-    line(&format!("latency    {:.1} ms, load {:.2}, {} steps", s.latency_ms, s.load, s.steps_now))?;
-    line(&format!(
-        "sound      {} notes, {:.1} dBFS peak, {:.1} rms",
-        s.notes, s.peak_dbfs, s.rms_dbfs
-    ))?;
-    line(&format!(
-        "trouble    {} misses, {} underruns, {} overflows",
-        s.misses, s.underruns, s.overflows
-    ))?;
-    let r = &s.recording;
-    if !r.file.is_empty() {
-        let lost = format!("{} samples and {} notes lost", r.lost_samples, r.lost_notes);
-        let text = format!("recording  {}, {}, {:.0} s, {lost} ", r.state, r.file, r.seconds);
-        line((text + &r.error).trim_end())?;
-    }
-    let master = &s.settings.master;
-    let muted = if master.mute { ", muted" } else { "" };
-    line(&format!("master     {} dB{muted}", master.gain))?;
-    for ((number, channel), program) in (1..).zip(&s.settings.channels).zip(&s.programs) {
-        let words = [("muted", channel.mute), ("solo", channel.solo), ("off", !channel.enable)];
-        let words: Vec<&str> = words.iter().filter(|w| w.1).map(|w| w.0).collect();
-        let name = if number == 10 { "Drums" } else { timbre_control::instruments::name(*program) };
-        let text =
-            format!("channel {number:2} {name:24} {:5} dB {}", channel.gain, words.join(" "));
-        line(text.trim_end())?;
-    }
-    Ok(())
-}
-
 fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> Result<(), Error> {
     Pattern::new(pattern).map_err(Error::Usage)?;
     let end = match seconds {
@@ -314,48 +279,6 @@ fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> R
             return Ok(());
         }
     }
-}
-
-fn print_changes(global: &Global, messages: &[OscMessage]) -> Result<(), Error> {
-    for m in messages.iter().filter(|m| m.addr != SUBSCRIBE) {
-        if global.json {
-            line(&json!({"address": m.addr, "value": json_value(m)}).to_string())?;
-        } else {
-            line(&format!("{} {}", m.addr, text_value(m)))?;
-        }
-    }
-    Ok(())
-}
-
-/// One value alone, several with their addresses.
-fn print_values(global: &Global, answers: &[OscMessage]) -> Result<(), Error> {
-    if global.json {
-        let object: serde_json::Map<String, serde_json::Value> =
-            answers.iter().map(|m| (m.addr.clone(), json_value(m))).collect();
-        return line(&serde_json::Value::Object(object).to_string());
-    }
-    match answers {
-        [one] => line(&text_value(one)),
-        several => several.iter().try_for_each(|m| line(&format!("{} {}", m.addr, text_value(m)))),
-    }
-}
-
-fn text_value(message: &OscMessage) -> String {
-    let words: Vec<String> = message
-        .args
-        .iter()
-        .map(|arg| value(arg).map_or_else(|| arg.to_string(), |v| v.to_string()))
-        .collect();
-    words.join(" ")
-}
-
-fn json_value(message: &OscMessage) -> serde_json::Value {
-    let mut all: Vec<serde_json::Value> = message
-        .args
-        .iter()
-        .map(|arg| value(arg).map_or(serde_json::Value::Null, |v| v.to_json()))
-        .collect();
-    if all.len() == 1 { all.remove(0) } else { all.into() }
 }
 
 /// Names, and how they sound where a daemon says so.
@@ -408,11 +331,4 @@ fn parameters(global: &Global) -> Result<(), Error> {
         line(&format!("{:24} {}\n{:24} {}", a.address, a.wanted(), "", a.help))?;
     }
     Ok(())
-}
-
-/// Prints a line; unlike `println!` it fails where nobody reads.
-fn line(text: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    Ok(out.flush()?)
 }

@@ -317,7 +317,7 @@ pub struct BenchArgs {
     /// With --compare: runs measured for each point, 20 and up.
     #[arg(long, default_value_t = 20, requires = "compare", value_parser = clap::value_parser!(u32).range(20..))]
     pub runs: u32,
-    /// With --compare: the step at these sizes only, such as 64x2304: frames of the target by tokens and frames heard.
+    /// With --compare: only the step, only at these sizes, such as 64x2304: frames of the target by tokens and frames heard.
     #[arg(long, value_name = "LxM", requires = "compare", value_delimiter = ',', value_parser = step_size)]
     pub at: Vec<(usize, usize)>,
     /// With --compare: a command that times the same step with another engine; it gets the ONNX file and is asked `L M THREADS`, line by line.

@@ -74,16 +74,19 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         }
     }
     drop(reference);
-    if !args.at.is_empty() && !args.json {
-        return Ok(());
-    }
-    let forms = forms::compare(&bundle, against.as_ref())?;
-    match args.json {
-        true => println!(
+    // What the forms change has nothing to do with sizes: some of them are asked for to be quick.
+    let forms = match args.at.is_empty() {
+        true => Some(forms::compare(&bundle, against.as_ref())?),
+        false => None,
+    };
+    if args.json {
+        let forms = forms.as_ref().map(|forms| forms.json());
+        println!(
             "{}",
-            json!({"model": manifest.name, "runs": args.runs, "rows": rows, "forms": forms.json()})
-        ),
-        false => print!("\n{forms}"),
+            json!({"model": manifest.name, "runs": args.runs, "rows": rows, "forms": forms})
+        );
+    } else if let Some(forms) = forms {
+        print!("\n{forms}");
     }
     Ok(())
 }

@@ -2,17 +2,19 @@
 //!
 //! Every key is documented where it is declared; unknown keys are errors.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, Instruments};
 use crate::denoise::sampler::SamplerKind;
-use crate::denoise::schedule::{MAX_STEPS, Spacing};
+use crate::denoise::schedule::Spacing;
 use crate::denoise::step::Prediction;
-use crate::graph::{MAX_REACH, MelDecoderConfig, NetworkConfig, PriorConfig, VocoderConfig};
+use crate::graph::{MelDecoderConfig, NetworkConfig, PriorConfig, VocoderConfig};
 use crate::mel::FeatureRange;
-use crate::tokens::{TokenOptions, Vocabulary};
+use crate::tokens::TokenOptions;
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
 /// The manifest format this build reads and writes.
@@ -204,219 +206,10 @@ impl Manifest {
         // Every field is a plain value or a table of them: there is nothing that TOML cannot write.
         toml::to_string(self).unwrap_or_default()
     }
-
-    /// Checks everything that can be known without the model's files.
-    fn check(&self, path: &str) -> Result<(), BundleError> {
-        let unfit = |key: &str, found: String, wanted: String| {
-            Err(BundleError::Unfit {
-                path: path.to_owned(),
-                key: key.to_owned(),
-                found,
-                wanted,
-                remedy: "correct the manifest, or install the model again".to_owned(),
-            })
-        };
-        let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if self.name.is_empty() || !self.name.chars().all(named) {
-            return unfit("name", format!("{:?}", self.name), "letters, digits, - and _".into());
-        }
-        let mel = (self.mel.sample_rate_hz, self.mel.hop_samples, self.mel.bins);
-        let published = (SAMPLE_RATE_HZ, HOP_SAMPLES, MEL_BINS);
-        if mel != published || self.network.mel_bins != MEL_BINS {
-            return unfit("mel", format!("{mel:?}"), format!("{published:?} (rate, hop, bins)"));
-        }
-        let range = self.mel.range;
-        if !(range.min.is_finite() && range.max.is_finite() && range.min < range.max) {
-            return unfit("mel.range", format!("{range:?}"), "finite min below max".into());
-        }
-        if let Some(problem) = self.network.problem() {
-            return unfit("network", problem, "sizes of a network".into());
-        }
-        if let Some((size, found)) = self.too_large() {
-            return unfit(size, found.to_string(), format!("at most {MAX_SIZE}"));
-        }
-        if !(1..=127).contains(&self.tokens.velocity_bins) {
-            let found = self.tokens.velocity_bins.to_string();
-            return unfit("tokens.velocity_bins", found, "1 to 127".into());
-        }
-        let vocabulary = Vocabulary::new(self.tokens.velocity_bins).embeddings();
-        if vocabulary > self.network.vocab_size {
-            let found = self.network.vocab_size.to_string();
-            return unfit(
-                "network.vocab_size",
-                found,
-                format!("at least {vocabulary}, which tokens.velocity_bins needs"),
-            );
-        }
-        if !(1..self.network.max_tokens).contains(&self.tokens.max_tokens) {
-            let wanted =
-                format!("1 to {} (network.max_tokens less the end)", self.network.max_tokens - 1);
-            return unfit("tokens.max_tokens", self.tokens.max_tokens.to_string(), wanted);
-        }
-        if !(self.sampling.guidance.is_finite() && (0.0..=20.0).contains(&self.sampling.guidance)) {
-            return unfit(
-                "sampling.guidance",
-                self.sampling.guidance.to_string(),
-                "0 to 20".into(),
-            );
-        }
-        if self.network.prior != self.prior.is_some() {
-            let found = format!("network.prior = {}", self.network.prior);
-            return unfit("prior", found, "true where there is a [prior], else false".into());
-        }
-        if let Some(prior) = self.prior
-            && !(0.01..=20.0).contains(&prior.residual_nats)
-        {
-            let found = prior.residual_nats.to_string();
-            return unfit("prior.residual_nats", found, "0.01 to 20".into());
-        }
-        if self.vocoder.is_some() == self.mel_decoder.is_some() {
-            let found =
-                if self.vocoder.is_some() { "[vocoder] and [mel_decoder]" } else { "neither" };
-            return unfit("vocoder", found.to_owned(), "either [vocoder] or [mel_decoder]".into());
-        }
-        if let Some(program) = self.instruments.as_ref().and_then(Instruments::problem) {
-            return unfit(
-                "instruments",
-                program.to_string(),
-                "each program, 0 to 127, once".into(),
-            );
-        }
-        let reach = self.mel_decoder.map_or(0, |d| d.past_frames.max(d.future_frames));
-        if reach > MAX_REACH {
-            return unfit("mel_decoder", format!("{reach} frames"), format!("at most {MAX_REACH}"));
-        }
-        let frames = 1..=self.network.target_frames;
-        let contexts = [
-            ("song", self.song.context_frames),
-            ("live", self.live.and_then(|l| l.context_frames)),
-        ];
-        for (mode, frames) in contexts {
-            if frames.is_some_and(|frames| frames > self.network.context_frames) {
-                let wanted =
-                    format!("at most {} (network.context_frames)", self.network.context_frames);
-                return unfit(&format!("{mode}.context_frames"), format!("{frames:?}"), wanted);
-            }
-        }
-        let live = self.live.map(|l| ("live", l.hop_frames, l.steps));
-        for (mode, hop, steps) in
-            [Some(("song", self.song.hop_frames, self.song.steps)), live].into_iter().flatten()
-        {
-            if !frames.contains(&hop) {
-                return unfit(
-                    &format!("{mode}.hop_frames"),
-                    hop.to_string(),
-                    format!("{frames:?} (network.target_frames)"),
-                );
-            }
-            if !(1..=MAX_STEPS).contains(&steps) {
-                return unfit(
-                    &format!("{mode}.steps"),
-                    steps.to_string(),
-                    format!("1 to {MAX_STEPS}"),
-                );
-            }
-        }
-        if self.live.is_some_and(|live| live.window) && self.prior.is_some() {
-            let found = "true, with a [prior]".to_owned();
-            return unfit("live.window", found, "false, or a model without a note prior".into());
-        }
-        if let Some(live) = self.live {
-            let range = live.min_hop_frames..=live.max_hop_frames;
-            if live.min_hop_frames == 0
-                || !range.contains(&live.hop_frames)
-                || !frames.contains(&live.max_hop_frames)
-            {
-                let wanted = format!("hops inside {frames:?}, live.hop_frames among them");
-                return unfit("live.min_hop_frames", format!("{range:?}"), wanted);
-            }
-        }
-        Ok(())
-    }
-
-    /// The first size that no real model has, so that a hostile manifest cannot ask for all memory.
-    fn too_large(&self) -> Option<(&'static str, usize)> {
-        let n = &self.network;
-        [
-            ("network.vocab_size", n.vocab_size),
-            ("network.emb", n.emb),
-            ("network.heads", n.heads),
-            ("network.head_dim", n.head_dim),
-            ("network.mlp", n.mlp),
-            ("network.token_layers", n.token_layers),
-            ("network.context_layers", n.context_layers),
-            ("network.decoder_layers", n.decoder_layers),
-            ("network.max_tokens", n.max_tokens),
-            ("network.context_frames", n.context_frames),
-            ("network.target_frames", n.target_frames),
-            ("prior.width", self.prior.map_or(0, |p| p.width)),
-            ("prior.blocks", self.prior.map_or(0, |p| p.blocks)),
-            ("prior.note_width", self.prior.map_or(0, |p| p.note_width)),
-            ("vocoder.width", self.vocoder.map_or(0, |v| v.width)),
-            ("vocoder.blocks", self.vocoder.map_or(0, |v| v.blocks)),
-        ]
-        .into_iter()
-        .find(|(_, size)| *size > MAX_SIZE)
-    }
-
-    fn check_files(&self, path: &str) -> Result<(), BundleError> {
-        let mut roles = vec!["note_encoder", "memory", "film", "step", "vocoder"];
-        if self.network.has_context {
-            roles.push("context_encoder");
-        }
-        if self.prior.is_some() {
-            roles.push("prior");
-        }
-        let unfit = |key: String, found: String, wanted: &str| BundleError::Unfit {
-            path: path.to_owned(),
-            key,
-            found,
-            wanted: wanted.to_owned(),
-            remedy: "install the model again".to_owned(),
-        };
-        if let Some(role) = roles.iter().find(|role| !self.files.contains_key(**role)) {
-            return Err(unfit(format!("files.{role}"), "nothing".into(), "a file and its sha256"));
-        }
-        if self.vocoder.is_some() {
-            roles.push(ATTACKS);
-        }
-        for (role, entry) in &self.files {
-            if !roles.contains(&role.as_str()) {
-                return Err(unfit(
-                    format!("files.{role}"),
-                    "a file".into(),
-                    "only the roles of this network",
-                ));
-            }
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            if !entry.file.chars().all(plain)
-                || entry.file.starts_with('.')
-                || entry.file.is_empty()
-            {
-                return Err(unfit(
-                    format!("files.{role}.file"),
-                    format!("{:?}", entry.file),
-                    "a plain file name in the manifest's folder",
-                ));
-            }
-            let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-            if entry.sha256.len() != 64 || !entry.sha256.chars().all(hex) {
-                return Err(unfit(
-                    format!("files.{role}.sha256"),
-                    format!("{:?}", entry.sha256),
-                    "64 hexadecimal digits in lower case",
-                ));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The role that a model may leave out.
 pub const ATTACKS: &str = "attacks";
-/// The largest size a manifest may name.
-const MAX_SIZE: usize = 1 << 16;
-
 #[cfg(test)]
 #[path = "manifest_tests.rs"]
 mod tests;

@@ -104,6 +104,7 @@ impl Tables {
     }
 
     /// A wave [TABLE + 1] at a phase counted in turns (0 and up), linearly interpolated.
+    #[inline]
     pub fn read(wave: &[Complex<f32>], turns: f64) -> Complex<f64> {
         let place = turns.fract() * TABLE as f64;
         let i = place as usize;

@@ -10,7 +10,7 @@ use realfft::num_complex::Complex;
 const OCTAVE_LOWER: [u8; 5] = [16, 17, 18, 86, 97];
 
 /// Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the soundfont of the training (FluidR3 GM);
-/// those within 35 dB of the loudest, over three octaves.
+/// the loudest over several octaves, as `python -m timbre_training.partials PROGRAM` in `models/training` shows them.
 #[rustfmt::skip]
 pub const PARTIALS: [(u8, &[f64]); 6] = [
     // Glockenspiel, xylophone, tubular bells, timpani, tinkle bell, agogo.
@@ -64,6 +64,7 @@ impl<'a> Sound<'a> {
     }
 
     /// Its value `n` samples after the key press; the imaginary part is a quarter turn behind.
+    #[inline]
     pub fn at(&self, n: u64) -> Complex<f64> {
         let turns = n as f64 * self.step;
         match self.wave {

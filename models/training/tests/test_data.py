@@ -93,3 +93,24 @@ def test_music_is_reproducible_and_playable():
         assert np.array_equal(notes, music.clip(seed, 8.0))
         assert len(notes) and np.all(notes[:, 1] > notes[:, 0]) and notes[:, 1].max() <= 8.2
         assert notes[:, 2:5].min() >= 0 and notes[:, 2:5].max() <= 127
+
+
+def test_partials_are_found_where_they_are():
+    from timbre_training.partials import partials
+
+    at = np.arange(19200) / mel.RATE
+    wanted = (1.0, 2.745, 5.307)
+    sound = sum(np.sin(2 * np.pi * by * excitation.key_hz(60) * at) / (1 + i) for i, by in enumerate(wanted))
+    found = partials(sound, 60)
+    np.testing.assert_allclose([by for by, _ in found], wanted, atol=2e-3)
+    np.testing.assert_allclose([db for _, db in found], [0, -6.02, -9.54], atol=0.1)
+
+
+def test_shards_of_rounded_audio_are_refused(tmp_path):
+    from timbre_training import data
+
+    path = tmp_path / "00000000.npz"
+    np.savez(path, audio=np.zeros((1, 640), np.int16), mel=np.zeros((1, 2, 128), np.float16), notes=np.zeros((0, 6)), counts=[0])
+    np.save(data.prior_path(path), np.zeros((1, 2, 2, 128), np.float16))
+    with pytest.raises(SystemExit, match="wanted float32.*delete the shard"):
+        data.Clips(tmp_path, with_audio=True)

@@ -75,6 +75,9 @@ class Clips:
             priors = np.load(prior_path(path))
             self.prior += list(priors[:, 0])
             if with_audio:
+                if shard["audio"].dtype != np.float32:
+                    raise SystemExit(f"{path}: audio is {shard['audio'].dtype}, wanted float32, as an older version made it; delete the shard "
+                                     f"and run python -m timbre_training.data {directory} again")
                 self.struck += list(priors[:, 1])
                 self.audio += list(shard["audio"])
         if not self.notes:

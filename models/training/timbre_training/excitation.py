@@ -24,8 +24,8 @@ DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
 # Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples of half the key's frequency: their tone is
 # that of the key an octave below.
 OCTAVE_LOWER = (16, 17, 18, 86, 97)
-# Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the soundfont of the training; those within
-# 35 dB of the loudest, over three octaves.
+# Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the soundfont of the training; the
+# loudest over several octaves, as `partials.py` shows them.
 PARTIALS = {
     9: (1.0, 2.745, 5.307, 6.905, 7.949, 12.08, 12.805, 12.856, 16.594, 17.152, 17.653, 39.656, 43.393),  # glockenspiel
     13: (1.0, 2.995, 5.66, 5.702, 5.76, 5.797, 5.838, 5.92, 8.444, 10.914),  # xylophone
