@@ -181,7 +181,8 @@ impl Network {
                 wanted: format!("{wanted}"),
             });
         }
-        self.step.hear(heard)
+        self.step.hear(heard);
+        Ok(())
     }
 
     /// Takes what the note prior says of this hop: `frames` [L, mel_bins] in network scale. Every step sees it until the

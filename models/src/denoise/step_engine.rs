@@ -22,10 +22,38 @@ pub(super) enum Branches<'a> {
 /// The step with what it keeps between calls.
 #[derive(Debug)]
 pub(super) enum StepEngine {
-    /// Keys, values and weights in panels.
-    Packed { decoder: Box<Decoder>, memory: Memory, has_heard: bool, films: Vec<Modulation> },
+    /// On packed operands.
+    Packed { decoder: Box<Decoder>, heard: Heard, films: Vec<Modulation> },
     /// As the graph says.
     Plain(Box<PlainStep>),
+}
+
+/// What packed steps hear.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    memory: Memory,
+    /// k_0.. and v_0.. that are not packed yet: how depends on how many frames hear them.
+    waiting: Option<TVec<TValue>>,
+    /// Whether the memory is that of the hop.
+    is_packed: bool,
+}
+
+impl Heard {
+    fn is_there(&self) -> bool {
+        self.is_packed || self.waiting.is_some()
+    }
+
+    /// Packs what waits, for steps of `frames` frames.
+    fn pack(&mut self, decoder: &Decoder, frames: usize) -> TractResult<()> {
+        let Some(heard) = self.waiting.take() else { return Ok(()) };
+        let mut values = vec![];
+        for value in &heard {
+            values.push(value.try_as_plain_ram()?.as_slice::<f32>()?);
+        }
+        decoder.hear(&values, frames, &mut self.memory)?;
+        self.is_packed = true;
+        Ok(())
+    }
 }
 
 /// The step planned by tract.
@@ -57,8 +85,8 @@ impl StepEngine {
             Some(graph) if !is_plain && is_own_step(config, graph) => {
                 let decoder = Decoder::load(config, graph, arithmetic);
                 let decoder = decoder.map_err(|e| DenoiseError::engine(STEP, &e))?;
-                let (memory, films) = (Memory::default(), vec![]);
-                Ok(Self::Packed { decoder: Box::new(decoder), memory, has_heard: false, films })
+                let (heard, films) = (Heard::default(), vec![]);
+                Ok(Self::Packed { decoder: Box::new(decoder), heard, films })
             }
             _ => Ok(Self::Plain(Box::new(PlainStep::load(config, model)?))),
         }
@@ -70,24 +98,13 @@ impl StepEngine {
     }
 
     /// Takes the keys and values of a hop, k_0.. and then v_0...
-    pub fn hear(&mut self, heard: TVec<TValue>) -> Result<(), DenoiseError> {
+    pub fn hear(&mut self, values: TVec<TValue>) {
         match self {
-            Self::Packed { decoder, memory, has_heard, .. } => {
-                let floats =
-                    |value: &TValue| Ok(value.try_as_plain_ram()?.as_slice::<f32>()?.to_vec());
-                let values: TractResult<Vec<Vec<f32>>> = heard.iter().map(floats).collect();
-                *has_heard = false;
-                values
-                    .and_then(|values| {
-                        let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
-                        decoder.hear(&values, memory)
-                    })
-                    .map_err(|e| DenoiseError::engine(GraphKind::Memory.name(), &e))?;
-                *has_heard = true;
+            Self::Packed { heard, .. } => {
+                (heard.waiting, heard.is_packed) = (Some(values), false);
             }
-            Self::Plain(step) => step.heard = heard,
+            Self::Plain(step) => step.heard = values,
         }
-        Ok(())
     }
 
     /// Takes the results of the graph `film`, [1, layers, 2, 2 emb] for each step of a schedule.
@@ -116,7 +133,7 @@ impl StepEngine {
     ) -> Result<(), DenoiseError> {
         let needs_heard = !matches!(branches, Branches::Unheard(_));
         let (films, has_heard) = match self {
-            Self::Packed { films, has_heard, .. } => (films.len(), *has_heard),
+            Self::Packed { films, heard, .. } => (films.len(), heard.is_there()),
             Self::Plain(plain) => (plain.films.len(), !plain.heard.is_empty()),
         };
         if step >= films {
@@ -126,7 +143,14 @@ impl StepEngine {
             return Err(DenoiseError::NotReady { missing: "encode" });
         }
         match self {
-            Self::Packed { decoder, memory, films, .. } => {
+            Self::Packed { decoder, heard, films } => {
+                if needs_heard {
+                    let frames = decoder.frames(z);
+                    heard
+                        .pack(decoder, frames)
+                        .map_err(|e| DenoiseError::engine(GraphKind::Memory.name(), &e))?;
+                }
+                let memory = &heard.memory;
                 let asked = match branches {
                     Branches::Heard(out) => Asked::Heard { memory, out },
                     Branches::Unheard(out) => Asked::Unheard { out },

@@ -1,65 +1,123 @@
-//! Attention of one head: softmax(q k) v over keys and values in panels. Knows no layers, no weights and no ONNX.
+//! Attention of one head: softmax(q k) v over keys and values. Knows no layers, no weights and no ONNX.
+//!
+//! Few queries are rows that pass by, and keys and values stay in panels. Many are the panels: a product is then logits [keys, queries], the softmax
+//! goes down its columns, all of a vector at once, and what it leaves is itself a panel for the values, with nothing laid out again.
 
 use tract_onnx::prelude::*;
 
-use super::elementwise::{exp, exponentials, scale};
+use super::elementwise::{column_exponentials, exp, exponentials, scale};
 use super::groups::Groups;
-use super::kernels::Kernel;
+use super::kernels::{Kernel, MOST_WIDTH, Values};
 use super::panels::{Buffer, Numbers, Panels, Rows};
 use crate::threads::Threads;
 
 /// Keys and values in one part. The part and the logits of a whole target stay in a core's own cache, so what is heard is read once a step.
 const PART: usize = 256;
 
-/// Keys [head_dim, len] and values [len, head_dim] of some neighbouring places.
+/// Keys and values of some neighbouring places.
 #[derive(Debug)]
-struct Part {
-    keys: Panels,
-    values: Panels,
+struct Part<Operand> {
+    keys: Operand,
+    values: Operand,
+}
+
+/// Parts, laid out for so many queries.
+#[derive(Debug)]
+enum Parts {
+    /// Keys [head_dim, len] and values [len, head_dim].
+    Few(Vec<Part<Panels>>),
+    /// Keys as rows [len, head_dim] and values turned, [head_dim, len].
+    Many(Vec<Part<Groups>>),
 }
 
 /// Keys and values of one head in parts.
 #[derive(Debug)]
 pub(super) struct Heard {
     kernel: Kernel,
-    parts: Vec<Part>,
+    parts: Parts,
 }
 
 impl Heard {
     /// Nothing yet.
     pub fn new(kernel: Kernel) -> Self {
-        Self { kernel, parts: vec![] }
+        Self { kernel, parts: Parts::Few(vec![]) }
     }
 
-    /// Takes keys, rows [len, head_dim] or with `turned` [head_dim, len], and values, rows [len, head_dim].
-    pub fn pack(&mut self, keys: Rows<'_>, turned: bool, values: Rows<'_>) -> TractResult<()> {
-        let count = values.count.div_ceil(PART);
-        self.parts.truncate(count);
-        while self.parts.len() < count {
-            let new = || Panels::new(self.kernel, Numbers::F32);
-            self.parts.push(Part { keys: new()?, values: new()? });
+    /// Takes keys, rows [len, head_dim] or with `turned` [head_dim, len], and values, rows [len, head_dim], to be heard by about `queries` queries.
+    pub fn pack(
+        &mut self,
+        keys: Rows<'_>,
+        turned: bool,
+        values: Rows<'_>,
+        queries: usize,
+    ) -> TractResult<()> {
+        let kernel = self.kernel;
+        // Panels are filled up with zeros: a fifth of them is allowed to be in vain.
+        let is_many = 4 * queries.next_multiple_of(kernel.width) <= 5 * queries;
+        match &mut self.parts {
+            Parts::Few(_) if is_many => self.parts = Parts::Many(vec![]),
+            Parts::Many(_) if !is_many => self.parts = Parts::Few(vec![]),
+            _ => {}
         }
-        for (i, part) in self.parts.iter_mut().enumerate() {
-            let first = i * PART;
-            let len = PART.min(values.count - first);
-            match turned {
-                true => part.keys.pack(keys.columns(first, len))?,
-                false => part.keys.pack_turned(keys.part(first, len))?,
+        let part = |i: usize| (i * PART, PART.min(values.count - i * PART));
+        let count = values.count.div_ceil(PART);
+        match &mut self.parts {
+            Parts::Few(parts) => {
+                let new = || Panels::new(kernel, Numbers::F32);
+                resize(parts, count, || Ok(Part { keys: new()?, values: new()? }))?;
+                for (i, to) in parts.iter_mut().enumerate() {
+                    let (first, len) = part(i);
+                    match turned {
+                        true => to.keys.pack(keys.columns(first, len))?,
+                        false => to.keys.pack_turned(keys.part(first, len))?,
+                    }
+                    to.values.pack(values.part(first, len))?;
+                }
             }
-            part.values.pack(values.part(first, len))?;
+            Parts::Many(parts) => {
+                // Heads are what is shared among threads.
+                let alone = Threads::default();
+                let new = || Groups::new(kernel);
+                resize(parts, count, || Ok(Part { keys: new()?, values: new()? }))?;
+                for (i, to) in parts.iter_mut().enumerate() {
+                    let (first, len) = part(i);
+                    match turned {
+                        true => to.keys.pack_turned(keys.columns(first, len))?,
+                        false => to.keys.pack(&alone, keys.part(first, len), Numbers::F32)?,
+                    }
+                    to.values.pack_turned(values.part(first, len))?;
+                }
+            }
         }
         Ok(())
     }
 }
 
+/// Makes it `count` parts.
+fn resize<T>(
+    parts: &mut Vec<T>,
+    count: usize,
+    new: impl Fn() -> TractResult<T>,
+) -> TractResult<()> {
+    parts.truncate(count);
+    while parts.len() < count {
+        parts.push(new()?);
+    }
+    Ok(())
+}
+
 /// What one head needs while it attends.
 #[derive(Debug)]
 pub(super) struct Head {
+    kernel: Kernel,
     queries: Groups,
+    query_panels: Panels,
     logits: Buffer,
     weights: Groups,
     /// Of each row the greatest logit so far, and the sum of the weights.
     totals: Vec<(f32, f32)>,
+    /// Of a panel of queries what they get [head_dim, width of a panel].
+    made: Buffer,
     out: Buffer,
     width: usize,
 }
@@ -67,9 +125,17 @@ pub(super) struct Head {
 impl Head {
     /// For heads of `width` values.
     pub fn new(kernel: Kernel, width: usize) -> TractResult<Self> {
-        let [queries, weights] = [Groups::new(kernel)?, Groups::new(kernel)?];
-        let [logits, out] = [Buffer::new(0)?, Buffer::new(0)?];
-        Ok(Self { queries, logits, weights, totals: vec![], out, width })
+        Ok(Self {
+            kernel,
+            queries: Groups::new(kernel)?,
+            query_panels: Panels::new(kernel, Numbers::F32)?,
+            logits: Buffer::new(0)?,
+            weights: Groups::new(kernel)?,
+            totals: vec![],
+            made: Buffer::new(width * kernel.width)?,
+            out: Buffer::new(0)?,
+            width,
+        })
     }
 
     /// Attends from `queries` to what is heard. The result is [`Self::out`].
@@ -77,14 +143,21 @@ impl Head {
     /// The softmax goes part by part: what was summed so far is scaled down whenever a part has a greater logit (Milakov and Gimelshein 2018,
     /// "Online normalizer calculation for softmax").
     pub fn attend(&mut self, queries: Rows<'_>, heard: &Heard) -> TractResult<()> {
+        self.out.fit(queries.count * self.width)?;
+        match &heard.parts {
+            Parts::Few(parts) => self.attend_few(queries, parts),
+            Parts::Many(parts) => self.attend_many(queries, parts),
+        }
+    }
+
+    fn attend_few(&mut self, queries: Rows<'_>, parts: &[Part<Panels>]) -> TractResult<()> {
         // Heads are what is shared among threads.
         let alone = Threads::default();
         let (count, width) = (queries.count, self.width);
         self.queries.pack(&alone, queries, Numbers::F32)?;
-        self.out.fit(count * width)?;
         self.totals.clear();
         self.totals.resize(count, (f32::MIN, 0.0));
-        for (i, part) in heard.parts.iter().enumerate() {
+        for (i, part) in parts.iter().enumerate() {
             let len = part.keys.columns();
             self.logits.fit(count * len)?;
             let logits = self.logits.values_mut();
@@ -111,6 +184,37 @@ impl Head {
         }
         let made = self.out.values_mut().chunks_exact_mut(width);
         made.zip(&self.totals).for_each(|(row, (_, sum))| scale(row, 1.0 / sum));
+        Ok(())
+    }
+
+    fn attend_many(&mut self, queries: Rows<'_>, parts: &[Part<Groups>]) -> TractResult<()> {
+        let panel = self.kernel.width;
+        self.query_panels.pack_turned(queries)?;
+        self.logits.fit(PART * panel)?;
+        let outs = self.out.values_mut().chunks_mut(panel * self.width);
+        for (i, out) in outs.enumerate() {
+            let queries = self.query_panels.panel(i);
+            let (mut most, mut totals) = ([f32::MIN; MOST_WIDTH], [0.0; MOST_WIDTH]);
+            let (most, totals) = (&mut most[..panel], &mut totals[..panel]);
+            for (i, part) in parts.iter().enumerate() {
+                let logits = &mut self.logits.values_mut()[..part.keys.count() * panel];
+                part.keys.meet(queries, logits, false)?;
+                let mut factors = [1.0; MOST_WIDTH];
+                column_exponentials(logits, most, totals, &mut factors[..panel]);
+                let made = self.made.values_mut();
+                if i > 0 && factors.iter().any(|factor| *factor != 1.0) {
+                    made.chunks_exact_mut(panel).for_each(|row| {
+                        row.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
+                    });
+                }
+                part.values.meet(Values::F32(logits), made, i > 0)?;
+            }
+            for (row, made) in self.made.values().chunks_exact(panel).enumerate() {
+                let places = out.iter_mut().skip(row).step_by(self.width);
+                let shares = made.iter().zip(&*totals).map(|(x, total)| x / total);
+                places.zip(shares).for_each(|(out, x)| *out = x);
+            }
+        }
         Ok(())
     }
 

@@ -121,6 +121,38 @@ vectorised! {
 }
 
 vectorised! {
+    /// Down the columns of `logits` [len, width of `most`], a multiple of [`LANES`]: they become e^(x - max), max being the largest of the column and
+    /// its `most`, which becomes that. `totals` are scaled by e^(most - max), which `factors` become, and the column's sum is added.
+    fn column_exponentials(logits: &mut [f32], most: &mut [f32], totals: &mut [f32], factors: &mut [f32]) {
+        let width = most.len();
+        for at in (0..width).step_by(LANES) {
+            let here = |all: &[f32]| all.get(at..).and_then(|all| all.first_chunk::<LANES>().copied());
+            let (Some(before), Some(mut sums)) = (here(most), here(totals)) else { return };
+            let mut greatest = before;
+            for row in logits.chunks_exact(width) {
+                let Some(row) = here(row) else { return };
+                for (most, x) in greatest.iter_mut().zip(row) {
+                    *most = if x > *most { x } else { *most };
+                }
+            }
+            for lane in 0..LANES {
+                factors[at + lane] = exp(before[lane] - greatest[lane]);
+                sums[lane] *= factors[at + lane];
+            }
+            for row in logits.chunks_exact_mut(width) {
+                let Some(row) = row[at..].first_chunk_mut::<LANES>() else { return };
+                for ((x, most), sum) in row.iter_mut().zip(greatest).zip(&mut sums) {
+                    *x = exp(*x - most);
+                    *sum += *x;
+                }
+            }
+            most[at..at + LANES].copy_from_slice(&greatest);
+            totals[at..at + LANES].copy_from_slice(&sums);
+        }
+    }
+}
+
+vectorised! {
     /// out = gelu(gate) * linear, the tanh form: x / (1 + e^(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3). All of one length.
     fn gated_gelu(gate: &[f32], linear: &[f32], out: &mut [f32]) {
         const FACTOR: f32 = -2.0 * 0.797_884_6;
@@ -186,6 +218,30 @@ mod tests {
         let mut row = [1.0, 2.0];
         let (most, sum) = exponentials(&mut row, 3.0);
         assert!(most == 3.0 && (sum - (-2.0f32).exp() - (-1.0f32).exp()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn down_columns_and_in_two_parts_they_are_the_same() {
+        let (len, width) = (50, 2 * LANES);
+        let mut logits = wave(len * width, 30.0);
+        let column =
+            |at: usize| -> Vec<f32> { logits.iter().skip(at).step_by(width).copied().collect() };
+        let columns: Vec<_> = (0..width).map(column).collect();
+        let (mut most, mut totals) = (vec![f32::MIN; width], vec![0.0; width]);
+        let mut factors = vec![0.0; width];
+        let (first, second) = logits.split_at_mut(20 * width);
+        column_exponentials(first, &mut most, &mut totals, &mut factors);
+        assert!(factors.iter().all(|factor| *factor < 1e-30));
+        column_exponentials(second, &mut most, &mut totals, &mut factors);
+        for (at, mut column) in columns.into_iter().enumerate() {
+            let (greatest, sum) = exponentials(&mut column, f32::MIN);
+            assert_eq!(most[at], greatest);
+            assert!((totals[at] / sum - 1.0).abs() < 1e-6, "{} {sum}", totals[at]);
+            for (i, wanted) in column.iter().enumerate() {
+                let factor = if i < 20 { factors[at] } else { 1.0 };
+                assert!((factor * logits[i * width + at] - wanted).abs() <= 1e-5 * wanted);
+            }
+        }
     }
 
     #[test]

@@ -34,17 +34,62 @@ impl Groups {
     pub fn pack(&mut self, threads: &Threads, rows: Rows<'_>, numbers: Numbers) -> TractResult<()> {
         rows.check()?;
         let (n, k) = (rows.count, numbers.words(rows.len));
-        // Groups of one size.
-        let groups = n.div_ceil(self.kernel.rows).max(1);
-        let height = n.div_ceil(groups).max(1);
-        (self.n, self.k, self.height, self.numbers) = (n, k, height, numbers);
-        self.words.fit(n * k)?;
+        let height = self.begin(n, k, numbers)?;
         threads.rows(self.words.values_mut(), height * k, height * k, |i, out| {
             let first = i * height;
             let count = height.min(n - first);
             let block = |row, from| numbers.block(rows.row(first + row), from);
             for_rows!(count, N => turn::<N>(block, count, out));
         });
+        Ok(())
+    }
+
+    /// Takes rows [k, n], turned as they are, of float32.
+    pub fn pack_turned(&mut self, turned: Rows<'_>) -> TractResult<()> {
+        turned.check()?;
+        let (n, k) = (turned.len, turned.count);
+        let height = self.begin(n, k, Numbers::F32)?;
+        for (i, group) in self.words.values_mut().chunks_mut((height * k).max(1)).enumerate() {
+            let first = i * height;
+            let count = height.min(n - first);
+            for (row, out) in group.chunks_exact_mut(count).enumerate() {
+                out.copy_from_slice(&turned.row(row)[first..first + count]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for `n` rows of `k` words, in groups of one size, which is the result.
+    fn begin(&mut self, n: usize, k: usize, numbers: Numbers) -> TractResult<usize> {
+        let groups = n.div_ceil(self.kernel.rows).max(1);
+        let height = n.div_ceil(groups).max(1);
+        (self.n, self.k, self.height, self.numbers) = (n, k, height, numbers);
+        self.words.fit(n * k)?;
+        Ok(height)
+    }
+
+    /// Rows.
+    pub fn count(&self) -> usize {
+        self.n
+    }
+
+    /// These rows times one panel of float32 [k, width] into `out` [n, width], or added to it.
+    ///
+    /// # Errors
+    /// A panel or an output of another size.
+    pub fn meet(&self, panel: Values<'_>, out: &mut [f32], adds: bool) -> TractResult<()> {
+        let (k, width) = (self.k, self.kernel.width);
+        let found = if let Values::F32(values) = panel { values.len() } else { 0 };
+        ensure!(found == k * width, "a panel of {found} values for k of {k}");
+        ensure!(out.len() == self.n * width, "{} places for {} rows", out.len(), self.n);
+        let groups = self.words.values().chunks((self.height * k).max(1));
+        for (x, out) in groups.zip(out.chunks_mut(self.height * width)) {
+            let n = out.len() / width;
+            let mut rows: [&mut [f32]; MOST_ROWS] = Default::default();
+            rows.iter_mut().zip(out.chunks_exact_mut(width)).for_each(|(row, out)| *row = out);
+            let rows = &mut rows[..n];
+            self.kernel.run(panel, Turned { x, n }, Target { rows, column: 0, adds });
+        }
         Ok(())
     }
 

@@ -128,8 +128,8 @@ impl Decoder {
         Modulation(values)
     }
 
-    /// Packs what is heard: keys k_0.. [heads, head_dim, M], then values v_0.. [heads, M, head_dim].
-    pub fn hear(&self, heard: &[&[f32]], memory: &mut Memory) -> TractResult<()> {
+    /// Packs what is heard, for steps of about `frames` frames: keys k_0.. [heads, head_dim, M], then values v_0.. [heads, M, head_dim].
+    pub fn hear(&self, heard: &[&[f32]], frames: usize, memory: &mut Memory) -> TractResult<()> {
         let NetworkConfig { heads, head_dim, decoder_layers, .. } = self.config;
         ensure!(heard.len() == 2 * decoder_layers, "{} keys and values", heard.len());
         if memory.layers.is_empty() {
@@ -145,10 +145,15 @@ impl Decoder {
                 let keys = Rows { values: &keys[at..], count: head_dim, len, stride: len };
                 let values =
                     Rows { values: &values[at..], count: len, len: head_dim, stride: head_dim };
-                head.pack(keys, true, values)?;
+                head.pack(keys, true, values, frames)?;
             }
         }
         Ok(())
+    }
+
+    /// Frames of `z` [L, mel_bins].
+    pub fn frames(&self, z: &[f32]) -> usize {
+        z.len() / self.config.mel_bins.max(1)
     }
 
     /// One step: `z` and, where the network has one, `prior` [L, mel_bins] -> [L, mel_bins] of each branch that is asked for. Results
@@ -161,7 +166,7 @@ impl Decoder {
         modulation: &Modulation,
         asked: Asked<'_>,
     ) -> TractResult<()> {
-        let frames = z.len() / self.config.mel_bins.max(1);
+        let frames = self.frames(z);
         let is_guided = matches!(asked, Asked::Both { .. });
         let fits = |s: &Scratch| s.frames == frames && s.is_guided == is_guided;
         let mut scratch = match self.scratch.take().filter(fits) {
@@ -330,7 +335,7 @@ impl Decoder {
             let heard = match heard {
                 Some(heard) => &heard[i % heads],
                 None => {
-                    own.pack(at(from + joined), false, at(from + 2 * joined))?;
+                    own.pack(at(from + joined), false, at(from + 2 * joined), frames)?;
                     own
                 }
             };
