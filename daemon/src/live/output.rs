@@ -55,6 +55,8 @@ pub struct Output {
     driver: Driver,
     lost: Arc<AtomicBool>,
     level: Arc<Level>,
+    /// Frames a second.
+    pub rate_hz: u32,
     /// Its name as the list of devices has it.
     pub label: String,
     /// What it is, in words.
@@ -115,7 +117,7 @@ impl Output {
         stream.play().map_err(|e| refused(&e))?;
         let name = format!("{label}, {rate_hz} Hz, {buffer_frames} frames, {channels} channels");
         let level = sink.level.clone();
-        Ok((Self { driver: Driver::Device(stream), lost, level, label, name }, sink))
+        Ok((Self { driver: Driver::Device(stream), lost, level, rate_hz, label, name }, sink))
     }
 
     /// The callback in real time without a device.
@@ -140,7 +142,7 @@ impl Output {
         let thread = std::thread::Builder::new().name("timbred-null".to_owned()).spawn(run).ok();
         let (label, name) = (NULL.to_owned(), format!("{NULL}, {rate_hz} Hz, {frames} frames"));
         let lost = Arc::new(AtomicBool::new(thread.is_none()));
-        (Self { driver: Driver::Clock { stop, thread }, lost, level, label, name }, sink)
+        (Self { driver: Driver::Clock { stop, thread }, lost, level, rate_hz, label, name }, sink)
     }
 
     /// Whether it is a client of a JACK server.

@@ -35,7 +35,7 @@ use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Watchdog};
 use crate::state::{self, State};
-use parts::Retry;
+use parts::{Flow, Retry};
 
 /// How often everything is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -71,6 +71,8 @@ struct Daemon {
     /// Whether the OSC server is to start anew, after what it asked for is answered.
     is_osc_old: bool,
     recorder: Recorder,
+    /// Whether the JACK server asks for sound as often as it should.
+    flow: Flow,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
     /// What the state file holds, and since when something else is set.
@@ -143,6 +145,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         osc_retry: Retry::new(),
         is_osc_old: false,
         recorder: recorder.recorder(),
+        flow: Flow::new(0),
         attempts: Arc::default(),
         saved: remembered,
         changed: None,

@@ -17,6 +17,10 @@ use crate::live::startup::{resolved, route};
 /// Waits between attempts to get a lost device or server back: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
+/// How long a JACK server is looked at before it is asked anew, at first and at most.
+const FLOW_LOOK: Duration = Duration::from_secs(2);
+const FLOW_LOOK_MOST: Duration = Duration::from_secs(60);
+
 /// Attempts that come less and less often.
 #[derive(Debug)]
 pub(super) struct Retry {
@@ -37,6 +41,42 @@ impl Retry {
             self.wait = (self.wait * 2).min(RETRY.1);
         }
         is_due
+    }
+}
+
+/// Whether a JACK server calls its client as often as it should.
+#[derive(Debug)]
+pub(super) struct Flow {
+    /// When this look began, and the frames asked for until then.
+    since: Instant,
+    frames: u64,
+    /// How long a look takes: longer whenever asking anew has not helped.
+    look: Duration,
+}
+
+impl Flow {
+    /// A look that begins now, after so many frames.
+    pub(super) fn new(frames: u64) -> Self {
+        Self { since: Instant::now(), frames, look: FLOW_LOOK }
+    }
+
+    /// A device is opened.
+    fn begin(&mut self, frames: u64) {
+        *self = Self { look: self.look, ..Self::new(frames) };
+    }
+
+    /// Whether it was found at the end of a look that less than half of the `frames` of a device of this rate were asked for. Nothing is found
+    /// before the first: a server may take its time.
+    fn is_starved(&mut self, frames: u64, rate_hz: u32) -> bool {
+        let elapsed = self.since.elapsed();
+        if elapsed < self.look {
+            return false;
+        }
+        let wanted = 0.5 * elapsed.as_secs_f64() * f64::from(rate_hz);
+        let is_starved = self.frames > 0 && (frames.saturating_sub(self.frames) as f64) < wanted;
+        let look = if is_starved { (self.look * 2).min(FLOW_LOOK_MOST) } else { FLOW_LOOK };
+        *self = Self { look, ..Self::new(frames) };
+        is_starved
     }
 }
 
@@ -70,6 +110,7 @@ impl Daemon {
         let _ = self.sinks.send(sink);
         self.output = Some(output);
         self.output_retry = Retry::new();
+        self.flow.begin(self.telemetry.frames_played.load(Ordering::Relaxed));
         Ok(())
     }
 
@@ -155,11 +196,19 @@ impl Daemon {
         if jack_is_gone {
             tracing::warn!("the JACK server is gone; its notes are released");
         }
+        // On a busy machine a server that came back now and then never wakes a client that found it at once, and waits for it in every cycle
+        // (libjack 1.9.21).
+        let frames = self.telemetry.frames_played.load(Ordering::Relaxed);
+        let rate_hz = self.output.as_ref().filter(|_| output_is_jack).map(|output| output.rate_hz);
+        let is_starved = rate_hz.is_some_and(|rate_hz| self.flow.is_starved(frames, rate_hz));
+        if is_starved {
+            tracing::warn!("the JACK server is far too slow; asking it anew");
+        }
         // libjack keeps one server for all clients of a process: each of them ends before any is opened again.
-        if output_is_lost || (output_is_jack && jack_is_gone) {
+        if output_is_lost || (output_is_jack && jack_is_gone) || is_starved {
             self.output = None;
         }
-        if jack_is_gone || (output_is_jack && output_is_lost) {
+        if jack_is_gone || (output_is_jack && output_is_lost) || is_starved {
             self.jack = None;
         }
         if self.output.is_none()
@@ -189,5 +238,27 @@ impl Daemon {
         {
             tracing::error!("{e}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_asks_for_little_is_found_after_ever_longer_looks() {
+        let mut flow = Flow::new(0);
+        let mut looked = |frames: u64, expected_look: Duration| {
+            assert_eq!(flow.look, expected_look);
+            assert!(!flow.is_starved(frames, 48_000), "in the midst of a look");
+            flow.since = flow.since.checked_sub(flow.look).unwrap_or(flow.since);
+            flow.is_starved(frames, 48_000)
+        };
+        assert!(!looked(100, FLOW_LOOK), "before the first frame");
+        assert!(looked(40_000, FLOW_LOOK));
+        assert!(looked(41_000, 2 * FLOW_LOOK));
+        assert!(!looked(900_000, 4 * FLOW_LOOK));
+        assert!(!looked(960_000, FLOW_LOOK));
+        assert!(looked(960_000, FLOW_LOOK));
     }
 }
