@@ -11,7 +11,6 @@ use ringbuf::{HeapProd, HeapRb};
 use timbre_models::bundle::Bundle;
 use timbre_models::notes::{Song, read_song};
 use timbre_models::streamer::{StreamOptions, Streamer};
-use timbre_models::units::SAMPLE_RATE_HZ;
 
 use crate::audio::resample::{ResampleError, StreamResampler};
 use crate::cli::{DemoArgs, SampleFormat};
@@ -206,10 +205,11 @@ impl Maker<'_> {
         options: StreamOptions,
     ) -> Result<(), Error> {
         let failed = |e: ResampleError| Error::Audio(e.to_string());
-        let mut converter = StreamResampler::new(SAMPLE_RATE_HZ, self.rate_hz).map_err(failed)?;
         streamer.restart(options)?;
+        let model_hz = streamer.sample_rate_hz();
+        let mut converter = StreamResampler::new(model_hz, self.rate_hz).map_err(failed)?;
         song.events().into_iter().for_each(|event| streamer.push(event));
-        let mut left = (self.length_s * f64::from(SAMPLE_RATE_HZ)).round() as usize;
+        let mut left = (self.length_s * f64::from(model_hz)).round() as usize;
         let mut samples = vec![];
         while left > 0 {
             self.interrupt.check()?;

@@ -44,6 +44,8 @@ pub struct StreamOptions {
     /// Sound may wait for the frames behind it, where the vocoder is a mel decoder that hears them; [`Streamer::finish`] then gives the
     /// last. Only a new stream takes it.
     pub looks_ahead: bool,
+    /// What lies above 8 kHz is made too, if the model knows it: 48,000 samples a second. Only a new stream takes it.
+    pub is_wide: bool,
     /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were struck even where the network does not hear
     /// velocity. Only a new stream takes it.
     pub window: bool,
@@ -85,6 +87,7 @@ impl StreamOptions {
             spacing,
             guidance,
             looks_ahead: false,
+            is_wide: true,
             window: false,
             arithmetic: Arithmetic::default(),
             seed: 0,
@@ -119,7 +122,7 @@ pub struct Hop<'a> {
     pub start: FrameIdx,
     /// Natural-log mel [hop_frames, 128].
     pub mel: &'a [f32],
-    /// Samples [hop_frames * 320] at 16 kHz; in a stream that looks ahead those that are ready.
+    /// hop_frames * 20 ms of samples at [`Streamer::sample_rate_hz`]; in a stream that looks ahead those that are ready.
     pub samples: &'a [f32],
     /// What the token limit cost.
     pub report: EncodeReport,
@@ -217,7 +220,7 @@ impl Streamer {
     /// [`StreamError`] for an option that does not fit.
     pub fn restart(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         self.set(options)?;
-        self.vocoder.restart(options.seed, options.looks_ahead)?;
+        self.vocoder.restart(options.seed, options.looks_ahead, options.is_wide)?;
         self.timeline = Timeline::new(&self.tokens);
         if let Some(prior) = &mut self.prior {
             prior.clear();
@@ -263,6 +266,11 @@ impl Streamer {
     /// Lets the network use these threads, one without this; the same sound either way.
     pub fn set_threads(&mut self, threads: Threads) {
         self.network.set_threads(threads);
+    }
+
+    /// Samples a second of the sound: 48,000 if it is wide and the model knows what lies above 8 kHz, else 16,000.
+    pub fn sample_rate_hz(&self) -> u32 {
+        self.vocoder.sample_rate_hz()
     }
 
     /// The first frame of the next hop.

@@ -91,7 +91,7 @@ pub fn tiny_manifest() -> Manifest {
             window: false,
         }),
         prior: Some(PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 2.0 }),
-        vocoder: Some(VocoderConfig { width: 16, blocks: 2 }),
+        vocoder: Some(VocoderConfig { width: 16, blocks: 2, upper_band: false }),
         mel_decoder: None,
         instruments: None,
         files: BTreeMap::new(),

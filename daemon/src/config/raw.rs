@@ -248,6 +248,8 @@ pub struct Engine {
     pub governor: bool,
     /// The form in which weights are multiplied, or `"auto"`: what is fastest here.
     pub arithmetic: String,
+    /// Whether what lies above 8 kHz is made too, by models that know it.
+    pub upper_band: bool,
 }
 
 impl Default for Engine {
@@ -261,6 +263,7 @@ impl Default for Engine {
             seed: 0,
             governor: true,
             arithmetic: "auto".to_owned(),
+            upper_band: true,
         }
     }
 }

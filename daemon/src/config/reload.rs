@@ -127,7 +127,7 @@ pub fn class_of(key: &str) -> Option<Class> {
             Class::Restart(Part::Midi)
         }
         "osc.bind" | "osc.port" | "osc.targets" => Class::Restart(Part::Osc),
-        "engine.model" | "engine.arithmetic" => Class::Restart(Part::Engine),
+        "engine.model" | "engine.arithmetic" | "engine.upper_band" => Class::Restart(Part::Engine),
         "audio.realtime_priority" | "log.level" | "state.safe_gain_db" => Class::NextStart,
         "engine.steps" | "engine.guidance" | "engine.sampler" | "engine.hop_ms" | "engine.seed"
         | "engine.governor" | "master.gain_db" | "state.path" => Class::Live,

@@ -104,6 +104,8 @@ pub struct Engine {
     pub governor: bool,
     /// The form in which weights are multiplied; none: what is fastest here.
     pub arithmetic: Option<Arithmetic>,
+    /// Whether what lies above 8 kHz is made too, by models that know it.
+    pub upper_band: bool,
 }
 
 /// What is remembered from one run to the next.
@@ -277,6 +279,7 @@ fn engine(c: &mut Checks<'_>, raw: &raw::Engine) -> Engine {
         seed: raw.seed,
         governor: raw.governor,
         arithmetic: arithmetic(c, &raw.arithmetic),
+        upper_band: raw.upper_band,
     }
 }
 

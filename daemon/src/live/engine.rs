@@ -25,6 +25,15 @@ const ROOM: f64 = 1.3;
 /// Share by which a lead that is longer than needed falls in a hop.
 const LEAD_FALL: f64 = 0.0002;
 
+/// What the configuration says of how a model is made ready.
+#[derive(Debug, Clone, Default)]
+pub struct Preparation {
+    /// In which form it is to run.
+    pub forms: Forms,
+    /// Whether what lies above 8 kHz is made too, if the model knows it.
+    pub upper_band: bool,
+}
+
 /// A model that can play at once: loaded, prepared, and measured.
 pub struct Model {
     bundle: Bundle,
@@ -39,8 +48,13 @@ impl Model {
     ///
     /// # Errors
     /// A model without a live mode, or whatever the engine says.
-    pub fn prepare(bundle: Bundle, settings: &Settings, forms: &Forms) -> Result<Self, Error> {
+    pub fn prepare(
+        bundle: Bundle,
+        settings: &Settings,
+        preparation: &Preparation,
+    ) -> Result<Self, Error> {
         let mut options = live_options(&bundle, settings)?;
+        options.is_wide = preparation.upper_band;
         let window = bundle.manifest().live.filter(|live| live.window);
         let (frames, threads) = match window {
             // Every hop is a full target: more work than a core has time for, and enough to share.
@@ -50,7 +64,7 @@ impl Model {
             }
             None => (options.hop_frames, Threads::default()),
         };
-        options.arithmetic = forms.choose(&bundle, frames, &threads)?;
+        options.arithmetic = preparation.forms.choose(&bundle, frames, &threads)?;
         let mut streamer = Streamer::new(&bundle, options)?;
         streamer.set_threads(threads);
         let mut times = ComputeTimes::default();
@@ -93,6 +107,9 @@ impl Model {
     /// What is set, on top of the model's own choice and of what this machine can do.
     fn options(&self, settings: &Settings) -> Result<StreamOptions, Error> {
         let mut options = live_options(&self.bundle, settings)?;
+        // What a stream keeps.
+        let StreamOptions { is_wide, arithmetic, .. } = *self.streamer.options();
+        (options.is_wide, options.arithmetic) = (is_wide, arithmetic);
         if let (Some(costs), Some(live), None) =
             (&self.costs, self.bundle.manifest().live, settings.engine.hop_ms)
         {
@@ -175,6 +192,11 @@ impl Engine {
             self.lead_s += LEAD_FALL * (with_room_s - self.lead_s);
         }
         self.lead_s
+    }
+
+    /// Samples a second of the hops.
+    pub(super) fn rate_hz(&self) -> u32 {
+        self.model.streamer.sample_rate_hz()
     }
 
     pub(super) fn hop_s(&self) -> f64 {
@@ -262,8 +284,12 @@ mod tests {
     #[test]
     fn another_model_begins_at_0_with_nobodys_notes() {
         let model = || {
-            Model::prepare(Bundle::bundled().unwrap(), &Settings::default(), &Forms::default())
-                .unwrap()
+            Model::prepare(
+                Bundle::bundled().unwrap(),
+                &Settings::default(),
+                &Preparation::default(),
+            )
+            .unwrap()
         };
         let (_recorder, tap) = crate::recording::start().unwrap();
         let mut engine = Engine::new(model(), tap);

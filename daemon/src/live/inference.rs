@@ -18,10 +18,9 @@ use timbre_control::settings::Settings;
 use timbre_models::bundle::Bundle;
 use timbre_models::notes::NoteEvent;
 
-use super::arithmetic::Forms;
 use super::callback::Level;
 use super::clock::PlayPosition;
-use super::engine::{Engine, Model};
+use super::engine::{Engine, Model, Preparation};
 use super::loading::NextModel;
 use super::priority::ask_for_realtime;
 use super::queues::{Midi, MidiReceiver, SourceId, Telemetry};
@@ -54,8 +53,8 @@ pub struct Sink {
 pub struct Inference {
     /// The model to begin with.
     pub bundle: Bundle,
-    /// In which form it is to run.
-    pub forms: Forms,
+    /// How it is made ready.
+    pub preparation: Preparation,
     /// Messages of all sources.
     pub midi: MidiReceiver,
     /// Models that are ready, each replacing the one before.
@@ -83,14 +82,36 @@ struct Playing {
 }
 
 impl Playing {
+    /// The device plays what `engine` makes from now on.
+    fn new(sink: Sink, engine: &mut Engine) -> Result<Self, Error> {
+        let resampler = resampler(&sink, engine)?;
+        let origin_s = engine.next_s();
+        engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
+        Ok(Self { sink, resampler, origin_s })
+    }
+
     /// The stream second that the device plays at `at`.
     fn stream_s(&self, at: Instant) -> f64 {
         self.origin_s + self.sink.position.sample_at(at) / f64::from(self.sink.rate_hz)
     }
 
+    /// Takes the rate of a model that has just begun.
+    fn follow(&mut self, engine: &mut Engine) -> Result<(), Error> {
+        if engine.rate_hz() != self.resampler.from_hz() {
+            self.resampler = resampler(&self.sink, engine)?;
+            engine.tap.device(self.sink.rate_hz, self.resampler.delay_s(), engine.next_s());
+        }
+        Ok(())
+    }
+
     fn buffer_s(&self) -> f64 {
         f64::from(self.sink.buffer_frames) / f64::from(self.sink.rate_hz)
     }
+}
+
+/// From the rate of what `engine` makes to that of the device.
+fn resampler(sink: &Sink, engine: &Engine) -> Result<HopResampler, Error> {
+    HopResampler::new(engine.rate_hz(), sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))
 }
 
 impl Inference {
@@ -101,16 +122,12 @@ impl Inference {
     pub fn run(self, tap: Tap) -> Result<(), Error> {
         let settings = self.settings.load_full();
         ask_for_realtime(self.realtime_priority);
-        let model = Model::prepare(self.bundle.clone(), &settings, &self.forms)?;
+        let model = Model::prepare(self.bundle.clone(), &settings, &self.preparation)?;
         let mut engine = Engine::new(model, tap);
         let mut playing: Option<Playing> = None;
         while !self.stop.load(Ordering::Acquire) {
             if let Some(sink) = self.next_sink(playing.is_some()) {
-                let resampler =
-                    HopResampler::new(sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))?;
-                let origin_s = engine.next_s();
-                engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
-                playing = Some(Playing { sink, resampler, origin_s });
+                playing = Some(Playing::new(sink, &mut engine)?);
             }
             let settings = self.settings.load_full();
             engine.apply(&settings)?;
@@ -125,6 +142,9 @@ impl Inference {
                     playing.origin_s -= engine.next_s();
                 }
                 let _ = before.send(engine.change(model));
+                if let Some(playing) = &mut playing {
+                    playing.follow(&mut engine)?;
+                }
             }
         }
         Ok(())

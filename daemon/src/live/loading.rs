@@ -11,8 +11,7 @@ use timbre_control::settings::Settings;
 use timbre_control::value::Value;
 use timbre_models::bundle::Rating;
 
-use super::arithmetic::Forms;
-use super::engine::Model;
+use super::engine::{Model, Preparation};
 use crate::control::Asker;
 use crate::error::Error;
 use crate::models;
@@ -50,8 +49,8 @@ impl Loader {
         (Self { to_inference, settings, playing, ratings, thread: None }, next)
     }
 
-    /// Starts loading the model of that name or folder, to run in one of `forms`; the asker, if there is one, is told when it plays, or why it does not.
-    pub(super) fn load(&mut self, name: String, forms: Forms, asker: Option<Asker>) {
+    /// Starts loading the model of that name or folder; the asker, if there is one, is told when it plays, or why it does not.
+    pub(super) fn load(&mut self, name: String, preparation: Preparation, asker: Option<Asker>) {
         let answer = move |asker: Option<Asker>, outcome: Result<(), ControlError>| {
             if let Err(e) = &outcome {
                 tracing::error!("the model stays: {e}");
@@ -67,7 +66,7 @@ impl Loader {
         let (to_inference, settings) = (self.to_inference.clone(), self.settings.clone());
         let (playing, ratings) = (self.playing.clone(), self.ratings.clone());
         let work = move || {
-            let changed = change(&name, &settings.load(), &forms, &to_inference);
+            let changed = change(&name, &settings.load(), &preparation, &to_inference);
             let changed = changed.map(|(name, rated)| {
                 tracing::info!("model {name} plays");
                 ratings.store(Arc::new(rated));
@@ -88,12 +87,12 @@ impl Loader {
 fn change(
     name: &str,
     settings: &Settings,
-    forms: &Forms,
+    preparation: &Preparation,
     to_inference: &Sender<NextModel>,
 ) -> Result<(String, Vec<Rating>), Error> {
     let bundle = models::find(Some(name))?;
     let rated = models::ratings(bundle.manifest());
-    let model = Model::prepare(bundle, settings, forms)?;
+    let model = Model::prepare(bundle, settings, preparation)?;
     let name = model.name().to_owned();
     let (before, old) = bounded(1);
     let late = || Error::Usage("the engine does not take the model over".to_owned());
@@ -111,8 +110,8 @@ mod tests {
     #[test]
     fn a_model_that_is_not_there_is_an_error_and_nothing_comes_to_inference() {
         let (sender, next) = bounded(1);
-        let error =
-            change("no such model", &Settings::default(), &Forms::default(), &sender).unwrap_err();
+        let error = change("no such model", &Settings::default(), &Preparation::default(), &sender)
+            .unwrap_err();
         assert!(error.to_string().contains("no such model"), "{error}");
         assert!(next.try_recv().is_err());
     }
@@ -127,7 +126,7 @@ mod tests {
             name
         });
         let (name, rated) =
-            change("live", &Settings::default(), &Forms::default(), &sender).unwrap();
+            change("live", &Settings::default(), &Preparation::default(), &sender).unwrap();
         assert_eq!((name.as_str(), inference.join().unwrap()), ("live", "live".to_owned()));
         assert_eq!(rated.len(), 128);
     }

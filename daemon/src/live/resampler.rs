@@ -7,36 +7,44 @@ use rubato::{
     Async, FixedAsync, Indexing, Resampler, SincInterpolationParameters, SincInterpolationType,
     WindowFunction,
 };
-use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
 use crate::audio::resample::ResampleError;
 
-/// Length of the filter in samples of the model's rate: half of it, 2 ms, is the delay.
+/// Length of the filter in samples of the model's rate: half of it, 0.7 ms of 48 kHz and 2 ms of 16 kHz, is the delay.
 const SINC_SAMPLES: usize = 64;
 const OVERSAMPLING: usize = 256;
+/// Mel frames of 20 ms.
+const FRAMES_A_SECOND: u32 = 50;
 
-/// A running conversion; the input comes in whole frames of 320 samples.
+/// A running conversion; the input comes in whole frames of 20 ms.
 pub struct HopResampler {
     /// None where both rates are the same.
     converter: Option<Async<f32>>,
     block: Vec<f32>,
+    /// Samples of a frame before the conversion.
+    frame: usize,
+    from_hz: u32,
     to_hz: u32,
 }
 
 impl std::fmt::Debug for HopResampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HopResampler").field("to_hz", &self.to_hz).finish_non_exhaustive()
+        f.debug_struct("HopResampler")
+            .field("from_hz", &self.from_hz)
+            .field("to_hz", &self.to_hz)
+            .finish_non_exhaustive()
     }
 }
 
 impl HopResampler {
-    /// A conversion at its start.
+    /// A conversion at its start; `from_hz` is a multiple of 50.
     ///
     /// # Errors
     /// A rate of 0, or one that the converter refuses.
-    pub fn new(to_hz: u32) -> Result<Self, ResampleError> {
-        if to_hz == SAMPLE_RATE_HZ {
-            return Ok(Self { converter: None, block: vec![], to_hz });
+    pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, ResampleError> {
+        let frame = (from_hz / FRAMES_A_SECOND) as usize;
+        if to_hz == from_hz {
+            return Ok(Self { converter: None, block: vec![], frame, from_hz, to_hz });
         }
         let window = WindowFunction::BlackmanHarris2;
         let parameters = SincInterpolationParameters {
@@ -46,11 +54,16 @@ impl HopResampler {
             oversampling_factor: OVERSAMPLING,
             window,
         };
-        let ratio = f64::from(to_hz) / f64::from(SAMPLE_RATE_HZ);
-        let converter = Async::new_sinc(ratio, 1.0, &parameters, HOP_SAMPLES, 1, FixedAsync::Input)
-            .map_err(|e| ResampleError::new(SAMPLE_RATE_HZ, to_hz, e))?;
+        let ratio = f64::from(to_hz) / f64::from(from_hz.max(1));
+        let converter = Async::new_sinc(ratio, 1.0, &parameters, frame, 1, FixedAsync::Input)
+            .map_err(|e| ResampleError::new(from_hz, to_hz, e))?;
         let block = vec![0.0; converter.output_frames_max()];
-        Ok(Self { converter: Some(converter), block, to_hz })
+        Ok(Self { converter: Some(converter), block, frame, from_hz, to_hz })
+    }
+
+    /// Samples a second of the input.
+    pub fn from_hz(&self) -> u32 {
+        self.from_hz
     }
 
     /// Seconds by which the output is late.
@@ -75,10 +88,11 @@ impl HopResampler {
             out(samples);
             return Ok(());
         };
-        let failed = |e: &dyn std::fmt::Display| ResampleError::new(SAMPLE_RATE_HZ, self.to_hz, e);
+        let (from_hz, to_hz) = (self.from_hz, self.to_hz);
+        let failed = |e: &dyn std::fmt::Display| ResampleError::new(from_hz, to_hz, e);
         let room = self.block.len();
-        for frame in samples.chunks_exact(HOP_SAMPLES) {
-            let input = InterleavedSlice::new(frame, 1, HOP_SAMPLES).map_err(|e| failed(&e))?;
+        for frame in samples.chunks_exact(self.frame) {
+            let input = InterleavedSlice::new(frame, 1, self.frame).map_err(|e| failed(&e))?;
             let mut output =
                 InterleavedSlice::new_mut(&mut self.block, 1, room).map_err(|e| failed(&e))?;
             let (_, made) = converter
@@ -98,10 +112,12 @@ mod tests {
 
     #[test]
     fn an_impulse_comes_when_the_delay_says() {
-        for to_hz in [16_000u32, 44_100, 48_000, 96_000] {
-            let mut samples = vec![0.0; 100 * HOP_SAMPLES];
-            samples[16_000] = 1.0;
-            let mut converter = HopResampler::new(to_hz).unwrap();
+        let rates =
+            [16_000u32, 48_000].map(|from| [16_000, 44_100, 48_000, 96_000].map(|to| (from, to)));
+        for (from_hz, to_hz) in rates.into_iter().flatten() {
+            let mut samples = vec![0.0; 2 * from_hz as usize];
+            samples[from_hz as usize] = 1.0;
+            let mut converter = HopResampler::new(from_hz, to_hz).unwrap();
             let mut out: Vec<f32> = vec![];
             converter.push(&samples, |s| out.extend_from_slice(s)).unwrap();
             let at = (0..out.len()).max_by(|a, b| out[*a].abs().total_cmp(&out[*b].abs())).unwrap();

@@ -7,6 +7,7 @@ use std::time::Instant;
 use timbre_control::settings::Settings;
 
 use super::arithmetic::Forms;
+use super::engine::Preparation;
 use super::midi::ports::Route;
 use super::queues::{Midi, MidiInput, MidiSender, SourceId};
 use crate::config::{self, Config, Rule};
@@ -21,10 +22,11 @@ pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
     })
 }
 
-/// The form in which models are to run; what was measured is kept beside the state.
-pub(super) fn forms(config: &Config) -> Forms {
+/// How models are made ready; what was measured is kept beside the state.
+pub(super) fn preparation(config: &Config) -> Preparation {
     let remembered = config.state.path.as_ref().map(|path| path.with_file_name("arithmetic.toml"));
-    Forms { wanted: config.engine.arithmetic, remembered }
+    let forms = Forms { wanted: config.engine.arithmetic, remembered };
+    Preparation { forms, upper_band: config.engine.upper_band }
 }
 
 /// What is set at the start: the configuration, and the strips and the volume of the last run.

@@ -27,7 +27,7 @@ use super::midi::ports::Ports;
 use super::output::Output;
 use super::priority::MODEL_PRIORITY;
 use super::queues::{MidiSender, Telemetry, midi_queue};
-use super::startup::{forms, initial, remembered, send_programs};
+use super::startup::{initial, preparation, remembered, send_programs};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer};
 use crate::error::Error;
@@ -108,7 +108,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let lead = loaded.config.audio.lead_ms.map(|ms| Duration::from_secs_f64(ms / 1000.0));
     let inference = Inference {
         bundle,
-        forms: forms(&loaded.config),
+        preparation: preparation(&loaded.config),
         midi: receiver,
         models,
         sinks: new_sinks,

@@ -23,8 +23,10 @@ pub struct Part {
 /// A song made sound.
 #[derive(Debug, Default)]
 pub struct Rendered {
-    /// One channel at the model's rate, 16 kHz; exactly as long as the part.
+    /// One channel; exactly as long as the part.
     pub samples: Vec<f32>,
+    /// Samples a second of them.
+    pub rate_hz: u32,
     /// Natural-log mel [frames, 128]; the last frame may be longer than the samples. Empty unless asked for.
     pub mel: Vec<f32>,
     /// What the token limit cost in all hops together.
@@ -74,14 +76,17 @@ pub fn render(
     on_hop: &mut dyn FnMut(f64) -> Result<(), Error>,
 ) -> Result<Rendered, Error> {
     let length_s = part.length_s(song)?;
-    let samples = (length_s * f64::from(SAMPLE_RATE_HZ)).round() as usize;
+    streamer.restart(options)?;
+    let rate_hz = streamer.sample_rate_hz();
+    let samples = (length_s * f64::from(rate_hz)).round() as usize;
     if samples == 0 {
         return Err(Error::Usage("nothing lies between --from and --to".to_owned()));
     }
-    let mut rendered = Rendered { samples: Vec::with_capacity(samples), ..Rendered::default() };
-    streamer.restart(options)?;
+    let room = Vec::with_capacity(samples);
+    let mut rendered = Rendered { samples: room, rate_hz, ..Rendered::default() };
     note_events(&part.notes(song)).into_iter().for_each(|event| streamer.push(event));
-    let frames = samples.div_ceil(HOP_SAMPLES);
+    let frames = (length_s * f64::from(SAMPLE_RATE_HZ)).round() as usize;
+    let frames = frames.div_ceil(HOP_SAMPLES);
     while streamer.position().0 < frames as u64 {
         let hop = streamer.hop()?;
         rendered.samples.extend_from_slice(hop.samples);
@@ -107,7 +112,7 @@ impl Rendered {
     /// # Errors
     /// A rate that cannot be made.
     pub fn at_rate(&self, rate_hz: u32) -> Result<Vec<f32>, Error> {
-        resample(&self.samples, SAMPLE_RATE_HZ, rate_hz).map_err(|e| Error::Usage(e.to_string()))
+        resample(&self.samples, self.rate_hz, rate_hz).map_err(|e| Error::Usage(e.to_string()))
     }
 
     /// What did not fit into the model's token limit, in words.

@@ -14,6 +14,7 @@ use std::thread;
 use timbre_models::bundle::Bundle;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::threads::Threads;
+use timbre_models::units::SAMPLE_RATE_HZ;
 
 use crate::cli::{RenderArgs, SampleFormat};
 use crate::error::Error;
@@ -54,7 +55,9 @@ pub fn run(args: &RenderArgs) -> Result<(), Error> {
     let part = part(args)?;
     let jobs = names::jobs(args)?;
     let bundle = models::find(args.engine.model.as_deref())?;
-    let options = stream_options(&args.engine, &bundle)?;
+    // A file at the model's own rate has no room for what lies above it.
+    let is_wide = args.rate > SAMPLE_RATE_HZ;
+    let options = StreamOptions { is_wide, ..stream_options(&args.engine, &bundle)? };
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     }

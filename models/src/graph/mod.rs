@@ -54,5 +54,5 @@ pub use signature::{GraphKind, check_signature};
 pub use vocoder::{build_vocoder, check_vocoder};
 pub use vocoder_config::{
     ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, MAX_REACH, MelDecoderConfig, OUTPUTS,
-    VocoderConfig,
+    UPPER_OUTPUTS, VocoderConfig,
 };

@@ -1,14 +1,14 @@
 //! The vocoder's network as one ONNX graph. Knows no audio: what the corrections are for is in `crate::vocoder`.
 //!
 //! `log_mel` and `log_levels` [1, T, 128] (nats / 8), `state_i` [1, 4, width] -> `corrections` [1, T, 512] = [2 blocks,
-//! tone and noise, 128] in nats, `next_state_i`. Torch twin: `models/training/timbre_training/vocoder.py`.
+//! tone and noise, 128] in nats, with an upper band `upper_corrections` [1, T, 64] = [2 blocks, tone and noise, 16], `next_state_i`. Torch twin: `models/training/timbre_training/vocoder.py`.
 
 use tract_onnx::pb::ModelProto;
 
 use super::builder::{Attr, Builder, Dim, Port};
 use super::pieces::WeightFormat;
 use super::signature::check_ports;
-use super::vocoder_config::{HISTORY, KERNEL, OUTPUTS, VocoderConfig};
+use super::vocoder_config::{HISTORY, KERNEL, OUTPUTS, UPPER_OUTPUTS, VocoderConfig};
 use super::{ParamError, Params};
 use crate::denoise::DenoiseError;
 use crate::units::MEL_BINS;
@@ -29,6 +29,7 @@ fn ports(config: &VocoderConfig) -> (Vec<Port>, Vec<Port>) {
     let mut inputs = vec![frames("log_mel", MEL_BINS), frames("log_levels", MEL_BINS)];
     inputs.extend(states("state"));
     let mut outputs = vec![frames("corrections", OUTPUTS)];
+    outputs.extend(config.upper_band.then(|| frames("upper_corrections", UPPER_OUTPUTS)));
     outputs.extend(states("next_state"));
     (inputs, outputs)
 }
@@ -60,11 +61,27 @@ pub fn build_vocoder(
         x = block(&mut b, i, x)?;
     }
     let y = b.norm(&x, "norm")?;
-    let (kernel, bias) = (b.matrix("output", 1)?, b.table("bias")?);
-    let y = b.op("MatMul", &[&y, &kernel], &[]);
-    b.op_to("Add", &[&y, &bias], &[], "corrections");
+    outputs(&mut b, &y, ["output", "bias", "corrections"])?;
+    if config.upper_band {
+        let hidden = b.matrix("upper_hidden", 1)?;
+        let hidden = b.op("MatMul", &[&y, &hidden], &[]);
+        let hidden = b.gelu(&hidden);
+        outputs(&mut b, &hidden, ["upper_output", "upper_bias", "upper_corrections"])?;
+    }
     let (inputs, outputs) = ports(config);
     Ok(b.finish("vocoder", &inputs, &outputs))
+}
+
+/// x [1, T, width] through a kernel, plus a bias -> the output `name`.
+fn outputs(
+    b: &mut Builder<'_>,
+    x: &str,
+    [kernel, bias, name]: [&str; 3],
+) -> Result<(), ParamError> {
+    let (kernel, bias) = (b.matrix(kernel, 1)?, b.table(bias)?);
+    let product = b.op("MatMul", &[x, &kernel], &[]);
+    b.op_to("Add", &[&product, &bias], &[], name);
+    Ok(())
 }
 
 /// x [1, T, width]: causal depthwise convolution, norm, up, GELU, down, residual.

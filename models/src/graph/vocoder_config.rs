@@ -11,6 +11,8 @@ pub(super) const KERNEL: usize = 5;
 pub const HISTORY: usize = KERNEL - 1;
 /// Values the network gives for a frame: 2 blocks of 10 ms, tone and noise, 128 bands.
 pub const OUTPUTS: usize = 4 * MEL_BINS;
+/// The same of the upper band: 16 bands from 8 to 16 kHz.
+pub const UPPER_OUTPUTS: usize = 4 * 16;
 
 /// Sizes of the vocoder's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub struct VocoderConfig {
     pub width: usize,
     /// Residual blocks.
     pub blocks: usize,
+    /// Whether the network says how the sound goes on above 8 kHz.
+    #[serde(default)]
+    pub upper_band: bool,
 }
 
 impl VocoderConfig {
@@ -32,6 +37,11 @@ impl VocoderConfig {
             ("output".to_owned(), vec![width, OUTPUTS]),
             ("bias".to_owned(), vec![OUTPUTS]),
         ];
+        if self.upper_band {
+            list.push(("upper_hidden".to_owned(), vec![width, width]));
+            list.push(("upper_output".to_owned(), vec![width, UPPER_OUTPUTS]));
+            list.push(("upper_bias".to_owned(), vec![UPPER_OUTPUTS]));
+        }
         for i in 0..self.blocks {
             list.push((format!("blocks.{i}.kernel"), vec![KERNEL, width]));
             list.push((format!("blocks.{i}.norm"), vec![width]));

@@ -98,6 +98,8 @@ pub struct Excitation {
     /// Power of the notes in each sample of the hop, whole and as they begin.
     sounding: Vec<f64>,
     begun: Vec<f64>,
+    /// Levels of one note in the samples of the hop, as it begins.
+    shaped: Vec<f64>,
 }
 
 impl Excitation {
@@ -110,6 +112,7 @@ impl Excitation {
             strokes: vec![],
             sounding: vec![],
             begun: vec![],
+            shaped: vec![],
         }
     }
 
@@ -130,13 +133,14 @@ impl Excitation {
         }
     }
 
-    /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], as [`super::tone::Sound::at`], and their mel
-    /// `levels` [blocks, 128] (magnitude, at each block's end, as if every note were at once as loud as its frame); `noise`, as long as
+    /// Writes the tones of the next `tones.len()` samples from `start`, a multiple of [`BLOCK`], as [`super::tone::Sound::at`], the upper tones,
+    /// unless `upper` is empty, and the mel of the tones, `levels` [blocks, 128] (magnitude, at each block's end, as if every note were at once as loud as its frame); `noise`, as long as
     /// `tones`, is made to begin as the notes do.
     pub fn render(
         &mut self,
         start: SamplePos,
         tones: &mut [Complex<f32>],
+        upper: &mut [f32],
         levels: &mut [f32],
         noise: &mut [f32],
     ) {
@@ -148,6 +152,7 @@ impl Excitation {
             power.resize(tones.len(), 0.0);
         }
         tones.fill(Complex::ZERO);
+        upper.fill(0.0);
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
         for tone in &self.tones {
@@ -161,19 +166,24 @@ impl Excitation {
             let first = from - tone.first;
             let powers =
                 self.sounding[samples.clone()].iter_mut().zip(&mut self.begun[samples.clone()]);
-            let outs = tones[samples].iter_mut().zip(powers);
-            for ((n, level), (out, (sounding, begun))) in
-                (first..).zip(tone.envelope_from(first)).zip(outs)
-            {
-                let shaped = level * tone.shape.at(n);
-                *sounding += level * level;
-                *begun += shaped * shaped;
-                if !tone.voice.is_drum {
-                    *out += single(steady.sound.at(n) * shaped);
-                }
-            }
+            self.shaped.clear();
+            self.shaped.extend((first..).zip(tone.envelope_from(first)).zip(powers).map(
+                |((n, level), (sounding, begun))| {
+                    let shaped = level * tone.shape.at(n);
+                    *sounding += level * level;
+                    *begun += shaped * shaped;
+                    shaped
+                },
+            ));
             if tone.voice.is_drum {
                 continue;
+            }
+            let shaped = || (first..).zip(&self.shaped);
+            for ((n, level), out) in shaped().zip(&mut tones[samples.clone()]) {
+                *out += single(steady.sound.at(n) * level);
+            }
+            for ((n, level), out) in shaped().zip(upper.get_mut(samples).unwrap_or_default()) {
+                *out += (steady.upper.at(n).re * level) as f32;
             }
             for (b, level) in levels.chunks_exact_mut(MEL_BINS).enumerate() {
                 let block_end = start.0 + ((b + 1) * BLOCK) as u64;

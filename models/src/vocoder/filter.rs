@@ -1,9 +1,7 @@
 //! Filters tones and noise by gains per mel band, block by block, with minimum phase: no look-ahead. Knows no notes.
 
+use super::bands::{BINS, BandFilters, FFT};
 use super::excitation::BLOCK;
-use super::tables::{BINS, FFT, Tables};
-use super::turn::Turn;
-use crate::units::MEL_BINS;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use std::sync::Arc;
@@ -13,10 +11,26 @@ pub const SOURCES: usize = 2;
 /// Samples in which the filters of a key press come in.
 const ATTACK: usize = 16;
 
-/// Cross-fades linearly, over each block of [`BLOCK`] samples, from the last block's filters to this one's; in a block with a
-/// key press, within [`ATTACK`] samples of it.
+/// How a block's own filters come in.
+#[derive(Debug, Clone, Copy)]
+pub struct Ramp {
+    /// The sample of a key press, if there is one.
+    pub press: Option<usize>,
+}
+
+impl Ramp {
+    /// Their share in sample `n` of the block: evenly more over the block, or after a key press within [`ATTACK`] samples.
+    pub fn at(self, n: usize) -> f32 {
+        match self.press {
+            Some(press) => (n + 1).saturating_sub(press).min(ATTACK) as f32 / ATTACK as f32,
+            None => (n + 1) as f32 / BLOCK as f32,
+        }
+    }
+}
+
+/// Cross-fades in each block of [`BLOCK`] samples from the last block's filters to this one's.
 pub struct BlockFilter {
-    tables: Arc<Tables>,
+    bands: Arc<BandFilters>,
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
     /// Filters of the last block and of this one, [SOURCES, BINS] each.
@@ -24,9 +38,6 @@ pub struct BlockFilter {
     now: Vec<Complex<f32>>,
     /// No block has been filtered yet: the first one fades from its own filter.
     fresh: bool,
-    turn: Turn,
-    /// The tones of a block, turned back.
-    tones: Vec<f32>,
     padded: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
     sum: Vec<Complex<f32>>,
@@ -38,20 +49,18 @@ pub struct BlockFilter {
 
 impl BlockFilter {
     /// A filter at rest.
-    pub fn new(tables: Arc<Tables>) -> Self {
+    pub fn new(bands: Arc<BandFilters>) -> Self {
         let mut planner = RealFftPlanner::new();
         let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
         let zero = Complex::new(0.0, 0.0);
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
         Self {
-            tables,
+            bands,
             forward,
             inverse,
             before: vec![zero; SOURCES * BINS],
             now: vec![zero; SOURCES * BINS],
             fresh: true,
-            turn: Turn::new(),
-            tones: Vec::with_capacity(BLOCK),
             padded: vec![0.0; FFT],
             spectrum: vec![zero; BINS],
             sum: vec![zero; BINS],
@@ -61,37 +70,38 @@ impl BlockFilter {
         }
     }
 
-    /// Filters one block: `gains` [2 sources, 128] in nats, `log_levels` [128] of the tones in nats, `tones` and `noise` [BLOCK], `press`
-    /// the sample of a key press, if there is one, `out` [BLOCK].
+    /// Goes on to the next block, whose `gains` are [SOURCES, bands] in nats.
     ///
     /// # Real time
     /// Allocates nothing.
-    pub fn process(
-        &mut self,
-        gains: &[f32],
-        log_levels: &[f32],
-        tones: &[Complex<f32>],
-        noise: &[f32],
-        press: Option<usize>,
-        out: &mut [f32],
-    ) {
-        let share = |n: usize| match press {
-            Some(press) => (n + 1).saturating_sub(press).min(ATTACK) as f32 / ATTACK as f32,
-            None => (n + 1) as f32 / BLOCK as f32,
-        };
+    pub fn next(&mut self, gains: &[f32]) {
         std::mem::swap(&mut self.before, &mut self.now);
-        for (source, gains) in gains.chunks_exact(MEL_BINS).take(SOURCES).enumerate() {
-            self.design(source, gains);
+        let of_sources = gains.chunks_exact(gains.len() / SOURCES);
+        for (filter, gains) in self.now.chunks_exact_mut(BINS).zip(of_sources) {
+            self.bands.sum(gains, &mut self.logs);
+            let (magnitude, phase) = self.logs.split_at(BINS);
+            for ((f, m), p) in filter.iter_mut().zip(magnitude).zip(phase) {
+                *f = Complex::from_polar(m.exp(), *p);
+            }
         }
         if std::mem::take(&mut self.fresh) {
             self.before.copy_from_slice(&self.now);
         }
-        self.turn.next(&self.before, &self.now, log_levels);
-        let mut turned = std::mem::take(&mut self.tones);
-        turned.clear();
-        turned.extend(tones.iter().enumerate().map(|(n, tone)| self.turn.back(*tone, share(n))));
+    }
+
+    /// The filters [BINS] of a source in the last block and in this one.
+    pub fn change(&self, source: usize) -> [&[Complex<f32>]; 2] {
+        [&self.before, &self.now]
+            .map(|filters| filters.chunks_exact(BINS).nth(source).unwrap_or_default())
+    }
+
+    /// Filters the block of every source, [BLOCK] each, into `out` [BLOCK].
+    ///
+    /// # Real time
+    /// Allocates nothing.
+    pub fn process(&mut self, sources: [&[f32]; SOURCES], ramp: Ramp, out: &mut [f32]) {
         self.sum.fill(Complex::ZERO);
-        for (source, samples) in [turned.as_slice(), noise].into_iter().enumerate() {
+        for (source, samples) in sources.into_iter().enumerate() {
             let filters = source * BINS..(source + 1) * BINS;
             // before * (whole - rising) + now * rising = before * whole + (now - before) * rising
             self.transform(samples, |_| 1.0);
@@ -99,35 +109,20 @@ impl BlockFilter {
             for ((sum, x), b) in self.sum.iter_mut().zip(&self.spectrum).zip(before) {
                 *sum += x * b;
             }
-            self.transform(samples, share);
+            self.transform(samples, |n| ramp.at(n));
             let before = self.before.get(filters.clone()).unwrap_or_default();
             let now = self.now.get(filters).unwrap_or_default();
             for (((sum, x), b), n) in self.sum.iter_mut().zip(&self.spectrum).zip(before).zip(now) {
                 *sum += x * (n - b);
             }
         }
-        self.tones = turned;
         self.overlap_add(out);
     }
 
     /// Forgets the past.
     pub fn reset(&mut self) {
         self.fresh = true;
-        self.turn.reset();
         self.tail.fill(0.0);
-    }
-
-    /// Band gains [128] in nats -> the complex filter of one source.
-    fn design(&mut self, source: usize, gains: &[f32]) {
-        self.logs.fill(0.0);
-        for (gain, row) in gains.iter().zip(self.tables.filters.chunks_exact(2 * BINS)) {
-            self.logs.iter_mut().zip(row).for_each(|(l, r)| *l += gain * r);
-        }
-        let (magnitude, phase) = self.logs.split_at(BINS);
-        let filter = self.now.iter_mut().skip(source * BINS);
-        for ((f, m), p) in filter.zip(magnitude).zip(phase) {
-            *f = Complex::from_polar(m.exp(), *p);
-        }
     }
 
     fn transform(&mut self, samples: &[f32], weight: impl Fn(usize) -> f32) {

@@ -4,7 +4,7 @@ use super::Vocoder;
 use super::mel_decoder::MelDecoder;
 use crate::denoise::DenoiseError;
 use crate::notes::NoteEvent;
-use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SamplePos};
+use crate::units::{FrameIdx, SAMPLE_RATE_HZ, SamplePos};
 
 /// A spectrogram inverter.
 #[derive(Debug)]
@@ -27,7 +27,15 @@ impl Inverter {
         }
     }
 
-    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log; `out` becomes the samples that are ready, T * 320 unless a mel
+    /// Samples a second of what it renders.
+    pub fn sample_rate_hz(&self) -> u32 {
+        match self {
+            Self::ScoreInformed(vocoder) => vocoder.sample_rate_hz(),
+            Self::MelDecoder(_) => SAMPLE_RATE_HZ,
+        }
+    }
+
+    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log; `out` becomes the samples that are ready, T * 20 ms unless a mel
     /// decoder looks ahead ([`MelDecoder::render`]).
     ///
     /// # Errors
@@ -39,10 +47,7 @@ impl Inverter {
         out: &mut Vec<f32>,
     ) -> Result<(), DenoiseError> {
         match self {
-            Self::ScoreInformed(vocoder) => {
-                out.resize(mel.len() / MEL_BINS * HOP_SAMPLES, 0.0);
-                vocoder.render(start, mel, out)
-            }
+            Self::ScoreInformed(vocoder) => vocoder.render(start, mel, out),
             Self::MelDecoder(decoder) => {
                 out.clear();
                 decoder.render(mel, out)
@@ -62,13 +67,19 @@ impl Inverter {
         }
     }
 
-    /// Forgets notes and past; `seed` fixes the noise, and `looks_ahead` says whether sound may wait for the frames behind it.
+    /// Forgets notes and past; `seed` fixes the noise, `looks_ahead` says whether sound may wait for the frames behind it, and `is_wide` whether
+    /// what lies above 8 kHz is made.
     ///
     /// # Errors
     /// None that a loaded network can give.
-    pub fn restart(&mut self, seed: u64, looks_ahead: bool) -> Result<(), DenoiseError> {
+    pub fn restart(
+        &mut self,
+        seed: u64,
+        looks_ahead: bool,
+        is_wide: bool,
+    ) -> Result<(), DenoiseError> {
         match self {
-            Self::ScoreInformed(vocoder) => vocoder.restart(seed),
+            Self::ScoreInformed(vocoder) => vocoder.restart(seed, is_wide),
             Self::MelDecoder(decoder) => {
                 decoder.restart(looks_ahead);
                 Ok(())

@@ -1,31 +1,37 @@
 //! Mel frames and the notes behind them -> samples, hop by hop, without look-ahead. Knows no denoiser and no device.
 //!
 //! The notes say where the tones are (`excitation`), the mel says how loud each band is, a small network (`network`)
-//! corrects what the two together get wrong, and `filter` shapes tones and noise by the result. Each sample depends only
+//! corrects what the two together get wrong, and `filter` shapes tones and noise by the result. All that at 16 kHz, as the mel knows of no more;
+//! a model may say how the sound goes on above 8 kHz (`upper`), and `join` then makes 48 kHz of both. Each sample depends only
 //! on notes and frames up to its own 20 ms frame, and hops of any length give the same sound as the whole.
 
 pub mod attack;
+mod bands;
 pub mod excitation;
 mod filter;
 pub mod inverter;
+mod join;
 pub mod mel_decoder;
 mod network;
 pub mod tables;
 pub mod tone;
 mod turn;
+mod upper;
 
 use crate::denoise::DenoiseError;
 use crate::denoise::noise::{NoiseSource, SeededNoise};
 use crate::graph::{OUTPUTS, VocoderConfig};
 use crate::notes::NoteEvent;
-use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SamplePos};
+use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use attack::{AttackTable, Shape};
 use excitation::{BLOCK, Excitation};
-use filter::{BlockFilter, SOURCES};
+use filter::{BlockFilter, Ramp, SOURCES};
 use network::VocoderNetwork;
 use realfft::num_complex::Complex;
 use std::sync::Arc;
 use tables::Tables;
+use turn::Turn;
+use upper::UpperBand;
 
 /// Blocks of 10 ms in a frame.
 const BLOCKS: usize = HOP_SAMPLES / BLOCK;
@@ -49,6 +55,9 @@ pub struct Vocoder {
     attacks: Option<AttackTable>,
     excitation: Excitation,
     filter: BlockFilter,
+    turn: Turn,
+    /// Where the model has one and it is wanted.
+    upper: Option<UpperBand>,
     seed: u64,
     /// The last frame [128], empty before the first.
     last_mel: Vec<f32>,
@@ -59,10 +68,14 @@ pub struct Vocoder {
     inputs: [Vec<f32>; 2],
     corrections: Vec<f32>,
     gains: Vec<f32>,
+    /// The tones of a block, turned back.
+    turned: Vec<f32>,
+    /// The hop at 16 kHz.
+    lower: Vec<f32>,
 }
 
 impl Vocoder {
-    /// Loads the network from ONNX bytes, with noise seed 0; without `attacks` notes are at once as loud as their frames.
+    /// Loads the network from ONNX bytes, with noise seed 0 and nothing above 8 kHz; without `attacks` notes are at once as loud as their frames.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `vocoder`.
@@ -76,7 +89,9 @@ impl Vocoder {
             attacks,
             network: VocoderNetwork::load(config, bytes)?,
             excitation: Excitation::new(tables.clone()),
-            filter: BlockFilter::new(tables.clone()),
+            filter: BlockFilter::new(tables.bands.clone()),
+            turn: Turn::new(),
+            upper: None,
             tables,
             seed: NOISE_KEY,
             last_mel: vec![],
@@ -86,6 +101,8 @@ impl Vocoder {
             inputs: [vec![], vec![]],
             corrections: vec![],
             gains: vec![0.0; SOURCES * MEL_BINS],
+            turned: Vec::with_capacity(BLOCK),
+            lower: vec![],
         })
     }
 
@@ -103,7 +120,12 @@ impl Vocoder {
         shape.map(|_| ())
     }
 
-    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out` [T * 320] samples. A frame with a key press
+    /// Samples a second of what it renders: 48,000 with an upper band, else 16,000.
+    pub fn sample_rate_hz(&self) -> u32 {
+        if self.upper.is_some() { join::RATE_HZ } else { SAMPLE_RATE_HZ }
+    }
+
+    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out`, T * 20 ms of samples. A frame with a key press
     /// should be as loud as the note will be ([`crate::prior::NotePrior::render`], struck).
     ///
     /// # Errors
@@ -112,7 +134,7 @@ impl Vocoder {
         &mut self,
         start: FrameIdx,
         mel: &[f32],
-        out: &mut [f32],
+        out: &mut Vec<f32>,
     ) -> Result<(), DenoiseError> {
         let seed = self.seed;
         self.render_with(start, mel, |frame, noise| SeededNoise::new(seed, frame).start(noise), out)
@@ -124,7 +146,7 @@ impl Vocoder {
         start: FrameIdx,
         mel: &[f32],
         noise_of: impl Fn(u64, &mut [f32]),
-        out: &mut [f32],
+        out: &mut Vec<f32>,
     ) -> Result<(), DenoiseError> {
         let frames = mel.len() / MEL_BINS;
         let samples = frames * HOP_SAMPLES;
@@ -135,9 +157,17 @@ impl Vocoder {
         for (frame, noise) in (start.0..).zip(self.noise.chunks_exact_mut(HOP_SAMPLES)) {
             noise_of(frame, noise);
         }
+        let (upper_tones, upper_corrections) = match &mut self.upper {
+            Some(upper) => {
+                upper.resize(frames);
+                (upper.tones.as_mut_slice(), upper.corrections.as_mut_slice())
+            }
+            None => Default::default(),
+        };
         self.excitation.render(
             start.start(),
             &mut self.tones,
+            upper_tones,
             &mut self.log_levels,
             &mut self.noise,
         );
@@ -148,7 +178,9 @@ impl Vocoder {
         log_levels.clear();
         let frame_ends = self.log_levels.chunks_exact(MEL_BINS).skip(BLOCKS - 1).step_by(BLOCKS);
         log_levels.extend(frame_ends.flatten().map(|v| v * INPUT_SCALE));
-        self.network.run(log_mel, log_levels, &mut self.corrections)?;
+        self.network.run(log_mel, log_levels, &mut self.corrections, upper_corrections)?;
+        let mut lower = std::mem::take(&mut self.lower);
+        lower.resize(samples, 0.0);
         for (i, frame) in mel.chunks_exact(MEL_BINS).enumerate() {
             if self.last_mel.is_empty() {
                 self.last_mel.extend_from_slice(frame);
@@ -171,10 +203,15 @@ impl Vocoder {
                     Some(_) => (0.0, f32::NEG_INFINITY),
                     None => (share, f32::NEG_INFINITY),
                 };
-                self.block(first + block, [share, rise], floor, press, frame, out);
+                self.block(first + block, [share, rise], floor, press, frame, &mut lower);
             }
             self.last_mel.copy_from_slice(frame);
         }
+        match &mut self.upper {
+            Some(upper) => upper.join(&lower, out),
+            None => out.clone_from(&lower),
+        }
+        self.lower = lower;
         Ok(())
     }
 
@@ -212,19 +249,34 @@ impl Vocoder {
         let range = part(&self.noise, BLOCK);
         let tones = self.tones.get(range.clone()).unwrap_or_default();
         let noise = self.noise.get(range.clone()).unwrap_or_default();
+        let ramp = Ramp { press };
+        self.filter.next(&self.gains);
+        self.turn.next(self.filter.change(0), levels);
+        self.turned.clear();
+        let turn = |(n, tone): (usize, &Complex<f32>)| self.turn.back(*tone, ramp.at(n));
+        self.turned.extend(tones.iter().enumerate().map(turn));
         if let Some(out) = out.get_mut(range) {
-            self.filter.process(&self.gains, levels, tones, noise, press, out);
+            self.filter.process([&self.turned, noise], ramp, out);
+        }
+        if let Some(upper) = &mut self.upper {
+            upper.block(at, &self.gains, noise, ramp);
         }
     }
 
-    /// Forgets notes and past; `seed` fixes the noise from here on.
+    /// Forgets notes and past; `seed` fixes the noise from here on, and `is_wide` says whether what lies above 8 kHz is made too, if the model
+    /// knows it.
     ///
     /// # Errors
     /// None that a loaded network can give.
-    pub fn restart(&mut self, seed: u64) -> Result<(), DenoiseError> {
+    pub fn restart(&mut self, seed: u64, is_wide: bool) -> Result<(), DenoiseError> {
         self.seed = seed ^ NOISE_KEY;
+        self.upper = match self.network.has_upper_band() && is_wide {
+            true => Some(UpperBand::new(&self.tables)),
+            false => None,
+        };
         self.excitation.clear();
         self.filter.reset();
+        self.turn.reset();
         self.last_mel.clear();
         self.network.reset()
     }

@@ -2,7 +2,7 @@
 
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
-use crate::graph::{HISTORY, OUTPUTS, VocoderConfig, check_vocoder};
+use crate::graph::{HISTORY, VocoderConfig, check_vocoder};
 use crate::units::MEL_BINS;
 use tract_onnx::prelude::*;
 
@@ -37,7 +37,13 @@ impl VocoderNetwork {
         Ok(())
     }
 
-    /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise, 128] in nats into `out`.
+    /// Whether it says how the sound goes on above 8 kHz.
+    pub fn has_upper_band(&self) -> bool {
+        self.config.upper_band
+    }
+
+    /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise, 128] in nats into `out`, and those of the upper
+    /// band [T, 2 blocks, tone and noise, 16] into `upper`, where the network has one and it is asked for (not empty).
     ///
     /// # Errors
     /// Whatever tract says; the history then stays as it was.
@@ -46,6 +52,7 @@ impl VocoderNetwork {
         log_mel: &[f32],
         log_levels: &[f32],
         out: &mut [f32],
+        upper: &mut [f32],
     ) -> Result<(), DenoiseError> {
         let frames = log_mel.len() / MEL_BINS;
         let shape = [1, frames, MEL_BINS];
@@ -54,8 +61,13 @@ impl VocoderNetwork {
         inputs.extend(self.states.iter().cloned());
         let mut results = self.plan.run(inputs)?;
         out.copy_from_slice(self.plan.floats(&results[0], out.len())?);
-        debug_assert_eq!(out.len(), frames * OUTPUTS);
         results.remove(0);
+        if self.config.upper_band {
+            let corrections = results.remove(0);
+            if !upper.is_empty() {
+                upper.copy_from_slice(self.plan.floats(&corrections, upper.len())?);
+            }
+        }
         self.states = results;
         Ok(())
     }

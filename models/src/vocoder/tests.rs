@@ -23,7 +23,7 @@ fn attacks() -> AttackTable {
 
 fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
     let mut npz = open("vocoder");
-    let config = VocoderConfig { width: 16, blocks: 2 };
+    let config = VocoderConfig { width: 16, blocks: 2, upper_band: true };
     let params = params(&mut npz, config.parameters());
     let graph = build_vocoder(&config, &params, WeightFormat::F32).unwrap();
     let vocoder =
@@ -32,12 +32,19 @@ fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
     (vocoder, array(&mut npz, "log_mel"), array(&mut npz, "noise"), array(&mut npz, "audio"))
 }
 
+/// The upper band of the vectors.
+fn upper_band() -> Vec<f32> {
+    let upper: ArrayD<f32> = array(&mut open("vocoder"), "upper");
+    upper.into_raw_vec_and_offset().0
+}
+
 /// Renders the vectors' mel in hops of the lengths that `hops` gives in turn.
-fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
+fn rendered(hops: &[usize], is_wide: bool) -> (Vec<f32>, Vec<f32>) {
     let (mut vocoder, mel, noise, audio) = random_vocoder();
+    vocoder.restart(0, is_wide).unwrap();
     let (mel, noise) = (mel.into_raw_vec_and_offset().0, noise.into_raw_vec_and_offset().0);
     let events = events();
-    let mut out = vec![0.0; noise.len()];
+    let (mut out, mut made) = (vec![], vec![]);
     let (mut from, frames) = (0, mel.len() / MEL_BINS);
     for hop in hops.iter().cycle() {
         if from == frames {
@@ -52,7 +59,8 @@ fn rendered(hops: &[usize]) -> (Vec<f32>, Vec<f32>) {
             out.copy_from_slice(&noise[frame as usize * HOP_SAMPLES..][..HOP_SAMPLES]);
         };
         let mel = &mel[from * MEL_BINS..to * MEL_BINS];
-        vocoder.render_with(FrameIdx(from as u64), mel, noise_of, &mut out[samples]).unwrap();
+        vocoder.render_with(FrameIdx(from as u64), mel, noise_of, &mut made).unwrap();
+        out.append(&mut made);
         from = to;
     }
     (out, audio.into_raw_vec_and_offset().0)
@@ -66,7 +74,8 @@ fn worst(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn excitation_agrees_with_its_python_twin() {
     let mut npz = open("excitation");
-    let [tones, quadrature, levels, hush] = ["tones", "quadrature", "levels", "hush"].map(|name| {
+    let names = ["tones", "quadrature", "upper", "levels", "hush"];
+    let [tones, quadrature, upper, levels, hush] = names.map(|name| {
         let values: ArrayD<f32> = array(&mut npz, name);
         values.into_raw_vec_and_offset().0
     });
@@ -76,8 +85,11 @@ fn excitation_agrees_with_its_python_twin() {
         excitation.event(SamplePos(at(&event)), &event, shape);
     }
     let mut our_tones = vec![Complex::ZERO; tones.len()];
+    let mut our_upper = vec![0.0; upper.len()];
     let (mut our_levels, mut our_hush) = (vec![0.0; levels.len()], vec![1.0; hush.len()]);
-    excitation.render(SamplePos(0), &mut our_tones, &mut our_levels, &mut our_hush);
+    excitation.render(SamplePos(0), &mut our_tones, &mut our_upper, &mut our_levels, &mut our_hush);
+    assert!(upper.iter().any(|v| v.abs() > 0.01));
+    assert!(worst(&our_upper, &upper) < 2e-5, "{}", worst(&our_upper, &upper));
     for (ours, theirs) in our_tones.iter().zip(tones.iter().zip(&quadrature)) {
         let apart = (ours - Complex::new(*theirs.0, *theirs.1)).norm();
         assert!(apart < 2e-5, "{apart}");
@@ -90,17 +102,30 @@ fn excitation_agrees_with_its_python_twin() {
 
 #[test]
 fn the_whole_vocoder_agrees_with_its_python_twin() {
-    let (ours, theirs) = rendered(&[24]);
+    let (ours, theirs) = rendered(&[24], false);
     let loudest = theirs.iter().fold(0.0f32, |a, b| a.max(b.abs()));
     assert!(loudest > 0.01);
     assert!(worst(&ours, &theirs) < 1e-3 * loudest, "{} of {loudest}", worst(&ours, &theirs));
 }
 
 #[test]
+fn at_48_khz_it_is_both_bands_of_its_python_twin() {
+    let (ours, lower) = rendered(&[24], true);
+    let upper = upper_band();
+    let mut theirs = vec![];
+    join::Join::new().push([&lower, &upper], &mut theirs);
+    let loudest = upper.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    assert!(loudest > 1e-3);
+    assert!(worst(&ours, &theirs) < 1e-3 * loudest, "{} of {loudest}", worst(&ours, &theirs));
+}
+
+#[test]
 fn streamed_in_any_hops_is_the_whole() {
-    let (whole, _) = rendered(&[24]);
-    for hops in [&[1][..], &[2], &[5], &[1, 7, 3]] {
-        let (streamed, _) = rendered(hops);
-        assert!(worst(&streamed, &whole) < 1e-5, "{hops:?}: {}", worst(&streamed, &whole));
+    for is_wide in [false, true] {
+        let (whole, _) = rendered(&[24], is_wide);
+        for hops in [&[1][..], &[2], &[5], &[1, 7, 3]] {
+            let (streamed, _) = rendered(hops, is_wide);
+            assert!(worst(&streamed, &whole) < 1e-5, "{hops:?}: {}", worst(&streamed, &whole));
+        }
     }
 }

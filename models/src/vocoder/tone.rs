@@ -30,8 +30,10 @@ pub fn tone_key(program: u8, key: u8) -> u8 {
 /// A tone at full level.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyTone<'a> {
-    /// What it sounds like.
+    /// What it sounds like, below 8 kHz.
     pub sound: Sound<'a>,
+    /// Its upper tone, which lies above 8 kHz (upside down: [`super::tables`]).
+    pub upper: Sound<'a>,
     /// Its mel magnitude [128 bands].
     pub profile: &'a [f32],
 }

@@ -3,8 +3,8 @@
 //!
 //! Python twin: `turned_back` in `models/training/timbre_training/vocoder.py`.
 
+use super::bands::BINS;
 use super::excitation::LEVEL_FLOOR;
-use super::tables::BINS;
 use crate::mel::mel_matrix;
 use crate::units::MEL_BINS;
 use realfft::num_complex::Complex;
@@ -37,7 +37,7 @@ impl Turn {
     }
 
     /// Goes on to the next block, whose filter is `now` [BINS] after `before`; `log_levels` [128] of the tones in nats.
-    pub fn next(&mut self, before: &[Complex<f32>], now: &[Complex<f32>], log_levels: &[f32]) {
+    pub fn next(&mut self, [before, now]: [&[Complex<f32>]; 2], log_levels: &[f32]) {
         self.turned = (self.turned + self.step) % TAU;
         let absent = 2.0 * LEVEL_FLOOR * LEVEL_FLOOR;
         let mut sum = Complex::new(0.0, 0.0);
@@ -68,9 +68,9 @@ impl Turn {
 mod tests {
     use super::*;
     use crate::units::SAMPLE_RATE_HZ;
+    use crate::vocoder::bands::BandFilters;
     use crate::vocoder::excitation::BLOCK;
-    use crate::vocoder::filter::BlockFilter;
-    use crate::vocoder::tables::Tables;
+    use crate::vocoder::filter::{BlockFilter, Ramp};
     use std::sync::Arc;
 
     const HZ: f32 = 55.0;
@@ -83,7 +83,8 @@ mod tests {
     fn ahead(log_level: f32) -> f32 {
         let mut levels = [LEVEL_FLOOR.ln(); MEL_BINS];
         levels[BAND] = log_level;
-        let mut filter = BlockFilter::new(Arc::new(Tables::new()));
+        let mut filter = BlockFilter::new(Arc::new(BandFilters::lower()));
+        let (mut turn, ramp) = (Turn::new(), Ramp { press: None });
         let angle = |n: usize| TAU * HZ * n as f32 / SAMPLE_RATE_HZ as f32;
         let tone: Vec<_> = (0..100 * BLOCK).map(|n| Complex::cis(angle(n))).collect();
         let mut out = vec![0.0; tone.len()];
@@ -91,7 +92,10 @@ mod tests {
         for (block, (tone, out)) in blocks.enumerate() {
             let tilt = |band: usize| -0.002 * (100 - block) as f32 * band.min(20) as f32;
             let gains: Vec<_> = (0..MEL_BINS).map(tilt).chain([-20.0; MEL_BINS]).collect();
-            filter.process(&gains, &levels, tone, &[0.0; BLOCK], None, out);
+            filter.next(&gains);
+            turn.next(filter.change(0), &levels);
+            let turned: Vec<_> = (0..).zip(tone).map(|(n, t)| turn.back(*t, ramp.at(n))).collect();
+            filter.process([&turned, &[0.0; BLOCK]], ramp, out);
         }
         let phase = |from: usize| {
             let part = out.iter().enumerate().skip(from).take(20 * BLOCK);

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from timbre_training import attacks, excitation, mel, music, tokens
+from timbre_training import attacks, bands, excitation, mel, music, tokens
 from timbre_training.notes import as_array
 
 VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
@@ -55,8 +55,9 @@ def test_live_tokens_are_those_of_the_vectors():
 
 def test_excitation_is_that_of_the_vectors():
     v = np.load(VECTORS / "excitation.npz")
-    tones, levels, hush = excitation.excite(v["notes"], len(v["tones"]), v["attacks"])
+    tones, upper, levels, hush = excitation.excite(v["notes"], len(v["tones"]), v["attacks"])
     np.testing.assert_allclose(tones, v["tones"] + 1j * v["quadrature"], atol=1e-6)
+    np.testing.assert_allclose(upper, v["upper"], atol=1e-6)
     np.testing.assert_allclose(levels, v["levels"], rtol=1e-5)
     np.testing.assert_allclose(hush, v["hush"], atol=1e-5)
 
@@ -64,10 +65,23 @@ def test_excitation_is_that_of_the_vectors():
 def test_levels_are_what_the_front_end_measures_of_a_steady_tone():
     for key in (60, 72, 84):  # below, neighbouring harmonics share bins and beat
         at_once = np.zeros((attacks.ROWS, len(attacks.LEVELS)))
-        tones, levels, _ = excitation.excite(as_array([(0.0, 1.0, 48, key, 127, 0)]), 16000, at_once)
+        tones, _, levels, _ = excitation.excite(as_array([(0.0, 1.0, 48, key, 127, 0)]), 16000, at_once)
         measured = np.exp(mel.log_mel(tones.real)[20])
         loud = measured > 0.05 * measured.max()
         np.testing.assert_allclose(levels[41][loud], measured[loud], rtol=0.1)
+
+
+def test_the_upper_tone_is_the_upper_band_of_the_harmonics():
+    """At 16 kHz they lie where `bands.upper_band` puts what was at 48 kHz."""
+    key, at = 84, np.arange(48000) / 48000
+    harmonics = np.arange(1, int(16000 / excitation.key_hz(key)))
+    wide = sum(excitation.HARMONIC_AMPLITUDE * np.cos(2 * np.pi * (h * excitation.key_hz(key) * at + excitation.start_turn(h))) for h in harmonics)
+    at_once = np.zeros((attacks.ROWS, len(attacks.LEVELS)))
+    _, upper, _, _ = excitation.excite(as_array([(0.0, 2.0, 48, key, 127, 0)]), 16000, at_once)
+    ours, theirs = (np.abs(np.fft.rfft(x[4000:12000] * np.hanning(8000))) for x in (upper, bands.upper_band(wide)))
+    inside = slice(300, 3700)  # 0.6 to 7.4 kHz: clear of the filter's edges
+    assert theirs[inside].max() > 50
+    np.testing.assert_allclose(ours[inside], theirs[inside], atol=0.05 * theirs[inside].max())
 
 
 def test_a_shaped_note_rises_as_its_attack_says():
@@ -106,11 +120,12 @@ def test_partials_are_found_where_they_are():
     np.testing.assert_allclose([db for _, db in found], [0, -6.02, -9.54], atol=0.1)
 
 
-def test_shards_of_rounded_audio_are_refused(tmp_path):
+@pytest.mark.parametrize("older", [{"audio": np.zeros((1, 640), np.int16)}, {"audio": np.zeros((1, 640), np.float32)}], ids=["rounded", "without upper band"])
+def test_shards_of_older_versions_are_refused(tmp_path, older):
     from timbre_training import data
 
     path = tmp_path / "00000000.npz"
-    np.savez(path, audio=np.zeros((1, 640), np.int16), mel=np.zeros((1, 2, 128), np.float16), notes=np.zeros((0, 6)), counts=[0])
+    np.savez(path, mel=np.zeros((1, 2, 128), np.float16), notes=np.zeros((0, 6)), counts=[0], **older)
     np.save(data.prior_path(path), np.zeros((1, 2, 2, 128), np.float16))
     with pytest.raises(SystemExit, match="wanted float32.*delete the shard"):
         data.Clips(tmp_path, with_audio=True)

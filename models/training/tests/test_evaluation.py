@@ -90,6 +90,17 @@ def test_sounds_that_are_equal_have_no_distance_and_louder_ones_their_level():
     assert twice["after_dbfs"] == -180
 
 
+def test_the_upper_band_is_measured_where_the_reference_has_one():
+    t = np.arange(96_000) / 48_000
+    above, below = (0.01 * np.sin(2 * np.pi * hz * t) * np.hanning(len(t)) for hz in (11_000, 5_000))
+    same = spectra.compare_upper((above, above))
+    assert same["l1"] == 0 and same["dbfs"] == same["reference_dbfs"] and same["silent_l1"] > 3
+    half = spectra.compare_upper((0.5 * above + below, above))
+    assert half["l1"] == pytest.approx(np.log(2), rel=0.02) and half["dbfs"] - half["reference_dbfs"] == pytest.approx(-6.02, abs=0.05)
+    none = spectra.compare_upper((above, below))
+    assert none["l1"] is None and none["reference_dbfs"] < measure.QUIET_DBFS < none["dbfs"]
+
+
 def test_notes_are_made_of_activations():
     notes, onsets = np.zeros((200, 88)), np.zeros((200, 88))
     notes[50:100, 39] = 0.8  # key 60, struck

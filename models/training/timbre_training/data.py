@@ -1,7 +1,7 @@
 """Builds and reads the data set: clips of notes with their FluidSynth audio and mel, in shards of 25. Resumable.
 
-A shard is an .npz with audio float32 [c, n] (16 bits would put a floor under it that in high bands lies 100 times above the mel's, and a
-vocoder learns to play what it hears), mel float16 [c, frames, 128] scaled to [-1, 1], and, clip after clip, notes float64 [sum, 6] with their
+A shard is an .npz with audio float32 [c, n] at 16 kHz (16 bits would put a floor under it that in high bands lies 100 times above the mel's, and a
+vocoder learns to play what it hears), upper float32 [c, n], the band from 8 to 16 kHz as `bands.upper_band` gives it, mel float16 [c, frames, 128] scaled to [-1, 1], and, clip after clip, notes float64 [sum, 6] with their
 counts [c].
 """
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from . import mel, music, scores
+from .bands import low_band, upper_band
 
 SECONDS, SHARD = 20.0, 25
 
@@ -25,17 +26,18 @@ def _notes(seed, score_share):
 
 
 def _shard(job):
-    from .synth import Reference  # each process opens its own soundfont
+    from .synth import RENDER_HZ, Reference  # each process opens its own soundfont
 
     path, first, score_share = job
     global _reference
     if "_reference" not in globals():
         _reference = Reference()
     notes = [_notes(first + i, score_share) for i in range(SHARD)]
-    audio = np.stack([_reference.render(n, SECONDS) for n in notes])
+    wide = [_reference.render(n, SECONDS, RENDER_HZ) for n in notes]
+    audio = np.stack([low_band(x) for x in wide])
     mels = np.stack([mel.scale(mel.log_mel(x)).astype(np.float16) for x in audio])
     part = path.with_suffix(f".{os.getpid()}.part.npz")
-    np.savez(part, audio=audio, mel=mels, notes=np.concatenate(notes), counts=[len(n) for n in notes])
+    np.savez(part, audio=audio, upper=np.stack([upper_band(x) for x in wide]), mel=mels, notes=np.concatenate(notes), counts=[len(n) for n in notes])
     os.replace(part, path)
     return path
 
@@ -63,10 +65,10 @@ def prior_path(shard):
 
 class Clips:
     """The clips of a directory in memory: notes, mel, prior and (struck, of `prior.mix`) with the audio, float16 [frames, 128] scaled to
-    [-1, 1]; audio float32."""
+    [-1, 1]; audio and its upper band float32."""
 
     def __init__(self, directory, with_audio=False, limit=None):
-        self.notes, self.mel, self.prior, self.struck, self.audio = [], [], [], [], []
+        self.notes, self.mel, self.prior, self.struck, self.audio, self.upper = [], [], [], [], [], []
         for path in sorted(Path(directory).glob("????????.npz"))[:limit]:
             shard = np.load(path)
             bounds = np.cumsum(shard["counts"])[:-1]
@@ -75,11 +77,12 @@ class Clips:
             priors = np.load(prior_path(path))
             self.prior += list(priors[:, 0])
             if with_audio:
-                if shard["audio"].dtype != np.float32:
-                    raise SystemExit(f"{path}: audio is {shard['audio'].dtype}, wanted float32, as an older version made it; delete the shard "
-                                     f"and run python -m timbre_training.data {directory} again")
+                if shard["audio"].dtype != np.float32 or "upper" not in shard:
+                    raise SystemExit(f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; wanted float32 and its upper band; an older "
+                                     f"version made it: delete the shard and run python -m timbre_training.data {directory} again")
                 self.struck += list(priors[:, 1])
                 self.audio += list(shard["audio"])
+                self.upper += list(shard["upper"])
         if not self.notes:
             raise SystemExit(f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first")
 

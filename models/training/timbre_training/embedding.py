@@ -15,7 +15,7 @@ def structured(vocabulary, emb, seed=0):
     """-> [vocabulary.size, emb] float32 with about unit variance."""
     rng = np.random.default_rng(seed)
     table = rng.normal(0, 1, (vocabulary.size, emb)).astype(np.float32)
-    _, profiles = excitation.tables()
+    *_, profiles = excitation.tables()
     logs = np.log(profiles + 0.02)
     logs = (logs - logs.mean(0)) / (logs.std() + 1e-6)
     rotation = np.linalg.qr(rng.normal(0, 1, (emb, emb)))[0][:128] if emb >= 128 else rng.normal(0, emb ** -0.5, (128, emb))

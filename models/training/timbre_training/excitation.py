@@ -1,7 +1,8 @@
 """The score-informed excitation: what the notes say about the sound before any network. Rust twin: models/src/vocoder/excitation.rs.
 
 Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press, fixed phases per harmonic), or of the
-partials of its instrument where those are no harmonics.
+partials of its instrument where those are no harmonics. Those between 8.4 and 15.6 kHz are a tone of their own, the upper one: sampled at 16 kHz,
+they come to lie at 16 kHz less their frequency, as in `bands.upper_band`.
 Struck and plucked programs decay while held; after release every note decays with 0.25 s. Drums have no tone: they are noise. All begin
 as the attack table says.
 `levels` is the mel the front end would measure of the tones, computed from the notes alone, so it needs no look-ahead.
@@ -17,6 +18,7 @@ BLOCK = 160  # samples of one gain step (10 ms)
 TABLE = 4096
 HARMONIC_AMPLITUDE = 0.05
 HIGHEST_HZ = 7600.0
+UPPER_HZ = 8400.0, 15600.0  # between which the partials of the upper tone lie
 RELEASE_S = 0.25
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
@@ -58,16 +60,29 @@ def struck_decay_s(key):
 
 def tables():
     """Wavetables complex [128, 4097] (last = first, for interpolation; the imaginary part is a quarter turn behind the real one, so that a
-    tone's phase can be turned) and level profiles [128, 128]: mel of each key's steady tone."""
+    tone's phase can be turned), those of the upper tones float [128, 4097], and level profiles [128, 128]: mel of each key's steady tone."""
     waves, profiles = np.zeros((128, TABLE + 1), np.complex64), np.zeros((128, mel.BINS), np.float32)
+    upper = np.zeros((128, TABLE + 1), np.float32)
     for key in range(128):
-        h = np.arange(1, int(HIGHEST_HZ / key_hz(key)) + 1)
-        spectrum = np.zeros(TABLE // 2 + 1, complex)
-        spectrum[h] = HARMONIC_AMPLITUDE * TABLE / 2 * np.exp(2j * np.pi * start_turn(h))
-        waves[key, :TABLE] = np.fft.irfft(spectrum) + 1j * np.fft.irfft(-1j * spectrum)
-        waves[key, TABLE] = waves[key, 0]
+        spectrum = spectrum_of(np.arange(1, int(HIGHEST_HZ / key_hz(key)) + 1))
+        waves[key] = period(spectrum) + 1j * period(-1j * spectrum)
+        first, last = (hz / key_hz(key) for hz in UPPER_HZ)
+        upper[key] = period(spectrum_of(np.arange(int(np.ceil(first)), int(last) + 1)))
         profiles[key] = profile(read_wave(waves[key], key, np.arange(mel.FRAME)))
-    return waves, profiles
+    return waves, upper, profiles
+
+
+def spectrum_of(harmonics):
+    """Of one period [TABLE] with these harmonics."""
+    spectrum = np.zeros(TABLE // 2 + 1, complex)
+    spectrum[harmonics] = HARMONIC_AMPLITUDE * TABLE / 2 * np.exp(2j * np.pi * start_turn(harmonics))
+    return spectrum
+
+
+def period(spectrum):
+    """One period and its first value again, [TABLE + 1]."""
+    wave = np.fft.irfft(spectrum)
+    return np.append(wave, wave[0])
 
 
 def start_turn(i):
@@ -80,17 +95,17 @@ def profile(tone):
     return np.abs(np.fft.rfft(tone.real * mel.window(), mel.FFT)) @ mel.mel_matrix()
 
 
-def read_partials(program, key, n):
-    """The tone, complex, of an instrument of `PARTIALS` at samples n after the key press."""
+def read_partials(program, key, n, between_hz=(0.0, HIGHEST_HZ)):
+    """The tone, complex, of an instrument of `PARTIALS` at samples n after the key press, of the partials in a range."""
     turns, tone = n * (key_hz(key) / mel.RATE), np.zeros(len(n), complex)
     for i, ratio in enumerate(PARTIALS[program], 1):
-        if ratio * key_hz(key) <= HIGHEST_HZ:
+        if between_hz[0] <= ratio * key_hz(key) <= between_hz[1]:
             tone += HARMONIC_AMPLITUDE * np.exp(2j * np.pi * (turns * ratio + start_turn(i)))
     return tone
 
 
 def read_wave(wave, key, n):
-    """The wavetable, complex [4097], of a key at samples n after the key press, linearly interpolated."""
+    """A wavetable [4097] of a key at samples n after the key press, linearly interpolated."""
     where = np.modf(n * (key_hz(key) / mel.RATE))[0] * TABLE
     i = where.astype(np.int64)
     return wave[i] + (where - i) * (wave[i + 1] - wave[i])
@@ -110,14 +125,14 @@ def partial_profile(program, key):
 
 
 def steady_tone(note, n):
-    """A note [6] at full level at samples n after its key press, and its mel profile [128]."""
+    """A note [6] at full level at samples n after its key press: its tone, its upper tone, and its mel profile [128]."""
     global _TABLES
     _TABLES = _TABLES or tables()
-    waves, profiles = _TABLES
+    waves, upper, profiles = _TABLES
     program, key = int(note[PROGRAM]), tone_key(note)
     if program in PARTIALS:
-        return read_partials(program, key, n), partial_profile(program, key)
-    return read_wave(waves[key], key, n), profiles[key]
+        return read_partials(program, key, n), read_partials(program, key, n, UPPER_HZ).real, partial_profile(program, key)
+    return read_wave(waves[key], key, n), read_wave(upper[key], key, n), profiles[key]
 
 
 def envelope(n, note):
@@ -130,10 +145,10 @@ def envelope(n, note):
 
 
 def excite(notes, samples, table):
-    """notes [n, 6], attack table [ROWS, LEVELS] -> tones complex64 [samples], levels float32 [samples / 160, 128] (mel magnitude at each
+    """notes [n, 6], attack table [ROWS, LEVELS] -> tones complex64 [samples], upper tones float32 [samples], levels float32 [samples / 160, 128] (mel magnitude at each
     block's end, as if every note were at once as loud as its frame), hush float32 [samples]: what noise is multiplied with, so that it
     begins as the notes do."""
-    out, blocks = np.zeros(samples, complex), samples // BLOCK
+    out, above, blocks = np.zeros(samples, complex), np.zeros(samples), samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
     sounding, begun = np.zeros((2, samples))
     tail, fall = int(-np.log(FORGET) * RELEASE_S * mel.RATE), int(-np.log(FORGET) * DRUM_SAMPLES)
@@ -151,13 +166,14 @@ def excite(notes, samples, table):
         begun[first:last] += shaped ** 2
         if drum:
             continue
-        tone, profile = steady_tone(note, n)
+        tone, upper, profile = steady_tone(note, n)
         out[first:last] += shaped * tone
+        above[first:last] += shaped * upper
         b0, b1 = first // BLOCK, last // BLOCK
         ends = (np.arange(b0, b1) + 1) * BLOCK - first
         power[b0:b1] += np.outer(envelope(ends, note) ** 2, profile ** 2)
     hush = np.sqrt(np.divide(begun, sounding, out=np.ones(samples), where=sounding > 0))
-    return out.astype(np.complex64), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32), hush.astype(np.float32)
+    return out.astype(np.complex64), above.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32), hush.astype(np.float32)
 
 
 def onsets(notes, samples):

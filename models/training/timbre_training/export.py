@@ -65,6 +65,7 @@ residual_nats = {RESIDUAL_NATS}
 [vocoder]
 width = {vocoder["width"]}
 blocks = {vocoder["blocks"]}
+upper_band = true
 """
 
 

@@ -29,12 +29,17 @@ _MATRIX, _WINDOW = mel_matrix().astype(np.float32), window().astype(np.float32)
 
 def log_mel(audio):
     """float [n] -> float32 [ceil(n / 320), 128] natural-log mel."""
+    return log_bands(audio, _MATRIX)
+
+
+def log_bands(audio, matrix):
+    """float [n], matrix [513, bands] -> float32 [ceil(n / 320), bands] natural-log magnitudes of the bands."""
     frames = -(-len(audio) // HOP)
     padded = np.zeros(frames * HOP + FRAME, np.float32)
     padded[: len(audio)] = audio
     view = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][:frames]
     magnitude = np.abs(np.fft.rfft(view * _WINDOW, FFT)).astype(np.float32)
-    return np.log(np.clip(magnitude @ _MATRIX, 1e-5, 1e8))
+    return np.log(np.clip(magnitude @ matrix, 1e-5, 1e8))
 
 
 def scale(log_mel_frames):

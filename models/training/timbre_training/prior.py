@@ -87,7 +87,7 @@ class Prior(nn.Module):
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.randn(width, 2 * mel.BINS) * 0.3 * width ** -0.5)
         self.bias = nn.Parameter(torch.tensor([-2.0, -5.0]).repeat_interleave(mel.BINS))
-        self.register_buffer("profiles", torch.from_numpy(excitation.tables()[1]), persistent=False)
+        self.register_buffer("profiles", torch.from_numpy(excitation.tables()[2]), persistent=False)
 
     def forward(self, instrument, key, features):
         """instrument and key int64 [n], features [n, FEATURES] -> mel power [n, 128] of each note"""

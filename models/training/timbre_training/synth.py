@@ -1,4 +1,4 @@
-"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). Notes in, 16 kHz audio out.
+"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). Notes in, audio out, 16 or 48 kHz.
 
 Gain 0.5, no reverb, no chorus, rendered at 48 kHz and resampled, so that nothing above 8 kHz folds back.
 """
@@ -7,8 +7,8 @@ import os
 
 import fluidsynth
 import numpy as np
-from scipy.signal import resample_poly
 
+from .bands import low_band
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 SOUNDFONT = os.environ.get("TIMBRE_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -60,7 +60,7 @@ class Reference:
         if total > at:
             out.append(self._samples(total - at))
         audio = np.concatenate(out)
-        return audio if rate == RENDER_HZ else resample_poly(audio, 1, 3).astype(np.float32)
+        return audio if rate == RENDER_HZ else low_band(audio)
 
     def _samples(self, count):
         """The next samples as floats: 16-bit ones would put a noise floor under every decay, far above the mel's."""

@@ -1,6 +1,7 @@
 """Trains the vocoder on mels of the note prior and true ones for a number of minutes. Stop it any time; it goes on where it was.
 
-Loss: multi-resolution STFT (256..2048; log magnitude L1 and spectral convergence) plus log-mel L1 through the published front end.
+Loss, for what lies below 8 kHz and for the upper band alike: multi-resolution STFT (256..2048; log magnitude L1 and spectral convergence) plus
+log-mel L1, below 8 kHz through the published front end.
 """
 import argparse
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from . import excitation, mel
+from . import bands, excitation, mel
 from .data import Clips
 from .training import Run, pick_device
 from .vocoder import Vocoder
@@ -18,8 +19,8 @@ FRAMES, WARM_UP = 64, 8  # 1.28 s; the first frames only fill the network's hist
 
 
 class Crops(IterableDataset):
-    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], drummed [B, T], tones (complex), noise and audio
-    [B, 320 T].
+    """Yields dicts: log_mel [B, T, 128] nats, levels [B, 2T, 128] nats, onsets [B, 2T], drummed [B, T], tones (complex), upper_tones,
+    noise, audio and upper [B, 320 T].
 
     Most mels are the note prior's, as live playing has them, the others true ones. Both are struck: a frame with a key press is as
     loud as the note will be.
@@ -32,11 +33,11 @@ class Crops(IterableDataset):
     def _clip(self, i):
         if i not in self.made:
             samples = len(self.clips.audio[i])
-            tones, levels, hush = excitation.excite(self.clips.notes[i], samples, self.attacks)
+            tones, upper, levels, hush = excitation.excite(self.clips.notes[i], samples, self.attacks)
             (onsets, drummed), true = excitation.onsets(self.clips.notes[i], samples), self.clips.mel[i].copy()
             pressed = (onsets.reshape(-1, 2) < excitation.BLOCK).any(1).nonzero()[0]
             true[pressed] = np.maximum(true[pressed], true[np.minimum(pressed + 1, len(true) - 1)])
-            self.made[i] = tones, np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, drummed, true
+            self.made[i] = tones, upper, np.log(levels).astype(np.float16), hush.astype(np.float16), onsets, drummed, true
         return self.made[i]
 
     def __iter__(self):
@@ -45,19 +46,20 @@ class Crops(IterableDataset):
             rows = []
             while len(rows) < self.batch:
                 i = int(rng.integers(len(self.clips)))
-                tones, levels, hush, onsets, drummed, true = self._clip(i)
+                tones, upper_tones, levels, hush, onsets, drummed, true = self._clip(i)
                 start = int(rng.integers(0, len(self.clips.mel[i]) - FRAMES + 1))
-                audio = self.clips.audio[i][start * mel.HOP : (start + FRAMES) * mel.HOP]
+                part = slice(start * mel.HOP, (start + FRAMES) * mel.HOP)
+                audio = self.clips.audio[i][part]
                 if np.abs(audio).max() < 1e-3 and rng.random() < 0.8:
                     continue  # silence is easily learned
                 mels = self.clips.struck[i] if rng.random() < PRIOR_SHARE else true
                 rows.append((mel.unscale(mels[start : start + FRAMES].astype(np.float32)),
                              levels[2 * start : 2 * (start + FRAMES)].astype(np.float32),
                              onsets[2 * start : 2 * (start + FRAMES)], drummed[start : start + FRAMES],
-                             tones[start * mel.HOP : (start + FRAMES) * mel.HOP],
-                             hush[start * mel.HOP : (start + FRAMES) * mel.HOP].astype(np.float32), audio))
-            log_mel, levels, onsets, drummed, tones, hush, audio = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
-            yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "drummed": drummed, "tones": tones, "audio": audio,
+                             tones[part], upper_tones[part], hush[part].astype(np.float32), audio, self.clips.upper[i][part]))
+            log_mel, levels, onsets, drummed, tones, upper_tones, hush, audio, upper = (torch.from_numpy(np.stack(x)) for x in zip(*rows))
+            yield {"log_mel": log_mel, "levels": levels, "onsets": onsets, "drummed": drummed, "tones": tones, "upper_tones": upper_tones,
+                   "audio": audio, "upper": upper,
                    "noise": hush * torch.from_numpy(rng.standard_normal(audio.shape, np.float32))}
 
 
@@ -73,7 +75,7 @@ def stft_loss(ours, truth):
 
 
 def mel_loss(ours, truth, matrix):
-    """Log-mel L1 in nats, floor 1e-5: what the evaluation measures. [B, n] each."""
+    """Log-mel L1 in nats, floor 1e-5: what the evaluation measures. [B, n] each, matrix [513, bands]."""
     window = torch.from_numpy(mel.window().astype(np.float32)).to(ours.device)
     logs = []
     for x in (ours, truth):
@@ -82,20 +84,28 @@ def mel_loss(ours, truth, matrix):
     return (logs[0] - logs[1]).abs().mean()
 
 
-def train(directory, attacks, checkpoint, minutes, width, blocks, batch, rate, device, shards=None, seed=0):
+def loss(ours, truth, matrix):
+    return stft_loss(ours, truth) + mel_loss(ours, truth, matrix)
+
+
+def train(directory, attacks, checkpoint, minutes, width, blocks, batch, rate, device, shards=None, only_upper=False, seed=0):
     torch.manual_seed(seed)
     model = Vocoder(width, blocks).to(device)
+    if only_upper:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.startswith("upper"))
     run = Run(checkpoint, model, minutes, rate, {"width": width, "blocks": blocks})
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}", flush=True)
-    matrix = torch.from_numpy(mel.mel_matrix().astype(np.float32)).to(device)
+    matrices = [torch.from_numpy(m.astype(np.float32)).to(device) for m in (mel.mel_matrix(), bands.upper_matrix())]
     skip = WARM_UP * mel.HOP
     for rows in DataLoader(Crops(directory, attacks, batch, seed + run.step, shards), batch_size=None, num_workers=1, prefetch_factor=4):
         if not run.running():
             break
         rows = {k: v.to(device, non_blocking=True) for k, v in rows.items()}
-        ours = model(rows["log_mel"], rows["levels"], rows["onsets"], rows["drummed"], rows["tones"], rows["noise"])[:, skip:]
-        truth = rows["audio"][:, skip:]
-        run.learn(stft_loss(ours, truth) + mel_loss(ours, truth, matrix))
+        inputs = (rows[name] for name in ("log_mel", "levels", "onsets", "drummed", "tones", "upper_tones", "noise"))
+        made = model(*inputs, only_upper=only_upper)
+        pairs = list(zip(made, (rows["audio"], rows["upper"]), matrices))[1 if only_upper else 0 :]
+        run.learn(sum(loss(ours[:, skip:], truth[:, skip:], matrix) for ours, truth, matrix in pairs))
     run.save()
 
 
@@ -110,12 +120,14 @@ def main():
     p.add_argument("--batch", type=int, default=12)
     p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--shards", type=int, help="read only so many shards (memory)")
+    p.add_argument("--only-upper", action="store_true", help="leave what sounds below 8 kHz as it is")
     p.add_argument("--threads", type=int)
     p.add_argument("--device")
     a = p.parse_args()
     if a.threads:
         torch.set_num_threads(a.threads)
-    train(a.data, a.attacks, a.checkpoint, a.minutes, a.width, a.blocks, a.batch, a.rate, pick_device(a.device), a.shards)
+    train(a.data, a.attacks, a.checkpoint, a.minutes, a.width, a.blocks, a.batch, a.rate, pick_device(a.device), a.shards,
+          a.only_upper)
 
 
 if __name__ == "__main__":

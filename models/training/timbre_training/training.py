@@ -37,12 +37,12 @@ class Run:
         self.base, self.start, self.saved, self.shown = self.elapsed, time.time(), time.time(), []
 
     def _begin_with(self, start):
-        """Takes the weights that an earlier run left, if they are of this size; the rates and the clock start anew."""
+        """Takes the weights that an earlier run left, if they are of this size; the rates and the clock start anew. What they lack begins as new."""
         weights = {k: torch.from_numpy(v.astype("float32")) for k, v in np.load(start).items()}
         ours = self.model.state_dict()
-        if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in ours.items()}:
+        if any(k not in ours or v.shape != ours[k].shape for k, v in weights.items()):
             return print(f"{start}: of another size; starting from nothing", flush=True)
-        self.model.load_state_dict(weights)
+        self.model.load_state_dict(ours | weights)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         print(f"{start}: starting from these weights", flush=True)
 

@@ -1,6 +1,6 @@
 """Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
 
-`live_tokens.json` (segments of the live token style), `excitation.npz` (an attack table, tones with their quadrature, levels and hush), `prior.npz` (a random
+`live_tokens.json` (segments of the live token style), `excitation.npz` (an attack table, tones with their quadrature, upper tones, levels and hush), `prior.npz` (a random
 note prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it again only when a definition changes.
 """
 import json
@@ -50,19 +50,23 @@ def vocoder():
     table = np.zeros((attacks.ROWS, len(attacks.LEVELS)), np.float32)
     for i, note in enumerate(NOTES):  # from fast to slow
         table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
-    tones, levels, hush = excitation.excite(NOTES, frames * 320, table)
-    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag, levels=levels, hush=hush)
+    tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table)
+    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag, upper=upper_tones,
+                        levels=levels, hush=hush)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)
+    torch.nn.init.normal_(model.upper_output, std=0.1)
+    torch.nn.init.normal_(model.upper_bias, std=0.3)
     log_mel = torch.randn(1, frames, 128).cumsum(1) * 0.3 - 2
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
         onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(NOTES, frames * 320))
-        audio = model(log_mel, log_levels, onsets, drummed, torch.from_numpy(tones)[None], torch.from_numpy(hush) * noise)
+        sources = torch.from_numpy(tones)[None], torch.from_numpy(upper_tones)[None], torch.from_numpy(hush) * noise
+        audio, upper = model(log_mel, log_levels, onsets, drummed, *sources)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), **weights)
+    np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), upper=upper[0].numpy(), **weights)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ A small causal network gives, for each 10 ms block, a log gain per mel band for 
 added to what the mels already say (mel minus the excitation's own level), made into minimum-phase filters, and cross-faded
 linearly from block to block; where a key is pressed, within 1 ms of the key. A filter whose shape goes on changing goes on turning the phase
 of what it lets through, which is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by as much.
+
+What lies from 8 to 16 kHz is made in the same way, of the upper tones and the same noise, as a signal at 16 kHz that is upside down
+(`bands.upper_band`). No mel says how loud it is: the gains of the highest bands go on into it, and the network's second output corrects them.
 Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
 """
 import numpy as np
@@ -11,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import excitation, mel
+from . import bands, excitation, mel
+from .bands import to_mel
 
 FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
 GAIN_MIN, GAIN_MAX = -20.0, 6.0
@@ -22,17 +26,19 @@ ATTACK = 16  # samples in which the filters of a key press come in
 # table's, and must not depend on where in a frame the key fell.
 STRUCK_FLOOR = -0.5
 CENTRES = mel.mel_matrix().argmax(0)  # the bin that a band hears most of
+# Nats that the upper bands' gains do not exceed. Of the training's 99 % stay below -3.7; more comes from tones that have nothing in the highest bands
+# below 8 kHz, where their level is at its floor and the gain at its limit.
+UPPER_GAIN_MAX = -3.0
+HIGHEST_BANDS = slice(112, 124)  # whose gains go on into the upper bands: 6.5 to 7.6 kHz
 
 
-def band_filters():
-    """[128, 2 * 513]: log gains of bands -> log magnitude and minimum phase of 513 bins; linear, so one product does it.
+def band_filters(count, from_hz, to_hz, bins_hz):
+    """[count, 2 * 513]: log gains of bands, even in mel -> log magnitude and minimum phase of 513 bins; linear, so one product does it.
 
     Bands are interpolated to bins linearly in mel; the phase is the Hilbert transform of the log magnitude through the cepstrum.
     """
-    to_mel = lambda f: 1127.0 * np.log1p(f / 700.0)
-    centers = np.linspace(0, to_mel(mel.RATE / 2), mel.BINS + 2)[1:-1]
-    bins = to_mel(np.linspace(0, mel.RATE / 2, BINS))
-    magnitude = np.stack([np.interp(bins, centers, row) for row in np.eye(mel.BINS)])
+    centers = np.linspace(to_mel(from_hz), to_mel(to_hz), count + 2)[1:-1]
+    magnitude = np.stack([np.interp(to_mel(bins_hz), centers, row) for row in np.eye(count)])
     cepstrum = np.fft.irfft(magnitude, FFT)
     fold = np.zeros(FFT)
     fold[0] = fold[FFT // 2] = 1.0
@@ -78,28 +84,57 @@ def ramps(onsets):
     return torch.where(onsets[..., None] < BLOCK, struck, n / BLOCK)
 
 
+def shaped(source, filters, ramp):
+    """source [B, S, n, 160] through filters complex [B, S, n, 513], each block fading over from the ones before as ramp [B, S, 160]
+    says -> audio [B, 160 S]"""
+    before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
+    whole, rising = torch.fft.rfft(source, FFT), torch.fft.rfft(source * ramp[:, :, None], FFT)
+    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), FFT)  # [B, S, 1024]
+    blocks = pieces.shape[1]
+    length = (blocks - 1) * BLOCK + FFT
+    out = F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, BLOCK))[:, 0, 0]
+    return out[:, : blocks * BLOCK]
+
+
 class Vocoder(nn.Module):
-    def __init__(self, width=192, blocks=5):
+    """`upper` false: nothing above 8 kHz, as in models that came before it."""
+
+    def __init__(self, width=192, blocks=5, upper=True):
         super().__init__()
         self.input = nn.Parameter(torch.randn(2 * mel.BINS, width) * (2 * mel.BINS) ** -0.5)
         self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.zeros(width, 4 * mel.BINS))
         self.bias = nn.Parameter(torch.zeros(4 * mel.BINS))
-        self.register_buffer("filters", torch.from_numpy(band_filters()), persistent=False)
+        if upper:
+            self.upper_hidden = nn.Parameter(torch.randn(width, width) * width ** -0.5)
+            self.upper_output = nn.Parameter(torch.zeros(width, 4 * bands.BANDS))
+            self.upper_bias = nn.Parameter(torch.zeros(4 * bands.BANDS))
+        bins_hz = np.linspace(0, mel.RATE / 2, BINS)
+        lower = band_filters(mel.BINS, 0, mel.RATE / 2, bins_hz)
+        above = band_filters(bands.BANDS, mel.RATE / 2, mel.RATE, mel.RATE - bins_hz)
+        self.register_buffer("filters", torch.from_numpy(lower), persistent=False)
+        self.register_buffer("upper_filters", torch.from_numpy(above), persistent=False)
         self.register_buffer("noise_level", torch.from_numpy(np.log(excitation.noise_level() + 1e-5)), persistent=False)
 
     def corrections(self, log_mel, log_levels):
-        """log_mel [B, T, 128], log_levels [B, T, 128] (at frame ends), both in nats / 8 -> [B, T, 2 blocks, tone/noise, 128]"""
+        """log_mel [B, T, 128], log_levels [B, T, 128] (at frame ends), both in nats / 8 -> [B, T, 2 blocks, tone/noise, 128], and those
+        of the upper bands [B, T, 2 blocks, tone/noise, 16], from which nothing below 8 kHz learns"""
         x = torch.cat([log_mel, log_levels], -1) @ self.input
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
-        return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS))
+        upper = None
+        if hasattr(self, "upper_output"):
+            hidden = F.gelu(x.detach() @ self.upper_hidden, approximate="tanh")
+            upper = (hidden @ self.upper_output + self.upper_bias).unflatten(-1, (2, 2, bands.BANDS))
+        return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS)), upper
 
     def gains(self, log_mel, log_levels, onsets, drummed):
-        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise [B, S, 2, 128]"""
-        correction = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8).flatten(1, 2)  # [B, S, 2, 128]
+        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise [B, S, 2, 128]
+        and of the upper bands [B, S, 2, 16]"""
+        correction, upper = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8)
+        correction = correction.flatten(1, 2)  # [B, S, 2, 128]
         # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
         halfway = (before + log_mel) / 2
@@ -111,23 +146,30 @@ class Vocoder(nn.Module):
         tone = torch.where(struck, correction[:, :, 0].clamp(min=STRUCK_FLOOR), correction[:, :, 0])
         correction = torch.stack([tone, correction[:, :, 1]], 2)
         base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
-        return (base + correction).clamp(GAIN_MIN, GAIN_MAX)
+        gains = (base + correction).clamp(GAIN_MIN, GAIN_MAX)
+        if upper is not None:
+            highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
+            upper = (highest + upper.flatten(1, 2)).clamp(GAIN_MIN, UPPER_GAIN_MAX)
+        return gains, upper
 
-    def forward(self, log_mel, log_levels, onsets, drummed, tones, noise):
-        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex and noise [B, 320 T] ->
-        audio [B, 320 T]"""
-        logs = self.gains(log_mel, log_levels, onsets, drummed) @ self.filters
-        magnitude, phase = logs[..., :BINS], logs[..., BINS:]
-        filters = torch.polar(magnitude.exp(), phase)  # [B, S, 2, 513]
-        before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
+    def forward(self, log_mel, log_levels, onsets, drummed, tones, upper_tones, noise, only_upper=False):
+        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex, upper_tones and noise
+        [B, 320 T] -> audio [B, 320 T], unless only the upper band is wanted, and that, if there is one, upside down [B, 320 T]"""
+        gains, upper_gains = self.gains(log_mel, log_levels, onsets, drummed)
         ramp = ramps(onsets)
-        tones, noise = (x.unflatten(-1, (-1, BLOCK)) for x in (tones, noise))
-        with torch.no_grad():
-            tones = turned_back(tones, filters[:, :, 0], log_levels, ramp)
-        source, ramp = torch.stack([tones, noise], 2), ramp[:, :, None]  # [B, S, 2, 160]
-        whole, rising = torch.fft.rfft(source, FFT), torch.fft.rfft(source * ramp, FFT)
-        pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), FFT)  # [B, S, 1024]
-        blocks = pieces.shape[1]
-        length = (blocks - 1) * BLOCK + FFT
-        out = F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, BLOCK))[:, 0, 0]
-        return out[:, : blocks * BLOCK]
+        tones, upper_tones, noise = (x.unflatten(-1, (-1, BLOCK)) for x in (tones, upper_tones, noise))
+        upper, audio = None, None
+        if upper_gains is not None:
+            upper = shaped(torch.stack([upper_tones, noise], 2), self._filters(upper_gains, self.upper_filters), ramp)
+        if not only_upper:
+            filters = self._filters(gains, self.filters)
+            with torch.no_grad():
+                tones = turned_back(tones, filters[:, :, 0], log_levels, ramp)
+            audio = shaped(torch.stack([tones, noise], 2), filters, ramp)
+        return audio, upper
+
+    @staticmethod
+    def _filters(gains, of_bands):
+        """gains [B, S, 2, bands] in nats, of_bands [bands, 2 * 513] -> complex [B, S, 2, 513]"""
+        logs = gains @ of_bands
+        return torch.polar(logs[..., :BINS].exp(), logs[..., BINS:])

@@ -16,7 +16,7 @@ use crate::live::devices;
 use crate::live::midi::heard::Port;
 use crate::live::midi::jack_port::JackPort;
 use crate::live::midi::ports::Ports;
-use crate::live::startup::{forms, send_programs};
+use crate::live::startup::{preparation, send_programs};
 use crate::presets::{PresetError, Presets};
 use crate::service::Notifier;
 use crate::state::State;
@@ -48,8 +48,8 @@ impl Daemon {
             Action::Device => Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect()),
             // Answered when it plays, which is not for us to wait for.
             Action::UseModel(name) => {
-                let forms = forms(&self.loaded.config);
-                return self.loader.load(name, forms, Some(command.asker));
+                let preparation = preparation(&self.loaded.config);
+                return self.loader.load(name, preparation, Some(command.asker));
             }
             Action::UseDevice(name) => self.use_device(&name).map_err(failed),
         };

@@ -7,7 +7,7 @@ use timbre_control::settings::Settings;
 use super::Daemon;
 use crate::config::{self, Loaded, Part, Verdict};
 use crate::error::Error;
-use crate::live::startup::{forms, initial};
+use crate::live::startup::{initial, preparation};
 use crate::service::Notifier;
 
 impl Daemon {
@@ -46,7 +46,7 @@ impl Daemon {
         self.loaded = loaded;
         if parts.contains(&Part::Engine) {
             let config = &self.loaded.config;
-            self.loader.load(config.engine.model.clone(), forms(config), None);
+            self.loader.load(config.engine.model.clone(), preparation(config), None);
         }
         let rules = diff.touches("midi.rules");
         let mut results = vec![];

@@ -57,10 +57,11 @@ def main():
     groups = {"clips": sets.clips(a.clips), "scores": sets.real(some(12)), "drums": sets.drums(some(6))}
     programs = sets.PROGRAMS[:: round(1 / part)] if part < 1 else sets.PROGRAMS
     modes = (measure.SONG, measure.LIVE) if a.quick else tuple(measure.MODES)
-    progress = measure.Progress(2 + 2 * len(modes) + 1 + 2 + 1 + (not a.quick))
+    progress = measure.Progress(2 + 2 * len(modes) + 1 + 1 + 2 + 1 + (not a.quick))
     result = {"steps": a.steps, "count": {name: len(g) for name, g in groups.items()}}
     result["model_bytes"] = sum(f.stat().st_size for f in Path(a.model or BUNDLE).glob("*.onnx"))
     result["modes"], kept = measure.whole_pieces(timbred, groups, progress, modes)
+    result["upper_band"] = measure.upper_band(timbred, groups, measure.LIVE, progress)
     result["single_notes"] = measure.summary(measure.scales(timbred, programs, measure.LIVE, progress), measure.kit_onsets(kept))
     result["decays"] = measure.decays(timbred, programs, measure.LIVE, progress)
     result["instruments"] = {} if a.quick else measure.phrases(timbred, measure.LIVE, progress)

@@ -1,6 +1,6 @@
 """Figures -> the tables of the model card and the verdict on every target. Measures nothing."""
 from . import pieces as sets
-from .measure import LIVE, PITCHED_CENTS, SONG
+from .measure import LIVE, PITCHED_CENTS, QUIET_DBFS, SONG
 
 GOOD, FAIR = 0.5, 0.8  # nats of a program's phrase, after the vocoder
 CLASSES = {"good": f"below {GOOD}", "fair": f"{GOOD} to {FAIR}", "poor": f"above {FAIR}"}
@@ -57,6 +57,13 @@ def markdown(result):
                              f"{g['level_db']:+.1f}; {g['level_db_abs']:.1f}; {g['level_db_worst']:+.1f}", f1, f"{g['after_dbfs_worst']:.0f} ({g['reference_after_dbfs_worst']:.0f})"))
     out += table(["mode", "pieces", "log-mel L1 of the mel [nats]", "after the vocoder", "STFT: convergence; log L1 [nats]", "level: mean; size; worst [dB]",
                   "transcription F1 by the reference's", "2 s after the end, worst (reference) [dBFS]"], rows)
+    out += [f"From 8 to 16 kHz, at 48 kHz in {LIVE}: what no mel says, so that it is predicted from what lies below. Differences where the reference is heard; levels of pieces whose reference has",
+            f"more than {QUIET_DBFS:.0f} dBFS there, and what the others have.", ""]
+    rows = []
+    for name, u in result["upper_band"].items():
+        quiet = f"{u['quiet']}, {u['quiet_dbfs_worst']:.0f} dBFS at most" if u["quiet"] else "none"
+        rows.append((name, f"{u['l1']:.2f}", f"{u['silent_l1']:.2f}", f"{u['level_db']:+.1f}; {u['level_db_worst']:+.1f}", quiet))
+    out += table(["pieces", "log-band L1 [nats]", "had it been silent", "level: mean; worst [dB]", "pieces without"], rows)
     out += [f"Single notes in {LIVE}: {len(sets.KEYS)} keys from A1 to C7 at {len(sets.VELOCITIES)} velocities. Onset: by how much the loudness curve of the first 150 ms must be shifted to lie closest to the",
             f"reference's, so that a softer or sharper attack at the right time is none; {single['attacked_notes']} notes, those whose reference neither swells nor drowns in what rings. Pitch: centre of power of the partials,",
             f"from equal temperament (the reference's in brackets); {single['pitched_notes']} notes, those that the reference plays within {PITCHED_CENTS:.0f} cents and that ring. Loudness at velocities "

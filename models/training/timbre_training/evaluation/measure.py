@@ -8,16 +8,17 @@ import time
 import numpy as np
 from scipy.io import wavfile
 
-from .. import mel
+from .. import bands, mel
 from . import pieces as sets
 from .program import MODES, WORK, in_parallel, references
 from .single_notes import cents, fall_s, level_dbfs, onset_error_ms
-from .spectra import compare, log_mel_l1
+from .spectra import compare, compare_upper, log_mel_l1
 from .transcription import count_in_sound, f1
 
 LIVE, SONG = "live, H = 2", "song"
 # Notes of scales that count: those the soundfont plays; for pitch, those that it does not play as a chorus or far beside their key.
 # For pitch they must also ring: what falls by 20 dB within 100 ms is heard as a stroke.
+QUIET_DBFS = -80.0  # of the upper band of a piece: below that it has none
 SILENT_DBFS, PITCHED_CENTS, RINGS_DB = -80.0, 25.0, 20.0
 
 
@@ -70,6 +71,21 @@ def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
     mels = timbred.mels(groups["clips"], LIVE)
     result[LIVE]["clips"]["mel_log_mel_l1"] = float(np.mean([log_mel_l1(m, mel.log_mel(t[: round((p.end_s + 1) * mel.RATE)])) for m, t, p in zip(mels, truths, pieces)]))
     return result, kept
+
+
+def upper_band(timbred, groups, mode, progress):
+    """-> group -> means of `spectra.compare_upper`; level by the reference's, mean and worst [dB], of the pieces whose reference is above
+    QUIET_DBFS there; and the loudest of ours where it is not [dBFS]"""
+    progress(f"FluidSynth and timbred play {', '.join(groups)} at {bands.WIDE_HZ // 1000} kHz, {mode}")
+    result = {}
+    for name, pieces in groups.items():
+        rows = in_parallel(compare_upper, list(zip(timbred.sounds(pieces, mode, bands.WIDE_HZ), references(pieces, bands.WIDE_HZ))))
+        mean = lambda key: float(np.mean([row[key] for row in rows if row[key] is not None]))
+        levels = [row["dbfs"] - row["reference_dbfs"] for row in rows if row["reference_dbfs"] > QUIET_DBFS]
+        extra = [row["dbfs"] for row in rows if row["reference_dbfs"] <= QUIET_DBFS]
+        result[name] = {"l1": mean("l1"), "silent_l1": mean("silent_l1"), "level_db": float(np.mean(levels)), "level_db_worst": max(levels, key=abs),
+                        "quiet": len(extra), "quiet_dbfs_worst": max(extra, default=None)}
+    return result
 
 
 def _scale(job):

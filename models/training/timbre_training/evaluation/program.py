@@ -1,4 +1,4 @@
-"""Has the program under test and FluidSynth play pieces -> samples at 16 kHz. Knows no measure."""
+"""Has the program under test and FluidSynth play pieces -> samples at 16 kHz, or at 48 where that is wanted. Knows no measure."""
 import hashlib
 import os
 import subprocess
@@ -36,34 +36,35 @@ class Timbred:
         """-> the log-mel [frames, 128] of each, before the vocoder"""
         return self._run(pieces, ".npy", np.load, ["--mel", *MODES[mode]])
 
-    def sounds(self, pieces, mode):
+    def sounds(self, pieces, mode, rate=mel.RATE):
         """-> float32 samples of each"""
         read = lambda path: wavfile.read(path)[1].astype(np.float32)
-        return self._run(pieces, ".wav", read, ["--rate", str(mel.RATE), "--format", "32f", *MODES[mode]])
+        return self._run(pieces, ".wav", read, ["--rate", str(rate), "--format", "32f", *MODES[mode]])
 
 
 _reference = None
 
 
-def _render(piece):
-    """One piece by FluidSynth, kept under the hash of its notes: the reference never changes."""
+def _render(job):
+    """(piece, rate): one piece by FluidSynth, kept under the hash of its notes: the reference never changes."""
     from ..synth import SOUNDFONT, Reference  # only here: measures and tests need no FluidSynth
 
     global _reference
-    key = f"{SOUNDFONT} {os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0} {TAIL_S}".encode() + np.ascontiguousarray(piece.notes).tobytes()
+    piece, rate = job
+    key = f"{SOUNDFONT} {os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0} {TAIL_S} {rate}".encode() + np.ascontiguousarray(piece.notes).tobytes()
     path = WORK / "reference" / f"{hashlib.sha256(key).hexdigest()[:24]}.npy"
     if not path.exists():
         _reference = _reference or Reference()
         part = path.with_suffix(f".{os.getpid()}.npy")
-        np.save(part, _reference.render(piece.notes, piece.end_s + TAIL_S))
+        np.save(part, _reference.render(piece.notes, piece.end_s + TAIL_S, rate))
         os.replace(part, path)
     return np.load(path)
 
 
-def references(pieces):
+def references(pieces, rate=mel.RATE):
     """-> float32 samples of each, FluidSynth's"""
     (WORK / "reference").mkdir(parents=True, exist_ok=True)
-    return in_parallel(_render, pieces)
+    return in_parallel(_render, [(piece, rate) for piece in pieces])
 
 
 def in_parallel(function, items):

@@ -1,9 +1,10 @@
 """Measures of two sounds as a whole: log-mel, several STFTs, level, silence. Knows no note."""
 import numpy as np
 
-from .. import mel
+from .. import bands, mel
 
 STFT_SIZES = (512, 1024, 2048)
+HEARD = 1e-3  # magnitude of a band of the upper band from which on it counts: about -90 dBFS
 STFT_FLOOR = 1e-4  # of the window's sum: -80 dBFS for a sine
 
 
@@ -45,3 +46,14 @@ def compare(job):
         "log_mel_l1": log_mel_l1(mel.log_mel(ours[:rung]), mel.log_mel(reference[:rung])), "stft_convergence": convergence, "stft_log_l1": log_magnitude,
         "level_db": db(ours[:end]) - db(reference[:end]), "after_dbfs": db(ours[end + 2 * mel.RATE :]), "reference_after_dbfs": db(reference[end + 2 * mel.RATE :]),
     }
+
+
+def compare_upper(job):
+    """(ours, reference) at 48 kHz -> of what lies between 8 and 16 kHz: mean absolute difference of the log
+    bands and the same had ours been silent [nats], over the frames and bands where the reference is heard (None where it never is), and both levels"""
+    ours, reference = (bands.upper_band(x) for x in job)
+    a, b = (bands.log_upper(x) for x in job)
+    n = min(len(a), len(b))
+    heard = b[:n] > np.log(HEARD)
+    mean = lambda values: float(values[heard].mean()) if heard.any() else None
+    return {"l1": mean(np.abs(a[:n] - b[:n])), "silent_l1": mean(b[:n] - mel.LOG_MIN), "dbfs": db(ours), "reference_dbfs": db(reference)}
