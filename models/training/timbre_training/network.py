@@ -17,10 +17,10 @@ class Config:
     """Sizes; the defaults are the bundled live model, `small_with_context()` the published one."""
 
     vocab_size: int = 1536
-    emb: int = 256
+    emb: int = 128
     heads: int = 4
-    head_dim: int = 64
-    mlp: int = 512
+    head_dim: int = 32
+    mlp: int = 256
     token_layers: int = 2
     context_layers: int = 1
     decoder_layers: int = 4
