@@ -216,7 +216,7 @@ pub struct RenderArgs {
     /// What the model and its sampling are.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Sample rate of the output in Hz, 8000 to 192000.
+    /// Sample rate of the output in Hz, 8000 to 192000; above 16000 with what lies from 8 to 16 kHz, where the model knows it.
     #[arg(long, value_name = "HZ", default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
     pub rate: u32,
     /// Sample format.

@@ -23,7 +23,7 @@ pub struct VocoderConfig {
     /// Residual blocks.
     pub blocks: usize,
     /// Whether the network says how the sound goes on above 8 kHz.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub upper_band: bool,
 }
 

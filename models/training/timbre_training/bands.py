@@ -6,14 +6,11 @@ import numpy as np
 from scipy.signal import firwin, oaconvolve, resample_poly
 
 from . import mel
+from .mel import to_mel
 
 WIDE_HZ = 3 * mel.RATE
 TAPS, BETA = 769, 12.3  # of the filter that takes the upper band out; it falls by 120 dB within 0.5 kHz, so that no loud low tone is heard in it
 BANDS = 16  # of the upper band, even in mel
-
-
-def to_mel(hz):
-    return 1127.0 * np.log1p(hz / 700.0)
 
 
 def low_band(audio):

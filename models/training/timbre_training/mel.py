@@ -9,9 +9,13 @@ RATE, FRAME, HOP, FFT, BINS = 16_000, 640, 320, 1024, 128
 LOG_MIN, LOG_MAX = float(np.log(1e-5)), 4.0
 
 
+def to_mel(hz):
+    """HTK mel."""
+    return 1127.0 * np.log1p(np.asarray(hz, np.float64) / 700.0)
+
+
 def mel_matrix():
     """[513, 128] float64: triangles linear in HTK mel, the DC bin all zero, no area normalization."""
-    to_mel = lambda f: 1127.0 * np.log1p(np.asarray(f, np.float64) / 700.0)
     bins = to_mel(np.linspace(0.0, RATE / 2, FFT // 2 + 1)[1:])[:, None]
     edges = np.linspace(to_mel(0.0), to_mel(RATE / 2), BINS + 2)
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]

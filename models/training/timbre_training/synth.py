@@ -8,11 +8,12 @@ import os
 import fluidsynth
 import numpy as np
 
-from .bands import low_band
+from . import mel
+from .bands import WIDE_HZ, low_band
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 SOUNDFONT = os.environ.get("TIMBRE_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.sf2")
-RENDER_HZ, OUT_HZ = 48_000, 16_000
+RENDER_HZ, OUT_HZ = WIDE_HZ, mel.RATE
 
 
 class Reference:
@@ -28,7 +29,7 @@ class Reference:
         self.font = self.synth.sfload(SOUNDFONT)
 
     def render(self, notes, seconds, rate=OUT_HZ):
-        """notes [n, 6] -> float32 [seconds * rate] mono at 16 kHz (or 48 kHz when rate says so)."""
+        """notes [n, 6] -> float32 [seconds * rate] mono, at 16 or 48 kHz."""
         synth = self.synth
         synth.system_reset()
         for c in range(16):

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import bands, excitation, mel
-from .bands import to_mel
+from .mel import to_mel
 
 FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
 GAIN_MIN, GAIN_MAX = -20.0, 6.0
@@ -97,19 +97,16 @@ def shaped(source, filters, ramp):
 
 
 class Vocoder(nn.Module):
-    """`upper` false: nothing above 8 kHz, as in models that came before it."""
-
-    def __init__(self, width=192, blocks=5, upper=True):
+    def __init__(self, width=192, blocks=5):
         super().__init__()
         self.input = nn.Parameter(torch.randn(2 * mel.BINS, width) * (2 * mel.BINS) ** -0.5)
         self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.zeros(width, 4 * mel.BINS))
         self.bias = nn.Parameter(torch.zeros(4 * mel.BINS))
-        if upper:
-            self.upper_hidden = nn.Parameter(torch.randn(width, width) * width ** -0.5)
-            self.upper_output = nn.Parameter(torch.zeros(width, 4 * bands.BANDS))
-            self.upper_bias = nn.Parameter(torch.zeros(4 * bands.BANDS))
+        self.upper_hidden = nn.Parameter(torch.randn(width, width) * width ** -0.5)
+        self.upper_output = nn.Parameter(torch.zeros(width, 4 * bands.BANDS))
+        self.upper_bias = nn.Parameter(torch.zeros(4 * bands.BANDS))
         bins_hz = np.linspace(0, mel.RATE / 2, BINS)
         lower = band_filters(mel.BINS, 0, mel.RATE / 2, bins_hz)
         above = band_filters(bands.BANDS, mel.RATE / 2, mel.RATE, mel.RATE - bins_hz)
@@ -124,10 +121,8 @@ class Vocoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
-        upper = None
-        if hasattr(self, "upper_output"):
-            hidden = F.gelu(x.detach() @ self.upper_hidden, approximate="tanh")
-            upper = (hidden @ self.upper_output + self.upper_bias).unflatten(-1, (2, 2, bands.BANDS))
+        hidden = F.gelu(x.detach() @ self.upper_hidden, approximate="tanh")
+        upper = (hidden @ self.upper_output + self.upper_bias).unflatten(-1, (2, 2, bands.BANDS))
         return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS)), upper
 
     def gains(self, log_mel, log_levels, onsets, drummed):
@@ -147,26 +142,22 @@ class Vocoder(nn.Module):
         correction = torch.stack([tone, correction[:, :, 1]], 2)
         base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
         gains = (base + correction).clamp(GAIN_MIN, GAIN_MAX)
-        if upper is not None:
-            highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
-            upper = (highest + upper.flatten(1, 2)).clamp(GAIN_MIN, UPPER_GAIN_MAX)
-        return gains, upper
+        highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
+        return gains, (highest + upper.flatten(1, 2)).clamp(GAIN_MIN, UPPER_GAIN_MAX)
 
     def forward(self, log_mel, log_levels, onsets, drummed, tones, upper_tones, noise, only_upper=False):
         """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex, upper_tones and noise
-        [B, 320 T] -> audio [B, 320 T], unless only the upper band is wanted, and that, if there is one, upside down [B, 320 T]"""
+        [B, 320 T] -> audio [B, 320 T], None if only the upper band is wanted, and that, upside down [B, 320 T]"""
         gains, upper_gains = self.gains(log_mel, log_levels, onsets, drummed)
         ramp = ramps(onsets)
         tones, upper_tones, noise = (x.unflatten(-1, (-1, BLOCK)) for x in (tones, upper_tones, noise))
-        upper, audio = None, None
-        if upper_gains is not None:
-            upper = shaped(torch.stack([upper_tones, noise], 2), self._filters(upper_gains, self.upper_filters), ramp)
-        if not only_upper:
-            filters = self._filters(gains, self.filters)
-            with torch.no_grad():
-                tones = turned_back(tones, filters[:, :, 0], log_levels, ramp)
-            audio = shaped(torch.stack([tones, noise], 2), filters, ramp)
-        return audio, upper
+        upper = shaped(torch.stack([upper_tones, noise], 2), self._filters(upper_gains, self.upper_filters), ramp)
+        if only_upper:
+            return None, upper
+        filters = self._filters(gains, self.filters)
+        with torch.no_grad():
+            tones = turned_back(tones, filters[:, :, 0], log_levels, ramp)
+        return shaped(torch.stack([tones, noise], 2), filters, ramp), upper
 
     @staticmethod
     def _filters(gains, of_bands):
