@@ -4,7 +4,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
 
 use super::elementwise::expand;
-use super::kernels::{Kernel, MOST_ROWS, MOST_WIDTH, Target, Turned, Values, for_rows};
+use super::kernels::{Ahead, Kernel, MOST_ROWS, MOST_WIDTH, Target, Turned, Values, for_rows};
 use super::panels::{Buffer, Numbers, Panels, Rows, turn};
 use crate::threads::Threads;
 
@@ -88,7 +88,12 @@ impl Groups {
             let mut rows: [&mut [f32]; MOST_ROWS] = Default::default();
             rows.iter_mut().zip(out.chunks_exact_mut(width)).for_each(|(row, out)| *row = out);
             let rows = &mut rows[..n];
-            self.kernel.run(panel, Turned { x, n }, Target { rows, column: 0, adds });
+            self.kernel.run(
+                panel,
+                Turned { x, n },
+                Target { rows, column: 0, adds },
+                Ahead::nothing(),
+            );
         }
         Ok(())
     }
@@ -131,11 +136,19 @@ impl Groups {
     fn multiply_panels(&self, pieces: &[Panels], first: usize, out: &mut [&mut [f32]], adds: bool) {
         let (kernel, height, words) = (self.kernel, self.height, self.words.values());
         let columns = out.first().map_or(0, |row| row.len());
+        let count = columns.div_ceil(kernel.width);
+        let groups = out.len().div_ceil(height);
         let (mut from, mut floats) = (0, vec![]);
         for (i, piece) in pieces.iter().enumerate() {
             let (k, adds) = (piece.words(), adds || i > 0);
-            for (panel, column) in (first..).zip((0..columns).step_by(kernel.width)) {
-                let values = match piece.panel(panel) {
+            for panel in 0..count {
+                let column = panel * kernel.width;
+                // A core would wait for the next panel. One group alone is over too soon to ask for it.
+                let next = match panel + 1 < count {
+                    true => Some(piece.panel(first + panel + 1)),
+                    false => pieces.get(i + 1).map(|piece| piece.panel(first)),
+                };
+                let values = match piece.panel(first + panel) {
                     Values::Int8(values, scales) if self.n > (MANY_GROUPS - 1) * height => {
                         floats.resize(values.len(), 0.0);
                         expand(values, scales, &mut floats);
@@ -148,8 +161,10 @@ impl Groups {
                     let count = out.len();
                     let x = &words[group * height * self.k + from * count..][..k * count];
                     let rows = Turned { x, n: count };
+                    let ahead = next
+                        .map_or_else(Ahead::nothing, |next| Ahead::share(next, (group, groups), k));
                     if column + kernel.width <= columns {
-                        kernel.run(values, rows, Target { rows: out, column, adds });
+                        kernel.run(values, rows, Target { rows: out, column, adds }, ahead);
                     } else {
                         last_panel(kernel, values, rows, (out, column, adds));
                     }
@@ -169,7 +184,12 @@ fn last_panel(
 ) {
     let mut sums = [0.0; MOST_ROWS * MOST_WIDTH];
     let mut places: Vec<_> = sums.chunks_mut(kernel.width).take(rows.n).collect();
-    kernel.run(values, rows, Target { rows: &mut places, column: 0, adds: false });
+    kernel.run(
+        values,
+        rows,
+        Target { rows: &mut places, column: 0, adds: false },
+        Ahead::nothing(),
+    );
     for (sums, row) in places.iter().zip(out) {
         let row = row[column..].iter_mut().zip(sums.iter());
         match adds {

@@ -87,6 +87,35 @@ pub(super) struct Turned<'a> {
     pub n: usize,
 }
 
+/// What is wanted next, brought nearer while a product is made: an address, and how many bytes it moves on with every row of the panel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no prefetch"))]
+    at: *const i8,
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no prefetch"))]
+    step: usize,
+}
+
+impl Ahead {
+    /// Nothing: one address over and over.
+    pub fn nothing() -> Self {
+        static HERE: i8 = 0;
+        Self { at: &raw const HERE, step: 0 }
+    }
+
+    /// Share `i` of `count` of a panel, while another with `k` rows is multiplied.
+    pub fn share(panel: Values<'_>, (i, count): (usize, usize), k: usize) -> Self {
+        let (at, len) = match panel {
+            Values::F32(values) | Values::Bf16(values) => {
+                (values.as_ptr().cast(), size_of_val(values))
+            }
+            Values::Int8(values, _) => (values.as_ptr(), values.len()),
+        };
+        let len = len / count.max(1);
+        Self { at: at.wrapping_add(i * len), step: len.div_ceil(k.max(1)) }
+    }
+}
+
 /// Where sums go: rows, the panel's first place in each, and whether they are added to what is there.
 #[derive(Debug)]
 pub(super) struct Target<'a, 'row> {
@@ -112,7 +141,7 @@ pub(super) struct Kernel {
     pub rows: usize,
     /// Whether it has vectors of bf16.
     pub is_bf16: bool,
-    run: fn(Values<'_>, Turned<'_>, Target<'_, '_>),
+    run: fn(Values<'_>, Turned<'_>, Target<'_, '_>, Ahead),
 }
 
 /// Wide enough for NEON, whose registers hold six rows of it.
@@ -139,13 +168,18 @@ impl Kernel {
     }
 
     /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for which `target` has no place are left out.
-    pub fn run(&self, values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
-        (self.run)(values, rows, target);
+    pub fn run(&self, values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+        (self.run)(values, rows, target, ahead);
     }
 }
 
 /// For any machine: loops of fixed length, of which the compiler makes vectors.
-fn portable<const W: usize>(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
+fn portable<const W: usize>(
+    values: Values<'_>,
+    rows: Turned<'_>,
+    target: Target<'_, '_>,
+    _: Ahead,
+) {
     for_rows!(rows.n, N => portable_rows::<W, N>(values, rows.x, target));
 }
 

@@ -28,7 +28,7 @@ fn check(
         for adds in [false, true] {
             let rows = Turned { x: &x, n };
             let places = &mut out.chunks_mut(stride).collect::<Vec<_>>();
-            kernel.run(values, rows, Target { rows: places, column: 0, adds });
+            kernel.run(values, rows, Target { rows: places, column: 0, adds }, Ahead::nothing());
         }
         for (i, row) in out.chunks_exact(stride).enumerate() {
             let own: Vec<f32> = x.iter().skip(i).step_by(n).copied().collect();

@@ -1,6 +1,11 @@
 //! Kernels of AVX-512 and AVX2: two vectors of a panel a row, and as many rows as registers hold.
 
-use super::{Kernel, Target, Turned, Values, for_rows, portable};
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+use super::{Ahead, Kernel, Target, Turned, Values, for_rows, portable};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Those that this machine can run, the best first.
 pub(super) fn kernels() -> [Option<Kernel>; 2] {
@@ -16,28 +21,28 @@ pub(super) fn kernels() -> [Option<Kernel>; 2] {
 }
 
 /// Needs AVX2 and FMA.
-fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
+fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
     match values {
-        Values::F32(values) => avx2_f32::run(values, &[], rows, target),
-        Values::Int8(values, scales) => avx2_int8::run(values, scales, rows, target),
-        Values::Bf16(_) => portable::<16>(values, rows, target),
+        Values::F32(values) => avx2_f32::run(values, &[], rows, target, ahead),
+        Values::Int8(values, scales) => avx2_int8::run(values, scales, rows, target, ahead),
+        Values::Bf16(_) => portable::<16>(values, rows, target, ahead),
     }
 }
 
 /// Needs AVX-512 F.
-fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
+fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
     match values {
-        Values::F32(values) => avx512_f32::run(values, &[], rows, target),
-        Values::Int8(values, scales) => avx512_int8::run(values, scales, rows, target),
-        Values::Bf16(_) => portable::<32>(values, rows, target),
+        Values::F32(values) => avx512_f32::run(values, &[], rows, target, ahead),
+        Values::Int8(values, scales) => avx512_int8::run(values, scales, rows, target, ahead),
+        Values::Bf16(_) => portable::<32>(values, rows, target, ahead),
     }
 }
 
 /// Needs AVX-512 BF16.
-fn run_avx512_bf16(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>) {
+fn run_avx512_bf16(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
     match values {
-        Values::Bf16(words) => avx512_bf16::run(words, &[], rows, target),
-        _ => run_avx512(values, rows, target),
+        Values::Bf16(words) => avx512_bf16::run(words, &[], rows, target, ahead),
+        _ => run_avx512(values, rows, target, ahead),
     }
 }
 
@@ -135,6 +140,19 @@ vectors!(
     _mm256_cvtepi32_ps
 );
 
+/// Brings what lies at an address nearer: a cache line, or two where a row of the panel is longer than one.
+#[inline(always)]
+fn fetch(at: *const i8, step: usize) {
+    // SAFETY: it reads nothing and fails for no address.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at);
+        if step > LINE {
+            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(LINE));
+        }
+    }
+}
+
 /// A kernel over values of a type, which `$expand` makes vectors of and `$multiply` adds the products with one x to the sums of.
 macro_rules! kernel {
     ($name:ident, $vectors:ident, $features:literal, $value:ty, $expand:ident, |$x:ident, $weight:ident, $sum:ident| $multiply:expr) => {
@@ -142,7 +160,7 @@ macro_rules! kernel {
             use std::arch::x86_64::*;
 
             use super::$vectors::{$expand, LANES, Vector, add, load, store, zero};
-            use super::{Target, Turned, for_rows};
+            use super::{Ahead, Target, Turned, fetch, for_rows};
 
             #[inline]
             #[target_feature(enable = $features)]
@@ -156,17 +174,20 @@ macro_rules! kernel {
                 scales: &[f32],
                 x: &[f32],
                 mut target: Target<'_, '_>,
+                ahead: Ahead,
             ) {
                 let scales = scales.first_chunk().map_or([zero(); 2], |scales| load(scales));
-                let mut all = [[zero(); 2]; N];
+                let mut all = std::array::from_fn::<_, N, _>(|_| [zero(), zero()]);
                 let values = values.as_chunks::<{ 2 * LANES }>().0;
+                let mut next = ahead.at;
                 for (values, x) in values.iter().zip(x.as_chunks::<N>().0) {
-                    let weights = $expand(values, scales);
-                    for (sums, x) in all.iter_mut().zip(x) {
-                        for (sum, weight) in sums.iter_mut().zip(weights) {
-                            *sum = multiply(*x, weight, *sum);
-                        }
-                    }
+                    fetch(next, ahead.step);
+                    next = next.wrapping_add(ahead.step);
+                    let [first, second] = $expand(values, scales);
+                    all = std::array::from_fn(|row| {
+                        let [a, b] = all[row];
+                        [multiply(x[row], first, a), multiply(x[row], second, b)]
+                    });
                 }
                 let adds = target.adds;
                 for (sums, row) in all.into_iter().zip(target.places()) {
@@ -175,8 +196,8 @@ macro_rules! kernel {
             }
 
             #[target_feature(enable = $features)]
-            fn any(values: &[$value], scales: &[f32], rows: Turned<'_>, target: Target<'_, '_>) {
-                for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target));
+            fn any(values: &[$value], scales: &[f32], rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+                for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target, ahead));
             }
 
             /// Only for machines that have the features.
@@ -185,11 +206,12 @@ macro_rules! kernel {
                 scales: &[f32],
                 rows: Turned<'_>,
                 target: Target<'_, '_>,
+                ahead: Ahead,
             ) {
                 // SAFETY: safe code, whose only condition are the features; `kernels` gives it to machines that have them.
                 #[allow(unsafe_code)]
                 unsafe {
-                    any(values, scales, rows, target)
+                    any(values, scales, rows, target, ahead)
                 }
             }
         }
