@@ -59,19 +59,22 @@ impl Threads {
         }
     }
 
-    /// `f` of each row of `width` values of `out`, the last of as many as there are, by its index; `work` is about how many values a row has to do with.
-    pub(crate) fn rows(
+    /// `f` of each row of `width` values of `out`, the last of as many as there are, by its index and with what `own` makes for each thread; `work` is
+    /// about how many values a row has to do with.
+    pub(crate) fn rows<T>(
         &self,
         out: &mut [f32],
         width: usize,
         work: usize,
-        f: impl Fn(usize, &mut [f32]) + Sync,
+        own: impl Fn() -> T + Sync,
+        f: impl Fn(&mut T, usize, &mut [f32]) + Sync,
     ) {
         let width = width.max(1);
         let rows = out.len().div_ceil(width);
         let each = rows.div_ceil(self.shares(rows * work)).max(1);
         let part = |first: usize, rows: &mut [f32]| {
-            rows.chunks_mut(width).enumerate().for_each(|(i, row)| f(first + i, row));
+            let mut own = own();
+            rows.chunks_mut(width).enumerate().for_each(|(i, row)| f(&mut own, first + i, row));
         };
         if each >= rows {
             return part(0, out);

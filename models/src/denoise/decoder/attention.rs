@@ -5,10 +5,11 @@
 
 use tract_onnx::prelude::*;
 
-use super::elementwise::{column_exponentials, exp, exponentials, scale};
+use super::elementwise::{column_exponentials, exponentials, scale};
 use super::groups::Groups;
 use super::kernels::{Kernel, MOST_WIDTH, Values};
 use super::panels::{Buffer, Numbers, Panels, Rows};
+use super::turn::turn;
 use crate::threads::Threads;
 
 /// Keys and values in one part. The part and the logits of a whole target stay in a core's own cache, so what is heard is read once a step.
@@ -75,15 +76,13 @@ impl Heard {
                 }
             }
             Parts::Many(parts) => {
-                // Heads are what is shared among threads.
-                let alone = Threads::default();
                 let new = || Groups::new(kernel);
                 resize(parts, count, || Ok(Part { keys: new()?, values: new()? }))?;
                 for (i, to) in parts.iter_mut().enumerate() {
                     let (first, len) = part(i);
                     match turned {
                         true => to.keys.pack_turned(keys.columns(first, len))?,
-                        false => to.keys.pack(&alone, keys.part(first, len), Numbers::F32)?,
+                        false => to.keys.pack(keys.part(first, len))?,
                     }
                     to.values.pack_turned(values.part(first, len))?;
                 }
@@ -154,7 +153,7 @@ impl Head {
         // Heads are what is shared among threads.
         let alone = Threads::default();
         let (count, width) = (queries.count, self.width);
-        self.queries.pack(&alone, queries, Numbers::F32)?;
+        self.queries.pack(queries)?;
         self.totals.clear();
         self.totals.resize(count, (f32::MIN, 0.0));
         for (i, part) in parts.iter().enumerate() {
@@ -171,14 +170,14 @@ impl Head {
             for ((logits, made), (most, total)) in rows.zip(&mut self.totals) {
                 let (greatest, sum) = exponentials(logits, *most);
                 if i > 0 && greatest > *most {
-                    let before = exp(*most - greatest);
+                    let before = (*most - greatest).exp();
                     scale(made, before);
                     *total *= before;
                 }
                 (*most, *total) = (greatest, *total + sum);
             }
             let weights = Rows { values: self.logits.values(), count, len, stride: len };
-            self.weights.pack(&alone, weights, Numbers::F32)?;
+            self.weights.pack(weights)?;
             let out = (self.out.values_mut(), width, i > 0);
             self.weights.multiply(&alone, std::slice::from_ref(&part.values), out)?;
         }
@@ -209,20 +208,22 @@ impl Head {
                 }
                 part.values.meet(Values::F32(logits), made, i > 0)?;
             }
-            for (row, made) in self.made.values().chunks_exact(panel).enumerate() {
-                let places = out.iter_mut().skip(row).step_by(self.width);
-                let shares = made.iter().zip(&*totals).map(|(x, total)| x / total);
-                places.zip(shares).for_each(|(out, x)| *out = x);
-            }
+            let made = self.made.values_mut();
+            totals.iter_mut().for_each(|total| *total = 1.0 / *total);
+            made.chunks_exact_mut(panel).for_each(|row| {
+                row.iter_mut().zip(&*totals).for_each(|(x, share)| *x *= share);
+            });
+            turn(
+                Rows { values: made, count: self.width, len: panel, stride: panel },
+                self.width,
+                out,
+            );
         }
         Ok(())
     }
 
-    /// Copies what [`Self::attend`] made for `count` rows into `to`, from `start` on and `stride` apart.
-    pub fn copy(&self, count: usize, to: &mut Buffer, start: usize, stride: usize) {
-        let rows = to.values_mut()[start..].chunks_mut(stride);
-        for (to, from) in rows.zip(self.out.values().chunks_exact(self.width)).take(count) {
-            to[..self.width].copy_from_slice(from);
-        }
+    /// What [`Self::attend`] made for query `i`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.out.values()[i * self.width..][..self.width]
     }
 }

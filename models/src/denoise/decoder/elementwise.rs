@@ -1,38 +1,48 @@
 //! Norm, softmax and gated GELU over slices, each compiled for the vectors the machine has.
 //! Knows no network and no shapes: rows come one at a time.
 
-/// Defines a function whose body is compiled once for any machine and again for wider vectors, and picked at run time.
+use super::kernels::word;
+
+/// Defines a function whose body is compiled once for any machine and again for wider vectors, and picked at run time. In it `FUSED` says whether
+/// [`fused`] costs nothing.
 macro_rules! vectorised {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
         pub(super) fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
-            fn portable($($arg: $ty),*) $(-> $ret)? $body
+            #[allow(clippy::extra_unused_type_parameters, reason = "not every function has sums of products")]
+            fn body<const FUSED: bool>($($arg: $ty),*) $(-> $ret)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f")]
                 fn avx512($($arg: $ty),*) $(-> $ret)? {
-                    portable($($arg),*)
+                    body::<true>($($arg),*)
                 }
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $ty),*) $(-> $ret)? {
-                    portable($($arg),*)
+                    body::<true>($($arg),*)
                 }
                 if is_x86_feature_detected!("avx512f") {
                     // SAFETY: safe code, whose only condition is the feature that was just found.
                     #[allow(unsafe_code)]
                     return unsafe { avx512($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") {
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                     // SAFETY: as above.
                     #[allow(unsafe_code)]
                     return unsafe { avx2($($arg),*) };
                 }
             }
-            portable($($arg),*)
+            body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
         }
     };
+}
+
+/// a * b + c, rounded once with `FUSED`, which only some machines do without a call.
+#[inline(always)]
+fn fused<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// Sums are made in so many lanes: as many as the widest vectors have, and the same on every machine.
@@ -51,14 +61,14 @@ const MOST: f32 = 88.0;
 
 /// e^x to 2e-7 of it, for x held to [-87, 88]: 2^n e^r with the Taylor series of e^r, |r| <= ln(2) / 2.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+fn exp<const FUSED: bool>(x: f32) -> f32 {
     let x = x.clamp(LEAST, MOST);
-    let rounded = x * LOG2_E + ROUND;
+    let rounded = fused::<FUSED>(x, LOG2_E, ROUND);
     let n = rounded - ROUND;
-    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
+    let r = fused::<FUSED>(n, -LN_2_LOW, fused::<FUSED>(n, -LN_2_HIGH, x));
     let mut y = 1.0 / 5040.0;
     for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        y = y * r + c;
+        y = fused::<FUSED>(y, r, c);
     }
     y * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
 }
@@ -79,13 +89,13 @@ vectorised! {
         let mut lanes = [0.0; LANES];
         for row in rows {
             for (lane, x) in lanes.iter_mut().zip(row) {
-                *lane += x * x;
+                *lane = fused::<FUSED>(*x, *x, *lane);
             }
         }
         let sum = sum_of(lanes) + rest.iter().map(|x| x * x).sum::<f32>();
         let factor = 1.0 / (sum / x.len() as f32 + eps).sqrt();
         for (((y, x), gain), shift) in out.iter_mut().zip(x).zip(gain).zip(shift) {
-            *y = x * factor * gain + shift;
+            *y = fused::<FUSED>(x * factor, *gain, *shift);
         }
     }
 }
@@ -107,13 +117,13 @@ vectorised! {
         let mut lanes = [0.0; LANES];
         for chunk in chunks {
             for (lane, x) in lanes.iter_mut().zip(chunk) {
-                *x = exp(*x - most);
+                *x = exp::<FUSED>(*x - most);
                 *lane += *x;
             }
         }
         let mut sum = sum_of(lanes);
         for x in rest {
-            *x = exp(*x - most);
+            *x = exp::<FUSED>(*x - most);
             sum += *x;
         }
         (most, sum)
@@ -136,13 +146,13 @@ vectorised! {
                 }
             }
             for lane in 0..LANES {
-                factors[at + lane] = exp(before[lane] - greatest[lane]);
+                factors[at + lane] = exp::<FUSED>(before[lane] - greatest[lane]);
                 sums[lane] *= factors[at + lane];
             }
             for row in logits.chunks_exact_mut(width) {
                 let Some(row) = row[at..].first_chunk_mut::<LANES>() else { return };
                 for ((x, most), sum) in row.iter_mut().zip(greatest).zip(&mut sums) {
-                    *x = exp(*x - most);
+                    *x = exp::<FUSED>(*x - most);
                     *sum += *x;
                 }
             }
@@ -157,8 +167,8 @@ vectorised! {
     fn gated_gelu(gate: &[f32], linear: &[f32], out: &mut [f32]) {
         const FACTOR: f32 = -2.0 * 0.797_884_6;
         for ((y, x), linear) in out.iter_mut().zip(gate).zip(linear) {
-            let u = FACTOR * (x + 0.044_715 * x * x * x);
-            *y = x / (1.0 + exp(u)) * linear;
+            let u = x * fused::<FUSED>(0.044_715 * FACTOR * x, *x, FACTOR);
+            *y = x / (1.0 + exp::<FUSED>(u)) * linear;
         }
     }
 }
@@ -171,6 +181,17 @@ vectorised! {
             for ((out, value), scale) in out.iter_mut().zip(values).zip(scales) {
                 *out = f32::from(*value) * scale;
             }
+        }
+    }
+}
+
+vectorised! {
+    /// Two values each as bf16 in one word; one without another goes with zero.
+    fn pair(values: &[f32], words: &mut [f32]) {
+        let (pairs, rest) = values.as_chunks::<2>();
+        words.iter_mut().zip(pairs).for_each(|(to, [a, b])| *to = word(*a, *b));
+        if let ([last], Some(to)) = (rest, words.get_mut(pairs.len())) {
+            *to = word(*last, 0.0);
         }
     }
 }

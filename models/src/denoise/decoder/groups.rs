@@ -3,9 +3,10 @@
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
 
-use super::elementwise::expand;
+use super::elementwise::{expand, pair};
 use super::kernels::{Ahead, Kernel, MOST_ROWS, MOST_WIDTH, Target, Turned, Values, for_rows};
-use super::panels::{Buffer, Numbers, Panels, Rows, turn};
+use super::panels::{Buffer, Numbers, Panels, Rows};
+use super::turn::turn;
 use crate::threads::Threads;
 
 /// From so many groups on, a panel of int8 becomes float32 once for all of them.
@@ -30,17 +31,48 @@ impl Groups {
         Ok(Self { kernel, numbers: Numbers::F32, words, n: 0, k: 0, height: 1 })
     }
 
-    /// Takes `rows`.
-    pub fn pack(&mut self, threads: &Threads, rows: Rows<'_>, numbers: Numbers) -> TractResult<()> {
+    /// Takes `rows`, of float32.
+    pub fn pack(&mut self, rows: Rows<'_>) -> TractResult<()> {
         rows.check()?;
-        let (n, k) = (rows.count, numbers.words(rows.len));
+        let (n, k) = (rows.count, rows.len);
+        let height = self.begin(n, k, Numbers::F32)?;
+        for (i, out) in self.words.values_mut().chunks_mut((height * k).max(1)).enumerate() {
+            let count = height.min(n - i * height);
+            turn(rows.part(i * height, count), count, out);
+        }
+        Ok(())
+    }
+
+    /// Takes `n` rows of `len` values, each as `make` makes it by its index.
+    pub fn make(
+        &mut self,
+        threads: &Threads,
+        (n, len): (usize, usize),
+        numbers: Numbers,
+        make: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> TractResult<()> {
+        let k = numbers.words(len);
         let height = self.begin(n, k, numbers)?;
-        threads.rows(self.words.values_mut(), height * k, height * k, |i, out| {
-            let first = i * height;
-            let count = height.min(n - first);
-            let block = |row, from| numbers.block(rows.row(first + row), from);
-            for_rows!(count, N => turn::<N>(block, count, out));
-        });
+        let own = || (vec![0.0; len], vec![0.0; height * k]);
+        threads.rows(
+            self.words.values_mut(),
+            height * k,
+            height * len,
+            own,
+            |(row, words), i, out| {
+                let count = height.min(n - i * height);
+                for (i, words) in (i * height..).zip(words.chunks_exact_mut(k.max(1))).take(count) {
+                    match numbers {
+                        Numbers::F32 => make(i, words),
+                        Numbers::Bf16 => {
+                            make(i, row);
+                            pair(row, words);
+                        }
+                    }
+                }
+                turn(Rows { values: words, count, len: k, stride: k }, count, out);
+            },
+        );
         Ok(())
     }
 
@@ -52,9 +84,13 @@ impl Groups {
         for (i, group) in self.words.values_mut().chunks_mut((height * k).max(1)).enumerate() {
             let first = i * height;
             let count = height.min(n - first);
-            for (row, out) in group.chunks_exact_mut(count).enumerate() {
-                out.copy_from_slice(&turned.row(row)[first..first + count]);
-            }
+            let rows = (0..k).map(|row| &turned.row(row)[first..first + count]);
+            // Copies of a length that the compiler knows: a call would cost more than they do.
+            for_rows!(count, N => group.as_chunks_mut::<N>().0.iter_mut().zip(rows).for_each(|(out, row)| {
+                if let Some(row) = row.first_chunk() {
+                    *out = *row;
+                }
+            }));
         }
         Ok(())
     }

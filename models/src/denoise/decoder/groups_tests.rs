@@ -20,7 +20,8 @@ fn check(n: usize, k: usize, m: usize, threads: &Threads, numbers: Numbers, erro
         })
         .collect();
     let mut groups = Groups::new(kernel).unwrap();
-    groups.pack(threads, Rows { values: &x, count: n, len: k, stride: k }, numbers).unwrap();
+    let row = |i: usize, out: &mut [f32]| out.copy_from_slice(&x[i * k..(i + 1) * k]);
+    groups.make(threads, (n, k), numbers, row).unwrap();
     let stride = m + 5;
     let mut out = vec![1.0; n * stride];
     groups.multiply(threads, &pieces, (&mut out, stride, true)).unwrap();
@@ -54,7 +55,7 @@ fn turned_panels_are_those_of_the_turned_matrix() {
         let [mut a, mut b] = [(); 2].map(|()| Panels::new(kernel, Numbers::F32).unwrap());
         a.pack_turned(Rows { values: &matrix, count: rows, len, stride: len }).unwrap();
         b.pack(Rows { values: &other, count: len, len: rows, stride: rows }).unwrap();
-        assert_eq!((a.k(), a.columns()), (b.k(), b.columns()));
+        assert_eq!((a.words(), a.columns()), (b.words(), b.columns()));
         for i in 0..a.columns().div_ceil(kernel.width) {
             let [Values::F32(a), Values::F32(b)] = [a.panel(i), b.panel(i)] else {
                 panic!("panels of another kind");
@@ -75,12 +76,13 @@ fn what_does_not_fit_is_an_error() {
     panels.pack(rows(4, 3)).unwrap();
     let mut groups = Groups::new(kernel).unwrap();
     let mut run = |rows, numbers, places| {
-        groups.pack(&threads, rows, numbers).unwrap();
+        let row = |_: usize, out: &mut [f32]| out.fill(1.0);
+        groups.make(&threads, rows, numbers, row).unwrap();
         let mut out = vec![0.0; places];
         groups.multiply(&threads, std::slice::from_ref(&panels), (&mut out, 3, false)).is_ok()
     };
-    assert!(run(rows(3, 4), Numbers::F32, 9));
-    assert!(!run(rows(3, 4), Numbers::F32, 8), "too few places");
-    assert!(!run(rows(4, 3), Numbers::F32, 12), "another k");
-    assert!(!run(rows(3, 4), Numbers::Bf16, 9), "other numbers");
+    assert!(run((3, 4), Numbers::F32, 9));
+    assert!(!run((3, 4), Numbers::F32, 8), "too few places");
+    assert!(!run((4, 3), Numbers::F32, 12), "another k");
+    assert!(!run((3, 4), Numbers::Bf16, 9), "other numbers");
 }

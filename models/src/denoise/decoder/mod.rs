@@ -11,7 +11,10 @@ mod groups;
 mod kernels;
 mod panels;
 mod parts;
+mod turn;
 mod weights;
+
+use std::ops::Range;
 
 use tract_onnx::pb::GraphProto;
 use tract_onnx::prelude::*;
@@ -22,7 +25,7 @@ use elementwise::{gated_gelu, norm};
 use groups::Groups;
 use kernels::Kernel;
 use panels::{Buffer, Numbers, Rows};
-use parts::{Scratch, Source, Target};
+use parts::Scratch;
 use weights::{Weight, Weights};
 
 pub(super) use parts::{Asked, Memory, Modulation};
@@ -33,6 +36,14 @@ use crate::threads::Threads;
 
 /// Epsilon of the RMS norms, as [`crate::graph`] writes it.
 const EPS: f32 = 1e-6;
+
+/// Most rows of the MLP at a time: what it makes of them, four times as wide as they are, stays in a core's own cache.
+const MLP_ROWS: usize = 96;
+
+/// Rows of each block of as many that go through the MLP.
+fn mlp_block(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(MLP_ROWS).max(1)).max(1)
+}
 
 /// The weights of one layer.
 #[derive(Debug)]
@@ -205,11 +216,8 @@ impl Decoder {
             is_guided,
             rows: Groups::new(self.kernel)?,
             x: buffer(emb)?,
-            normed: buffer(emb.max(mel_bins))?,
             projected: buffer(3 * joined)?,
-            attended: buffer(joined)?,
-            gate: buffer(2 * mlp)?,
-            hidden: buffer(mlp)?,
+            gate: Buffer::new(mlp_block(rows) * 2 * mlp)?,
             heads: (0..branches * heads).map(head).collect::<TractResult<_>>()?,
             own: (0..branches * heads).map(|_| Heard::new(self.kernel)).collect(),
             out: buffer(mel_bins)?,
@@ -226,8 +234,8 @@ impl Decoder {
         modulation: &Modulation,
         memory: Option<&Memory>,
     ) -> TractResult<()> {
-        let emb = self.config.emb;
-        let frames = s.frames;
+        let NetworkConfig { emb, heads, head_dim, mel_bins, .. } = self.config;
+        let (frames, joined) = (s.frames, heads * head_dim);
         // Both branches see the same until one of them hears something.
         let mut rows = frames;
         let (x, positions) = (s.x.values_mut(), &self.positions[..frames * emb]);
@@ -235,82 +243,81 @@ impl Decoder {
         x[positions.len()..].fill(0.0);
         for (frames, weight) in [(Some(z), Some(&self.input)), (prior, self.prior.as_ref())] {
             if let (Some(frames), Some(weight)) = (frames, weight) {
-                s.normed.values_mut()[..frames.len()].copy_from_slice(frames);
-                self.product(threads, s, rows, Source::Normed, weight, Target::X)?;
+                s.rows.make(threads, (rows, mel_bins), self.numbers, |i, out| {
+                    out.copy_from_slice(&frames[i * mel_bins..][..mel_bins]);
+                })?;
+                s.rows.multiply(threads, weight, (s.x.values_mut(), emb, true))?;
             }
         }
         for (i, layer) in self.layers.iter().enumerate() {
             let (gain, shift) = modulation.at(i, 0, emb);
-            self.normed(threads, s, rows, gain, shift);
-            self.product(threads, s, rows, Source::Normed, &layer.attention_in, Target::Projected)?;
+            self.normed(threads, s, 0..rows, gain, shift)?;
+            let projected = (s.projected.values_mut(), 3 * joined, false);
+            s.rows.multiply(threads, &layer.attention_in, projected)?;
             self.attend(threads, s, rows, None)?;
-            self.product(threads, s, rows, Source::Attended, &layer.attention_out, Target::X)?;
+            s.rows.multiply(threads, &layer.attention_out, (s.x.values_mut(), emb, true))?;
             if s.is_guided && i == 0 {
                 s.x.values_mut().copy_within(..frames * emb, frames * emb);
                 rows = 2 * frames;
             }
             if let Some(memory) = memory {
                 let heard = memory.layers.get(i).map(Vec::as_slice).unwrap_or_default();
-                let rows = frames;
-                self.normed(threads, s, rows, &layer.norms[1], &self.nothing);
-                self.product(
-                    threads,
-                    s,
-                    rows,
-                    Source::Normed,
-                    &layer.cross_query,
-                    Target::Projected,
-                )?;
-                self.attend(threads, s, rows, Some(heard))?;
-                self.product(threads, s, rows, Source::Attended, &layer.cross_out, Target::X)?;
+                self.normed(threads, s, 0..frames, &layer.norms[1], &self.nothing)?;
+                let projected = (s.projected.values_mut(), joined, false);
+                s.rows.multiply(threads, &layer.cross_query, projected)?;
+                self.attend(threads, s, frames, Some(heard))?;
+                s.rows.multiply(threads, &layer.cross_out, (s.x.values_mut(), emb, true))?;
             }
-            let (gain, shift) = modulation.at(i, 1, emb);
-            self.normed(threads, s, rows, gain, shift);
-            self.product(threads, s, rows, Source::Normed, &layer.mlp_in, Target::Gate)?;
-            self.gate(threads, s, rows);
-            self.product(threads, s, rows, Source::Hidden, &layer.mlp_out, Target::X)?;
+            self.mlp(threads, s, rows, layer, modulation.at(i, 1, emb))?;
         }
-        self.normed(threads, s, rows, &self.output_norm, &self.nothing);
-        self.product(threads, s, rows, Source::Normed, &self.output, Target::Out)
+        self.normed(threads, s, 0..rows, &self.output_norm, &self.nothing)?;
+        s.rows.multiply(threads, &self.output, (s.out.values_mut(), mel_bins, false))
     }
 
-    /// The normed rows of x.
-    fn normed(&self, threads: &Threads, s: &mut Scratch, rows: usize, gain: &[f32], shift: &[f32]) {
-        let emb = self.config.emb;
-        let x = s.x.values();
-        threads.rows(&mut s.normed.values_mut()[..rows * emb], emb, emb, |i, out| {
-            norm(&x[i * emb..(i + 1) * emb], EPS, gain, shift, out);
-        });
-    }
-
-    /// The rows of `source`, one behind the other, times `weight`; x is added to.
-    fn product(
+    /// Adds to x what the MLP makes of it, a block of rows at a time.
+    fn mlp(
         &self,
         threads: &Threads,
         s: &mut Scratch,
         rows: usize,
-        source: Source,
-        weight: &Weight,
-        target: Target,
+        layer: &Layer,
+        (gain, shift): (&[f32], &[f32]),
     ) -> TractResult<()> {
-        let (k, columns) = (weight.k(), weight.columns());
-        let source = match source {
-            Source::Normed => &s.normed,
-            Source::Attended => &s.attended,
-            Source::Hidden => &s.hidden,
-        };
-        let (buffer, stride, adds) = match target {
-            Target::X => (&mut s.x, self.config.emb, true),
-            Target::Projected => (&mut s.projected, columns, false),
-            Target::Gate => (&mut s.gate, columns, false),
-            Target::Out => (&mut s.out, columns, false),
-        };
-        let given = Rows { values: source.values(), count: rows, len: k, stride: k };
-        s.rows.pack(threads, given, self.numbers)?;
-        s.rows.multiply(threads, &weight.0, (buffer.values_mut(), stride, adds))
+        let NetworkConfig { emb, mlp, .. } = self.config;
+        let block = mlp_block(rows);
+        for first in (0..rows).step_by(block) {
+            let rows = first..rows.min(first + block);
+            let count = rows.len();
+            self.normed(threads, s, rows, gain, shift)?;
+            s.rows.multiply(threads, &layer.mlp_in, (s.gate.values_mut(), 2 * mlp, false))?;
+            let gate = s.gate.values();
+            s.rows.make(threads, (count, mlp), self.numbers, |i, out| {
+                let (gate, linear) = gate[2 * i * mlp..2 * (i + 1) * mlp].split_at(mlp);
+                gated_gelu(gate, linear, out);
+            })?;
+            let x = &mut s.x.values_mut()[first * emb..];
+            s.rows.multiply(threads, &layer.mlp_out, (x, emb, true))?;
+        }
+        Ok(())
     }
 
-    /// Attention of every head of every branch, to what is `heard` or else to the rows themselves.
+    /// Takes the normed rows of x.
+    fn normed(
+        &self,
+        threads: &Threads,
+        s: &mut Scratch,
+        rows: Range<usize>,
+        gain: &[f32],
+        shift: &[f32],
+    ) -> TractResult<()> {
+        let emb = self.config.emb;
+        let x = &s.x.values()[rows.start * emb..];
+        s.rows.make(threads, (rows.len(), emb), self.numbers, |i, out| {
+            norm(&x[i * emb..(i + 1) * emb], EPS, gain, shift, out);
+        })
+    }
+
+    /// Takes the rows that attention makes, every head of every branch, of what is `heard` or else of the rows themselves.
     fn attend(
         &self,
         threads: &Threads,
@@ -341,20 +348,12 @@ impl Decoder {
             };
             head.attend(at(from), heard)
         })?;
-        for (i, head) in s.heads[..count].iter().enumerate() {
-            let at = i / heads * frames * joined + i % heads * head_dim;
-            head.copy(frames, &mut s.attended, at, joined);
-        }
-        Ok(())
-    }
-
-    /// gelu(gate) * linear.
-    fn gate(&self, threads: &Threads, s: &mut Scratch, rows: usize) {
-        let mlp = self.config.mlp;
-        let gate = s.gate.values();
-        threads.rows(&mut s.hidden.values_mut()[..rows * mlp], mlp, 4 * mlp, |i, out| {
-            let (gate, linear) = gate[2 * i * mlp..2 * (i + 1) * mlp].split_at(mlp);
-            gated_gelu(gate, linear, out);
-        });
+        let made = &s.heads[..count];
+        s.rows.make(threads, (rows, joined), self.numbers, |i, out| {
+            let made = &made[i / frames * heads..];
+            for (out, head) in out.chunks_exact_mut(head_dim).zip(made) {
+                out.copy_from_slice(head.row(i % frames));
+            }
+        })
     }
 }

@@ -7,25 +7,27 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
 
 use super::kernels::{Kernel, MOST_WIDTH, Values, word};
-
-/// Values of a row that are turned at a time.
-const BLOCK: usize = 16;
+use super::turn::turn;
 
 /// Float32 values aligned for any vector.
 #[derive(Debug, Clone)]
-pub(super) struct Buffer(Tensor);
+pub(super) struct Buffer {
+    tensor: Tensor,
+    len: usize,
+}
 
 impl Buffer {
     /// `len` zeros.
     pub fn new(len: usize) -> TractResult<Self> {
-        Ok(Self(Tensor::zero_aligned_dt(f32::datum_type(), &[len], 64)?))
+        Ok(Self { tensor: Tensor::zero_aligned_dt(f32::datum_type(), &[len], 64)?, len })
     }
 
-    /// Makes it `len` zeros where it has another length.
+    /// Makes it `len` values of any kind. Room that was once had is kept.
     pub fn fit(&mut self, len: usize) -> TractResult<()> {
-        if self.0.len() != len {
+        if self.tensor.len() < len {
             *self = Self::new(len)?;
         }
+        self.len = len;
         Ok(())
     }
 
@@ -33,18 +35,16 @@ impl Buffer {
     pub fn values(&self) -> &[f32] {
         // SAFETY: the tensor was made above, plain and of floats.
         #[allow(unsafe_code)]
-        unsafe {
-            self.0.as_slice_unchecked()
-        }
+        let all = unsafe { self.tensor.as_slice_unchecked() };
+        &all[..self.len]
     }
 
     /// The values, to be changed.
     pub fn values_mut(&mut self) -> &mut [f32] {
         // SAFETY: the tensor was made above, plain and of floats.
         #[allow(unsafe_code)]
-        unsafe {
-            self.0.as_slice_mut_unchecked()
-        }
+        let all = unsafe { self.tensor.as_slice_mut_unchecked() };
+        &mut all[..self.len]
     }
 }
 
@@ -100,28 +100,6 @@ impl Numbers {
             Self::Bf16 => k.div_ceil(2),
         }
     }
-
-    /// The words of a row from word `from` on, zeros behind its end.
-    #[inline(always)]
-    pub fn block(self, row: &[f32], from: usize) -> [f32; BLOCK] {
-        match self {
-            Self::F32 => padded(&row[from..]),
-            Self::Bf16 => {
-                let values: [f32; 2 * BLOCK] = padded(&row[2 * from..]);
-                std::array::from_fn(|i| word(values[2 * i], values[2 * i + 1]))
-            }
-        }
-    }
-}
-
-/// The first values, zeros behind the last.
-#[inline(always)]
-fn padded<const N: usize>(values: &[f32]) -> [f32; N] {
-    values.first_chunk().copied().unwrap_or_else(|| {
-        let mut all = [0.0; N];
-        all[..values.len()].copy_from_slice(values);
-        all
-    })
 }
 
 /// Columns [k, m] in panels of the kernels' width; the last panel is filled up with zeros.
@@ -210,19 +188,9 @@ impl Panels {
         buffer.fit(rows.count.div_ceil(width) * k * width)?;
         for (i, panel) in buffer.values_mut().chunks_exact_mut((k * width).max(1)).enumerate() {
             let first = i * width;
-            let count = width.min(rows.count - first);
-            let block = |row, from| Numbers::F32.block(rows.row(first + row), from);
-            match width {
-                16 => turn::<16>(block, count, panel),
-                _ => turn::<MOST_WIDTH>(block, count, panel),
-            }
+            turn(rows.part(first, width.min(rows.count - first)), width, panel);
         }
         Ok(())
-    }
-
-    /// Rows k.
-    pub fn k(&self) -> usize {
-        self.k
     }
 
     /// Columns m.
@@ -260,23 +228,6 @@ impl Panels {
             PanelValues::Int8(values, scales) => {
                 Values::Int8(&values[i * len..][..len], &scales[i * width..][..width])
             }
-        }
-    }
-}
-
-/// Lays `count` rows out as [k, N], the rows up to N as zeros; `block` gives words of a row from one on.
-pub(super) fn turn<const N: usize>(
-    block: impl Fn(usize, usize) -> [f32; BLOCK],
-    count: usize,
-    out: &mut [f32],
-) {
-    for (i, columns) in out.as_chunks_mut::<N>().0.chunks_mut(BLOCK).enumerate() {
-        let mut own = [[0.0; BLOCK]; N];
-        for (row, own) in own.iter_mut().enumerate().take(count) {
-            *own = block(row, i * BLOCK);
-        }
-        for (at, to) in columns.iter_mut().enumerate() {
-            *to = std::array::from_fn(|row| own[row][at]);
         }
     }
 }

@@ -32,32 +32,12 @@ pub(super) struct Scratch {
     /// The rows that meet a weight.
     pub rows: Groups,
     pub x: Buffer,
-    pub normed: Buffer,
     pub projected: Buffer,
-    pub attended: Buffer,
     pub gate: Buffer,
-    pub hidden: Buffer,
     pub heads: Vec<Head>,
     /// Keys and values of self-attention.
     pub own: Vec<Heard>,
     pub out: Buffer,
-}
-
-/// Where the rows of a product come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Source {
-    Normed,
-    Attended,
-    Hidden,
-}
-
-/// Where a product goes.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Target {
-    X,
-    Projected,
-    Gate,
-    Out,
 }
 
 /// Which branches are asked for, and where the result of each goes.

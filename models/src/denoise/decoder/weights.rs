@@ -54,20 +54,7 @@ impl Arithmetic {
 const DEPTH: usize = 512;
 
 /// One weight [in, out], or several side by side, in pieces of [`DEPTH`] rows.
-#[derive(Debug)]
-pub(super) struct Weight(pub Vec<Panels>);
-
-impl Weight {
-    /// Rows of the weight.
-    pub fn k(&self) -> usize {
-        self.0.iter().map(Panels::k).sum()
-    }
-
-    /// Columns of the product.
-    pub fn columns(&self) -> usize {
-        self.0.first().map_or(0, Panels::columns)
-    }
-}
+pub(super) type Weight = Vec<Panels>;
 
 /// The weights of a step graph by name.
 pub(super) struct Weights<'a> {
@@ -149,7 +136,7 @@ impl<'a> Weights<'a> {
         }
         let pieces = (0..k).step_by(DEPTH).map(|from| (from, DEPTH.min(k - from)));
         let pieces = pieces.map(|(from, k)| self.piece(&parts, from, k));
-        Ok(Weight(pieces.collect::<TractResult<_>>()?))
+        pieces.collect()
     }
 
     /// Rows `from..from + k` of all parts.
