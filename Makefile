@@ -119,11 +119,11 @@ drift: evaluate-env ## Play MINUTES (30) of live mode and show that level, spect
 	cargo build --release -p timbred
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluation.drift --timbred $(abspath target/release/timbred) --minutes $(MINUTES)
 
-full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacked folder, random weights do) against torch, in f32
+full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacked folder; random weights do with TAME=--tame) against torch, in f32
 	cargo build --release --workspace
 	mkdir -p $(FULL_SIZE) && rm -rf $(FULL_SIZE)/model
+	PYTHONPATH=$(TRAINING) $(VENV)/bin/python -m timbre_training.published $(CHECKPOINT) $(FULL_SIZE)/vectors.npz $(TAME)
 	target/release/timbred import $(CHECKPOINT) --name full-size --f32 --out $(FULL_SIZE)/model
-	PYTHONPATH=$(TRAINING) $(VENV)/bin/python -m timbre_training.published $(CHECKPOINT) $(FULL_SIZE)/vectors.npz
 	FULL_SIZE_MODEL=$(abspath $(FULL_SIZE)/model) FULL_SIZE_VECTORS=$(abspath $(FULL_SIZE)/vectors.npz) cargo test --release --workspace --test full_size -- --ignored --nocapture
 
 clean: ## Remove what was built
