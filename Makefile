@@ -11,6 +11,9 @@ VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
 TEST_PACKAGES := jackd2 liblo-tools
+# What builds and runs programs for a 64-bit ARM on another machine.
+ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
+ARM := aarch64-unknown-linux-gnu
 TRAINING := models/training
 # Commands that need cargo find it where rustup puts it, also before the first new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -19,7 +22,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
@@ -47,6 +50,13 @@ units: ## Have systemd check the service units, where there is a systemd
 unit: setup osc-clients ## Unit, property and end-to-end tests
 	cargo build --workspace
 	VENV=$(abspath $(VENV)) cargo test --workspace
+
+test-arm: setup ## The engine's unit tests built for a 64-bit ARM (Raspberry Pi) and run by an emulator
+	rustup target add $(ARM)
+	CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++ \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+	cargo test --release -p timbre-models --lib --target $(ARM)
 
 osc-clients: setup $(VENV)/osc-clients-ready ## OSC clients that are not ours (python-osc, node-osc), for the tests
 
@@ -130,4 +140,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help full-size setup run install test lint units unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: help full-size setup run install test test-arm lint units unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean
