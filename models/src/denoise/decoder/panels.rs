@@ -102,7 +102,7 @@ impl Numbers {
     }
 }
 
-/// Columns [k, m] in panels of the kernels' width; the last panel is filled up with zeros.
+/// Columns [k, m] in panels of the kernels' width; what fills up the last panel meets rows too, and nobody reads what comes of it.
 #[derive(Debug, Clone)]
 pub(super) struct Panels {
     kernel: Kernel,
