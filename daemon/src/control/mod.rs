@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answers;
+mod handle;
 mod learned;
 mod pending;
 pub mod server;
@@ -33,8 +34,9 @@ use timbre_control::settings::Settings;
 use crate::live::queues::{MidiSender, Telemetry};
 use crate::recording::Recorder;
 
+pub use handle::OscServer;
 pub use pending::{Asker, Command, Outcome};
-pub use server::{OscServer, spawn};
+pub use server::spawn;
 
 /// The ends of the queues that the OSC thread uses.
 #[derive(Debug, Clone)]

@@ -8,7 +8,6 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use rosc::OscMessage;
@@ -28,6 +27,7 @@ use timbre_control::value::Value;
 
 use super::ControlHandles;
 use super::answers::{pong, program, started, status, stopped, version};
+use super::handle::OscServer;
 use super::learned::{Learned, Moved};
 use super::pending::Pending;
 use super::subscribers::Subscribers;
@@ -46,35 +46,6 @@ const MOST_REQUESTS: usize = 4096;
 const MOST_ERRORS: usize = 16;
 /// What a server that ends still reads.
 const LAST_PACKETS: Duration = Duration::from_millis(50);
-
-/// A running server; dropping it ends and joins its thread.
-#[derive(Debug)]
-pub struct OscServer {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl OscServer {
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Whether its thread is gone although nobody ended it.
-    pub fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-}
-
-impl Drop for OscServer {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
 
 /// Starts the server on a bound socket; every change is also sent to the fixed targets.
 ///

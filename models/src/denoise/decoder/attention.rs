@@ -5,11 +5,11 @@
 
 use tract_onnx::prelude::*;
 
-use super::elementwise::{column_exponentials, exponentials, scale};
+use super::elementwise::{column_exponentials, exponentials, scale, scale_columns};
 use super::groups::Groups;
 use super::kernels::{Kernel, MOST_WIDTH, Values};
 use super::panels::{Buffer, Numbers, Panels, Rows};
-use super::turn::turn;
+use super::transpose::transpose;
 use crate::threads::Threads;
 
 /// Keys and values in one part. The part and the logits of a whole target stay in a core's own cache, so what is heard is read once a step.
@@ -27,7 +27,7 @@ struct Part<Operand> {
 enum Parts {
     /// Keys [head_dim, len] and values [len, head_dim].
     Few(Vec<Part<Panels>>),
-    /// Keys as rows [len, head_dim] and values turned, [head_dim, len].
+    /// Keys as rows [len, head_dim] and values transposed, [head_dim, len].
     Many(Vec<Part<Groups>>),
 }
 
@@ -44,11 +44,11 @@ impl Heard {
         Self { kernel, parts: Parts::Few(vec![]) }
     }
 
-    /// Takes keys, rows [len, head_dim] or with `turned` [head_dim, len], and values, rows [len, head_dim], to be heard by about `queries` queries.
+    /// Takes keys, rows [len, head_dim] or with `transposed` [head_dim, len], and values, rows [len, head_dim], to be heard by about `queries` queries.
     pub fn pack(
         &mut self,
         keys: Rows<'_>,
-        turned: bool,
+        transposed: bool,
         values: Rows<'_>,
         queries: usize,
     ) -> TractResult<()> {
@@ -68,9 +68,9 @@ impl Heard {
                 resize(parts, count, || Ok(Part { keys: new()?, values: new()? }))?;
                 for (i, to) in parts.iter_mut().enumerate() {
                     let (first, len) = part(i);
-                    match turned {
+                    match transposed {
                         true => to.keys.pack(keys.columns(first, len))?,
-                        false => to.keys.pack_turned(keys.part(first, len))?,
+                        false => to.keys.pack_transposed(keys.part(first, len))?,
                     }
                     to.values.pack(values.part(first, len))?;
                 }
@@ -80,11 +80,11 @@ impl Heard {
                 resize(parts, count, || Ok(Part { keys: new()?, values: new()? }))?;
                 for (i, to) in parts.iter_mut().enumerate() {
                     let (first, len) = part(i);
-                    match turned {
-                        true => to.keys.pack_turned(keys.columns(first, len))?,
+                    match transposed {
+                        true => to.keys.pack_transposed(keys.columns(first, len))?,
                         false => to.keys.pack(keys.part(first, len))?,
                     }
-                    to.values.pack_turned(values.part(first, len))?;
+                    to.values.pack_transposed(values.part(first, len))?;
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Head {
         })
     }
 
-    /// Attends from `queries` to what is heard. The result is [`Self::out`].
+    /// Attends from `queries` to what is heard. The result is [`Self::row`].
     ///
     /// The softmax goes part by part: what was summed so far is scaled down whenever a part has a greater logit (Milakov and Gimelshein 2018,
     /// "Online normalizer calculation for softmax").
@@ -188,7 +188,7 @@ impl Head {
 
     fn attend_many(&mut self, queries: Rows<'_>, parts: &[Part<Groups>]) -> TractResult<()> {
         let panel = self.kernel.width;
-        self.query_panels.pack_turned(queries)?;
+        self.query_panels.pack_transposed(queries)?;
         self.logits.fit(PART * panel)?;
         let outs = self.out.values_mut().chunks_mut(panel * self.width);
         for (i, out) in outs.enumerate() {
@@ -202,18 +202,14 @@ impl Head {
                 column_exponentials(logits, most, totals, &mut factors[..panel]);
                 let made = self.made.values_mut();
                 if i > 0 && factors.iter().any(|factor| *factor != 1.0) {
-                    made.chunks_exact_mut(panel).for_each(|row| {
-                        row.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
-                    });
+                    scale_columns(made, &factors[..panel]);
                 }
                 part.values.meet(Values::F32(logits), made, i > 0)?;
             }
             let made = self.made.values_mut();
             totals.iter_mut().for_each(|total| *total = 1.0 / *total);
-            made.chunks_exact_mut(panel).for_each(|row| {
-                row.iter_mut().zip(&*totals).for_each(|(x, share)| *x *= share);
-            });
-            turn(
+            scale_columns(made, totals);
+            transpose(
                 Rows { values: made, count: self.width, len: panel, stride: panel },
                 self.width,
                 out,

@@ -197,6 +197,15 @@ vectorised! {
 }
 
 vectorised! {
+    /// Every row of `x` times the factors of its columns; the length of `x` is a multiple of theirs.
+    fn scale_columns(x: &mut [f32], factors: &[f32]) {
+        for row in x.chunks_exact_mut(factors.len().max(1)) {
+            row.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
+        }
+    }
+}
+
+vectorised! {
     /// x *= factor.
     fn scale(x: &mut [f32], factor: f32) {
         x.iter_mut().for_each(|x| *x *= factor);

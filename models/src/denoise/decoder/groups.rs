@@ -4,15 +4,15 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
 
 use super::elementwise::{expand, pair};
-use super::kernels::{Ahead, Kernel, MOST_ROWS, MOST_WIDTH, Target, Turned, Values, for_rows};
+use super::kernels::{Ahead, Kernel, MOST_ROWS, MOST_WIDTH, Target, Transposed, Values, for_rows};
 use super::panels::{Buffer, Numbers, Panels, Rows};
-use super::turn::turn;
+use super::transpose::transpose;
 use crate::threads::Threads;
 
 /// From so many groups on, a panel of int8 becomes float32 once for all of them.
 const MANY_GROUPS: usize = 3;
 
-/// Rows [n, k] in groups of as many as the kernels take, each turned, [k, rows of the group].
+/// Rows [n, k] in groups of as many as the kernels take, each transposed, [k, rows of the group].
 #[derive(Debug)]
 pub(super) struct Groups {
     kernel: Kernel,
@@ -38,7 +38,7 @@ impl Groups {
         let height = self.begin(n, k, Numbers::F32)?;
         for (i, out) in self.words.values_mut().chunks_mut((height * k).max(1)).enumerate() {
             let count = height.min(n - i * height);
-            turn(rows.part(i * height, count), count, out);
+            transpose(rows.part(i * height, count), count, out);
         }
         Ok(())
     }
@@ -70,21 +70,21 @@ impl Groups {
                         }
                     }
                 }
-                turn(Rows { values: words, count, len: k, stride: k }, count, out);
+                transpose(Rows { values: words, count, len: k, stride: k }, count, out);
             },
         );
         Ok(())
     }
 
-    /// Takes rows [k, n], turned as they are, of float32.
-    pub fn pack_turned(&mut self, turned: Rows<'_>) -> TractResult<()> {
-        turned.check()?;
-        let (n, k) = (turned.len, turned.count);
+    /// Takes rows [k, n], transposed as they are, of float32.
+    pub fn pack_transposed(&mut self, transposed: Rows<'_>) -> TractResult<()> {
+        transposed.check()?;
+        let (n, k) = (transposed.len, transposed.count);
         let height = self.begin(n, k, Numbers::F32)?;
         for (i, group) in self.words.values_mut().chunks_mut((height * k).max(1)).enumerate() {
             let first = i * height;
             let count = height.min(n - first);
-            let rows = (0..k).map(|row| &turned.row(row)[first..first + count]);
+            let rows = (0..k).map(|row| &transposed.row(row)[first..first + count]);
             // Copies of a length that the compiler knows: a call would cost more than they do.
             for_rows!(count, N => group.as_chunks_mut::<N>().0.iter_mut().zip(rows).for_each(|(out, row)| {
                 if let Some(row) = row.first_chunk() {
@@ -126,7 +126,7 @@ impl Groups {
             let rows = &mut rows[..n];
             self.kernel.run(
                 panel,
-                Turned { x, n },
+                Transposed { x, n },
                 Target { rows, column: 0, adds },
                 Ahead::nothing(),
             );
@@ -196,7 +196,7 @@ impl Groups {
                 for (group, out) in out.chunks_mut(height).enumerate() {
                     let count = out.len();
                     let x = &words[group * height * self.k + from * count..][..k * count];
-                    let rows = Turned { x, n: count };
+                    let rows = Transposed { x, n: count };
                     let ahead = next
                         .map_or_else(Ahead::nothing, |next| Ahead::share(next, (group, groups), k));
                     if column + kernel.width <= columns {
@@ -215,7 +215,7 @@ impl Groups {
 fn last_panel(
     kernel: Kernel,
     values: Values<'_>,
-    rows: Turned<'_>,
+    rows: Transposed<'_>,
     (out, column, adds): (&mut [&mut [f32]], usize, bool),
 ) {
     let mut sums = [0.0; MOST_ROWS * MOST_WIDTH];

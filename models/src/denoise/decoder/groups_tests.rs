@@ -47,13 +47,13 @@ fn products_of_any_shape() {
 }
 
 #[test]
-fn turned_panels_are_those_of_the_turned_matrix() {
+fn transposed_panels_are_those_of_the_transposed_matrix() {
     let kernel = Kernel::native();
     for (rows, len) in [(1, 1), (31, 20), (32, 64), (77, 19)] {
         let matrix = wave(rows * len, 0.7);
         let other: Vec<f32> = (0..rows * len).map(|i| matrix[i % rows * len + i / rows]).collect();
         let [mut a, mut b] = [(); 2].map(|()| Panels::new(kernel, Numbers::F32).unwrap());
-        a.pack_turned(Rows { values: &matrix, count: rows, len, stride: len }).unwrap();
+        a.pack_transposed(Rows { values: &matrix, count: rows, len, stride: len }).unwrap();
         b.pack(Rows { values: &other, count: len, len: rows, stride: rows }).unwrap();
         assert_eq!((a.words(), a.columns()), (b.words(), b.columns()));
         for i in 0..a.columns().div_ceil(kernel.width) {

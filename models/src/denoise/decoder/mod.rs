@@ -11,7 +11,7 @@ mod groups;
 mod kernels;
 mod panels;
 mod parts;
-mod turn;
+mod transpose;
 mod weights;
 
 use std::ops::Range;

@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
 
 use super::kernels::{Kernel, MOST_WIDTH, Values, word};
-use super::turn::turn;
+use super::transpose::transpose;
 
 /// Float32 values aligned for any vector.
 #[derive(Debug, Clone)]
@@ -177,8 +177,8 @@ impl Panels {
         Ok(())
     }
 
-    /// Lays out rows [m, k]: what [`Self::pack`] does with the matrix turned. Of float32.
-    pub fn pack_turned(&mut self, rows: Rows<'_>) -> TractResult<()> {
+    /// Lays out rows [m, k]: what [`Self::pack`] does with the matrix transposed. Of float32.
+    pub fn pack_transposed(&mut self, rows: Rows<'_>) -> TractResult<()> {
         rows.check()?;
         let (width, k) = (self.kernel.width, rows.len);
         let PanelValues::Words(Numbers::F32, buffer) = &mut self.values else {
@@ -188,7 +188,7 @@ impl Panels {
         buffer.fit(rows.count.div_ceil(width) * k * width)?;
         for (i, panel) in buffer.values_mut().chunks_exact_mut((k * width).max(1)).enumerate() {
             let first = i * width;
-            turn(rows.part(first, width.min(rows.count - first)), width, panel);
+            transpose(rows.part(first, width.min(rows.count - first)), width, panel);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The innermost products: a few rows times one panel of columns, for the vectors that the machine has. Knows no network.
 //!
-//! A panel is [k, width], the rows come turned, [k, n], and the sums are [n, width]. Every sum is made of one fused multiply-add after the other over
+//! A panel is [k, width], the rows come transposed, [k, n], and the sums are [n, width]. Every sum is made of one fused multiply-add after the other over
 //! k, so it is the same to the last bit for any number of rows beside it, and for int8 weights that of the same weights in float32. In bf16 two
 //! of k are one word, two values in the bits of a float32, and their products are added at once.
 
@@ -80,9 +80,9 @@ pub(super) enum Values<'a> {
     Int8(&'a [i8], &'a [f32]),
 }
 
-/// Turned rows: n of them, [k, n], or in words of bf16 [k / 2, n].
+/// Transposed rows: n of them, [k, n], or in words of bf16 [k / 2, n].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turned<'a> {
+pub(super) struct Transposed<'a> {
     pub x: &'a [f32],
     pub n: usize,
 }
@@ -141,7 +141,7 @@ pub(super) struct Kernel {
     pub rows: usize,
     /// Whether it has vectors of bf16.
     pub is_bf16: bool,
-    run: fn(Values<'_>, Turned<'_>, Target<'_, '_>, Ahead),
+    run: fn(Values<'_>, Transposed<'_>, Target<'_, '_>, Ahead),
 }
 
 /// Wide enough for NEON, whose registers hold six rows of it.
@@ -168,7 +168,13 @@ impl Kernel {
     }
 
     /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for which `target` has no place are left out.
-    pub fn run(&self, values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+    pub fn run(
+        &self,
+        values: Values<'_>,
+        rows: Transposed<'_>,
+        target: Target<'_, '_>,
+        ahead: Ahead,
+    ) {
         (self.run)(values, rows, target, ahead);
     }
 }
@@ -176,7 +182,7 @@ impl Kernel {
 /// For any machine: loops of fixed length, of which the compiler makes vectors.
 fn portable<const W: usize>(
     values: Values<'_>,
-    rows: Turned<'_>,
+    rows: Transposed<'_>,
     target: Target<'_, '_>,
     _: Ahead,
 ) {

@@ -26,7 +26,7 @@ fn check(
         let stride = kernel.width + 3;
         let mut out = vec![0.0; n * stride];
         for adds in [false, true] {
-            let rows = Turned { x: &x, n };
+            let rows = Transposed { x: &x, n };
             let places = &mut out.chunks_mut(stride).collect::<Vec<_>>();
             kernel.run(values, rows, Target { rows: places, column: 0, adds }, Ahead::nothing());
         }

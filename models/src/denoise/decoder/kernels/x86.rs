@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-use super::{Ahead, Kernel, Target, Turned, Values, for_rows, portable};
+use super::{Ahead, Kernel, Target, Transposed, Values, for_rows, portable};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -21,7 +21,7 @@ pub(super) fn kernels() -> [Option<Kernel>; 2] {
 }
 
 /// Needs AVX2 and FMA.
-fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+fn run_avx2(values: Values<'_>, rows: Transposed<'_>, target: Target<'_, '_>, ahead: Ahead) {
     match values {
         Values::F32(values) => avx2_f32::run(values, &[], rows, target, ahead),
         Values::Int8(values, scales) => avx2_int8::run(values, scales, rows, target, ahead),
@@ -30,7 +30,7 @@ fn run_avx2(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead:
 }
 
 /// Needs AVX-512 F.
-fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+fn run_avx512(values: Values<'_>, rows: Transposed<'_>, target: Target<'_, '_>, ahead: Ahead) {
     match values {
         Values::F32(values) => avx512_f32::run(values, &[], rows, target, ahead),
         Values::Int8(values, scales) => avx512_int8::run(values, scales, rows, target, ahead),
@@ -39,7 +39,7 @@ fn run_avx512(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahea
 }
 
 /// Needs AVX-512 BF16.
-fn run_avx512_bf16(values: Values<'_>, rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+fn run_avx512_bf16(values: Values<'_>, rows: Transposed<'_>, target: Target<'_, '_>, ahead: Ahead) {
     match values {
         Values::Bf16(words) => avx512_bf16::run(words, &[], rows, target, ahead),
         _ => run_avx512(values, rows, target, ahead),
@@ -160,7 +160,7 @@ macro_rules! kernel {
             use std::arch::x86_64::*;
 
             use super::$vectors::{$expand, LANES, Vector, add, load, store, zero};
-            use super::{Ahead, Target, Turned, fetch, for_rows};
+            use super::{Ahead, Target, Transposed, fetch, for_rows};
 
             #[inline]
             #[target_feature(enable = $features)]
@@ -196,7 +196,7 @@ macro_rules! kernel {
             }
 
             #[target_feature(enable = $features)]
-            fn any(values: &[$value], scales: &[f32], rows: Turned<'_>, target: Target<'_, '_>, ahead: Ahead) {
+            fn any(values: &[$value], scales: &[f32], rows: Transposed<'_>, target: Target<'_, '_>, ahead: Ahead) {
                 for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target, ahead));
             }
 
@@ -204,7 +204,7 @@ macro_rules! kernel {
             pub(super) fn run(
                 values: &[$value],
                 scales: &[f32],
-                rows: Turned<'_>,
+                rows: Transposed<'_>,
                 target: Target<'_, '_>,
                 ahead: Ahead,
             ) {

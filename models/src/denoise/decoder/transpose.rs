@@ -3,16 +3,16 @@
 use super::kernels::{MOST_ROWS, for_rows};
 use super::panels::Rows;
 
-/// Values of a row that are turned at a time.
+/// Values of a row that are transposed at a time.
 const BLOCK: usize = 16;
 
 /// Lays `rows` [n, k] out as [k, width], those up to `width` as zeros, as far as `out` has places.
-pub(super) fn turn(rows: Rows<'_>, width: usize, out: &mut [f32]) {
+pub(super) fn transpose(rows: Rows<'_>, width: usize, out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if width >= avx512::SET && is_x86_feature_detected!("avx512f") {
         // SAFETY: safe code, whose only condition is the feature that was just found.
         #[allow(unsafe_code)]
-        return unsafe { avx512::turn(rows, width, out) };
+        return unsafe { avx512::transpose(rows, width, out) };
     }
     portable(rows, width, out);
 }
@@ -55,13 +55,13 @@ mod avx512 {
 
     use super::{BLOCK, Rows, block};
 
-    /// Rows that are turned at a time.
+    /// Rows that are transposed at a time.
     pub(super) const SET: usize = 4;
 
     /// Four rows become columns in each quarter of a vector, and each quarter goes to its place. For a `width` of [`SET`] and more: where it is no
-    /// multiple, some rows are turned twice.
+    /// multiple, some rows are transposed twice.
     #[target_feature(enable = "avx512f")]
-    pub(super) fn turn(rows: Rows<'_>, width: usize, out: &mut [f32]) {
+    pub(super) fn transpose(rows: Rows<'_>, width: usize, out: &mut [f32]) {
         for first in (0..width).step_by(SET).map(|first| first.min(width - SET)) {
             for (from, to) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK * width)) {
                 let [a, b, c, d] = std::array::from_fn(|i| load(rows, first + i, from));
@@ -124,9 +124,9 @@ mod tests {
         ] {
             let values: Vec<f32> = (0..n * (k + 3)).map(|i| i as f32 + 1.0).collect();
             let rows = Rows { values: &values, count: n, len: k, stride: k + 3 };
-            for turn in [turn, portable] {
+            for transpose in [transpose, portable] {
                 let mut out = vec![-1.0; k * width];
-                turn(rows, width, &mut out);
+                transpose(rows, width, &mut out);
                 for (i, found) in out.iter().enumerate() {
                     let (row, at) = (i % width, i / width);
                     let wanted = if row < n { values[row * (k + 3) + at] } else { 0.0 };
