@@ -5,7 +5,10 @@ use midly::live::{LiveEvent, SystemRealtime};
 
 use super::{NoteEvent, Voice};
 
+/// Channels of one port.
 const CHANNELS: usize = 16;
+/// Ports that one keyboard can have: channels are counted in a byte.
+const MOST_PORTS: usize = 16;
 const KEYS: usize = 128;
 const PROGRAMS: usize = 128;
 /// MIDI channel 10, counted from 0.
@@ -50,7 +53,7 @@ struct Channel {
 /// What sounds under one (program, key), whoever plays it.
 #[derive(Debug, Clone, Copy)]
 struct Sounding {
-    /// Channels that hold it, 0..=16.
+    /// Channels that hold it; drums hold nothing, so 240 at most.
     holders: u8,
     /// Time of its last event, seconds.
     last_s: f64,
@@ -86,11 +89,17 @@ impl Default for Keyboard {
 impl Keyboard {
     /// All keys up, all pedals up, program 0 everywhere.
     pub fn new() -> Self {
+        Self::with_ports(1)
+    }
+
+    /// A keyboard with sixteen channels for each of up to 16 ports. Channel `n` of port `p`, both counted
+    /// from 0, is channel `16 * p + n` of [`Keyboard::feed`].
+    pub fn with_ports(ports: usize) -> Self {
         let channel =
             Channel { keys: [Key::default(); KEYS], program: 0, sustain: false, sostenuto: false };
         let silent = Sounding { holders: 0, last_s: f64::NEG_INFINITY };
         Self {
-            channels: vec![channel; CHANNELS].into_boxed_slice(),
+            channels: vec![channel; CHANNELS * ports.clamp(1, MOST_PORTS)].into_boxed_slice(),
             sounding: vec![silent; PROGRAMS * KEYS].into_boxed_slice(),
         }
     }
@@ -132,7 +141,8 @@ impl Keyboard {
         }
     }
 
-    /// One channel message at `time_s` seconds; `channel` counts from 0 (0..=15, others are ignored).
+    /// One channel message at `time_s` seconds; `channel` counts from 0; one that the keyboard
+    /// does not have is ignored.
     pub fn feed(
         &mut self,
         time_s: f64,
@@ -163,7 +173,10 @@ impl Keyboard {
 
     /// Releases everything and lifts all pedals: the source is gone, or messages were lost. Programs stay.
     pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(NoteEvent)) {
-        for channel in 0..CHANNELS as u8 {
+        for channel in 0..=u8::MAX {
+            if usize::from(channel) >= self.channels.len() {
+                break;
+            }
             self.silence(time_s, channel, out);
             self.pedals_up(time_s, channel, out);
         }
@@ -184,7 +197,8 @@ impl Keyboard {
         let Some(program) = self.channels.get(usize::from(channel)).map(|c| c.program) else {
             return;
         };
-        let voice = Voice { is_drum: channel == DRUM_CHANNEL, program, key };
+        let is_drum = channel % CHANNELS as u8 == DRUM_CHANNEL;
+        let voice = Voice { is_drum, program, key };
         if voice.is_drum {
             return out(NoteEvent { time_s, voice, velocity });
         }

@@ -6,11 +6,9 @@ pub mod midi_write;
 
 #[cfg(test)]
 mod keyboard_tests;
-#[cfg(test)]
-mod midi_file_tests;
 
 pub use keyboard::{BadMessage, Keyboard};
-pub use midi_file::{MidiFileError, read_song, read_song_file};
+pub use midi_file::{Mended, MidiFileError, read_mended, read_song, read_song_file};
 pub use midi_write::{GrowingTrack, write_song, write_song_file};
 
 /// The length given to a note that has none (seconds): one token step.

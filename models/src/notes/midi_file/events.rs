@@ -1,0 +1,314 @@
+//! The events of a track, one after the other, also behind damage. Knows no time and no notes.
+//!
+//! Where an event is damaged, several places may be where the next one begins. Each is tried, and the one is
+//! taken from which the most events can be read (`score`), so that one lost byte does not cost the rest.
+
+use midly::{EventIter, MetaMessage, TrackEventKind};
+
+use super::mended::{Damage, Mended};
+
+/// Events that are read ahead to find out whether reading may go on at a place.
+const LOOK_AHEAD: usize = 8;
+/// Bytes behind damage that are tried one by one.
+const NEXT_BYTES: usize = 12;
+/// Bytes in which the end of a system exclusive message is looked for.
+const SYSEX_LOOK: usize = 4096;
+/// A time between two events that is believed without doubt, ticks.
+const LIKELY_TICKS: u32 = 2000;
+
+/// What an event is for a song.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A channel message; the second data byte is 0 where there is none.
+    Channel { status: u8, data: [u8; 2] },
+    /// Microseconds a quarter note, never 0.
+    Tempo(u32),
+    /// What follows in this track is for another port (FF 21).
+    Port(u8),
+    /// The end of the track.
+    End,
+    /// What no song needs.
+    Nothing,
+}
+
+/// An event and the place where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Event {
+    /// Bytes from the start of the file.
+    pub(super) offset: usize,
+    /// Ticks since the event before.
+    pub(super) delta: u32,
+    pub(super) what: What,
+}
+
+/// An event as it was read, and how reading goes on.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    delta: u32,
+    what: What,
+    next: usize,
+    running: Running,
+    /// Damage that did not hinder reading.
+    damage: Option<Damage>,
+    /// Whether the event names its status.
+    has_status: bool,
+}
+
+/// The status that an event without one has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Running {
+    status: Option<u8>,
+    /// A meta event or system exclusive came since, which should have ended it.
+    is_stale: bool,
+}
+
+/// Damage that reading has to find a way around.
+#[derive(Debug, Clone, Copy)]
+struct Broken {
+    offset: usize,
+    damage: Damage,
+    /// The ticks before it, which count all the same.
+    delta: u32,
+    /// What can be kept of the event, and where the next then begins; tried in this order.
+    ways: [Option<(What, usize)>; 4],
+}
+
+/// Reads the events of one track from `at` to `end`.
+pub(super) struct Events<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    end: usize,
+    running: Running,
+}
+
+impl<'a> Events<'a> {
+    /// The events that lie in `bytes` from `at` to `end`, both counted from the start of the file.
+    pub(super) fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
+        Self { bytes, at, end: end.min(bytes.len()), running: Running::default() }
+    }
+
+    /// Where reading has come to.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The next event; `None` at the end of the track's bytes.
+    pub(super) fn next(&mut self, mended: &mut Mended) -> Option<Event> {
+        if self.at >= self.end {
+            return None;
+        }
+        let offset = self.at;
+        match self.step(offset, self.running) {
+            Ok(step) => {
+                if let Some(damage) = step.damage {
+                    mended.add(offset, damage);
+                }
+                self.at = step.next;
+                self.running = step.running;
+                Some(Event { offset, delta: step.delta, what: step.what })
+            }
+            Err(broken) => {
+                mended.add(broken.offset, broken.damage);
+                let (what, next) = self.way_around(&broken);
+                self.at = next.max(offset + 1);
+                Some(Event { offset, delta: broken.delta, what })
+            }
+        }
+    }
+
+    /// What is kept of a broken event, and where the next begins: where the most can be read.
+    fn way_around(&self, broken: &Broken) -> (What, usize) {
+        let after = broken.offset + 1;
+        let bytewise = (after..after + NEXT_BYTES).map(|next| (What::Nothing, next));
+        let mut best = ((What::Nothing, self.end), 0);
+        for way in broken.ways.iter().flatten().copied().chain(bytewise) {
+            let score = self.score(way.1);
+            if score > best.1 {
+                best = (way, score);
+            }
+        }
+        best.0
+    }
+
+    /// How much speaks for an event that begins at `at`: three for each that names its status, two for
+    /// each that does not, one for each that comes after an unlikely time.
+    fn score(&self, mut at: usize) -> u32 {
+        let mut running = self.running;
+        let mut score = 0;
+        for n in 0..LOOK_AHEAD {
+            if at == self.end {
+                // All that there is could be read.
+                return score + 3 * (LOOK_AHEAD - n) as u32;
+            }
+            let Ok(step) = self.step(at, running) else { break };
+            score += match (step.delta <= LIKELY_TICKS, step.has_status) {
+                (false, _) => 1,
+                (true, false) => 2,
+                (true, true) => 3,
+            };
+            if step.what == What::End {
+                return score + 3 * (LOOK_AHEAD - n) as u32;
+            }
+            (at, running) = (step.next, step.running);
+        }
+        score
+    }
+
+    fn byte(&self, at: usize) -> Option<u8> {
+        if at < self.end { self.bytes.get(at).copied() } else { None }
+    }
+
+    /// A number of up to four times seven bits, and where it ends.
+    fn number(&self, at: usize) -> Result<(u32, usize), Damage> {
+        let mut value = 0;
+        for n in 0..4 {
+            let byte = self.byte(at + n).ok_or(Damage::CutOff)?;
+            value = value << 7 | u32::from(byte & 0x7F);
+            if byte < 0x80 {
+                return Ok((value, at + n + 1));
+            }
+        }
+        Err(Damage::Number)
+    }
+
+    /// Reads the event whose time begins at `start`.
+    fn step(&self, start: usize, running: Running) -> Result<Step, Broken> {
+        let broken = |damage, offset, delta| Broken { offset, damage, delta, ways: [None; 4] };
+        let (delta, at) = self.number(start).map_err(|damage| broken(damage, start, 0))?;
+        let cut_off = broken(Damage::CutOff, start, delta);
+        let first = self.byte(at).ok_or(cut_off)?;
+        match first {
+            0x00..=0x7F => match running.status {
+                None => Err(broken(Damage::NoStatus, at, delta)),
+                Some(status) => {
+                    let damage = running.is_stale.then_some(Damage::Running);
+                    let step = Step { damage, ..self.channel(at, delta, status)? };
+                    Ok(Step { has_status: false, ..step })
+                }
+            },
+            0x80..=0xEF => self.channel(at + 1, delta, first),
+            0xF0 | 0xF7 => self.sysex(at, delta, running),
+            0xFF => self.meta(start, at, delta, running),
+            // Clock, song position and the like; some programs write them as they came.
+            _ => {
+                let spec = match first {
+                    0xF1 | 0xF3 => 1,
+                    0xF2 => 2,
+                    _ => 0,
+                };
+                let way = |data: usize| Some((What::Nothing, at + 1 + data));
+                let ways = [way(spec), way(0), way(1), way(2)];
+                Err(Broken { ways, ..broken(Damage::System(first), at, delta) })
+            }
+        }
+    }
+
+    /// A channel message whose data begin at `at`.
+    fn channel(&self, at: usize, delta: u32, status: u8) -> Result<Step, Broken> {
+        let length = if matches!(status & 0xF0, 0xC0 | 0xD0) { 1 } else { 2 };
+        let mut data = [0; 2];
+        let broken = |damage, offset| Broken { offset, damage, delta, ways: [None; 4] };
+        for (n, slot) in data.iter_mut().enumerate().take(length) {
+            *slot = self.byte(at + n).ok_or(broken(Damage::CutOff, at))?;
+        }
+        if let Some(n) = data.iter().position(|byte| *byte > 0x7F) {
+            let (offset, byte) = (at + n, data[n]);
+            let ways = [
+                Some((clamped(status, data), at + length)),
+                self.without(at, n, length, status),
+                Some((What::Nothing, offset)),
+                None,
+            ];
+            return Err(Broken { ways, ..broken(Damage::DataByte(byte), offset) });
+        }
+        let running = Running { status: Some(status), is_stale: false };
+        let what = What::Channel { status, data };
+        Ok(Step { delta, what, next: at + length, running, damage: None, has_status: true })
+    }
+
+    /// The same message if its data byte `bad` is a real-time byte that came in between.
+    fn without(&self, at: usize, bad: usize, length: usize, status: u8) -> Option<(What, usize)> {
+        if self.byte(at + bad)? < 0xF8 {
+            return None;
+        }
+        let mut data = [0; 2];
+        let rest = (at..).enumerate().filter(|(n, _)| *n != bad).map(|(_, at)| at);
+        for (slot, at) in data.iter_mut().zip(rest).take(length) {
+            *slot = self.byte(at).filter(|byte| *byte < 0x80)?;
+        }
+        Some((What::Channel { status, data }, at + length + 1))
+    }
+
+    /// System exclusive, or bytes that go out as they are; the status lies at `at`.
+    fn sysex(&self, at: usize, delta: u32, running: Running) -> Result<Step, Broken> {
+        let behind = self.number(at + 1).map(|(length, body)| (body, body + length as usize));
+        let running = Running { is_stale: true, ..running };
+        match behind {
+            Ok((_, next)) if next <= self.end => Ok(nothing(delta, next, running)),
+            behind => {
+                let body = behind.map_or(at + 1, |(body, _)| body);
+                let look = self.bytes.get(body..self.end.min(body + SYSEX_LOOK));
+                let end = look.and_then(|look| look.iter().position(|byte| *byte == 0xF7));
+                let way = |next| Some((What::Nothing, next));
+                let ways = [end.and_then(|end| way(body + end + 1)), way(body), None, None];
+                Err(Broken { offset: at, damage: Damage::TooLongEvent, delta, ways })
+            }
+        }
+    }
+
+    /// A meta event, whose status lies at `at`; midly says what it means.
+    fn meta(
+        &self,
+        start: usize,
+        at: usize,
+        delta: u32,
+        running: Running,
+    ) -> Result<Step, Broken> {
+        let broken = |damage, ways| Broken { offset: at, damage, delta, ways };
+        let kind = self.byte(at + 1).ok_or(broken(Damage::CutOff, [None; 4]))?;
+        let behind = self.number(at + 2).map(|(length, body)| (body, body + length as usize));
+        let (body, next) = match behind {
+            Ok((body, next)) if next <= self.end && kind < 0x80 => (body, next),
+            behind => {
+                let body = behind.map_or(at + 2, |(body, _)| body);
+                let ways = [Some((What::Nothing, body)), None, None, None];
+                return Err(broken(Damage::TooLongEvent, ways));
+            }
+        };
+        let running = Running { is_stale: true, ..running };
+        let event = self.bytes.get(start..next).and_then(|event| EventIter::new(event).next());
+        let (what, damage) = match event {
+            Some(Ok(event)) => match event.kind {
+                TrackEventKind::Meta(MetaMessage::Tempo(tempo)) => match tempo.as_int() {
+                    0 => (What::Nothing, Some(Damage::ZeroTempo)),
+                    quarter_us => (What::Tempo(quarter_us), None),
+                },
+                TrackEventKind::Meta(MetaMessage::MidiPort(port)) => {
+                    (What::Port(port.as_int()), None)
+                }
+                TrackEventKind::Meta(MetaMessage::EndOfTrack) => (What::End, None),
+                _ => (What::Nothing, None),
+            },
+            _ => (What::Nothing, Some(Damage::Meta(kind))),
+        };
+        // An end is one whatever it says behind it.
+        let what = if kind == 0x2F { What::End } else { what };
+        let damage = damage.or((kind == 0x2F && next > body).then_some(Damage::Meta(kind)));
+        Ok(Step { damage, what, ..nothing(delta, next, running) })
+    }
+}
+
+fn nothing(delta: u32, next: usize, running: Running) -> Step {
+    Step { delta, what: What::Nothing, next, running, damage: None, has_status: true }
+}
+
+/// What is kept of a message with a data byte over 127: a value that is too large is the largest; a key,
+/// controller or program that there is not is nothing.
+fn clamped(status: u8, data: [u8; 2]) -> What {
+    let [first, second] = data;
+    let is_value = matches!(status & 0xF0, 0xD0 | 0xE0);
+    if first > 0x7F && !is_value {
+        return What::Nothing;
+    }
+    What::Channel { status, data: [first.min(0x7F), second.min(0x7F)] }
+}

@@ -1,0 +1,263 @@
+//! Standard MIDI files to songs. Knows the file's structure and tempo; what the keys mean is the keyboard's.
+//!
+//! A damaged file is read as far as it is music: [`Mended`] says what was wrong. `chunks` finds the tracks, `events`
+//! reads one, `timing` knows seconds.
+
+mod chunks;
+mod events;
+mod mended;
+mod notes;
+mod timing;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use mended::{Damage, Mend, Mended};
+
+use super::Song;
+use chunks::{Header, Region};
+use events::{Events, What};
+use notes::Player;
+use timing::{Clock, Tempo};
+
+/// What lies later is left out (seconds): a broken delta time, not music.
+pub const MAX_SONG_S: f64 = 24.0 * 3600.0;
+/// Larger files are refused (bytes).
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// How long a note that nothing releases goes on after the last message, at most (seconds).
+const HANGING_S: f64 = 60.0;
+/// Ports that are told apart; more share these.
+const MOST_PORTS: usize = 16;
+/// Not a status: the pattern of a file of format 2 ends.
+const PATTERN_END: u8 = 0;
+
+/// Why a file is no song.
+#[derive(Debug, thiserror::Error)]
+pub enum MidiFileError {
+    /// The file could not be read.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is larger than [`MAX_FILE_BYTES`].
+    #[error(
+        "the file has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read; is it a MIDI file?"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+    },
+    /// There is neither a MIDI header nor a track in the file.
+    #[error(
+        "the file starts with {found:02x?} and has neither \"MThd\" nor \"MTrk\" in it; give a standard MIDI \
+         file (.mid)"
+    )]
+    NotMidi {
+        /// The first bytes, at most four.
+        found: Vec<u8>,
+    },
+    /// No note in the whole file.
+    #[error("the file has no notes; nothing to play{}", of_damage(.mended))]
+    Empty {
+        /// What was damaged in it.
+        mended: Mended,
+    },
+    /// Something is damaged or unusual, and only whole files are wanted.
+    #[error(
+        "the file is not a whole MIDI file of format 0 or 1: {count} damaged, {first}; export it again, or read \
+         it without --strict"
+    )]
+    Damaged {
+        /// How many places.
+        count: usize,
+        /// The first of them.
+        first: Mend,
+    },
+}
+
+/// What an error adds about damage.
+fn of_damage(mended: &Mended) -> String {
+    match mended.count {
+        0 => String::new(),
+        _ => format!(" ({mended})"),
+    }
+}
+
+/// Reads a MIDI file; see [`read_song`].
+///
+/// # Errors
+/// Those of [`read_song`], and `Io` and `TooLarge`.
+pub fn read_song_file(path: impl AsRef<Path>) -> Result<Song, MidiFileError> {
+    let path = path.as_ref();
+    let io = |source| MidiFileError::Io { path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(io)?.len();
+    if bytes > MAX_FILE_BYTES {
+        return Err(MidiFileError::TooLarge { bytes });
+    }
+    read_song(&std::fs::read(path).map_err(io)?)
+}
+
+/// Reads a MIDI file, and mends without a word what is damaged; [`read_mended`] tells.
+///
+/// # Errors
+/// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
+pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
+    Ok(read_mended(bytes)?.0)
+}
+
+/// Reads formats 0 and 1: tracks are merged by time (at equal ticks in file order), with one tempo map, and
+/// played through one [`Keyboard`](super::Keyboard), so that pedals and repeated keys mean what they mean live.
+/// The patterns of format 2 are played one after the other. A file inside a RIFF file (.rmi) or behind a
+/// MacBinary header is found.
+///
+/// Sixteen channels for each port that the tracks name (FF 21), for up to 16 ports.
+///
+/// SMPTE time is read as frames * ticks (29 as 30000/1001). Unknown chunks and tracks beyond those declared
+/// are tolerated, a missing end-of-track too. Notes without length become [`MIN_NOTE_S`](super::MIN_NOTE_S) long, or
+/// end where their key is struck again; drums are given that length. Notes never released end with the last
+/// track, or a minute after the last message if that is earlier. `total_time_s` is the latest end of a note.
+///
+/// Damage costs the events that it hit, and no strike before it. Memory is proportional to the length of
+/// `bytes` (at most 100 times as much, and 8 MB).
+///
+/// # Errors
+/// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
+pub fn read_mended(bytes: &[u8]) -> Result<(Song, Mended), MidiFileError> {
+    let mut mended = Mended::default();
+    let Some(header) = chunks::header(bytes, &mut mended) else {
+        return Err(MidiFileError::NotMidi { found: bytes.iter().take(4).copied().collect() });
+    };
+    let mut score = Score::default();
+    score.read(bytes, &header, &mut mended);
+    let mut clock = Clock::new(header.division, &score.tempos, &mut mended);
+    let mut player = Player::new(score.ports.len());
+    for at in &score.events {
+        let time_s = clock.advance(at.tick);
+        if time_s > MAX_SONG_S {
+            mended.add(at.offset as usize, Damage::TooLate);
+            break;
+        }
+        match at.status {
+            PATTERN_END => player.release_all(time_s),
+            status => player.message(time_s, at.port, status, at.data),
+        }
+    }
+    let end_s = clock.advance(score.end_tick);
+    if end_s > MAX_SONG_S {
+        mended.add(bytes.len(), Damage::TooLate);
+    }
+    let end_s = end_s.min(player.last_s() + HANGING_S);
+    let notes = player.finish(end_s);
+    if notes.is_empty() {
+        return Err(MidiFileError::Empty { mended });
+    }
+    let total_time_s = notes.iter().fold(0.0f64, |end_s, note| end_s.max(note.end_s));
+    Ok((Song { notes, total_time_s }, mended))
+}
+
+/// A channel message at its tick.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    tick: u64,
+    /// Bytes from the start of the file, which is shorter than 4 GB.
+    offset: u32,
+    /// Which of the ports that the file names.
+    port: u8,
+    status: u8,
+    data: [u8; 2],
+}
+
+/// All tracks together.
+#[derive(Debug, Default)]
+struct Score {
+    /// By tick; at equal ticks in file order.
+    events: Vec<At>,
+    tempos: Vec<Tempo>,
+    /// The ports, in the order in which they are named; those that name none have the first.
+    ports: Vec<u8>,
+    end_tick: u64,
+}
+
+impl Score {
+    fn read(&mut self, bytes: &[u8], header: &Header, mended: &mut Mended) {
+        self.ports.push(0);
+        let is_patterns = header.format == 2;
+        let mut position = header.end;
+        let mut tracks = 0;
+        let mut start_tick = 0;
+        while let Some(region) = chunks::next_track(bytes, position, mended) {
+            tracks += 1;
+            position = self.track(bytes, region, start_tick, mended);
+            if is_patterns {
+                let data = [0; 2];
+                let offset = region.start as u32;
+                self.events.push(At {
+                    tick: self.end_tick,
+                    offset,
+                    port: 0,
+                    status: PATTERN_END,
+                    data,
+                });
+                start_tick = self.end_tick;
+            }
+        }
+        if tracks < usize::from(header.declared) {
+            let damage = Damage::TrackCount { declared: header.declared, found: tracks };
+            mended.add(header.offset, damage);
+        }
+        self.events.sort_by_key(|at| at.tick);
+        self.tempos.sort_by_key(|tempo| tempo.tick);
+    }
+
+    /// Reads a track that begins at `tick`; says where the next may begin.
+    fn track(
+        &mut self,
+        bytes: &[u8],
+        region: Region,
+        mut tick: u64,
+        mended: &mut Mended,
+    ) -> usize {
+        let mut port = 0;
+        let mut events = Events::new(bytes, region.start, region.end);
+        let mut end = region.end;
+        while let Some(event) = events.next(mended) {
+            tick = tick.saturating_add(u64::from(event.delta));
+            match event.what {
+                What::Channel { status, data } => {
+                    let offset = event.offset as u32;
+                    self.events.push(At { tick, offset, port, status, data });
+                }
+                What::Tempo(quarter_us) => self.tempos.push(Tempo { tick, quarter_us }),
+                What::Port(named) => port = self.port(named),
+                What::End => {
+                    // A length that is too large may hide the next track.
+                    if chunks::is_chunk(bytes, events.position()) {
+                        end = events.position();
+                    }
+                    break;
+                }
+                What::Nothing => {}
+            }
+        }
+        self.end_tick = self.end_tick.max(tick);
+        end
+    }
+
+    /// The place of a port among those that the file names.
+    fn port(&mut self, named: u8) -> u8 {
+        let place = match self.ports.iter().position(|port| *port == named) {
+            Some(place) => place,
+            None if self.ports.len() < MOST_PORTS => {
+                self.ports.push(named);
+                self.ports.len() - 1
+            }
+            None => usize::from(named) % MOST_PORTS,
+        };
+        place as u8
+    }
+}

@@ -1,0 +1,104 @@
+//! The messages of a file, played through a keyboard, to notes. Knows no bytes.
+
+use std::collections::HashMap;
+
+use midly::MidiMessage;
+use midly::num::{u4, u7, u14};
+
+use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Voice};
+
+/// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two events.
+const NO_LENGTH_S: f64 = 1e-6;
+
+/// Plays messages and gathers the notes.
+pub(super) struct Player {
+    keyboard: Keyboard,
+    notes: Vec<Note>,
+    /// Where in `notes` the voices stand that sound.
+    open: HashMap<Voice, usize>,
+    last_s: f64,
+}
+
+impl Player {
+    /// A keyboard of sixteen channels for each of `ports` ports, with nothing pressed.
+    pub(super) fn new(ports: usize) -> Self {
+        let keyboard = Keyboard::with_ports(ports);
+        Self { keyboard, notes: Vec::new(), open: HashMap::new(), last_s: 0.0 }
+    }
+
+    /// When the last message came, seconds.
+    pub(super) fn last_s(&self) -> f64 {
+        self.last_s
+    }
+
+    /// A channel message; its data bytes are below 128.
+    pub(super) fn message(&mut self, time_s: f64, port: u8, status: u8, data: [u8; 2]) {
+        self.last_s = time_s;
+        let channel = port << 4 | u4::from_int_lossy(status).as_int();
+        let Some(message) = message(status, data) else { return };
+        let (notes, open) = (&mut self.notes, &mut self.open);
+        self.keyboard.feed(time_s, channel, message, &mut |event| pair(notes, open, &event));
+    }
+
+    /// Releases everything.
+    pub(super) fn release_all(&mut self, time_s: f64) {
+        let (notes, open) = (&mut self.notes, &mut self.open);
+        self.keyboard.release_all(time_s, &mut |event| pair(notes, open, &event));
+    }
+
+    /// The notes in the order of their strikes; those that sound end at `end_s`.
+    pub(super) fn finish(mut self, end_s: f64) -> Vec<Note> {
+        self.release_all(end_s);
+        lengthen(&mut self.notes);
+        self.notes
+    }
+}
+
+/// A channel message in midly's words.
+fn message(status: u8, [first, second]: [u8; 2]) -> Option<MidiMessage> {
+    let (key, vel) = (u7::from_int_lossy(first), u7::from_int_lossy(second));
+    Some(match status & 0xF0 {
+        0x80 => MidiMessage::NoteOff { key, vel },
+        0x90 => MidiMessage::NoteOn { key, vel },
+        0xA0 => MidiMessage::Aftertouch { key, vel },
+        0xB0 => MidiMessage::Controller { controller: key, value: vel },
+        0xC0 => MidiMessage::ProgramChange { program: key },
+        0xD0 => MidiMessage::ChannelAftertouch { vel: key },
+        0xE0 => {
+            let bend = u16::from(second) << 7 | u16::from(first);
+            MidiMessage::PitchBend { bend: midly::PitchBend(u14::from_int_lossy(bend)) }
+        }
+        _ => return None,
+    })
+}
+
+/// A strike begins a note, a release ends it.
+fn pair(notes: &mut Vec<Note>, open: &mut HashMap<Voice, usize>, event: &NoteEvent) {
+    let &NoteEvent { time_s, voice, velocity } = event;
+    if velocity == 0 {
+        if let Some(note) = open.remove(&voice).and_then(|index| notes.get_mut(index)) {
+            note.end_s = time_s;
+        }
+        return;
+    }
+    if !voice.is_drum {
+        open.insert(voice, notes.len());
+    }
+    notes.push(Note { voice, velocity, start_s: time_s, end_s: time_s });
+}
+
+/// Gives notes without length [`MIN_NOTE_S`], or less if the same voice starts again before that. Drums, which
+/// nothing ends, always get it.
+fn lengthen(notes: &mut Vec<Note>) {
+    let mut next_start_s = HashMap::<Voice, f64>::new();
+    for note in notes.iter_mut().rev() {
+        let next_s = next_start_s.insert(note.voice, note.start_s).unwrap_or(f64::INFINITY);
+        if note.voice.is_drum {
+            note.end_s = note.start_s + MIN_NOTE_S;
+        } else if note.end_s - note.start_s < NO_LENGTH_S {
+            note.end_s = (note.start_s + MIN_NOTE_S).min(next_s);
+        }
+    }
+    // Struck again at the very same time: only the last strike is a note.
+    notes.retain(|note| note.voice.is_drum || note.end_s - note.start_s >= NO_LENGTH_S);
+}
