@@ -69,8 +69,21 @@ soak: setup ## A long hard evening: MINUTES (10) of dense playing with a core le
 	cargo build --release --workspace
 	MINUTES=$(MINUTES) cargo test --release --workspace --test soak -- --ignored --nocapture
 
-golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout
-	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_tokens --test golden_mel --test golden_schedule --test golden_network --test golden_checkpoint -- --nocapture
+golden: setup ## The public golden vectors; GOLDEN=DIR takes any directory of that layout, or a part of one
+	GOLDEN=$(abspath $(GOLDEN)) cargo test --workspace --test golden_set --test golden_tokens --test golden_mel --test golden_schedule --test golden_network --test golden_checkpoint -- --nocapture
+
+mutate: setup ## A million damaged MIDI files through the reader (the unit tests read 20,000)
+	cargo build --workspace
+	MUTATIONS=1000000 cargo test --workspace --test midi_mutations -- --nocapture
+
+$(VENV)/corpus-ready:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q mido==1.3.3
+	touch $@
+
+corpus: setup $(VENV)/corpus-ready ## Read every MIDI file below FOLDER; what is read, mended, refused, and mido's count of strikes beside ours
+	cargo build --workspace
+	$(VENV)/bin/python tests/corpus/corpus.py target/debug/read_midi $(FOLDER)
 
 doc: setup ## Reference documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
@@ -140,4 +153,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help full-size setup run install test test-arm lint units unit osc-clients garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean

@@ -36,7 +36,8 @@ Examples:
   timbred render song.mid                 a song into a file
 
 Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used, 4 a model cannot be used,
-5 an output cannot be written, 6 no sound device, 7 a configuration that cannot be used, 130 interrupted.";
+5 an output cannot be written, 6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
+130 interrupted.";
 
 /// `timbred`: playing live.
 #[derive(Debug, Args)]
@@ -207,9 +208,13 @@ pub enum SampleFormat {
 /// `timbred render`
 #[derive(Debug, Args)]
 pub struct RenderArgs {
-    /// MIDI files; with one of them, a last argument ending in .wav, .flac or .npy is the output.
+    /// MIDI files (.mid, .kar, .rmi; `-` is standard input); with one of them, a last argument ending in .wav, .flac or
+    /// .npy is the output (`-` is standard output).
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Refuse a damaged MIDI file and say what is wrong with it, instead of mending it.
+    #[arg(long)]
+    pub strict: bool,
     /// Folder for the output [default: beside each MIDI file].
     #[arg(short, long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
@@ -272,8 +277,11 @@ pub struct InspectArgs {
 pub enum Inspect {
     /// The note tokens a model would hear of a MIDI file, one list of ids a segment.
     Tokens {
-        /// MIDI file.
+        /// MIDI file; `-` is standard input.
         file: PathBuf,
+        /// Refuse a damaged file and say what is wrong with it, instead of mending it.
+        #[arg(long)]
+        strict: bool,
         /// Model whose vocabulary is used [default: the bundled one].
         #[arg(long, value_name = "NAME|FOLDER")]
         model: Option<String>,

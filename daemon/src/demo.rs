@@ -119,7 +119,7 @@ fn write(
     let part = Part { from_s: 0.0, to_s: None, tail_s: TAIL_S };
     let progress = Progress::new(false);
     let (rate_hz, format) = (FILE_RATE_HZ, SampleFormat::I16);
-    let plan = Plan { options, part, rate_hz, format, interrupt, progress };
+    let plan = Plan { options, part, rate_hz, format, is_strict: true, interrupt, progress };
     let file = WholeFile::create(&args.out)?;
     let mut streamer = Streamer::new(bundle, options)?;
     render_song(song, file, kind, &plan, &mut streamer, &args.out)?;

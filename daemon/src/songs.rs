@@ -5,27 +5,44 @@ use std::io::Read;
 use std::path::Path;
 
 use timbre_models::notes::midi_file::MAX_FILE_BYTES;
-use timbre_models::notes::{MidiFileError, Song, read_song};
+use timbre_models::notes::{Mended, MidiFileError, Song, read_mended};
 
 use crate::error::Error;
+use crate::whole_file::STANDARD;
 
-/// Reads a MIDI file, also from a pipe. Never reads more than [`MAX_FILE_BYTES`].
+/// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than [`MAX_FILE_BYTES`]. Tells what was
+/// damaged and is mended; if `is_strict`, that is an error.
 ///
 /// # Errors
 /// Names the file, what was found and what to do.
-pub fn read(path: &Path) -> Result<Song, Error> {
-    if path.is_dir() {
-        return Err(Error::input(path, "is a folder; name the MIDI files in it"));
-    }
+pub fn read(path: &Path, is_strict: bool) -> Result<(Song, Option<Mended>), Error> {
     let unread = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => Error::input(path, "no such file; check the name"),
         _ => Error::input(path, format!("{e}; wanted a readable MIDI file")),
     };
-    let mut bytes = vec![];
-    let file = File::open(path).map_err(unread)?;
-    let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unread)? as u64;
-    if read > MAX_FILE_BYTES {
-        return Err(Error::input(path, MidiFileError::TooLarge { bytes: read }));
+    let bytes = match path == Path::new(STANDARD) {
+        true => limited(std::io::stdin().lock()),
+        false if path.is_dir() => {
+            return Err(Error::input(path, "is a folder; name the MIDI files in it"));
+        }
+        false => File::open(path).and_then(limited),
+    };
+    let bytes = bytes.map_err(unread)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Error::input(path, MidiFileError::TooLarge { bytes: bytes.len() as u64 }));
     }
-    read_song(&bytes).map_err(|e| Error::input(path, e))
+    let read = read_mended(&bytes).and_then(|(song, mended)| {
+        if is_strict {
+            mended.strictly()?;
+        }
+        Ok((song, Some(mended).filter(|mended| mended.count > 0)))
+    });
+    read.map_err(|e| Error::input(path, e))
+}
+
+/// All there is to read, or one byte more than is read at most.
+fn limited(from: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

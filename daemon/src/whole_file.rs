@@ -1,40 +1,67 @@
-//! Files that appear whole or not at all: written beside their place under another name, renamed at the end.
-//! Knows no format.
+//! Files that appear whole or not at all: written beside their place under another name, renamed at the end. What is
+//! no file (a pipe, a device, standard output) is written to as it goes. Knows no format.
 
 use std::fs::File;
+use std::io::Seek;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
 
+/// The name that means standard input or standard output.
+pub const STANDARD: &str = "-";
+/// What the user's umask makes of it is the mode of a new file.
+const NEW_MODE: u32 = 0o666;
+
 /// A file on its way. Dropped before [`Self::keep`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct WholeFile {
+    /// What the user called it.
     path: PathBuf,
-    temp: NamedTempFile,
+    out: Out,
+}
+
+#[derive(Debug)]
+enum Out {
+    /// Will be renamed to the place.
+    Beside(NamedTempFile, PathBuf),
+    /// Cannot be replaced.
+    Straight(File),
 }
 
 impl WholeFile {
-    /// Begins the file that will be `path`; its folder must be there.
+    /// Begins the file that will be `path`; its folder must be there. `-` is standard output; where a link points to a
+    /// file, that file is replaced and the link stays; a pipe or device is written to.
     ///
     /// # Errors
     /// A folder that is missing or cannot be written to.
     pub fn create(path: &Path) -> Result<Self, Error> {
-        if path.is_dir() {
+        let owned = path.to_owned();
+        if path == Path::new(STANDARD) {
+            let out = std::io::stdout().as_fd().try_clone_to_owned();
+            let out = out.map_err(|e| Error::output(Path::new("standard output"), e))?;
+            return Ok(Self { path: "standard output".into(), out: Out::Straight(out.into()) });
+        }
+        let there = std::fs::metadata(path).ok();
+        if there.as_ref().is_some_and(std::fs::Metadata::is_dir) {
             return Err(Error::output(path, "is a folder; name a file in it"));
         }
-        let folder = match path.parent() {
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            let out = File::options().write(true).open(path).map_err(|e| Error::output(path, e))?;
+            return Ok(Self { path: owned, out: Out::Straight(out) });
+        }
+        let place = behind_links(path);
+        let folder = match place.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
+        let mode = there.map_or(NEW_MODE, |there| there.permissions().mode());
         let mut builder = tempfile::Builder::new();
         builder.prefix(".timbred-").suffix(".part");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
+        builder.permissions(std::fs::Permissions::from_mode(mode));
         let temp = builder.tempfile_in(folder).map_err(|e| {
             let reason = e.kind();
             let folder = folder.display();
@@ -43,7 +70,7 @@ impl WholeFile {
                 format!("cannot write into {folder}: {reason}; choose another folder"),
             )
         })?;
-        Ok(Self { path: path.to_owned(), temp })
+        Ok(Self { path: owned, out: Out::Beside(temp, place) })
     }
 
     /// Its name when it is done.
@@ -53,7 +80,15 @@ impl WholeFile {
 
     /// What to write to.
     pub fn file(&mut self) -> &mut File {
-        self.temp.as_file_mut()
+        match &mut self.out {
+            Out::Beside(temp, _) => temp.as_file_mut(),
+            Out::Straight(file) => file,
+        }
+    }
+
+    /// Whether what was written can be written again; not so in a pipe.
+    pub fn is_seekable(&mut self) -> bool {
+        self.file().stream_position().is_ok()
     }
 
     /// The error of a failed write to it.
@@ -66,7 +101,84 @@ impl WholeFile {
     /// # Errors
     /// What the system says.
     pub fn keep(self) -> Result<(), Error> {
-        self.temp.persist(&self.path).map_err(|e| Error::output(&self.path, e.error))?;
-        Ok(())
+        match self.out {
+            Out::Beside(temp, place) => {
+                temp.persist(place).map_err(|e| Error::output(&self.path, e.error))?;
+                Ok(())
+            }
+            Out::Straight(_) => Ok(()),
+        }
+    }
+}
+
+/// The place that a path means in the end, also if no file is there yet.
+fn behind_links(path: &Path) -> PathBuf {
+    if let Ok(place) = path.canonicalize() {
+        return place;
+    }
+    match (std::fs::read_link(path), path.parent()) {
+        (Ok(to), Some(folder)) => folder.join(to),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Write;
+
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        let mut file = WholeFile::create(path).unwrap();
+        file.file().write_all(text.as_bytes()).unwrap();
+        file.keep().unwrap();
+    }
+
+    #[test]
+    fn a_link_stays_and_its_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        for text in ["first", "second"] {
+            write(&link, text);
+            assert_eq!(std::fs::read_to_string(&real).unwrap(), text);
+            assert!(link.is_symlink());
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write(&path, "new");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_pipe_is_written_to_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let reader = {
+            let path = path.clone();
+            std::thread::spawn(move || std::fs::read_to_string(path).unwrap())
+        };
+        let mut file = WholeFile::create(&path).unwrap();
+        assert!(!file.is_seekable());
+        file.file().write_all(b"through").unwrap();
+        file.keep().unwrap();
+        assert_eq!(reader.join().unwrap(), "through");
+        assert!(!std::fs::metadata(&path).unwrap().is_file());
+    }
+
+    #[test]
+    fn what_is_not_kept_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(WholeFile::create(&folder.path().join("a")).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

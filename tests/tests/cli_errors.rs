@@ -22,15 +22,25 @@ fn hostile_midi_files_are_refused_in_words() {
     let whole = [header(0, 1, [0, 96]), track(NOTE)].concat();
     let huge = [&header(0, 1, [0, 96])[..], b"MTrk\x40\0\0\0", NOTE].concat();
     let noise: Vec<u8> = (0..999u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let cases: [(&str, Vec<u8>, &str); 9] = [
-        ("format2", [header(2, 1, [0, 96]), track(NOTE)].concat(), "export the piece as format 1"),
-        ("smpte", [header(0, 1, [0x80, 0]), track(NOTE)].concat(), "export the file again"),
-        ("notracks", header(1, 0, [0, 96]), "0 tracks"),
+    let damaged: [(&str, Vec<u8>, &str); 5] = [
+        ("format2", [header(2, 1, [0, 96]), track(NOTE)].concat(), "format 2"),
+        ("division", [header(0, 1, [0x80, 0]), track(NOTE)].concat(), "time division 0x8000"),
         ("huge", huge, "1073741824 bytes"),
+        ("cut", whole[..whole.len() - 2].to_vec(), "which is not where it ends"),
+        ("clock", [header(0, 1, [0, 96]), track(&[&[0, 0xF8], NOTE].concat())].concat(), "0xf8"),
+    ];
+    for (name, bytes, words) in damaged {
+        folder.write(&format!("{name}.mid"), &bytes);
+        let words = [words, "export it again", "at byte"];
+        folder.run(&format!("render {name}.mid --strict")).failed(3, &words);
+        assert!(!folder.path(&format!("{name}.wav")).exists(), "{name}");
+        folder.run(&format!("render {name}.mid --tail 0")).well();
+    }
+    let cases: [(&str, Vec<u8>, &str); 5] = [
+        ("notracks", header(1, 0, [0, 96]), "no notes"),
         ("empty", [header(0, 1, [0, 96]), track(b"")].concat(), "no notes"),
-        ("cut", whole[..whole.len() - 6].to_vec(), "copy or export the file again"),
         ("noise", noise.clone(), "give a standard MIDI file"),
-        ("noisy", [header(0, 1, [0, 96]), track(&noise)].concat(), "no MIDI event at byte"),
+        ("short", whole[..whole.len() - 9].to_vec(), "no notes"),
         ("nothing", vec![], "give a standard MIDI file"),
     ];
     for (name, bytes, words) in cases {

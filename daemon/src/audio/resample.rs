@@ -122,7 +122,7 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, R
 }
 
 /// Samples at `to_hz` that last as long as `samples` at `from_hz`.
-fn length(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
+pub fn length(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
     let (from, to) = (u128::from(from_hz.max(1)), u128::from(to_hz));
     ((u128::from(samples) * to + from / 2) / from) as u64
 }

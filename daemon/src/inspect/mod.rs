@@ -14,8 +14,8 @@ use crate::error::Error;
 /// A file or a model that cannot be used.
 pub fn run(args: &InspectArgs) -> Result<(), Error> {
     match &args.what {
-        Inspect::Tokens { file, model, segment, json } => {
-            tokens::run(file, model.as_deref(), *segment, *json)
+        Inspect::Tokens { file, strict, model, segment, json } => {
+            tokens::run(file, *strict, model.as_deref(), *segment, *json)
         }
         Inspect::Model { name, json } => model::run(name.as_deref(), *json),
         Inspect::Mel { file, out } => mel::run(file, out),

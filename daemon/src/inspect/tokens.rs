@@ -15,6 +15,7 @@ const LINE: usize = 100;
 
 pub(super) fn run(
     file: &Path,
+    is_strict: bool,
     model: Option<&str>,
     segment: Option<usize>,
     json: bool,
@@ -22,7 +23,10 @@ pub(super) fn run(
     if segment == Some(0) {
         return Err(Error::Usage("--segment 0: wanted 1 frame or more".to_owned()));
     }
-    let song = songs::read(file)?;
+    let (song, mended) = songs::read(file, is_strict)?;
+    if let Some(mended) = mended {
+        eprintln!("{}: {mended}", file.display());
+    }
     let bundle = models::find(model)?;
     let manifest = bundle.manifest();
     let frames = segment.unwrap_or(manifest.song.hop_frames);

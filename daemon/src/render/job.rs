@@ -6,7 +6,6 @@ use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::tokens::EncodeReport;
 use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
-use crate::audio::resample::resample;
 use crate::error::Error;
 
 /// Which part of a song.
@@ -20,17 +19,15 @@ pub struct Part {
     pub tail_s: f64,
 }
 
-/// A song made sound.
-#[derive(Debug, Default)]
-pub struct Rendered {
-    /// One channel; exactly as long as the part.
-    pub samples: Vec<f32>,
+/// How much sound a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Samples at the model's rate.
+    pub samples: u64,
     /// Samples a second of them.
     pub rate_hz: u32,
-    /// Natural-log mel [frames, 128]; the last frame may be longer than the samples. Empty unless asked for.
-    pub mel: Vec<f32>,
-    /// What the token limit cost in all hops together.
-    pub left_out: EncodeReport,
+    /// Mel frames of 20 ms; the last may be longer than the samples.
+    pub frames: usize,
 }
 
 impl Part {
@@ -62,74 +59,81 @@ impl Part {
     }
 }
 
-/// Renders a part of a song with `streamer`, which starts anew. `on_hop` hears how many seconds are done after each hop
-/// and can end the work; `with_mel` keeps the mel.
+/// Starts `streamer` anew with the notes of the part, and says how much sound that will be.
 ///
 /// # Errors
-/// Those of the engine, of the part, and whatever `on_hop` says.
-pub fn render(
+/// Those of the engine and of the part.
+pub fn begin(
     song: &Song,
     part: &Part,
     streamer: &mut Streamer,
     options: StreamOptions,
-    with_mel: bool,
-    on_hop: &mut dyn FnMut(f64) -> Result<(), Error>,
-) -> Result<Rendered, Error> {
+) -> Result<Extent, Error> {
     let length_s = part.length_s(song)?;
     streamer.restart(options)?;
     let rate_hz = streamer.sample_rate_hz();
-    let samples = (length_s * f64::from(rate_hz)).round() as usize;
+    let samples = (length_s * f64::from(rate_hz)).round() as u64;
     if samples == 0 {
         return Err(Error::Usage("nothing lies between --from and --to".to_owned()));
     }
-    let room = Vec::with_capacity(samples);
-    let mut rendered = Rendered { samples: room, rate_hz, ..Rendered::default() };
     note_events(&part.notes(song)).into_iter().for_each(|event| streamer.push(event));
     let frames = (length_s * f64::from(SAMPLE_RATE_HZ)).round() as usize;
-    let frames = frames.div_ceil(HOP_SAMPLES);
-    while streamer.position().0 < frames as u64 {
-        let hop = streamer.hop()?;
-        rendered.samples.extend_from_slice(hop.samples);
-        if with_mel {
-            rendered.mel.extend_from_slice(hop.mel);
-        }
-        let (sum, one) = (&mut rendered.left_out, hop.report);
-        sum.tokens += one.tokens;
-        sum.dropped_offs += one.dropped_offs;
-        sum.dropped_held += one.dropped_held;
-        sum.dropped_ons += one.dropped_ons;
-        on_hop(streamer.position().start().seconds().min(length_s))?;
-    }
-    rendered.samples.extend_from_slice(streamer.finish()?);
-    rendered.samples.truncate(samples);
-    rendered.mel.truncate(frames * MEL_BINS);
-    Ok(rendered)
+    Ok(Extent { samples, rate_hz, frames: frames.div_ceil(HOP_SAMPLES) })
 }
 
-impl Rendered {
-    /// The samples at another rate.
-    ///
-    /// # Errors
-    /// A rate that cannot be made.
-    pub fn at_rate(&self, rate_hz: u32) -> Result<Vec<f32>, Error> {
-        resample(&self.samples, self.rate_hz, rate_hz).map_err(|e| Error::Usage(e.to_string()))
+/// Renders what [`begin`] began. `take` gets the samples and the natural-log mel [frames, 128] of each hop, exactly as
+/// much as `extent` says in all, and hears how many seconds are done; it can end the work. Tells what the token limit cost.
+///
+/// # Errors
+/// Those of the engine, and whatever `take` says.
+pub fn render(
+    extent: Extent,
+    streamer: &mut Streamer,
+    take: &mut dyn FnMut(&[f32], &[f32], f64) -> Result<(), Error>,
+) -> Result<EncodeReport, Error> {
+    let mut left_out = EncodeReport::default();
+    let mut samples = extent.samples;
+    let mut values = extent.frames * MEL_BINS;
+    let mut up_to = |all: usize| {
+        let here = samples.min(all as u64);
+        samples -= here;
+        here as usize
+    };
+    while streamer.position().0 < extent.frames as u64 {
+        let hop = streamer.hop()?;
+        let here = hop.samples.get(..up_to(hop.samples.len())).unwrap_or_default();
+        let mel = hop.mel.get(..values.min(hop.mel.len())).unwrap_or_default();
+        values -= mel.len();
+        let one = hop.report;
+        left_out.tokens += one.tokens;
+        left_out.dropped_offs += one.dropped_offs;
+        left_out.dropped_held += one.dropped_held;
+        left_out.dropped_ons += one.dropped_ons;
+        let done_s = (hop.start.0 as usize + hop.mel.len() / MEL_BINS) as f64
+            * (HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ));
+        take(here, mel, done_s)?;
     }
+    let rest = streamer.finish()?;
+    let here = rest.get(..up_to(rest.len())).unwrap_or_default();
+    take(here, &[], extent.samples as f64 / f64::from(extent.rate_hz))?;
+    Ok(left_out)
+}
 
-    /// What did not fit into the model's token limit, in words.
-    pub fn left_out(&self) -> Option<String> {
-        let r = &self.left_out;
-        let parts = [
-            (r.dropped_ons, "strikes"),
-            (r.dropped_offs, "releases"),
-            (r.dropped_held, "held keys"),
-        ];
-        let parts: Vec<String> =
-            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-        let all = parts.join(", ");
-        (!parts.is_empty()).then(|| {
-            format!("{all} left out: more notes at once than the model takes; shorter hops (--hop-ms) hold fewer")
-        })
-    }
+/// What did not fit into the model's token limit, in words.
+pub fn left_out(report: &EncodeReport) -> Option<String> {
+    let parts = [
+        (report.dropped_ons, "strikes"),
+        (report.dropped_offs, "releases"),
+        (report.dropped_held, "held keys"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let all = parts.join(", ");
+    (!parts.is_empty()).then(|| {
+        format!(
+            "{all} left out: more notes at once than the model takes; shorter hops (--hop-ms) hold fewer"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -177,11 +181,11 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_said_once() {
-        let mut rendered = Rendered::default();
-        assert_eq!(rendered.left_out(), None);
-        rendered.left_out.dropped_offs = 12;
-        rendered.left_out.dropped_held = 3;
-        let said = rendered.left_out().unwrap();
+        let mut report = EncodeReport::default();
+        assert_eq!(left_out(&report), None);
+        report.dropped_offs = 12;
+        report.dropped_held = 3;
+        let said = left_out(&report).unwrap();
         assert!(said.starts_with("12 releases, 3 held keys left out"), "{said}");
     }
 }

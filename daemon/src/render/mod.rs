@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use timbre_models::bundle::Bundle;
+use timbre_models::notes::Song;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::threads::Threads;
 use timbre_models::units::SAMPLE_RATE_HZ;
 
+use crate::audio::resample::{self, ResampleError, StreamResampler};
 use crate::cli::{RenderArgs, SampleFormat};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
@@ -24,7 +26,7 @@ use crate::whole_file::WholeFile;
 use crate::{models, songs};
 use job::Part;
 use names::Job;
-use output::Kind;
+use output::{Kind, Length, SoundFile};
 use progress::Progress;
 
 /// The longest tail (seconds).
@@ -41,6 +43,8 @@ pub struct Plan {
     pub rate_hz: u32,
     /// Sample format of the files.
     pub format: SampleFormat,
+    /// Whether damaged MIDI files are refused.
+    pub is_strict: bool,
     /// Whether the user wants it to end.
     pub interrupt: Interrupt,
     /// What the terminal shows.
@@ -63,7 +67,15 @@ pub fn run(args: &RenderArgs) -> Result<(), Error> {
     }
     let interrupt = Interrupt::install();
     let progress = Progress::new(args.quiet);
-    let plan = Plan { options, part, rate_hz: args.rate, format: args.format, interrupt, progress };
+    let plan = Plan {
+        options,
+        part,
+        rate_hz: args.rate,
+        format: args.format,
+        is_strict: args.strict,
+        interrupt,
+        progress,
+    };
     // A model that does not load is one error, not one a file.
     let streamer = Streamer::new(&bundle, options)?;
     match jobs.as_slice() {
@@ -144,43 +156,53 @@ fn render_all(
 
 /// One file: read, render, write, put in place.
 fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Error> {
-    let song = songs::read(&job.input)?;
+    let (song, mended) = songs::read(&job.input, plan.is_strict)?;
+    if let Some(mended) = mended {
+        plan.progress.say(&format!("{}: {mended}", job.input.display()));
+    }
     let file = WholeFile::create(&job.output)?;
     render_song(&song, file, job.kind, plan, streamer, &job.input)
 }
 
-/// A song into a file; `name` is what it is called on the terminal.
+/// A song into a file; `name` is what it is called on the terminal. The file is written as the sound is made.
 ///
 /// # Errors
 /// Those of the engine, the part, the file, and [`Error::Interrupted`]; the file is then not there.
 pub fn render_song(
-    song: &timbre_models::notes::Song,
-    mut file: WholeFile,
+    song: &Song,
+    file: WholeFile,
     kind: Kind,
     plan: &Plan,
     streamer: &mut Streamer,
     name: &Path,
 ) -> Result<(), Error> {
-    let shown = plan.progress.begin(name, plan.part.length_s(song)?);
-    let on_hop = &mut |done_s: f64| {
-        shown.at(done_s);
-        plan.interrupt.check()
-    };
-    let with_mel = kind == Kind::Npy;
-    let rendered = job::render(song, &plan.part, streamer, plan.options, with_mel, on_hop)?;
-    let clipping = match kind {
-        Kind::Npy => output::write_mel(&mut file, &rendered.mel).map(|()| None)?,
-        Kind::Wav | Kind::Flac => {
-            let samples = rendered.at_rate(plan.rate_hz)?;
-            plan.interrupt.check()?;
-            output::write_samples(&mut file, kind, plan.format, plan.rate_hz, &samples)?.say()
-        }
-    };
-    plan.interrupt.check()?;
+    let unfit = |e: ResampleError| Error::Usage(e.to_string());
+    let extent = job::begin(song, &plan.part, streamer, plan.options)?;
+    let mut converter = StreamResampler::new(extent.rate_hz, plan.rate_hz).map_err(unfit)?;
+    let samples = resample::length(extent.samples, extent.rate_hz, plan.rate_hz);
+    let length = Length { samples, frames: extent.frames };
+    if let Some(warning) = kind.warning(plan.format, length) {
+        plan.progress.say(&format!("{}: {warning}", name.display()));
+    }
     let path = file.path().to_owned();
-    file.keep()?;
+    let mut file = SoundFile::begin(file, kind, plan.format, plan.rate_hz, length)?;
+    let shown = plan.progress.begin(name, extent.samples as f64 / f64::from(extent.rate_hz));
+    let mut converted = vec![];
+    let left_out = job::render(extent, streamer, &mut |samples, mel, done_s| {
+        shown.at(done_s);
+        plan.interrupt.check()?;
+        file.mel(mel)?;
+        converter.push(samples, &mut converted).map_err(unfit)?;
+        file.samples(&converted)?;
+        converted.clear();
+        Ok(())
+    })?;
+    converter.finish(&mut converted).map_err(unfit)?;
+    file.samples(&converted)?;
+    plan.interrupt.check()?;
+    let clipping = file.finish()?;
     shown.done(&path);
-    for warning in rendered.left_out().into_iter().chain(clipping) {
+    for warning in job::left_out(&left_out).into_iter().chain(clipping.say()) {
         plan.progress.say(&format!("{}: {warning}", name.display()));
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::output::Kind;
 use crate::cli::RenderArgs;
 use crate::error::Error;
+use crate::whole_file::STANDARD;
 
 /// Sound formats that people ask for and this program does not write.
 const FOREIGN: [&str; 7] = ["mp3", "ogg", "opus", "m4a", "aac", "aif", "aiff"];
@@ -26,7 +27,9 @@ pub struct Job {
 /// Arguments that contradict each other, two outputs of one name, an output that is an input.
 pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
     let jobs = match args.files.as_slice() {
-        [input, output] if Kind::of(output).is_some() => vec![named(args, input, output)?],
+        [input, output] if Kind::of(output).is_some() || is_standard(output) => {
+            vec![named(args, input, output)?]
+        }
         [_, _, .., last] if Kind::of(last).is_some() => {
             return Err(Error::Usage(format!(
                 "{}: an output file can be named for one MIDI file only; for several give a folder with --out",
@@ -52,7 +55,8 @@ pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
                 job.output.display()
             )));
         }
-        if let Some(input) = jobs.iter().map(|j| &j.input).find(|input| place(input) == *at) {
+        let mut inputs = jobs.iter().map(|j| &j.input).filter(|input| !is_standard(input));
+        if let Some(input) = inputs.find(|input| place(input) == *at) {
             return Err(Error::Usage(format!(
                 "the output {} is the input {}; name another output",
                 job.output.display(),
@@ -65,7 +69,8 @@ pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
 
 /// `timbred render IN OUT`
 fn named(args: &RenderArgs, input: &Path, output: &Path) -> Result<Job, Error> {
-    let kind = Kind::of(output).unwrap_or(Kind::Wav);
+    // Standard output has no ending that could say what it is.
+    let kind = Kind::of(output).unwrap_or(kind(args).0);
     if args.out.is_some() {
         return Err(Error::Usage(format!(
             "--out names a folder, but the output file {} is named too; leave one of them out",
@@ -85,17 +90,31 @@ fn named(args: &RenderArgs, input: &Path, output: &Path) -> Result<Job, Error> {
 
 /// The output beside the input or in `--out`, of the same name with another ending.
 fn beside(args: &RenderArgs, input: &Path) -> Job {
-    let (kind, ending) = match (args.flac, args.mel) {
-        (true, _) => (Kind::Flac, "flac"),
-        (_, true) => (Kind::Npy, "npy"),
-        _ => (Kind::Wav, "wav"),
-    };
+    let (kind, ending) = kind(args);
+    if is_standard(input) {
+        let output = args.out.as_ref().map(|out| out.join("standard-input").with_extension(ending));
+        return Job { input: input.to_owned(), output: output.unwrap_or(STANDARD.into()), kind };
+    }
     let output = input.with_extension(ending);
     let output = match (&args.out, output.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),
         _ => output,
     };
     Job { input: input.to_owned(), output, kind }
+}
+
+/// What is made where no output says it, and its ending.
+fn kind(args: &RenderArgs) -> (Kind, &'static str) {
+    match (args.flac, args.mel) {
+        (true, _) => (Kind::Flac, "flac"),
+        (_, true) => (Kind::Npy, "npy"),
+        _ => (Kind::Wav, "wav"),
+    }
+}
+
+/// Whether a name means standard input or output.
+fn is_standard(path: &Path) -> bool {
+    path == Path::new(STANDARD)
 }
 
 fn foreign(path: &Path) -> bool {

@@ -1,0 +1,107 @@
+//! A WAV file of known length, sample by sample; one of more than 4 GiB is RF64 (EBU Tech 3306). Knows no file.
+
+use std::io::{self, Write};
+
+use super::quantized;
+use crate::cli::SampleFormat;
+
+/// The largest count of a WAV file.
+const MOST: u64 = u32::MAX as u64;
+/// Bytes of a chunk's name and length.
+const CHUNK_HEAD: usize = 8;
+/// `RIFF`, the length, `WAVE`.
+const RIFF_HEAD: usize = 12;
+/// What a `ds64` chunk holds: three lengths of eight bytes, and a table of none.
+const DS64_BYTES: u32 = 28;
+
+/// Whether so many samples need RF64.
+pub(super) fn is_large(samples: u64, format: SampleFormat) -> bool {
+    samples * u64::from(super::bits(format) / 8) + 1024 > MOST
+}
+
+/// All that comes before the samples of a file of one channel.
+pub(super) fn header(format: SampleFormat, rate_hz: u32, samples: u64) -> Vec<u8> {
+    let is_float = format == SampleFormat::F32;
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: rate_hz,
+        bits_per_sample: super::bits(format),
+        sample_format: match is_float {
+            true => hound::SampleFormat::Float,
+            false => hound::SampleFormat::Int,
+        },
+    };
+    let mut head = spec.into_header_for_infinite_file();
+    let data_bytes = samples * u64::from(super::bits(format) / 8);
+    let is_large = is_large(samples, format);
+    if is_large {
+        let ds64_bytes = (CHUNK_HEAD + DS64_BYTES as usize) as u64;
+        let riff_bytes = (head.len() - CHUNK_HEAD) as u64 + ds64_bytes + data_bytes;
+        let mut ds64 = b"ds64".to_vec();
+        ds64.extend(DS64_BYTES.to_le_bytes());
+        for count in [riff_bytes, data_bytes, samples] {
+            ds64.extend(count.to_le_bytes());
+        }
+        ds64.extend([0; 4]);
+        head.splice(..4, *b"RF64");
+        head.splice(RIFF_HEAD..RIFF_HEAD, ds64);
+    }
+    let count = |bytes: u64| if is_large { u32::MAX } else { bytes as u32 }.to_le_bytes();
+    let riff = count((head.len() - CHUNK_HEAD) as u64 + data_bytes);
+    head.splice(4..CHUNK_HEAD, riff);
+    let data = head.len() - 4;
+    head.splice(data.., count(data_bytes));
+    head
+}
+
+/// Writes samples as they stand behind the header; beyond full scale whole numbers are held there.
+pub(super) fn write(out: &mut impl Write, format: SampleFormat, samples: &[f32]) -> io::Result<()> {
+    for &sample in samples {
+        match format {
+            SampleFormat::I16 => out.write_all(&quantized(sample, 16).to_le_bytes()[..2])?,
+            SampleFormat::I24 => out.write_all(&quantized(sample, 24).to_le_bytes()[..3])?,
+            SampleFormat::F32 => out.write_all(&sample.to_le_bytes())?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_format_comes_back() {
+        for format in [SampleFormat::I16, SampleFormat::I24, SampleFormat::F32] {
+            let samples: Vec<f32> = (0..999).map(|n| (n as f32 * 0.1).sin() * 0.9).collect();
+            let mut bytes = header(format, 44_100, samples.len() as u64);
+            write(&mut bytes, format, &samples).unwrap();
+            let mut reader = hound::WavReader::new(bytes.as_slice()).unwrap();
+            assert_eq!(reader.spec().sample_rate, 44_100);
+            let back: Vec<f32> = match format {
+                SampleFormat::F32 => reader.samples::<f32>().map(Result::unwrap).collect(),
+                _ => {
+                    let full = (1u32 << (super::super::bits(format) - 1)) as f32;
+                    reader.samples::<i32>().map(|x| x.unwrap() as f32 / full).collect()
+                }
+            };
+            assert_eq!(back.len(), samples.len());
+            assert!(back.iter().zip(&samples).all(|(a, b)| (a - b).abs() < 4e-5));
+        }
+    }
+
+    #[test]
+    fn a_large_file_counts_in_64_bits() {
+        let samples = 3_000_000_000u64;
+        let head = header(SampleFormat::I16, 48_000, samples);
+        assert_eq!(&head[..20], b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0");
+        let count = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
+        assert_eq!(count(20), head.len() as u64 - 8 + samples * 2);
+        assert_eq!((count(28), count(36)), (samples * 2, samples));
+        assert_eq!(&head[48..52], b"fmt ");
+        assert_eq!(&head[head.len() - 8..], b"data\xff\xff\xff\xff");
+        assert!(!is_large(2_000_000_000, SampleFormat::I16));
+    }
+}
