@@ -3,7 +3,8 @@
 //! Bundles are walked here and only messages given to `rosc`, because there a bundle with a broken element loses what
 //! follows it, and deep nesting of bundles or arrays exhausts the stack.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rosc::{OscMessage, OscPacket, OscTime, decoder, encoder};
 
@@ -99,10 +100,26 @@ fn message(bytes: &[u8]) -> Result<OscMessage, Garbage> {
     if tags.iter().take_while(|&&b| b != 0).any(|&b| b == b'[') {
         return Err(Garbage("an array, which no address takes"));
     }
-    match decoder::decode_udp(bytes) {
+    match decoder::decode_udp(&without_symbols(bytes, bytes.len() - tags.len())) {
         Ok(([], OscPacket::Message(message))) => Ok(message),
         _ => Err(broken),
     }
+}
+
+/// The same message with its symbols (type `S`), which `rosc` does not know, as strings (type `s`): both are written
+/// alike. The types begin at `tags`.
+fn without_symbols(bytes: &[u8], tags: usize) -> Cow<'_, [u8]> {
+    let is_symbol = |bytes: &[u8]| bytes.iter().take_while(|b| **b != 0).any(|b| *b == b'S');
+    if !bytes.get(tags..).is_some_and(is_symbol) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut bytes = bytes.to_vec();
+    for tag in bytes.iter_mut().skip(tags).take_while(|b| **b != 0) {
+        if *tag == b'S' {
+            *tag = b's';
+        }
+    }
+    Cow::Owned(bytes)
 }
 
 fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
@@ -114,19 +131,19 @@ fn ticks(time: OscTime) -> u64 {
     (u64::from(time.seconds) << 32) | u64::from(time.fractional)
 }
 
-/// How long from `now` until a time tag; zero for what is past. Right also across the overflow of OSC time in 2036.
-pub fn delay(at: OscTime, now: SystemTime) -> Duration {
+/// Seconds from `now` until a time tag, negative for what is past; `None` for the tag that means now. Right also across the
+/// overflow of OSC time in 2036.
+pub fn ahead_s(at: OscTime, now: SystemTime) -> Option<f64> {
     // Some senders write 0 for now.
     if at.seconds == 0 && at.fractional <= IMMEDIATELY.fractional {
-        return Duration::ZERO;
+        return None;
     }
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = (since.as_secs().wrapping_add(UNIX_OFFSET_S) << 32)
         | ((u64::from(since.subsec_nanos()) << 32) / 1_000_000_000);
     let ahead = ticks(at).wrapping_sub(now) as i64;
-    // 2^-32 s -> ns.
-    let ahead_ns = (u128::from(u64::try_from(ahead).unwrap_or(0)) * 1_000_000_000) >> 32;
-    Duration::from_nanos(u64::try_from(ahead_ns).unwrap_or(u64::MAX))
+    // 2^-32 s -> s.
+    Some(ahead as f64 / (1u64 << 32) as f64)
 }
 
 /// The time tag of a moment.
@@ -146,6 +163,8 @@ pub fn encode(message: OscMessage) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rosc::{OscBundle, OscType};
 
     use super::*;
@@ -220,17 +239,27 @@ mod tests {
     }
 
     #[test]
+    fn a_symbol_is_a_string() {
+        let parts = decode(b"/a\0\0,iSs\0\0\0\0\0\0\0\x01S\0\0\0s\0\0\0").unwrap();
+        let texts = ["S", "s"].map(|text| OscType::String(text.to_owned()));
+        assert_eq!(parts[0].messages[0].args[1..], texts);
+    }
+
+    #[test]
     fn times_to_wait() {
         let now = SystemTime::now();
         let ahead = Duration::from_millis(1500);
-        let error = delay(time_tag(now + ahead), now).abs_diff(ahead);
-        assert!(error < Duration::from_micros(1), "{error:?}");
-        for past in [IMMEDIATELY, OscTime { seconds: 0, fractional: 0 }, time_tag(now)] {
-            assert!(delay(past, now) < Duration::from_micros(1));
+        for (at, wanted_s) in [(now + ahead, 1.5), (now, 0.0), (now - ahead, -1.5)] {
+            let found_s = ahead_s(time_tag(at), now).unwrap();
+            assert!((found_s - wanted_s).abs() < 1e-6, "{found_s}");
+        }
+        for at in [IMMEDIATELY, OscTime { seconds: 0, fractional: 0 }] {
+            assert_eq!(ahead_s(at, now), None);
         }
         // 2036-02-07 06:28:15 and two seconds later; seconds start again at 0 in between.
         let before = UNIX_EPOCH + Duration::from_secs((1 << 32) - 1 - UNIX_OFFSET_S);
-        assert_eq!(delay(OscTime { seconds: 1, fractional: 0 }, before), Duration::from_secs(2));
+        let found_s = ahead_s(OscTime { seconds: 1, fractional: 0 }, before).unwrap();
+        assert!((found_s - 2.0).abs() < 1e-6, "{found_s}");
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub enum Access {
 pub enum Key {
     Program,
     Instrument,
+    Volume,
+    Expression,
     Gain,
     Transpose,
     Mute,
@@ -163,10 +165,13 @@ impl Parameter {
             Value::Bool(x) => Some(f64::from(u8::from(*x))),
             _ => None,
         };
-        if number.is_some_and(f64::is_nan) {
+        // The bottom of a fader may be minus infinity; anything else that is not finite is a fault of the sender.
+        let is_bottom = |x: f64| x == f64::NEG_INFINITY && self.unit == "dB";
+        if let Some(x) = number.filter(|x| !x.is_finite() && !is_bottom(*x)) {
+            let found = if x.is_nan() { "not-a-number".to_owned() } else { x.to_string() };
             return Err(ControlError::new(
                 Code::BadValue,
-                format!("found not-a-number, {}", self.wanted()),
+                format!("found {found}, {}", self.wanted()),
             ));
         }
         let below = number == Some(0.0) && self.kind == Kind::Number && self.min > 0.0;
@@ -355,10 +360,12 @@ mod tests {
         assert_eq!(HOP_MS.accept(&Value::Whole(0)), Ok(Value::Model));
         assert_eq!(HOP_MS.accept(&Value::Number(3.0)), Ok(Value::Number(20.0)));
         assert_eq!(SEED.accept(&Value::Whole(i64::MAX)), Ok(Value::Whole(i64::MAX)));
-        assert_eq!(SEED.accept(&Value::Number(f64::INFINITY)), Ok(Value::Whole(i64::MAX)));
+        assert_eq!(SEED.accept(&Value::Number(1e300)), Ok(Value::Whole(i64::MAX)));
         assert_eq!(SEED.accept(&Value::Number(-3.0)), Ok(Value::Whole(0)));
-        let refused = GUIDANCE.accept(&Value::Number(f64::NAN)).map_err(|e| e.code);
-        assert_eq!(refused, Err(Code::BadValue));
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let refused = GUIDANCE.accept(&Value::Number(odd)).map_err(|e| e.code);
+            assert_eq!(refused, Err(Code::BadValue));
+        }
         let refused = SEED.accept(&Value::Text("x".to_owned())).map_err(|e| e.code);
         assert_eq!(refused, Err(Code::WrongArguments));
         assert_eq!(SEED.parse_value("9007199254740993"), Ok(Value::Whole(9_007_199_254_740_993)));

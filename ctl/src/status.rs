@@ -38,6 +38,10 @@ pub struct Status {
     pub rms_dbfs: f64,
     /// General MIDI program of each channel.
     pub programs: Vec<u8>,
+    /// Channel volume (controller 7) of each channel, 0 to 127.
+    pub volumes: Vec<u8>,
+    /// Expression (controller 11) of each channel, 0 to 127.
+    pub expressions: Vec<u8>,
     /// Everything that is set.
     pub settings: Settings,
     /// What is being recorded.

@@ -74,7 +74,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 24] = [
+pub const PARAMETERS: [Parameter; 26] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -90,6 +90,24 @@ pub const PARAMETERS: [Parameter; 24] = [
             Key::Instrument,
             ["/ch/{n}/instrument", "instrument", "Acoustic Grand Piano"],
             "The same by its General MIDI name; the beginning of a name is enough if no other begins so",
+        )
+    },
+    Parameter {
+        access: Access::Midi,
+        ..whole(
+            Key::Volume,
+            ["/ch/{n}/volume", "volume", "100"],
+            (0.0, 127.0),
+            "Channel volume, 0 to 127, as controller 7 on the channel sets it; 0 is silence",
+        )
+    },
+    Parameter {
+        access: Access::Midi,
+        ..whole(
+            Key::Expression,
+            ["/ch/{n}/expression", "expression", "127"],
+            (0.0, 127.0),
+            "Expression, 0 to 127, as controller 11 on the channel sets it; 0 is silence",
         )
     },
     number(

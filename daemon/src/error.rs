@@ -34,6 +34,9 @@ pub enum Error {
     /// The sound device refused. Exit code 6.
     #[error("{0}")]
     Audio(String),
+    /// Remote control cannot be had, as a port that another program has. Exit code 8.
+    #[error("{0}")]
+    Control(String),
     /// A configuration that cannot be used. Exit code 7.
     #[error("{0}")]
     Config(#[from] Problems),
@@ -82,6 +85,7 @@ impl Error {
             Self::Output { .. } => 5,
             Self::Audio(_) => 6,
             Self::Config(_) => 7,
+            Self::Control(_) => 8,
             Self::Interrupted => 130,
         }
     }

@@ -37,15 +37,25 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
     let master = &s.settings.master;
     let muted = if master.mute { ", muted" } else { "" };
     line(&format!("master     {} dB{muted}", master.gain))?;
-    for ((number, channel), program) in (1..).zip(&s.settings.channels).zip(&s.programs) {
+    for (place, (channel, program)) in s.settings.channels.iter().zip(&s.programs).enumerate() {
+        let number = place + 1;
         let words = [("muted", channel.mute), ("solo", channel.solo), ("off", !channel.enable)];
-        let words: Vec<&str> = words.iter().filter(|w| w.1).map(|w| w.0).collect();
+        let mut words: Vec<String> = words.iter().filter(|w| w.1).map(|w| w.0.to_owned()).collect();
+        words.extend(turned_down("volume (CC 7)", 100, s.volumes.get(place)));
+        words.extend(turned_down("expression (CC 11)", 127, s.expressions.get(place)));
         let name = if number == 10 { "Drums" } else { timbre_control::instruments::name(*program) };
         let text =
-            format!("channel {number:2} {name:24} {:5} dB {}", channel.gain, words.join(" "));
+            format!("channel {number:2} {name:24} {:5} dB {}", channel.gain, words.join(", "));
         line(text.trim_end())?;
     }
     Ok(())
+}
+
+/// What is said of a controller that is not where it starts.
+fn turned_down(name: &str, start: u8, value: Option<&u8>) -> Option<String> {
+    let value = value.filter(|value| **value != start)?;
+    let silent = if *value == 0 { ": silent" } else { "" };
+    Some(format!("{name} {value}{silent}"))
 }
 
 pub(super) fn print_changes(global: &Global, messages: &[OscMessage]) -> Result<(), Error> {

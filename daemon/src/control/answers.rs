@@ -8,6 +8,7 @@ use timbre_control::parameters::{Id, Key};
 use timbre_control::status::Status;
 use timbre_control::value::Value;
 
+use super::values::Sent;
 use crate::recording::Recorder;
 
 /// The version.
@@ -38,11 +39,18 @@ pub(super) fn pong(token: Option<&OscType>) -> OscMessage {
     message(PING, token.cloned().into_iter().chain([OscType::from(NAME)]).collect())
 }
 
-/// The program that a value sets; none where it is about something else.
-pub(super) fn program(id: Id, value: &Value) -> Option<u8> {
-    match (id.parameter.key, value) {
-        (Key::Program, Value::Whole(program)) => u8::try_from(*program).ok(),
-        (Key::Instrument, Value::Text(name)) => instruments::program(name).ok(),
+/// What a value sets by MIDI, and to what; none where it is about something else.
+pub(super) fn by_midi(id: Id, value: &Value) -> Option<(Sent, u8)> {
+    let what = match id.parameter.key {
+        Key::Program | Key::Instrument => Sent::Program,
+        Key::Volume => Sent::Volume,
+        Key::Expression => Sent::Expression,
+        _ => return None,
+    };
+    let value = match value {
+        Value::Whole(value) => u8::try_from(*value).ok(),
+        Value::Text(name) => instruments::program(name).ok(),
         _ => None,
-    }
+    };
+    value.map(|value| (what, value))
 }

@@ -9,15 +9,19 @@
 //! | `subscribers` | who is told of which change, and when |
 //! | `learned` | which MIDI controllers set what |
 //! | `pending` | what the supervisor was asked for and has not answered yet |
+//! | `senders` | whose time tags can be believed |
 //! | `waiting` | bundles whose time has not come |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answers;
+#[cfg(test)]
+mod bundle_tests;
 mod handle;
 mod learned;
 mod pending;
-pub mod server;
+pub mod senders;
+mod server;
 mod subscribers;
 #[cfg(test)]
 mod test_peer;

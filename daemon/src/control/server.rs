@@ -5,7 +5,7 @@
 //! that a bundle sets is published as one settings value. Memory is bounded whatever comes: see `waiting` and `subscribers`.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,7 +18,7 @@ use timbre_control::learn::LEARN;
 use timbre_control::osc::{
     self, EVERYTHING, LEASE_S, RECORD_START, RECORD_STOP, Request, SUBSCRIBE, Subscription, message,
 };
-use timbre_control::packet::{LARGEST, decode, delay, encode};
+use timbre_control::packet::{LARGEST, ahead_s, decode, encode};
 use timbre_control::parameters::{Id, Key};
 use timbre_control::pattern::Pattern;
 use timbre_control::settings::Settings;
@@ -26,10 +26,11 @@ use timbre_control::status::OscStatus;
 use timbre_control::value::Value;
 
 use super::ControlHandles;
-use super::answers::{pong, program, started, status, stopped, version};
+use super::answers::{by_midi, pong, started, status, stopped, version};
 use super::handle::OscServer;
 use super::learned::{Learned, Moved};
 use super::pending::Pending;
+use super::senders::Senders;
 use super::subscribers::Subscribers;
 use super::values::Values;
 use super::waiting::{Bundle, Waiting};
@@ -74,6 +75,7 @@ pub fn spawn(
         handles,
         values,
         subscribers,
+        senders: Senders::default(),
         waiting: Waiting::default(),
         learned,
         pending: Pending::new(),
@@ -92,6 +94,7 @@ struct Server {
     handles: ControlHandles,
     values: Values,
     subscribers: Subscribers,
+    senders: Senders,
     waiting: Waiting,
     learned: Learned,
     pending: Pending,
@@ -199,13 +202,30 @@ impl Server {
         }
         let (now, wall) = (Instant::now(), SystemTime::now());
         for (at, requests) in bundles {
-            let delay = delay(at, wall);
+            let delay = match ahead_s(at, wall) {
+                Some(ahead_s) => self.delay(from, ahead_s),
+                None => Duration::ZERO,
+            };
             if delay.is_zero() {
                 self.apply(&requests, from);
             } else if let Err(e) = self.waiting.push(now, delay, Bundle { from, requests }) {
                 self.refuse(from, "#bundle", &e);
             }
         }
+    }
+
+    /// How long a bundle waits whose time tag is so far ahead; of a clock that is far off it is said once.
+    fn delay(&mut self, from: SocketAddr, ahead_s: f64) -> Duration {
+        let when = self.senders.when(from, ahead_s);
+        if let Some(far_s) = when.is_far_s {
+            let side = if far_s > 0.0 { "ahead of" } else { "behind" };
+            tracing::warn!(
+                "OSC: the bundles of {from} are stamped {:.0} s {side} the clock of this machine; they are done as soon \
+                 as they come. Set both clocks right if they shall wait for their time",
+                far_s.abs()
+            );
+        }
+        when.delay
     }
 
     /// Does what is asked for, in order; settings are published once, before the answers.
@@ -220,9 +240,9 @@ impl Server {
                     answers.push(message(id.address(), arguments(&value)));
                 }
                 Request::Set { id, value, exact } => {
-                    if let Some(program) = program(*id, value) {
-                        self.values.program_sent(id.channel, program, Instant::now());
-                        self.play([0xc0 | (id.channel & 15) as u8, program, 0]);
+                    if let Some((what, value)) = by_midi(*id, value) {
+                        self.values.sent(what, id.channel, value, Instant::now());
+                        self.play(what.message(id.channel, value));
                     } else if let (Key::Model, Value::Text(name)) = (id.parameter.key, value) {
                         let action = Action::UseModel(name.clone());
                         self.command(id.parameter.address, &action, from);
@@ -254,7 +274,9 @@ impl Server {
                 Request::Unsubscribe { host, port, pattern } => {
                     let target =
                         SocketAddr::new(host.unwrap_or(from.ip()), port.unwrap_or(from.port()));
-                    self.subscribers.remove(target, pattern.as_ref());
+                    if let Some(target) = self.reachable(target) {
+                        self.subscribers.remove(target, pattern.as_ref());
+                    }
                 }
                 Request::Ping(token) => {
                     if !self.pending.hold(from, token.as_ref()) {
@@ -310,11 +332,11 @@ impl Server {
         settings: &Settings,
     ) -> Result<OscMessage, ControlError> {
         let host = wanted.host.unwrap_or(from.ip());
-        let target = SocketAddr::new(host, wanted.port.unwrap_or(from.port()));
-        if target.is_ipv4() != self.address.is_ipv4() {
+        let port = wanted.port.unwrap_or(from.port());
+        let Some(target) = self.reachable(SocketAddr::new(host, port)) else {
             let text = format!("{host} cannot be reached from {}", self.address);
             return Err(ControlError::new(Code::BadValue, text));
-        }
+        };
         let current = self.values.all(settings);
         let (pattern, hz) = (wanted.pattern.clone(), wanted.hz);
         self.subscribers.add(target, from, pattern, hz, Instant::now(), &current)?;
@@ -327,6 +349,17 @@ impl Server {
             LEASE_S.into(),
         ];
         Ok(message(SUBSCRIBE, args))
+    }
+
+    /// The address as our socket knows it: one that listens on all of IPv6 reaches IPv4 too, under other names.
+    fn reachable(&self, target: SocketAddr) -> Option<SocketAddr> {
+        let ip = match (self.address.ip(), target.ip()) {
+            (IpAddr::V6(own), IpAddr::V4(ip)) if own.is_unspecified() => ip.to_ipv6_mapped().into(),
+            (IpAddr::V4(_), IpAddr::V6(ip)) => ip.to_ipv4_mapped()?.into(),
+            (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+            (_, ip) => ip,
+        };
+        Some(SocketAddr::new(ip, target.port()))
     }
 
     /// Sets what controllers set that have moved; who taught one is told.

@@ -7,12 +7,11 @@ use timbre_control::action::RELOAD;
 use timbre_control::client::{Client, ClientError};
 use timbre_control::learn::LEARN;
 use timbre_control::osc::{ERROR, NAME, PANIC, STATUS, UNSUBSCRIBE, VERSION};
-use timbre_control::packet::{IMMEDIATELY, time_tag};
 use timbre_control::parameters::{find, ids};
 use timbre_control::status::Status;
 
 use super::*;
-use crate::control::test_peer::{LONG, Peer, daemon, daemon_with};
+use crate::control::test_peer::{LONG, Peer, daemon, daemon_on, daemon_with};
 
 #[test]
 fn values_are_set_and_asked_for() {
@@ -80,7 +79,7 @@ fn playing_and_programs_become_midi() {
     // The program is answered before inference has it.
     assert_eq!(peer.one("/ch/2/program"), Int(19));
     assert_eq!(peer.one("/ch/2/instrument"), OscType::String("Church Organ".to_owned()));
-    daemon.handles.telemetry.programs[4].store(40, Relaxed);
+    daemon.handles.telemetry.programs.set(&std::array::from_fn(|n| if n == 4 { 40 } else { 0 }));
     assert_eq!(peer.one("/ch/5/program"), Int(40));
     peer.ask(PANIC, vec![Float(1.0)]);
     peer.ask(PANIC, vec![Float(0.0)]);
@@ -90,77 +89,35 @@ fn playing_and_programs_become_midi() {
 }
 
 #[test]
-fn a_bundle_is_applied_whole_or_not_at_all() {
+fn volume_and_expression_are_set_by_midi_and_answered_at_once() {
     let daemon = daemon();
     let mut peer = Peer::new(&daemon);
-    let set = |address: &str, x: f32| message(address, vec![Float(x)]);
-    let bad = message("/master/gain", vec![OscType::String("loud".to_owned())]);
-    peer.bundle(IMMEDIATELY, vec![set("/ch/1/gain", -1.0), bad, set("/ch/2/gain", -2.0)]);
-    let answers = peer.answers();
-    assert_eq!(answers.len(), 1);
-    assert_eq!(answers[0].addr, ERROR);
-    assert_eq!(*daemon.settings(), Settings::default());
-
-    // Every settings value that is seen has all of the bundle or nothing of it.
-    let settings = daemon.handles.settings.clone();
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
-    let watcher = std::thread::spawn(move || {
-        while !stopped.load(Ordering::Acquire) {
-            let seen = settings.load_full();
-            let first = seen.channels[0].gain;
-            assert!(seen.channels.iter().all(|c| c.gain == first), "{:?}", seen.channels);
-        }
-    });
-    for round in 0..200u8 {
-        let gain = -f32::from(round % 60);
-        let all = (1..=16).map(|n| set(&format!("/ch/{n}/gain"), gain)).collect();
-        peer.bundle(IMMEDIATELY, all);
-        peer.answers();
-    }
-    stop.store(true, Ordering::Release);
-    watcher.join().unwrap();
-    // What is asked for in a bundle sees what was set before it.
-    peer.bundle(IMMEDIATELY, vec![set("/master/gain", -5.0), message("/master/gain", vec![])]);
-    assert_eq!(peer.answers()[0].args, [Float(-5.0)]);
+    assert_eq!(peer.one("/ch/3/volume"), Int(100));
+    assert_eq!(peer.one("/ch/3/expression"), Int(127));
+    peer.ask("/ch/3/volume", vec![Int(64)]);
+    peer.ask("/ch/3/expression", vec![Int(0)]);
+    assert_eq!(daemon.played(), [[0xB2, 7, 64], [0xB2, 11, 0]]);
+    assert_eq!(peer.one("/ch/3/volume"), Int(64));
+    assert_eq!(peer.one("/ch/3/expression"), Int(0));
 }
 
 #[test]
-fn a_bundle_waits_for_its_time() {
-    let daemon = daemon();
-    let mut peer = Peer::new(&daemon);
-    let at = SystemTime::now() + Duration::from_millis(1500);
-    let set = message("/master/gain", vec![Int(-9)]);
-    peer.bundle(time_tag(at), vec![set, message("/master/gain", vec![])]);
-    assert_eq!(peer.one("/master/gain"), Float(0.0));
-    let answer = peer.receive(LONG).unwrap();
-    assert_eq!(answer.args, [Float(-9.0)]);
-    assert!(SystemTime::now() >= at);
-    let past = SystemTime::now() - Duration::from_secs(5);
-    peer.bundle(time_tag(past), vec![message("/master/gain", vec![Int(-1)])]);
-    assert_eq!(peer.one("/master/gain"), Float(-1.0));
-}
-
-#[test]
-fn too_many_waiting_bundles_are_refused() {
-    let daemon = daemon();
-    let mut peer = Peer::new(&daemon);
-    let at = time_tag(SystemTime::now() + Duration::from_secs(3000));
-    for i in 0..1024 {
-        peer.bundle(at, vec![message("/master/gain", vec![Int(-9)])]);
-        if i % 64 == 0 {
-            assert_eq!(peer.answers(), []);
-        }
-    }
-    assert_eq!(peer.answers(), []);
-    peer.bundle(at, vec![message("/master/gain", vec![Int(-9)])]);
-    let answers = peer.answers();
-    assert_eq!(answers[0].args[1], Int(Code::Full.number()));
-    peer.ask("/master/gain", vec![Int(-2)]);
-    assert_eq!(daemon.settings().master.gain, -2.0);
-    let OscType::String(json) = peer.one(STATUS) else { panic!("no text") };
-    let status: Status = serde_json::from_str(&json).unwrap();
-    assert_eq!((status.osc.waiting_bundles, status.settings.master.gain), (1024, -2.0));
+fn one_socket_of_ipv6_reaches_subscribers_of_ipv4() {
+    let Ok(socket) = UdpSocket::bind("[::]:0") else { return };
+    let daemon = daemon_on(socket, vec![]);
+    let to = SocketAddr::from(([127, 0, 0, 1], daemon.server.address().port()));
+    let mut peer = Peer::from(UdpSocket::bind("127.0.0.1:0").unwrap(), to);
+    let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+    listener.set_read_timeout(Some(LONG)).unwrap();
+    let port = i32::from(listener.local_addr().unwrap().port());
+    let args = vec!["127.0.0.1".into(), Int(port), "/master/*".into()];
+    let answers = peer.ask(SUBSCRIBE, args);
+    assert_eq!(answers[0].addr, SUBSCRIBE, "{answers:?}");
+    // From somebody else: nobody hears of what they did themselves.
+    Peer::from(UdpSocket::bind("127.0.0.1:0").unwrap(), to).ask("/master/gain", vec![Int(-3)]);
+    let mut buffer = [0; 1024];
+    let length = listener.recv(&mut buffer).unwrap();
+    assert!(buffer[..length].starts_with(b"/master/"));
 }
 
 #[test]
@@ -186,7 +143,7 @@ fn subscribers_hear_every_change_but_their_own() {
     settings.channels[6].mute = true;
     settings.master.mute = true;
     daemon.handles.settings.store(Arc::new(settings));
-    daemon.handles.telemetry.programs[0].store(40, Relaxed);
+    daemon.handles.telemetry.programs.set(&std::array::from_fn(|n| if n == 0 { 40 } else { 0 }));
     let mut heard: Vec<String> = (0..4).map(|_| a.receive(LONG).unwrap().addr).collect();
     heard.sort();
     assert_eq!(heard, ["/ch/1/instrument", "/ch/1/program", "/ch/7/mute", "/master/mute"]);

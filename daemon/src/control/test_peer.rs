@@ -29,6 +29,10 @@ pub struct Daemon {
 }
 
 pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
+    daemon_on(UdpSocket::bind("127.0.0.1:0").unwrap(), fixed)
+}
+
+pub fn daemon_on(socket: UdpSocket, fixed: Vec<SocketAddr>) -> Daemon {
     let (sender, midi) = midi_queue();
     let (commands, receiver) = bounded(4);
     // Its thread ends with the last handle.
@@ -42,7 +46,6 @@ pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
         recorder: recorder.recorder(),
         controllers: None,
     };
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let server = spawn(socket, fixed, handles.clone()).unwrap();
     Daemon { server, handles, midi, commands: receiver }
 }
@@ -88,8 +91,11 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(daemon: &Daemon) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(daemon.server.address()).unwrap();
+        Self::from(UdpSocket::bind("127.0.0.1:0").unwrap(), daemon.server.address())
+    }
+
+    pub fn from(socket: UdpSocket, to: SocketAddr) -> Self {
+        socket.connect(to).unwrap();
         Self { socket, token: 0 }
     }
 

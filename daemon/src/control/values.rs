@@ -15,8 +15,8 @@ use timbre_control::value::Value;
 use crate::live::queues::Telemetry;
 use crate::recording::Recorder;
 
-/// How long a program that was set is answered before inference has it.
-const PROGRAM_WAIT: Duration = Duration::from_secs(2);
+/// How long what was set is answered before inference has it.
+const SENT_WAIT: Duration = Duration::from_secs(2);
 /// Level of silence.
 const SILENCE_DBFS: f64 = -120.0;
 
@@ -29,8 +29,42 @@ pub struct Values {
     telemetry: Arc<Telemetry>,
     recorder: Recorder,
     started: Instant,
-    /// Programs that were sent to inference, and when.
-    sent_programs: [Option<(u8, Instant)>; CHANNELS],
+    /// Programs, volumes and expressions that were sent to inference, and when.
+    sent: [[Option<(u8, Instant)>; CHANNELS]; 3],
+}
+
+/// What is set by MIDI and stands in no settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The General MIDI program.
+    Program,
+    /// Channel volume, controller 7.
+    Volume,
+    /// Expression, controller 11.
+    Expression,
+}
+
+impl Sent {
+    const ALL: [Self; 3] = [Self::Program, Self::Volume, Self::Expression];
+
+    /// The message that sets it on a channel.
+    pub fn message(self, channel: usize, value: u8) -> [u8; 3] {
+        let channel = (channel & 15) as u8;
+        match self {
+            Self::Program => [0xC0 | channel, value, 0],
+            Self::Volume => [0xB0 | channel, 7, value],
+            Self::Expression => [0xB0 | channel, 11, value],
+        }
+    }
+
+    /// What inference says that it is.
+    fn current(self, telemetry: &Telemetry, channel: usize) -> u8 {
+        match self {
+            Self::Program => telemetry.programs.get(channel),
+            Self::Volume => telemetry.volumes.get(channel),
+            Self::Expression => telemetry.expressions.get(channel),
+        }
+    }
 }
 
 impl Values {
@@ -42,25 +76,28 @@ impl Values {
             telemetry,
             recorder,
             started: Instant::now(),
-            sent_programs: [None; CHANNELS],
+            sent: [[None; CHANNELS]; 3],
         }
     }
 
-    /// A program was sent to inference.
-    pub fn program_sent(&mut self, channel: usize, program: u8, now: Instant) {
-        if let Some(sent) = self.sent_programs.get_mut(channel) {
-            *sent = Some((program, now));
+    /// A value was sent to inference.
+    pub fn sent(&mut self, what: Sent, channel: usize, value: u8, now: Instant) {
+        if let Some(sent) = self.sent[what as usize].get_mut(channel) {
+            *sent = Some((value, now));
         }
     }
 
-    /// Forgets programs that inference has, or will not have.
+    /// Forgets what inference has, or will not have.
     pub fn tidy(&mut self, now: Instant) {
-        for (sent, current) in self.sent_programs.iter_mut().zip(&self.telemetry.programs) {
-            let arrived = |(program, at): &(u8, Instant)| {
-                *program == current.load(Relaxed) || now.duration_since(*at) > PROGRAM_WAIT
-            };
-            if sent.as_ref().is_some_and(arrived) {
-                *sent = None;
+        for what in Sent::ALL {
+            for (channel, sent) in self.sent[what as usize].iter_mut().enumerate() {
+                let arrived = |(value, at): &(u8, Instant)| {
+                    *value == what.current(&self.telemetry, channel)
+                        || now.duration_since(*at) > SENT_WAIT
+                };
+                if sent.as_ref().is_some_and(arrived) {
+                    *sent = None;
+                }
             }
         }
     }
@@ -73,8 +110,13 @@ impl Values {
         let t = &self.telemetry;
         let count = |x: u64| Value::Whole(i64::try_from(x).unwrap_or(i64::MAX));
         match id.parameter.key {
-            Key::Program => Value::Whole(self.program(id.channel).into()),
-            Key::Instrument => Value::Text(instruments::name(self.program(id.channel)).to_owned()),
+            Key::Program => Value::Whole(self.now(Sent::Program, id.channel).into()),
+            Key::Volume => Value::Whole(self.now(Sent::Volume, id.channel).into()),
+            Key::Expression => Value::Whole(self.now(Sent::Expression, id.channel).into()),
+            Key::Instrument => {
+                let program = self.now(Sent::Program, id.channel);
+                Value::Text(instruments::name(program).to_owned())
+            }
             Key::LatencyMs => Value::Number(latency_ms(t)),
             Key::Load => Value::Number(load(t)),
             Key::Misses => count(t.misses.load(Relaxed)),
@@ -113,6 +155,8 @@ impl Values {
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
             programs: self.programs().to_vec(),
+            volumes: (0..CHANNELS).map(|n| self.now(Sent::Volume, n)).collect(),
+            expressions: (0..CHANNELS).map(|n| self.now(Sent::Expression, n)).collect(),
             settings: settings.clone(),
             recording: self.recorder.state().status(),
             osc,
@@ -121,13 +165,13 @@ impl Values {
 
     /// The program of each channel.
     pub fn programs(&self) -> [u8; CHANNELS] {
-        std::array::from_fn(|channel| self.program(channel))
+        std::array::from_fn(|channel| self.now(Sent::Program, channel))
     }
 
-    fn program(&self, channel: usize) -> u8 {
-        match self.sent_programs.get(channel) {
-            Some(Some((program, _))) => *program,
-            _ => self.telemetry.programs.get(channel).map_or(0, |p| p.load(Relaxed)),
+    fn now(&self, what: Sent, channel: usize) -> u8 {
+        match self.sent[what as usize].get(channel) {
+            Some(Some((value, _))) => *value,
+            _ => what.current(&self.telemetry, channel),
         }
     }
 }

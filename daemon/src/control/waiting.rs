@@ -12,8 +12,6 @@ use timbre_control::osc::Request;
 const MOST_BUNDLES: usize = 1024;
 /// Most requests in them, together.
 const MOST_REQUESTS: usize = 65_536;
-/// How far ahead a bundle can be.
-const FARTHEST: Duration = Duration::from_secs(3600);
 
 /// What waits.
 #[derive(Debug, Default)]
@@ -37,17 +35,13 @@ impl Waiting {
     /// Keeps a bundle until its time.
     ///
     /// # Errors
-    /// Too many wait; the time is more than an hour away.
+    /// Too many wait.
     pub fn push(
         &mut self,
         now: Instant,
         delay: Duration,
         bundle: Bundle,
     ) -> Result<(), ControlError> {
-        if delay > FARTHEST {
-            let text = "the time of the bundle is more than an hour away; is the clock right?";
-            return Err(ControlError::new(Code::BadValue, text));
-        }
         let requests = self.requests + bundle.requests.len();
         if self.bundles.len() >= MOST_BUNDLES || requests > MOST_REQUESTS {
             let text = format!(
@@ -98,7 +92,6 @@ mod tests {
         waiting.push(now, second * 2, bundle(2)).unwrap();
         waiting.push(now, second, bundle(1)).unwrap();
         waiting.push(now, second * 2, bundle(3)).unwrap();
-        assert!(waiting.push(now, second * 3601, bundle(1)).is_err());
         assert!(waiting.push(now, second, bundle(MOST_REQUESTS)).is_err());
         assert!(waiting.due(now).is_none());
         assert_eq!(waiting.next(), Some(now + second));

@@ -254,9 +254,9 @@ impl Inference {
         t.latency_us.store((sound_s * 1e6) as u64, Ordering::Relaxed);
         t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
-        for (to, program) in t.programs.iter().zip(engine.players.programs()) {
-            to.store(*program, Ordering::Relaxed);
-        }
+        t.programs.set(engine.players.programs());
+        t.volumes.set(engine.players.volumes());
+        t.expressions.set(engine.players.expressions());
     }
 }
 

@@ -7,13 +7,10 @@
 use timbre_control::settings::{Channel, Settings};
 use timbre_models::notes::{Keyboard, NoteEvent, Voice};
 
-use super::queues::{Midi, SourceId};
+use super::queues::{DEFAULT_EXPRESSION, DEFAULT_VOLUME, Midi, SourceId};
 
 const CHANNELS: usize = 16;
 const KEYS: usize = 128;
-/// General MIDI volume when nobody has set any.
-const DEFAULT_VOLUME: u8 = 100;
-const DEFAULT_EXPRESSION: u8 = 127;
 /// Decibels of level for a factor of ten in velocity: amplitude goes with its square (General MIDI level 1 sound levels,
 /// FluidSynth's default modulators).
 const DB_PER_DECADE: f32 = 40.0;
@@ -52,6 +49,16 @@ impl Players {
         }
     }
 
+    /// Channel volume of each channel, 0 to 127.
+    pub fn volumes(&self) -> &[u8; CHANNELS] {
+        &self.volumes
+    }
+
+    /// Expression of each channel, 0 to 127.
+    pub fn expressions(&self) -> &[u8; CHANNELS] {
+        &self.expressions
+    }
+
     /// General MIDI program of each channel.
     pub fn programs(&self) -> &[u8; CHANNELS] {
         &self.programs
@@ -81,6 +88,11 @@ impl Players {
                     source.keyboard.release_all(time_s, &mut |e| merge(holders, e, out));
                 }
                 self.sources.retain(|s| s.id != source);
+            }
+            Midi::Reset => {
+                self.release_all(time_s, out);
+                self.volumes = [DEFAULT_VOLUME; CHANNELS];
+                self.expressions = [DEFAULT_EXPRESSION; CHANNELS];
             }
         }
     }
@@ -155,12 +167,12 @@ impl Players {
             }
             0xB0 if data == 7 => set(&mut self.volumes, channel, value),
             0xB0 if data == 11 => set(&mut self.expressions, channel, value),
-            // Panic from OSC means everyone, whoever holds the keys.
-            0xB0 if id == SourceId::OSC && matches!(data, 120..=121 | 123..=127) => {
-                for source in &mut self.sources {
-                    source.feed(time_s, bytes, &mut self.holders, out);
-                }
+            // Reset all controllers (RP-015): expression is full again, volume stays.
+            0xB0 if data == 121 => {
+                set(&mut self.expressions, channel, DEFAULT_EXPRESSION);
+                self.mode(time_s, id, bytes, out);
             }
+            0xB0 if matches!(data, 120 | 123..=127) => self.mode(time_s, id, bytes, out),
             0xC0 => {
                 set(&mut self.programs, channel, data & 0x7F);
                 self.source(id);
@@ -172,6 +184,14 @@ impl Players {
                 self.source(id);
                 self.feed_from(id, time_s, bytes, out);
             }
+        }
+    }
+
+    /// A channel mode message. From OSC it means everyone, whoever holds the keys.
+    fn mode(&mut self, time_s: f64, id: SourceId, bytes: [u8; 3], out: &mut impl FnMut(NoteEvent)) {
+        self.source(id);
+        for source in self.sources.iter_mut().filter(|s| id == SourceId::OSC || s.id == id) {
+            source.feed(time_s, bytes, &mut self.holders, out);
         }
     }
 
@@ -359,6 +379,24 @@ mod tests {
         assert_eq!(play(&mut players, A, &[[0x90, 61, 100]]), [(61, 10)]);
         strips(&mut players, |s| (s[0].gain, s[0].velocity_curve) = (0.0, 2.0));
         assert_eq!(play(&mut players, A, &[[0x90, 62, 64]]), [(62, 32)]);
+    }
+
+    #[test]
+    fn a_channel_that_was_turned_down_comes_back() {
+        let mut players = Players::new();
+        let strike = [[0x90, 60, 100], [0x80, 60, 0]];
+        assert_eq!(play(&mut players, A, &[[0xB0, 11, 0], strike[0]]), []);
+        assert_eq!(players.expressions()[0], 0);
+        for from in [A, SourceId::OSC] {
+            play(&mut players, A, &[[0xB0, 11, 0]]);
+            play(&mut players, from, &[[0xB0, 121, 0]]);
+            assert_eq!(play(&mut players, A, &strike), [(60, 100), (60, 0)]);
+        }
+        play(&mut players, A, &[[0xB0, 7, 0], [0xB0, 121, 0]]);
+        assert_eq!(play(&mut players, A, &strike), [], "RP-015: volume is not reset");
+        players.input(1.0, A, Midi::Reset, &mut |_| {});
+        assert_eq!(players.volumes()[0], 100);
+        assert_eq!(play(&mut players, A, &strike), [(60, 100), (60, 0)]);
     }
 
     #[test]

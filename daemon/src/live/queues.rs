@@ -36,6 +36,8 @@ pub enum Midi {
     Message([u8; 3]),
     /// The source is gone: its notes and pedals are released.
     Gone,
+    /// Everything as at the start but for the programs: General MIDI System On and the like, and system reset (FF).
+    Reset,
 }
 
 /// One message, stamped at its arrival.
@@ -126,11 +128,44 @@ impl Controllers {
     }
 }
 
+/// General MIDI volume when nobody has set any.
+pub const DEFAULT_VOLUME: u8 = 100;
+/// The same of expression.
+pub const DEFAULT_EXPRESSION: u8 = 127;
+
+/// A MIDI value of each channel, `START` until something else is said.
+#[derive(Debug)]
+pub struct OfChannels<const START: u8>([AtomicU8; 16]);
+
+impl<const START: u8> Default for OfChannels<START> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU8::new(START)))
+    }
+}
+
+impl<const START: u8> OfChannels<START> {
+    /// Takes what all channels have now.
+    pub fn set(&self, values: &[u8; 16]) {
+        for (to, value) in self.0.iter().zip(values) {
+            to.store(*value, Ordering::Relaxed);
+        }
+    }
+
+    /// What a channel has, counted from 0.
+    pub fn get(&self, channel: usize) -> u8 {
+        self.0.get(channel).map_or(START, |value| value.load(Ordering::Relaxed))
+    }
+}
+
 /// What the threads publish about themselves; each value has one writer.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     /// General MIDI program of each channel (inference).
-    pub programs: [AtomicU8; 16],
+    pub programs: OfChannels<0>,
+    /// Channel volume (CC 7) and expression (CC 11) of each channel (inference).
+    pub volumes: OfChannels<DEFAULT_VOLUME>,
+    /// As `volumes`.
+    pub expressions: OfChannels<DEFAULT_EXPRESSION>,
     /// Where the controllers of all ports are (inference).
     pub controllers: Controllers,
     /// Constant delay from a key press to its sound, µs, the device's buffer included (inference).

@@ -237,9 +237,7 @@ impl Daemon {
     }
 
     fn current(&self) -> State<Settings> {
-        let programs = std::array::from_fn(|channel| {
-            self.telemetry.programs.get(channel).map_or(0, |p| p.load(Ordering::Relaxed))
-        });
+        let programs = std::array::from_fn(|channel| self.telemetry.programs.get(channel));
         State { programs, settings: Settings::clone(&self.settings.load()) }
     }
 

@@ -154,7 +154,7 @@ impl Daemon {
         let osc = &self.loaded.config.osc;
         let socket = UdpSocket::bind(osc.bind).map_err(|e| {
             let what = "choose another osc.port, or end the program that has it";
-            Error::Audio(format!("OSC cannot listen on {}: {e}; {what}", osc.bind))
+            Error::Control(format!("OSC cannot listen on {}: {e}; {what}", osc.bind))
         })?;
         let targets: Vec<SocketAddr> = osc.targets.iter().filter_map(|t| resolved(t)).collect();
         let state = self.loaded.config.state.path.as_deref();
@@ -168,7 +168,7 @@ impl Daemon {
             controllers: state.map(|path| path.with_file_name("controllers.toml")),
         };
         let server = control::spawn(socket, targets, handles)
-            .map_err(|e| Error::Audio(format!("OSC: {e}")))?;
+            .map_err(|e| Error::Control(format!("OSC: {e}")))?;
         tracing::info!("OSC: {}", server.address());
         self.osc = Some(server);
         self.osc_retry = Retry::new();

@@ -1,0 +1,118 @@
+//! What is known of the clocks of those who send bundles. Knows neither socket nor clock. Used by the thread `timbred-osc`.
+//!
+//! A time tag is a time of the sender's clock, which nobody has set by ours: a Raspberry Pi without a battery can be years
+//! off. A tag far from now says nothing, and its bundle is done at once. A clock that is a little late would make every
+//! bundle late, so that their distances are those of the network: how late is learned, and they wait as if it were right.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A tag that is further away than this (seconds) is one of another clock.
+const FARTHEST_S: f64 = 1.0;
+/// The longest that a late bundle waits to be as late as the ones before (seconds): more than a network's jitter.
+const LONGEST_WAIT_S: f64 = 0.02;
+/// What one bundle that is less late than expected moves the expectation by.
+const SHARE: f64 = 0.05;
+/// Senders that are remembered; the one that was heard longest ago is forgotten first.
+const MOST_SENDERS: usize = 64;
+
+/// A sender, and how late its bundles come.
+#[derive(Debug)]
+struct Sender {
+    address: SocketAddr,
+    late_s: f64,
+    /// It was said that its clock is another.
+    is_told: bool,
+}
+
+/// All senders of bundles with times, the last one last.
+#[derive(Debug, Default)]
+pub struct Senders(Vec<Sender>);
+
+/// What is done with a bundle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct When {
+    /// How long it waits.
+    pub delay: Duration,
+    /// Its time tag is so far away (seconds; negative is past) that it does not count, and nobody has said so yet.
+    pub is_far_s: Option<f64>,
+}
+
+impl Senders {
+    /// When a bundle is due whose tag is `ahead_s` seconds ahead of our clock.
+    pub fn when(&mut self, from: SocketAddr, ahead_s: f64) -> When {
+        let sender = self.sender(from);
+        if ahead_s.abs() > FARTHEST_S {
+            let was_told = std::mem::replace(&mut sender.is_told, true);
+            return When { delay: Duration::ZERO, is_far_s: (!was_told).then_some(ahead_s) };
+        }
+        let wait_s = if ahead_s >= 0.0 {
+            ahead_s
+        } else {
+            let late_s = -ahead_s;
+            // As late as the latest, which goes down slowly.
+            sender.late_s = late_s.max(sender.late_s + SHARE * (late_s - sender.late_s));
+            (sender.late_s - late_s).min(LONGEST_WAIT_S)
+        };
+        When { delay: Duration::from_secs_f64(wait_s), is_far_s: None }
+    }
+
+    /// What is known of a sender, which becomes the last one heard.
+    fn sender(&mut self, address: SocketAddr) -> &mut Sender {
+        let known = self.0.iter().position(|sender| sender.address == address);
+        let sender = match known {
+            Some(place) => self.0.remove(place),
+            None => Sender { address, late_s: 0.0, is_told: false },
+        };
+        if self.0.len() >= MOST_SENDERS {
+            self.0.remove(0);
+        }
+        self.0.push(sender);
+        let last = self.0.len() - 1;
+        &mut self.0[last]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn another_clock_does_not_count_and_is_told_once() {
+        let mut senders = Senders::default();
+        for ahead_s in [7200.0, 5.0, -3600.0, 1e9] {
+            let when = senders.when(from(1), ahead_s);
+            assert_eq!(when.delay, Duration::ZERO);
+            assert_eq!(when.is_far_s, (ahead_s == 7200.0).then_some(7200.0));
+        }
+        assert!(senders.when(from(2), 30.0).is_far_s.is_some());
+        for port in 3..200 {
+            senders.when(from(port), 2.0);
+        }
+        assert_eq!(senders.0.len(), MOST_SENDERS);
+    }
+
+    #[test]
+    fn what_is_ahead_waits_and_what_is_late_keeps_its_distance() {
+        let mut senders = Senders::default();
+        assert_eq!(senders.when(from(1), 0.25).delay, Duration::from_millis(250));
+        assert_eq!(senders.when(from(2), -0.4).delay, Duration::ZERO);
+        // A clock 0.4 s late whose packets take up to 10 ms: all are as late as the latest.
+        for jitter_s in [0.01, 0.004, 0.0, 0.007] {
+            let when = senders.when(from(2), -0.4 - jitter_s);
+            let late_s = 0.4 + jitter_s + when.delay.as_secs_f64();
+            assert!((0.409..=0.4101).contains(&late_s), "{jitter_s}: {late_s}");
+        }
+        // One that was stuck for long makes no others wait for long.
+        senders.when(from(2), -0.9);
+        assert_eq!(senders.when(from(2), -0.4).delay, Duration::from_secs_f64(LONGEST_WAIT_S));
+        for _ in 0..200 {
+            senders.when(from(2), -0.4);
+        }
+        assert!(senders.when(from(2), -0.4).delay < Duration::from_millis(1));
+    }
+}
