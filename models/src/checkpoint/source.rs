@@ -2,12 +2,12 @@
 //!
 //! Nothing is unpacked, so a name in an archive never becomes a path; one that tries to is still refused.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
-use zip::result::ZipError;
 
 use super::CheckpointError;
 
@@ -18,7 +18,8 @@ const DEPTH: usize = 3;
 
 /// Where the files are.
 enum Place {
-    Zip(ZipArchive<File>),
+    /// The archive, and the place of each name in it; names have slashes, also where Windows wrote them.
+    Zip(ZipArchive<File>, HashMap<String, usize>),
     Folder(PathBuf),
 }
 
@@ -43,12 +44,15 @@ impl Source {
                 path: path.to_owned(),
                 found: format!("no zip file that can be read ({e})"),
             })?;
-            let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
+            let places: HashMap<String, usize> = (0..archive.len())
+                .filter_map(|n| Some((archive.name_for_index(n)?.replace('\\', "/"), n)))
+                .collect();
+            let names: Vec<String> = places.keys().cloned().collect();
             if let Some(name) = names.iter().find(|name| leads_outside(name)) {
                 let at = format!("{}:{name}", path.display());
                 return Err(CheckpointError::broken(&at, "a name that leads out of the archive"));
             }
-            (Place::Zip(archive), names)
+            (Place::Zip(archive, places), names)
         };
         let roots = names.iter().filter_map(|name| name.strip_suffix(INDEX));
         let roots = roots.filter(|root| root.is_empty() || root.ends_with('/'));
@@ -119,12 +123,10 @@ impl Source {
                 let file = folder.join(name);
                 file.is_file().then(|| read_file(&file, limit)).transpose()
             }
-            Place::Zip(archive) => {
-                let entry = match archive.by_name(name) {
-                    Ok(entry) => entry,
-                    Err(ZipError::FileNotFound) => return Ok(None),
-                    Err(e) => return Err(CheckpointError::broken(&at, e.to_string())),
-                };
+            Place::Zip(archive, places) => {
+                let Some(place) = places.get(name) else { return Ok(None) };
+                let entry = archive.by_index(*place);
+                let entry = entry.map_err(|e| CheckpointError::broken(&at, e.to_string()))?;
                 limited(entry, limit, &at).map(Some)
             }
         }
@@ -160,10 +162,7 @@ fn step_of(root: &str) -> u64 {
 }
 
 fn leads_outside(name: &str) -> bool {
-    name.starts_with('/')
-        || name.contains('\\')
-        || name.contains(':')
-        || name.split('/').any(|part| part == "..")
+    name.starts_with('/') || name.contains(':') || name.split('/').any(|part| part == "..")
 }
 
 /// The names of all index files below a folder.

@@ -5,8 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::gin::Gin;
 use super::*;
@@ -112,6 +112,58 @@ fn archives_that_are_no_checkpoint_say_so() {
     std::fs::write(&path, b"PK, but not really").unwrap();
     assert!(read(&path).contains("no zip file"), "{}", read(&path));
     assert!(read(Path::new("/nowhere/at/all.zip")).contains("/nowhere/at/all.zip"));
+}
+
+/// A zip file as Python writes it with LZMA and the names that Windows programs give: `m_1\\checkpoint`, which is
+/// empty, and `m_1\\a\\0`, which holds 1.0 and 2.0.
+const LZMA_FROM_WINDOWS: &[u8] =
+    b"\x50\x4b\x03\x04\x3f\x00\x02\x00\x0e\x00\x00\x00\x21\x00\x00\x00\x00\x00\x13\x00\x00\x00\x00\
+        \x00\x00\x00\x0e\x00\x00\x00\x6d\x5f\x31\x5c\x63\x68\x65\x63\x6b\x70\x6f\x69\x6e\x74\x09\x04\
+        \x05\x00\x5d\x00\x00\x80\x00\x00\x83\xff\xfb\xff\xff\xc0\x00\x00\x00\x50\x4b\x03\x04\x3f\x00\
+        \x02\x00\x0e\x00\x00\x00\x21\x00\x76\xa5\x3f\x2e\x1a\x00\x00\x00\x08\x00\x00\x00\x07\x00\x00\
+        \x00\x6d\x5f\x31\x5c\x61\x5c\x30\x09\x04\x05\x00\x5d\x00\x00\x80\x00\x00\x00\x61\xfe\xf5\xfe\
+        \xd6\x26\x74\xda\xdf\xff\xff\xdf\x12\x00\x00\x50\x4b\x01\x02\x3f\x03\x3f\x00\x02\x00\x0e\x00\
+        \x00\x00\x21\x00\x00\x00\x00\x00\x13\x00\x00\x00\x00\x00\x00\x00\x0e\x00\x00\x00\x00\x00\x00\
+        \x00\x00\x00\x00\x00\x80\x01\x00\x00\x00\x00\x6d\x5f\x31\x5c\x63\x68\x65\x63\x6b\x70\x6f\x69\
+        \x6e\x74\x50\x4b\x01\x02\x3f\x03\x3f\x00\x02\x00\x0e\x00\x00\x00\x21\x00\x76\xa5\x3f\x2e\x1a\
+        \x00\x00\x00\x08\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x3f\x00\
+        \x00\x00\x6d\x5f\x31\x5c\x61\x5c\x30\x50\x4b\x05\x06\x00\x00\x00\x00\x02\x00\x02\x00\x71\x00\
+        \x00\x00\x7e\x00\x00\x00\x00\x00";
+
+#[test]
+fn archives_of_any_packer_are_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("lzma.zip");
+    std::fs::write(&path, LZMA_FROM_WINDOWS).unwrap();
+    let mut source = Source::open(&path).unwrap();
+    assert_eq!(source.step(), 1);
+    assert_eq!(source.read("a/0", 8).unwrap(), floats(&[1.0, 2.0]));
+    for method in [CompressionMethod::Bzip2, CompressionMethod::Stored, CompressionMethod::Xz] {
+        let mut writer = ZipWriter::new(std::fs::File::create(&path).unwrap());
+        let options = SimpleFileOptions::default().compression_method(method);
+        for name in ["m_2\\checkpoint", "m_2\\a\\0"] {
+            writer.start_file(name, options).unwrap();
+            writer.write_all(&floats(&[3.0, 4.0])).unwrap();
+        }
+        writer.finish().unwrap();
+        let mut source = Source::open(&path).unwrap();
+        assert_eq!(source.read("a/0", 8).unwrap(), floats(&[3.0, 4.0]), "{method:?}");
+    }
+    let (_folder, path) = zipped(&[("..\\evil", b"x"), ("m/checkpoint_1/checkpoint", b"x")]);
+    let error = Source::open(&path).err().unwrap().to_string();
+    assert!(error.contains("leads out"), "{error}");
+}
+
+#[test]
+fn a_fill_value_may_be_no_number_where_nothing_is_missing() {
+    for fill in [r#""NaN""#, r#""Infinity""#, r#""-Infinity""#] {
+        let text = header("[2]", "[2]", "")
+            .replace(r#""fill_value":null"#, &format!(r#""fill_value":{fill}"#));
+        let whole = array(&text, &[("0", gzip(&floats(&[1.0, 2.0])))]);
+        assert_eq!(whole.unwrap().1, [1.0, 2.0]);
+        let error = array(&text, &[]).unwrap_err();
+        assert!(error.contains("the chunk is missing"), "{error}");
+    }
 }
 
 #[test]

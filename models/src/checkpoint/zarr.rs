@@ -23,11 +23,19 @@ struct Header {
     compressor: Option<Compressor>,
     order: String,
     #[serde(default)]
-    fill_value: Option<f32>,
+    fill_value: Option<FillValue>,
     #[serde(default)]
     filters: Option<serde_json::Value>,
     #[serde(default)]
     dimension_separator: Option<String>,
+}
+
+/// What stands where a chunk is missing: a number, or the name of one that JSON has no number for (`NaN`, `Infinity`).
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum FillValue {
+    Number(f32),
+    Name(#[allow(dead_code, reason = "such a value is no weight")] String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,11 +128,11 @@ fn chunk(
     let size = 4 * count as u64;
     // Compressed is never much larger than plain.
     let Some(packed) = source.find(name, size + size / 8 + HEADER_BYTES)? else {
-        return match header.fill_value {
-            Some(value) => Ok(vec![value; count]),
-            None => Err(CheckpointError::broken(
+        return match &header.fill_value {
+            Some(FillValue::Number(value)) => Ok(vec![*value; count]),
+            Some(FillValue::Name(_)) | None => Err(CheckpointError::broken(
                 &at,
-                "the chunk is missing, and there is no value to fill it with",
+                "the chunk is missing, and there is no number to fill it with",
             )),
         };
     };
