@@ -11,7 +11,7 @@ use timbre_models::denoise::schedule::{Schedule, Spacing};
 use timbre_models::denoise::step::Prediction;
 use timbre_models::graph::{GraphKind, NetworkConfig, Params, WeightFormat, build};
 use timbre_models::mel::FeatureRange;
-use timbred_tests::golden_dir;
+use timbred_tests::golden::{golden, golden_files};
 use timbred_tests::npz::{Npz, worst};
 
 /// The original's names for the sizes.
@@ -36,9 +36,12 @@ struct Lengths {
     targets_context: usize,
 }
 
-fn network() -> Network {
-    let dir = golden_dir().join("network");
-    let text = std::fs::read_to_string(dir.join("config.json")).unwrap();
+/// The golden network, and the batch that it was run with; none in a set without it.
+fn network() -> Option<(Network, Npz)> {
+    let config = golden("network/config.json")?;
+    let params = golden("network/params.npz")?;
+    let batch = Npz::open(&golden("network/encode_decode.npz")?);
+    let text = std::fs::read_to_string(config).unwrap();
     let golden: GoldenConfig = serde_json::from_str(&text).unwrap();
     let config = NetworkConfig {
         vocab_size: golden.vocab_size,
@@ -57,7 +60,7 @@ fn network() -> Network {
         prior: false,
         max_noise_time: golden.max_decoder_noise_time,
     };
-    let mut npz = Npz::open(&dir.join("params.npz"));
+    let mut npz = Npz::open(&params);
     let mut params = Params::new();
     for name in npz.names() {
         let values = npz.f32(&name);
@@ -72,7 +75,7 @@ fn network() -> Network {
         film: &film,
         step: &step,
     };
-    Network::load(config, graphs).unwrap()
+    Some((Network::load(config, graphs).unwrap(), batch))
 }
 
 /// One row of the golden batch: real tokens and real past frames.
@@ -118,9 +121,8 @@ fn within(what: &str, found: &[f32], wanted: &[f32], tolerance: f64, so_far: &mu
 
 #[test]
 fn encoders() {
-    let mut npz = Npz::open(&golden_dir().join("network/encode_decode.npz"));
+    let Some((mut network, mut npz)) = network() else { return };
     let (notes, context) = (npz.f32("tokens_encoded"), npz.f32("context_encoded"));
-    let mut network = network();
     let rows = heard(&mut npz);
     assert!(!rows.is_empty(), "no case");
     let (mut worst_notes, mut worst_context, mut contexts) = (0.0, 0.0, 0);
@@ -143,8 +145,7 @@ fn encoders() {
 
 #[test]
 fn predictions() {
-    let mut npz = Npz::open(&golden_dir().join("network/encode_decode.npz"));
-    let mut network = network();
+    let Some((mut network, mut npz)) = network() else { return };
     let rows = heard(&mut npz);
     let z = npz.f32("z");
     let mut cases = 0;
@@ -194,16 +195,11 @@ impl NoiseSource for Replay {
 
 #[test]
 fn sampling_runs() {
-    let dir = golden_dir().join("network");
-    let rows = heard(&mut Npz::open(&dir.join("encode_decode.npz")));
-    let mut network = network();
+    let Some((mut network, mut batch)) = network() else { return };
+    let rows = heard(&mut batch);
     let mut cases = 0;
-    for entry in std::fs::read_dir(&dir).unwrap() {
-        let path = entry.unwrap().path();
+    for path in golden_files("network", "eval_scan_", ".npz") {
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if !(file.starts_with("eval_scan_") && file.ends_with(".npz")) {
-            continue;
-        }
         let mut npz = Npz::open(&path);
         let steps = npz.number("num_steps") as usize;
         let schedule = Schedule::new(steps, Spacing::Trailing).unwrap();
@@ -249,6 +245,5 @@ fn sampling_runs() {
         );
         cases += 1;
     }
-    assert!(cases > 0, "no eval_scan_*.npz in {}", dir.display());
     println!("sampling: {cases} runs");
 }

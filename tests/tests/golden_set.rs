@@ -1,0 +1,10 @@
+//! A set of golden vectors may be a part of all, but not nothing.
+
+use timbred_tests::golden::{comparable, golden_dir};
+
+#[test]
+fn there_is_something_to_compare() {
+    let files = comparable();
+    println!("{files} files to compare in {}", golden_dir().display());
+    assert!(files > 0, "{} holds no golden vector that is known here", golden_dir().display());
+}
