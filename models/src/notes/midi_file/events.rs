@@ -147,7 +147,7 @@ impl<'a> Events<'a> {
                 (true, true) => 3,
             };
             if step.what == What::End {
-                return score + 3 * (LOOK_AHEAD - n) as u32;
+                return score + 3 * (LOOK_AHEAD - n - 1) as u32;
             }
             (at, running) = (step.next, step.running);
         }
@@ -257,13 +257,7 @@ impl<'a> Events<'a> {
     }
 
     /// A meta event, whose status lies at `at`; midly says what it means.
-    fn meta(
-        &self,
-        start: usize,
-        at: usize,
-        delta: u32,
-        running: Running,
-    ) -> Result<Step, Broken> {
+    fn meta(&self, start: usize, at: usize, delta: u32, running: Running) -> Result<Step, Broken> {
         let broken = |damage, ways| Broken { offset: at, damage, delta, ways };
         let kind = self.byte(at + 1).ok_or(broken(Damage::CutOff, [None; 4]))?;
         let behind = self.number(at + 2).map(|(length, body)| (body, body + length as usize));

@@ -215,13 +215,7 @@ impl Score {
     }
 
     /// Reads a track that begins at `tick`; says where the next may begin.
-    fn track(
-        &mut self,
-        bytes: &[u8],
-        region: Region,
-        mut tick: u64,
-        mended: &mut Mended,
-    ) -> usize {
+    fn track(&mut self, bytes: &[u8], region: Region, mut tick: u64, mended: &mut Mended) -> usize {
         let mut port = 0;
         let mut events = Events::new(bytes, region.start, region.end);
         let mut end = region.end;

@@ -101,10 +101,7 @@ fn what_holds_no_note_is_refused_with_the_reason() {
     assert!(matches!(said(b"MThd\0\0\0\x02\0\0"), E::Empty { .. }));
     assert!(matches!(said(&file(0, 96, &[])), E::Empty { .. }));
     let silent: &[u8] = &[0, 0xFF, 0x2F, 0];
-    assert_eq!(
-        said(&file(0, 96, &[silent])).to_string(),
-        "the file has no notes; nothing to play"
-    );
+    assert_eq!(said(&file(0, 96, &[silent])).to_string(), "the file has no notes; nothing to play");
     let cut = file(0, 96, &[ONE_NOTE]);
     let message = said(&cut[..24]).to_string();
     assert!(message.contains("2 events mended, the first at byte 14"), "{message}");

@@ -1,0 +1,59 @@
+"""Reads every MIDI file below a folder with timbred's reader and with mido, and says how they compare.
+
+Usage: corpus.py READER FOLDER [--all]
+
+READER is the program `read_midi` of the tests. Prints how many files are read whole, mended and refused, each refused
+file with the reason, and each file whose strikes are fewer than those that mido finds (with `--all` every file). mido
+counts each note-on of a velocity above 0 that it can read, with data bytes clipped; where it cannot read a file it has
+no figure. Ends with 1 if a file is refused in which mido finds a strike.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import mido
+
+ENDINGS = {".mid", ".midi", ".kar", ".rmi"}
+
+
+def strikes_of_mido(path):
+    """Note-ons of a velocity above 0, or None if mido cannot read the file."""
+    try:
+        tracks = mido.MidiFile(path, clip=True).tracks
+    except Exception:  # mido raises whatever its parser stumbles over.
+        return None
+    return sum(m.type == "note_on" and m.velocity > 0 for track in tracks for m in track)
+
+
+def main():
+    """Compares the two readers on every file."""
+    reader, folder = sys.argv[1:3]
+    is_all = "--all" in sys.argv
+    files = [p for p in sorted(pathlib.Path(folder).rglob("*")) if p.suffix.lower() in ENDINGS]
+    names = "".join(f"{path}\n" for path in files if path.is_file())
+    lines = subprocess.run([reader], input=names, text=True, stdout=subprocess.PIPE, check=True)
+    counts, lost, wrong = {"read": 0, "mended": 0, "refused": 0}, 0, 0
+    for line in lines.stdout.splitlines():
+        found = json.loads(line)
+        mido_strikes = strikes_of_mido(found["file"])
+        beside = "mido cannot read it" if mido_strikes is None else f"mido {mido_strikes}"
+        if "refused" in found:
+            counts["refused"] += 1
+            wrong += bool(mido_strikes)
+            print(f"refused  {found['file']}: {found['refused']} ({beside})")
+            continue
+        mended = found["mended"]
+        counts["mended" if mended else "read"] += 1
+        is_less = mido_strikes is not None and found["strikes"] < mido_strikes
+        lost += is_less
+        if is_all or is_less or mended:
+            word = "mended" if mended else "read"
+            print(f"{word:8} {found['file']}: {found['strikes']} strikes, {beside}. {mended}")
+    print(", ".join(f"{n} {what}" for what, n in counts.items()), f"; {lost} with fewer strikes", sep="")
+    return 1 if wrong or not any(counts.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+//! Reads MIDI files whose names come on standard input and says of each, as a line of JSON, how many strikes were heard, what
+//! was mended, and why it is refused. Used by `tests/corpus/corpus.py`.
+
+use std::io::{BufRead, Write, stdin, stdout};
+
+use serde_json::json;
+use timbre_models::notes::read_mended;
+
+fn main() -> std::io::Result<()> {
+    let mut out = stdout().lock();
+    for name in stdin().lock().lines() {
+        let name = name?;
+        let bytes = std::fs::read(&name)?;
+        let line = match read_mended(&bytes) {
+            Ok((song, mended)) => json!({
+                "file": name,
+                "strikes": song.notes.len(),
+                "seconds": song.total_time_s,
+                "mended": mended.to_string(),
+            }),
+            Err(e) => json!({"file": name, "refused": e.to_string()}),
+        };
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
