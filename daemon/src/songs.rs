@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use timbre_models::notes::midi_file::MAX_FILE_BYTES;
-use timbre_models::notes::{Mended, MidiFileError, Song, read_mended};
+use timbre_models::notes::{FileRead, Mended, MidiFileError, Song, read_mended};
 
 use crate::error::Error;
 use crate::whole_file::STANDARD;
@@ -31,7 +31,7 @@ pub fn read(path: &Path, is_strict: bool) -> Result<(Song, Option<Mended>), Erro
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::input(path, MidiFileError::TooLarge { bytes: bytes.len() as u64 }));
     }
-    let read = read_mended(&bytes).and_then(|(song, mended)| {
+    let read = read_mended(&bytes).and_then(|FileRead { song, mended, .. }| {
         if is_strict {
             mended.strictly()?;
         }

@@ -50,7 +50,8 @@ def main():
         lost += is_less
         if is_all or is_less or mended:
             word = "mended" if mended else "read"
-            print(f"{word:8} {found['file']}: {found['strikes']} strikes, {beside}. {mended}")
+            strikes, notes = found["strikes"], found["notes"]
+            print(f"{word:8} {found['file']}: {strikes} strikes ({notes} notes), {beside}. {mended}")
     print(", ".join(f"{n} {what}" for what, n in counts.items()), f"; {lost} with fewer strikes", sep="")
     return 1 if wrong or not any(counts.values()) else 0
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use timbre_models::notes::read_mended;
+use timbre_models::notes::{FileRead, read_mended};
 
 fn case(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")).join(name)
@@ -39,7 +39,8 @@ const FILES: [(&str, usize, bool); 22] = [
 fn every_file_is_heard_whole() {
     for (name, strikes, is_whole) in FILES {
         let bytes = std::fs::read(case(name)).unwrap();
-        let (song, mended) = read_mended(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let FileRead { song, mended, .. } =
+            read_mended(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
         println!("{name}: {} strikes, {mended}", song.notes.len());
         assert_eq!(song.notes.len(), strikes, "{name}: {mended}");
         assert_eq!(mended.strictly().is_ok(), is_whole, "{name}: {mended}");

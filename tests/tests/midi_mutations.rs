@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use peak_alloc::PeakAlloc;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use timbre_models::notes::read_mended;
+use timbre_models::notes::{FileRead, read_mended};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -131,7 +131,7 @@ fn damage_costs_no_strike_before_it_and_no_memory() {
     let wanted = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
     let files: Vec<Valid> = (0..20).map(valid).collect();
     for (n, file) in files.iter().enumerate() {
-        let (song, mended) = read_mended(&file.bytes).unwrap();
+        let FileRead { song, mended, .. } = read_mended(&file.bytes).unwrap();
         assert_eq!((song.notes.len(), mended.count), (file.strikes.len(), 0), "file {n}: {mended}");
     }
     let mut random = StdRng::seed_from_u64(1);
@@ -149,7 +149,7 @@ fn damage_costs_no_strike_before_it_and_no_memory() {
         assert!(used <= BYTES_A_BYTE * bytes.len() + BYTES_BESIDE, "{n}: {used} bytes");
         worst = worst.max(used as f64);
         let heard = match read {
-            Ok((song, _)) => counts(song.notes.iter().map(|note| note.voice.key)),
+            Ok(FileRead { song, .. }) => counts(song.notes.iter().map(|note| note.voice.key)),
             Err(_) => {
                 refused += 1;
                 [0; 128]
@@ -171,7 +171,7 @@ fn memory_goes_with_the_file() {
     }
     PeakAlloc.reset_peak_usage();
     let in_use = PeakAlloc.current_usage();
-    let (song, _) = read_mended(&bytes).unwrap();
+    let song = read_mended(&bytes).unwrap().song;
     let used = PeakAlloc.peak_usage() - in_use;
     println!("{} bytes: {used} bytes of memory, {} strikes", bytes.len(), song.notes.len());
     assert!(used <= BYTES_A_BYTE * bytes.len() + BYTES_BESIDE, "{used}");

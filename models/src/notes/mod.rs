@@ -8,7 +8,7 @@ pub mod midi_write;
 mod keyboard_tests;
 
 pub use keyboard::{BadMessage, Keyboard};
-pub use midi_file::{Mended, MidiFileError, read_mended, read_song, read_song_file};
+pub use midi_file::{FileRead, Mended, MidiFileError, read_mended, read_song, read_song_file};
 pub use midi_write::{GrowingTrack, write_song, write_song_file};
 
 /// The length given to a note that has none (seconds): one token step.

@@ -12,11 +12,12 @@ fn main() -> std::io::Result<()> {
         let name = name?;
         let bytes = std::fs::read(&name)?;
         let line = match read_mended(&bytes) {
-            Ok((song, mended)) => json!({
+            Ok(read) => json!({
                 "file": name,
-                "strikes": song.notes.len(),
-                "seconds": song.total_time_s,
-                "mended": mended.to_string(),
+                "strikes": read.strikes,
+                "notes": read.song.notes.len(),
+                "seconds": read.song.total_time_s,
+                "mended": read.mended.to_string(),
             }),
             Err(e) => json!({"file": name, "refused": e.to_string()}),
         };

@@ -69,6 +69,8 @@ struct Broken {
     damage: Damage,
     /// The ticks before it, which count all the same.
     delta: u32,
+    /// The status that goes on behind it.
+    running: Running,
     /// What can be kept of the event, and where the next then begins; tried in this order.
     ways: [Option<(What, usize)>; 4],
 }
@@ -111,6 +113,7 @@ impl<'a> Events<'a> {
                 mended.add(broken.offset, broken.damage);
                 let (what, next) = self.way_around(&broken);
                 self.at = next.max(offset + 1);
+                self.running = broken.running;
                 Some(Event { offset, delta: broken.delta, what })
             }
         }
@@ -122,7 +125,7 @@ impl<'a> Events<'a> {
         let bytewise = (after..after + NEXT_BYTES).map(|next| (What::Nothing, next));
         let mut best = ((What::Nothing, self.end), 0);
         for way in broken.ways.iter().flatten().copied().chain(bytewise) {
-            let score = self.score(way.1);
+            let score = self.score(way.1, broken.running);
             if score > best.1 {
                 best = (way, score);
             }
@@ -130,17 +133,27 @@ impl<'a> Events<'a> {
         best.0
     }
 
-    /// How much speaks for an event that begins at `at`: three for each that names its status, two for
-    /// each that does not, one for each that comes after an unlikely time.
-    fn score(&self, mut at: usize) -> u32 {
-        let mut running = self.running;
+    /// How much speaks for an event that begins at `at`: three for each that names its status, two for each that
+    /// does not, one for each that comes after an unlikely time or of which damage leaves nothing.
+    fn score(&self, mut at: usize, mut running: Running) -> u32 {
         let mut score = 0;
         for n in 0..LOOK_AHEAD {
             if at == self.end {
                 // All that there is could be read.
                 return score + 3 * (LOOK_AHEAD - n) as u32;
             }
-            let Ok(step) = self.step(at, running) else { break };
+            let step = match self.step(at, running) {
+                Ok(step) => step,
+                // Files that have one such byte have many: an event as any other, if something is left of it.
+                Err(Broken { damage: Damage::DataByte(_), delta, running: after, ways, .. }) => {
+                    let [Some((what, next)), ..] = ways else { break };
+                    let is_likely = delta <= LIKELY_TICKS && what != What::Nothing;
+                    score += if is_likely { 3 } else { 1 };
+                    (at, running) = (next, after);
+                    continue;
+                }
+                Err(_) => break,
+            };
             score += match (step.delta <= LIKELY_TICKS, step.has_status) {
                 (false, _) => 1,
                 (true, false) => 2,
@@ -173,7 +186,8 @@ impl<'a> Events<'a> {
 
     /// Reads the event whose time begins at `start`.
     fn step(&self, start: usize, running: Running) -> Result<Step, Broken> {
-        let broken = |damage, offset, delta| Broken { offset, damage, delta, ways: [None; 4] };
+        let broken =
+            |damage, offset, delta| Broken { offset, damage, delta, running, ways: [None; 4] };
         let (delta, at) = self.number(start).map_err(|damage| broken(damage, start, 0))?;
         let cut_off = broken(Damage::CutOff, start, delta);
         let first = self.byte(at).ok_or(cut_off)?;
@@ -207,7 +221,8 @@ impl<'a> Events<'a> {
     fn channel(&self, at: usize, delta: u32, status: u8) -> Result<Step, Broken> {
         let length = if matches!(status & 0xF0, 0xC0 | 0xD0) { 1 } else { 2 };
         let mut data = [0; 2];
-        let broken = |damage, offset| Broken { offset, damage, delta, ways: [None; 4] };
+        let running = Running { status: Some(status), is_stale: false };
+        let broken = |damage, offset| Broken { offset, damage, delta, running, ways: [None; 4] };
         for (n, slot) in data.iter_mut().enumerate().take(length) {
             *slot = self.byte(at + n).ok_or(broken(Damage::CutOff, at))?;
         }
@@ -221,7 +236,6 @@ impl<'a> Events<'a> {
             ];
             return Err(Broken { ways, ..broken(Damage::DataByte(byte), offset) });
         }
-        let running = Running { status: Some(status), is_stale: false };
         let what = What::Channel { status, data };
         Ok(Step { delta, what, next: at + length, running, damage: None, has_status: true })
     }
@@ -251,14 +265,14 @@ impl<'a> Events<'a> {
                 let end = look.and_then(|look| look.iter().position(|byte| *byte == 0xF7));
                 let way = |next| Some((What::Nothing, next));
                 let ways = [end.and_then(|end| way(body + end + 1)), way(body), None, None];
-                Err(Broken { offset: at, damage: Damage::TooLongEvent, delta, ways })
+                Err(Broken { offset: at, damage: Damage::TooLongEvent, delta, running, ways })
             }
         }
     }
 
     /// A meta event, whose status lies at `at`; midly says what it means.
     fn meta(&self, start: usize, at: usize, delta: u32, running: Running) -> Result<Step, Broken> {
-        let broken = |damage, ways| Broken { offset: at, damage, delta, ways };
+        let broken = |damage, ways| Broken { offset: at, damage, delta, running, ways };
         let kind = self.byte(at + 1).ok_or(broken(Damage::CutOff, [None; 4]))?;
         let behind = self.number(at + 2).map(|(length, body)| (body, body + length as usize));
         let (body, next) = match behind {

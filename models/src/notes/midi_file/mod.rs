@@ -88,6 +88,17 @@ fn of_damage(mended: &Mended) -> String {
     }
 }
 
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRead {
+    /// Its notes.
+    pub song: Song,
+    /// What was damaged in it.
+    pub mended: Mended,
+    /// Note-ons in it. Several at one time of one program and key are one note of the song.
+    pub strikes: usize,
+}
+
 /// Reads a MIDI file; see [`read_song`].
 ///
 /// # Errors
@@ -107,7 +118,7 @@ pub fn read_song_file(path: impl AsRef<Path>) -> Result<Song, MidiFileError> {
 /// # Errors
 /// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
 pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
-    Ok(read_mended(bytes)?.0)
+    Ok(read_mended(bytes)?.song)
 }
 
 /// Reads formats 0 and 1: tracks are merged by time (at equal ticks in file order), with one tempo map, and
@@ -127,7 +138,7 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
 ///
 /// # Errors
 /// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
-pub fn read_mended(bytes: &[u8]) -> Result<(Song, Mended), MidiFileError> {
+pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
     let mut mended = Mended::default();
     let Some(header) = chunks::header(bytes, &mut mended) else {
         return Err(MidiFileError::NotMidi { found: bytes.iter().take(4).copied().collect() });
@@ -152,12 +163,13 @@ pub fn read_mended(bytes: &[u8]) -> Result<(Song, Mended), MidiFileError> {
         mended.add(bytes.len(), Damage::TooLate);
     }
     let end_s = end_s.min(player.last_s() + HANGING_S);
+    let strikes = player.strikes();
     let notes = player.finish(end_s);
     if notes.is_empty() {
         return Err(MidiFileError::Empty { mended });
     }
     let total_time_s = notes.iter().fold(0.0f64, |end_s, note| end_s.max(note.end_s));
-    Ok((Song { notes, total_time_s }, mended))
+    Ok(FileRead { song: Song { notes, total_time_s }, mended, strikes })
 }
 
 /// A channel message at its tick.

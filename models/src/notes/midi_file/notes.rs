@@ -17,13 +17,14 @@ pub(super) struct Player {
     /// Where in `notes` the voices stand that sound.
     open: HashMap<Voice, usize>,
     last_s: f64,
+    strikes: usize,
 }
 
 impl Player {
     /// A keyboard of sixteen channels for each of `ports` ports, with nothing pressed.
     pub(super) fn new(ports: usize) -> Self {
         let keyboard = Keyboard::with_ports(ports);
-        Self { keyboard, notes: Vec::new(), open: HashMap::new(), last_s: 0.0 }
+        Self { keyboard, notes: Vec::new(), open: HashMap::new(), last_s: 0.0, strikes: 0 }
     }
 
     /// When the last message came, seconds.
@@ -31,11 +32,17 @@ impl Player {
         self.last_s
     }
 
+    /// Note-ons so far.
+    pub(super) fn strikes(&self) -> usize {
+        self.strikes
+    }
+
     /// A channel message; its data bytes are below 128.
     pub(super) fn message(&mut self, time_s: f64, port: u8, status: u8, data: [u8; 2]) {
         self.last_s = time_s;
         let channel = port << 4 | u4::from_int_lossy(status).as_int();
         let Some(message) = message(status, data) else { return };
+        self.strikes += usize::from(matches!(message, MidiMessage::NoteOn { vel, .. } if vel > 0));
         let (notes, open) = (&mut self.notes, &mut self.open);
         self.keyboard.feed(time_s, channel, message, &mut |event| pair(notes, open, &event));
     }

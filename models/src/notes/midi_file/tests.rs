@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Damage, Mend, MidiFileError, read_mended, read_song};
+use super::{Damage, FileRead, Mend, MidiFileError, read_mended, read_song};
 use crate::notes::{MIN_NOTE_S, Note, Song, Voice, write_song};
 
 const ONE_NOTE: &[u8] = &[0x00, 0x90, 60, 100, 0x60, 0x80, 60, 0, 0x00, 0xFF, 0x2F, 0];
@@ -85,7 +85,7 @@ fn a_drum_struck_twice_at_one_time_is_two_notes_with_length() {
 
 /// A strict reader refuses the file for this reason, at this byte; the message says so.
 fn refused(bytes: &[u8], offset: usize, damage: Damage) {
-    let (_, mended) = read_mended(bytes).unwrap();
+    let mended = read_mended(bytes).unwrap().mended;
     let error = mended.strictly().unwrap_err();
     assert_eq!(mended.first.or(mended.unusual), Some(Mend { offset, damage }));
     let message = error.to_string();
@@ -146,7 +146,7 @@ fn damaged_events_cost_themselves_alone() {
     let one = |before: &[u8], damage| {
         let track = [before, ONE_NOTE].concat();
         let bytes = file(0, 96, &[&track]);
-        let (song, mended) = read_mended(&bytes).unwrap();
+        let FileRead { song, mended, .. } = read_mended(&bytes).unwrap();
         close(&song, &[note(0, 60, 100, 0.0, 0.5)]);
         assert_eq!((mended.count, mended.first.map(|m| m.damage)), (1, Some(damage)), "{before:?}");
     };
@@ -168,6 +168,20 @@ fn damaged_events_cost_themselves_alone() {
     let lyric: &[u8] = &[0, 0x90, 60, 9, 0, 0xFF, 5, 1, b'a', 0x60, 60, 0];
     close(&read_song(&file(0, 96, &[lyric])).unwrap(), &[note(0, 60, 9, 0.0, 0.5)]);
     refused(&file(0, 96, &[lyric]), 31, Damage::Running);
+}
+
+#[test]
+fn a_file_full_of_data_bytes_over_127_is_heard() {
+    // As songwrite3 writes its sounds: velocities of 0xCC and 0xFF.
+    let track: &[u8] = &[
+        0, 0xB0, 7, 0xFF, 0, 0xC0, 24, 0, 0x90, 45, 0xFF, 0x2F, 0xB1, 0x7B, 0x78, 1, 0x91, 55,
+        0xCC, 0x60, 0x81, 55, 0xCC, 0, 0x90, 59, 0xFF, 0x48, 0x80, 45, 0xFF, 0x18, 0x80, 59, 0xFF,
+        0, 0xFF, 0x2F, 0,
+    ];
+    let FileRead { song, mended, strikes } = read_mended(&file(0, 90, &[track])).unwrap();
+    let keys: Vec<(u8, u8)> = song.notes.iter().map(|n| (n.voice.key, n.velocity)).collect();
+    assert_eq!(keys, [(45, 127), (55, 127), (59, 127)]);
+    assert_eq!((mended.count, strikes), (7, 3));
 }
 
 #[test]
@@ -200,7 +214,7 @@ fn what_lies_far_away_makes_no_song_longer() {
     let far = [0xFF, 0xFF, 0xFF, 0x7F];
     for event in [&[0xFF, 0x2F, 0][..], &[0xFF, 0x51, 3, 7, 0, 0], &[0xFF, 1, 0], &[0xB0, 7, 9]] {
         let track = [&ONE_NOTE[..8], &far, event].concat();
-        let (song, mended) = read_mended(&file(0, 96, &[&track])).unwrap();
+        let FileRead { song, mended, .. } = read_mended(&file(0, 96, &[&track])).unwrap();
         close(&song, &[note(0, 60, 100, 0.0, 0.5)]);
         assert_eq!(song.total_time_s, song.notes[0].end_s);
         assert_eq!(mended.first.map(|m| m.damage), Some(Damage::TooLate), "{event:?}");
