@@ -2,12 +2,14 @@
 
 pub mod arithmetic;
 pub mod callback;
+mod cards;
 mod choose;
 pub mod clock;
 mod devices;
 pub mod engine;
 mod fit;
 pub mod inference;
+pub mod jack;
 pub mod limiter;
 pub mod loading;
 pub mod midi;
@@ -19,6 +21,7 @@ mod quality;
 pub mod queues;
 pub mod resampler;
 mod startup;
+mod stream_fit;
 pub mod supervisor;
 
 use crate::cli::LiveArgs;

@@ -131,6 +131,7 @@ impl Players {
         let [status, data, value] = bytes;
         let channel = usize::from(status & 0x0F);
         match status & 0xF0 {
+            0xF0 => self.reset(time_s, id, out),
             0x90 if value > 0 => {
                 let Some(velocity) = self.velocity(channel, value) else { return };
                 let transpose = match channel {
@@ -172,6 +173,16 @@ impl Players {
                 self.source(id);
                 self.feed_from(id, time_s, bytes, out);
             }
+        }
+    }
+
+    /// A reset (FF): the source's notes end, its pedals come up, and the controllers of all channels are as at the start.
+    fn reset(&mut self, time_s: f64, id: SourceId, out: &mut impl FnMut(NoteEvent)) {
+        (self.volumes, self.expressions) =
+            ([DEFAULT_VOLUME; CHANNELS], [DEFAULT_EXPRESSION; CHANNELS]);
+        for channel in 0..CHANNELS as u8 {
+            self.feed_from(id, time_s, [0xB0 | channel, 120, 0], out);
+            self.feed_from(id, time_s, [0xB0 | channel, 121, 0], out);
         }
     }
 
@@ -367,6 +378,14 @@ mod tests {
         play(&mut players, A, &[[0xB0, 64, 127], [0x90, 60, 100]]);
         assert_eq!(play(&mut players, SourceId::OSC, &[[0xB0, 120, 0]]), [(60, 0)]);
         assert_eq!(players.held(), 0);
+    }
+
+    #[test]
+    fn a_reset_ends_the_notes_and_takes_controllers_back() {
+        let mut players = Players::new();
+        play(&mut players, A, &[[0xB3, 7, 0], [0xB3, 64, 127], [0x93, 60, 100], [0x90, 61, 100]]);
+        assert_eq!(play(&mut players, A, &[[0x83, 60, 0], [0xFF, 0, 0]]), [(61, 0)]);
+        assert_eq!(play(&mut players, A, &[[0x93, 60, 100], [0x83, 60, 0]]), [(60, 100), (60, 0)]);
     }
 
     #[test]
