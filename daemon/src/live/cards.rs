@@ -112,16 +112,10 @@ pub(super) fn names() -> Vec<Name> {
         }
     }
     for card in &cards {
-        let of = |prefix: &str, words: &str| Name {
-            name: format!("{prefix}:CARD={}", card.id),
-            words: format!("{}{words}", card.name),
-        };
-        all.push(of("sysdefault", ", shared with other programs"));
         for (device, name) in &card.devices {
-            for (prefix, words) in [("plughw", ", alone"), ("hw", ", alone and as it is")] {
-                let card_and_device = of(prefix, "");
+            for (prefix, words) in [("plughw", ""), ("hw", ", without conversion")] {
                 all.push(Name {
-                    name: format!("{},DEV={device}", card_and_device.name),
+                    name: format!("{prefix}:CARD={},DEV={device}", card.id),
                     words: format!("{}, {name}{words}", card.name),
                 });
             }
@@ -233,7 +227,7 @@ fn has_screen(card: &Path, connectors: &Path) -> bool {
 }
 
 /// The order in which devices are tried. A default that leads to a server, or that somebody has written down, is what the machine
-/// wants. Else cards by their kind, shared with other programs where the card's own configuration can.
+/// wants. Else cards by their kind; the one that is the default is shared with other programs, another one is ours alone, and faster.
 fn rank(mut cards: Vec<Card>, default: Default, is_told: bool) -> Vec<Candidate> {
     cards.retain(|card| card.kind != Kind::NoScreen);
     cards.sort_by_key(|card| (card.kind, card.index));
@@ -253,7 +247,6 @@ fn rank(mut cards: Vec<Card>, default: Default, is_told: bool) -> Vec<Candidate>
         if default == Default::Card(card.index) {
             add(DEFAULT.to_owned(), &why);
         }
-        add(format!("sysdefault:CARD={}", card.id), &why);
         let is_socket = |name: &str| card.kind != Kind::Board || !of_screen(name);
         for (device, _) in card.devices.iter().filter(|(_, name)| is_socket(name)) {
             add(format!("plughw:CARD={},DEV={device}", card.id), &why);
@@ -283,16 +276,11 @@ mod tests {
             card(1, "Headphones", Kind::Board),
             card(2, "Box", Kind::Usb),
         ];
-        let wanted = [
-            "sysdefault:CARD=Box",
-            "plughw:CARD=Box,DEV=0",
-            "sysdefault:CARD=Headphones",
-            "plughw:CARD=Headphones,DEV=0",
-        ];
+        let wanted = ["plughw:CARD=Box,DEV=0", "plughw:CARD=Headphones,DEV=0"];
         assert_eq!(order(&cards, Default::Card(0), false), wanted);
         assert_eq!(order(&cards, Default::Nowhere, false), wanted);
         let screen = [card(0, "HDMI", Kind::Screen), card(1, "PCH", Kind::Board)];
-        assert_eq!(order(&screen, Default::Card(0), false)[0], "sysdefault:CARD=PCH");
+        assert_eq!(order(&screen, Default::Card(0), false)[0], "plughw:CARD=PCH,DEV=0");
         assert_eq!(order(&screen[..1], Default::Card(0), false)[0], "default");
         assert_eq!(order(&[card(0, "HDMI", Kind::NoScreen)], Default::Card(0), false), [""; 0]);
     }
@@ -300,7 +288,10 @@ mod tests {
     #[test]
     fn the_best_card_that_is_the_default_is_opened_as_that() {
         let cards = [card(0, "PCH", Kind::Board), card(1, "Loopback", Kind::Made)];
-        assert_eq!(order(&cards, Default::Card(0), false)[..2], ["default", "sysdefault:CARD=PCH"]);
+        assert_eq!(
+            order(&cards, Default::Card(0), false)[..2],
+            ["default", "plughw:CARD=PCH,DEV=0"]
+        );
         let why = rank(cards.to_vec(), Default::Card(0), false)[0].why.clone();
         assert_eq!(why, "PCH, the sound card on the board");
     }
@@ -311,9 +302,9 @@ mod tests {
         let first = |default, is_told| order(&cards, default, is_told).remove(0);
         assert_eq!(first(Default::Server, false), "default");
         assert_eq!(first(Default::Card(0), true), "default");
-        assert_eq!(first(Default::Card(0), false), "sysdefault:CARD=Box");
+        assert_eq!(first(Default::Card(0), false), "plughw:CARD=Box,DEV=0");
         // One that is written down and does not open is no default.
-        assert_eq!(first(Default::Nowhere, true), "sysdefault:CARD=Box");
+        assert_eq!(first(Default::Nowhere, true), "plughw:CARD=Box,DEV=0");
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Choice {
         self.backend == other.backend && self.device == other.device
     }
 
+    /// The card it belongs to, else its own name.
+    fn card(&self) -> &str {
+        let of_card = self.device.split_once("CARD=").map(|(_, rest)| rest);
+        of_card.and_then(|rest| rest.split(',').next()).unwrap_or(&self.device)
+    }
+
     /// How it is shown and chosen; the name of an open output begins so.
     pub(super) fn label(&self) -> String {
         let words =
@@ -59,7 +65,43 @@ pub(super) fn list(backend: &str, has_jack: bool) -> Vec<Choice> {
     all
 }
 
+/// The devices that somebody's word means, best first: the one of that name, or those with it as a part. Of one card the name with
+/// conversions comes first, as it plays whatever the card can.
+///
+/// # Errors
+/// None has it, or several cards have: names them.
+pub(super) fn meant(all: &[Choice], wanted: &str) -> Result<Vec<Choice>, String> {
+    let is_exact = |choice: &&Choice| {
+        choice.label() == wanted || (choice.device == wanted && !wanted.is_empty())
+    };
+    if let Some(exact) = all.iter().find(is_exact) {
+        return Ok(vec![exact.clone()]);
+    }
+    let part = wanted.to_lowercase();
+    let has_it = |choice: &&Choice| choice.label().to_lowercase().contains(&part);
+    let mut alike: Vec<Choice> = all.iter().filter(has_it).cloned().collect();
+    let mut cards: Vec<&str> = alike.iter().map(Choice::card).collect();
+    cards.dedup();
+    let labels =
+        |choices: &[Choice]| choices.iter().map(Choice::label).collect::<Vec<_>>().join(", ");
+    match cards.as_slice() {
+        [] => {
+            let there = if all.is_empty() { "none".to_owned() } else { labels(all) };
+            Err(format!("there is no sound device {wanted:?}; there are: {there}"))
+        }
+        [_] => {
+            alike.sort_by_key(|choice| !choice.device.starts_with("plughw"));
+            Ok(alike)
+        }
+        _ => {
+            let several = labels(&alike);
+            Err(format!("{wanted:?} is a part of several names: {several}; give more of it"))
+        }
+    }
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -72,6 +114,19 @@ mod tests {
         assert_eq!(Choice::new(JACK, "", "").label(), "JACK");
         let usb = Choice::new(ALSA, "plughw:CARD=Box,DEV=0", "USB Audio");
         assert_eq!(usb.label(), "ALSA plughw:CARD=Box,DEV=0 (USB Audio)");
+        let all = [
+            Choice::new(ALSA, "default", "the system's default"),
+            Choice::new(ALSA, "hw:CARD=Box,DEV=0", "USB Box, without conversion"),
+            Choice::new(ALSA, "plughw:CARD=Box,DEV=0", "USB Box"),
+            Choice::new(ALSA, "plughw:CARD=PCH,DEV=0", "HDA Intel"),
+        ];
+        let first = |wanted: &str| meant(&all, wanted).map(|found| found[0].device.clone());
+        assert_eq!(first("usb").unwrap(), "plughw:CARD=Box,DEV=0");
+        assert_eq!(first("hw:CARD=Box,DEV=0").unwrap(), "hw:CARD=Box,DEV=0");
+        assert_eq!(first("ALSA default (the system's default)").unwrap(), "default");
+        assert_eq!(meant(&all, "Box").unwrap().len(), 2);
+        assert!(first("plughw").unwrap_err().contains("several names: ALSA plughw:CARD=Box"));
+        assert!(first("Korg").unwrap_err().contains("no sound device \"Korg\"; there are: ALSA d"));
         assert!(is_meant(ALSA, "alsa") && is_meant(ALSA, "auto") && !is_meant(ALSA, "jack"));
     }
 }

@@ -227,11 +227,6 @@ impl Inference {
     /// Takes everything that has arrived; `when` gives its stream second.
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
         let mut heard_s = engine.heard_s;
-        // Never before what came earlier, however the lead has fallen since.
-        let mut when = |at: Instant| {
-            heard_s = heard_s.max(when(at).max(0.0));
-            heard_s
-        };
         let (streamer, players, tap) = engine.parts();
         let mut push = |event: NoteEvent| {
             tap.note(event);
@@ -251,7 +246,9 @@ impl Inference {
                 let channel = usize::from(status & 0x0F);
                 self.telemetry.controllers.set(channel, controller, value);
             }
-            players.input(when(input.at), input.source, input.midi, &mut push);
+            // Never before what came earlier, however the lead has fallen since.
+            heard_s = heard_s.max(when(input.at));
+            players.input(heard_s, input.source, input.midi, &mut push);
         }
         engine.heard_s = heard_s;
     }

@@ -15,7 +15,7 @@ use ringbuf::traits::Split;
 use super::callback::{Level, Player};
 use super::cards;
 use super::clock::PlayPosition;
-use super::devices::{ALSA, Choice, JACK, NULL, is_meant};
+use super::devices::{ALSA, Choice, JACK, NULL, is_meant, meant};
 use super::inference::Sink;
 use super::jack::{JackClient, MidiEnd, Wanted};
 use super::priority::ask_for_realtime;
@@ -327,30 +327,17 @@ impl Build<'_> {
     }
 }
 
-/// The devices that somebody's word may mean, best first: the one of that name, or those with it as a part, of which one that is
-/// ours alone is faster than one that is shared.
+/// The devices that somebody's word may mean, best first, with what each is in words.
 fn matching(wanted: &str) -> Result<Vec<(String, String)>, String> {
-    let wanted = wanted.strip_prefix("ALSA ").unwrap_or(wanted);
-    let there = cards::names();
-    let label = |name: &cards::Name| Choice::new("", &name.name, &name.words).label();
-    let is_exact = |name: &&cards::Name| name.name == wanted || label(name).trim() == wanted;
-    let of = |name: &cards::Name| (name.name.clone(), name.words.clone());
-    if let Some(exact) = there.iter().find(is_exact) {
-        return Ok(vec![of(exact)]);
+    let name = wanted.strip_prefix("ALSA ").unwrap_or(wanted);
+    let there: Vec<Choice> =
+        cards::names().iter().map(|name| Choice::new(ALSA, &name.name, &name.words)).collect();
+    match meant(&there, wanted) {
+        Ok(found) => Ok(found.into_iter().map(|choice| (choice.device, choice.words)).collect()),
+        // Whatever ALSA makes of it.
+        Err(_) if cards::opens(name) => Ok(vec![(name.to_owned(), String::new())]),
+        Err(e) => Err(e),
     }
-    if cards::opens(wanted) {
-        return Ok(vec![(wanted.to_owned(), String::new())]);
-    }
-    let part = wanted.to_lowercase();
-    let mut alike: Vec<_> =
-        there.iter().filter(|name| label(name).to_lowercase().contains(&part)).collect();
-    alike.sort_by_key(|name| !name.name.starts_with("plughw"));
-    if alike.is_empty() {
-        let names: Vec<&str> = there.iter().map(|name| name.name.as_str()).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(format!("there are: {names}"));
-    }
-    Ok(alike.into_iter().map(of).collect())
 }
 
 /// The device of this name and what of it fits; where the hardware itself has no sample format that is played (24 bits in three

@@ -176,10 +176,10 @@ impl Players {
         }
     }
 
-    /// A reset (FF): the source's notes end, its pedals come up, and the controllers of all channels are as at the start.
+    /// A reset (FF): the source's notes and pedals end, the controllers of all channels are as at the start.
     fn reset(&mut self, time_s: f64, id: SourceId, out: &mut impl FnMut(NoteEvent)) {
-        (self.volumes, self.expressions) =
-            ([DEFAULT_VOLUME; CHANNELS], [DEFAULT_EXPRESSION; CHANNELS]);
+        self.volumes.fill(DEFAULT_VOLUME);
+        self.expressions.fill(DEFAULT_EXPRESSION);
         for channel in 0..CHANNELS as u8 {
             self.feed_from(id, time_s, [0xB0 | channel, 120, 0], out);
             self.feed_from(id, time_s, [0xB0 | channel, 121, 0], out);
@@ -383,8 +383,8 @@ mod tests {
     #[test]
     fn a_reset_ends_the_notes_and_takes_controllers_back() {
         let mut players = Players::new();
-        play(&mut players, A, &[[0xB3, 7, 0], [0xB3, 64, 127], [0x93, 60, 100], [0x90, 61, 100]]);
-        assert_eq!(play(&mut players, A, &[[0x83, 60, 0], [0xFF, 0, 0]]), [(61, 0)]);
+        play(&mut players, A, &[[0xB3, 7, 0], [0x93, 60, 100], [0x90, 61, 100]]);
+        assert_eq!(play(&mut players, A, &[[0xFF, 0, 0]]), [(61, 0)]);
         assert_eq!(play(&mut players, A, &[[0x93, 60, 100], [0x83, 60, 0]]), [(60, 100), (60, 0)]);
     }
 

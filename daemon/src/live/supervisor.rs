@@ -26,7 +26,7 @@ use super::jack::JackClient;
 use super::loading::Loader;
 use super::midi::ports::Ports;
 use super::output::Output;
-use super::priority::MODEL_PRIORITY;
+use super::priority::{MODEL_PRIORITY, keep_in_memory};
 use super::queues::{MidiSender, Telemetry, midi_queue};
 use super::startup::{initial, preparation, remembered, send_programs};
 use crate::config::{Loaded, Sources};
@@ -95,6 +95,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|e| Error::Audio(format!("signals cannot be had: {e}")))?;
     let notifier = Notifier::of_process();
+    keep_in_memory();
     notifier.status("loading the model");
     notifier.extend_timeout(LOADING);
     let bundle = find(Some(&loaded.config.engine.model))?;

@@ -140,16 +140,11 @@ impl Daemon {
 
     /// Plays through another device; where it cannot be opened the one before comes back.
     fn use_device(&mut self, name: &str) -> Result<Vec<Value>, String> {
-        let all = self.devices();
-        let labels: Vec<String> = all.iter().map(Choice::label).collect();
-        let exact = all.iter().find(|choice| choice.device == name);
-        let wanted = match (exact, choose("sound device", labels.iter().map(String::as_str), name))
-        {
-            (Some(exact), _) => exact.clone(),
-            (None, Ok(place)) => all.get(place).cloned().ok_or("it is gone")?,
+        let wanted = match devices::meant(&self.devices(), name) {
+            Ok(found) => found.into_iter().next().ok_or("it is gone")?,
             // Whatever ALSA makes of it.
-            (None, Err(_)) if name.contains(':') => Choice::new(devices::ALSA, name, ""),
-            (None, Err(e)) => return Err(e),
+            Err(_) if name.contains(':') => Choice::new(devices::ALSA, name, ""),
+            Err(e) => return Err(e),
         };
         let before = self.chosen.replace(wanted);
         // A sound card can be open once only, and the one before may be the same.
@@ -162,7 +157,6 @@ impl Daemon {
             };
             return Err(format!("{e}; {back}"));
         }
-        self.open_midi();
         Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect())
     }
 }
