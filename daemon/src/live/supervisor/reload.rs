@@ -58,7 +58,7 @@ impl Daemon {
         if is_midi_new {
             // Dropping a port releases its notes.
             self.ports = None;
-            if !self.output.as_ref().is_some_and(|output| output.jack_client().is_some()) {
+            if self.output.as_ref().is_none_or(|output| output.jack_client().is_none()) {
                 self.jack = None;
             }
         }
