@@ -142,6 +142,7 @@ pub(super) fn by_number(name: &str) -> Option<String> {
 
 /// Whether a name opens, or would if nobody else had it.
 pub(super) fn opens(name: &str) -> bool {
+    let _quiet = alsa::Output::local_error_handler();
     match PCM::new(name, Direction::Playback, true) {
         Ok(_) => true,
         Err(e) => matches!(e.errno(), BUSY | AGAIN),

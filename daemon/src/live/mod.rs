@@ -1,5 +1,6 @@
 //! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
 
+mod alsa_device;
 pub mod arithmetic;
 pub mod callback;
 mod cards;
@@ -15,6 +16,7 @@ pub mod loading;
 pub mod midi;
 pub mod output;
 pub mod pacing;
+mod pcm;
 pub mod players;
 pub mod priority;
 mod quality;

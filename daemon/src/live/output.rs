@@ -7,20 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, DeviceId, FromSample, HostId, SampleFormat, SizedSample, StreamConfig};
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig};
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 
+use super::alsa_device::{described, library_device, matching, said};
 use super::callback::{Level, Player};
 use super::cards;
 use super::clock::PlayPosition;
-use super::devices::{ALSA, Choice, JACK, NULL, is_meant, meant};
+use super::devices::{ALSA, Choice, JACK, NULL, is_meant};
 use super::inference::Sink;
 use super::jack::{JackClient, MidiEnd, Wanted};
+use super::pcm;
 use super::priority::ask_for_realtime;
 use super::queues::Telemetry;
-use super::stream_fit::{Fit, alsa_frames, fit};
+use super::stream_fit::alsa_frames;
 use crate::error::Error;
 
 /// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as it takes, and a buffer.
@@ -51,6 +53,8 @@ pub struct OutputOptions {
 enum Driver {
     /// Only held: it ends when dropped.
     Device(#[allow(dead_code)] cpal::Stream),
+    /// Only held: it ends when dropped.
+    Pcm(#[allow(dead_code)] pcm::Thread),
     Jack(Arc<JackClient>),
     Clock {
         stop: Arc<AtomicBool>,
@@ -166,7 +170,10 @@ impl Output {
         options: &OutputOptions,
         telemetry: &Arc<Telemetry>,
     ) -> Result<(Self, Sink), String> {
-        let (device, fit) = described(name, options)?;
+        let Some(device) = library_device(name)? else {
+            return Self::pcm(name, words, options, telemetry);
+        };
+        let (device, fit) = described(device, name, options)?;
         let id = device.id().map_err(|e| e.to_string())?;
         let name = id.id();
         let exact = alsa_frames(name, fit, options.buffer_frames).map(BufferSize::Fixed);
@@ -201,6 +208,30 @@ impl Output {
             return Ok((Self { driver, lost, level, rate_hz, choice, name }, sink));
         }
         Err(problem)
+    }
+
+    /// A device that the sound library opens and does not list.
+    fn pcm(
+        name: &str,
+        words: &str,
+        options: &OutputOptions,
+        telemetry: &Arc<Telemetry>,
+    ) -> Result<(Self, Sink), String> {
+        let pcm = pcm::Pcm::open(name, options)?;
+        let (rate_hz, frames, channels) = (pcm.rate_hz, pcm.frames, pcm.channels);
+        let (player, sink) = pair(rate_hz, frames, telemetry);
+        let (lost, level) = (Arc::new(AtomicBool::new(false)), sink.level.clone());
+        let choice = Choice::new(ALSA, name, words);
+        let label = choice.label();
+        let name = format!("{label}, {rate_hz} Hz, {frames} frames, {channels} channels");
+        let thread = pcm.play(pcm::Playing {
+            player,
+            level: level.clone(),
+            telemetry: telemetry.clone(),
+            lost: lost.clone(),
+            priority: options.realtime_priority,
+        });
+        Ok((Self { driver: Driver::Pcm(thread), lost, level, rate_hz, choice, name }, sink))
     }
 
     /// The callback in real time without a device.
@@ -324,58 +355,5 @@ impl Build<'_> {
             },
             None,
         )
-    }
-}
-
-/// The devices that somebody's word may mean, best first, with what each is in words.
-fn matching(wanted: &str) -> Result<Vec<(String, String)>, String> {
-    let name = wanted.strip_prefix("ALSA ").unwrap_or(wanted);
-    let there: Vec<Choice> =
-        cards::names().iter().map(|name| Choice::new(ALSA, &name.name, &name.words)).collect();
-    match meant(&there, wanted) {
-        Ok(found) => Ok(found.into_iter().map(|choice| (choice.device, choice.words)).collect()),
-        // Whatever ALSA makes of it.
-        Err(_) if cards::opens(name) => Ok(vec![(name.to_owned(), String::new())]),
-        Err(e) => Err(e),
-    }
-}
-
-/// The device of this name and what of it fits; where the hardware itself has no sample format that is played (24 bits in three
-/// bytes), the same card with a conversion.
-fn described(name: &str, options: &OutputOptions) -> Result<(cpal::Device, Fit), String> {
-    let device = library_device(name)?;
-    let configs = device.supported_output_configs().map_err(|e| said(&e))?;
-    let configs: Vec<_> = configs.collect();
-    match fit(&configs, options.rate_hz, options.channels.max(1)) {
-        Some(fit) => Ok((device, fit)),
-        None if name.starts_with("hw:") => described(&format!("plug{name}"), options),
-        None => Err("none of its sample formats is played".to_owned()),
-    }
-}
-
-fn library_device(name: &str) -> Result<cpal::Device, String> {
-    let host = cpal::host_from_id(HostId::Alsa).map_err(|e| e.to_string())?;
-    let by_id = |name: &str| host.device_by_id(&DeviceId::new(HostId::Alsa, name));
-    if name == cards::DEFAULT {
-        return host.default_output_device().ok_or_else(|| "there is none".to_owned());
-    }
-    let found = by_id(name).or_else(|| by_id(&cards::by_number(name)?));
-    found.ok_or_else(|| {
-        "the sound library opens it and does not list it: give it a `hint.description` in asound.conf, \
-         or take a name of `timbrectl devices`"
-            .to_owned()
-    })
-}
-
-/// What the library says, in words that help.
-fn said(error: &cpal::Error) -> String {
-    match error.kind() {
-        cpal::ErrorKind::DeviceBusy => {
-            format!("another program has it ({error}); `fuser -v /dev/snd/*` shows which")
-        }
-        cpal::ErrorKind::PermissionDenied => {
-            format!("this user may not ({error}); join the group audio and log in anew")
-        }
-        _ => error.to_string(),
     }
 }

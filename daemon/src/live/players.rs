@@ -382,8 +382,7 @@ mod tests {
     fn a_reset_ends_the_notes_and_takes_controllers_back() {
         let mut players = Players::new();
         play(&mut players, A, &[[0xB3, 7, 0], [0x93, 60, 100], [0x90, 61, 100]]);
-        let after = play(&mut players, A, &[[0xFF, 0, 0], [0x93, 60, 100]]);
-        assert_eq!(after, [(61, 0), (60, 100)]);
+        assert_eq!(play(&mut players, A, &[[0xFF, 0, 0], [0x93, 60, 100]]), [(61, 0), (60, 100)]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ for i in $(seq ${TIMES:-50}); do
   until timbrectl status | grep -q "device     ALSA"; do sleep 0.05; awk -v a=$begun -v b=$(now) 'BEGIN{exit !(b-a>12)}' && break; done
   took=$(awk -v a=$begun -v b=$(now) 'BEGIN{print b-a}')
   awk -v t=$took 'BEGIN{exit !(t>5)}' && slow=$((slow + 1))
-  worst=$(awk -v a=$worst -v b=$took 'BEGIN{print a>b?a:b}')
+  worst=$(awk -v a=$worst -v b=$took 'BEGIN{print (a>b?a:b)}')
   begun=$(now)
   until [ "$(notes)" = 0 ]; do sleep 0.1; awk -v a=$begun -v b=$(now) 'BEGIN{exit !(b-a>4)}' && { stuck=$((stuck + 1)); break; }; done
 done

@@ -11,6 +11,7 @@ use timbre_models::bundle::Rating;
 
 use super::Daemon;
 use crate::control::{Command, Outcome};
+use crate::live::cards;
 use crate::live::choose::choose;
 use crate::live::devices::{self, Choice};
 use crate::live::midi::heard::Port;
@@ -143,7 +144,7 @@ impl Daemon {
         let wanted = match devices::meant(&self.devices(), name) {
             Ok(found) => found.into_iter().next().ok_or("it is gone")?,
             // Whatever ALSA makes of it.
-            Err(_) if name.contains(':') => Choice::new(devices::ALSA, name, ""),
+            Err(_) if cards::opens(name) => Choice::new(devices::ALSA, name, ""),
             Err(e) => return Err(e),
         };
         let before = self.chosen.replace(wanted);
