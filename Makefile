@@ -14,6 +14,8 @@ TEST_PACKAGES := jackd2 liblo-tools
 # What builds and runs programs for a 64-bit ARM on another machine.
 ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 ARM := aarch64-unknown-linux-gnu
+# What the machine under test is made with.
+RIG_PACKAGES := libasound2-dev bc bison flex kmod e2fsprogs python3
 TRAINING := models/training
 # Commands that need cargo find it where rustup puts it, also before the first new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -22,7 +24,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
@@ -95,6 +97,14 @@ deny: setup ## Licences and sources of all dependencies (installs cargo-deny, so
 fuzz: setup ## Fuzz the MIDI reader and the manifest, FUZZ_SECONDS each
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
+rig: setup ## A whole Linux under test, all checks (as root; builds its kernel first; about two hours with HOUR_MINUTES = 60)
+	cargo build --release -p timbred -p timbre-control
+	tests/rig/run.sh
+
+rig-quick: setup ## The same: boot, default start, hot-plug, service; under ten minutes once its kernel is built
+	cargo build --release -p timbred -p timbre-control
+	tests/rig/run.sh --quick
+
 latency: setup ## From key to sound on a JACK server with a dummy driver, 200 notes at H = 1 and 2
 	cargo build --release --workspace
 	cargo test --release --workspace --test live_jack latency -- --ignored --nocapture
@@ -153,4 +163,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean

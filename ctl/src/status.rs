@@ -12,6 +12,8 @@ pub struct Status {
     pub version: String,
     /// Name of the model.
     pub model: String,
+    /// The sound device that plays, or why none does.
+    pub device: String,
     /// Seconds since the start.
     pub uptime_s: u64,
     /// Constant delay from a key press to its sound.

@@ -75,7 +75,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Error> {
     let telemetry = Arc::new(Telemetry::default());
     let device = match args.no_device {
         true => Err(Error::Audio("no sound device wanted".to_owned())),
-        false => Output::open(&device_options(), &telemetry),
+        false => Output::open(&device_options(), &telemetry, None),
     };
     match device {
         Ok((output, sink)) => {
@@ -98,6 +98,8 @@ fn device_options() -> OutputOptions {
         buffer_frames: BUFFER_FRAMES,
         channels: CHANNELS,
         realtime_priority: 0,
+        name: "timbred".to_owned(),
+        connect: "auto".to_owned(),
     }
 }
 

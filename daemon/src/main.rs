@@ -30,7 +30,7 @@ fn ended(result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("timbred: {e}");
+            timbred::logging::last_words(&e.to_string());
             ExitCode::from(e.exit_code())
         }
     }

@@ -1,4 +1,5 @@
-//! The audio callback allocates nothing: through gaps, changes of level, clipping, every sample format, and the end.
+//! The audio callback allocates nothing: through gaps, changes of level, clipping, every sample format, buffers that grow and shrink,
+//! and the end.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -37,6 +38,8 @@ fn the_callback_neither_allocates_nor_frees() {
         assert_no_alloc(|| {
             player.fill(now, &mut floats, 1);
             player.fill(now, &mut shorts, 2);
+            player.fill(now, &mut floats[..(n % 256) as usize], 1);
+            level.note_delay(Duration::from_micros(u64::from(n)));
         });
     }
     assert!(telemetry.underruns.load(std::sync::atomic::Ordering::Relaxed) > 10);

@@ -95,9 +95,14 @@ impl Daemon {
     /// Whether it has told systemd a line that begins so; listens for 0.2 s at most.
     pub fn heard(&mut self, line: &str) -> bool {
         let mut buffer = [0; 4096];
-        if let Ok(length) = self.notify.recv(&mut buffer) {
+        let patience = Instant::now();
+        while patience.elapsed() < Duration::from_millis(200) {
+            let Ok(length) = self.notify.recv(&mut buffer) else { break };
             let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
             self.said.extend(text.lines().map(str::to_owned));
+            if self.said.iter().any(|said| said.starts_with(line)) {
+                break;
+            }
         }
         self.said.iter().any(|said| said.starts_with(line))
     }

@@ -43,7 +43,7 @@ struct Heard {
 
 /// Plays notes and records them.
 fn probe(server: &JackServer, folder: &Path, notes: u32, mode: &[&str]) -> Heard {
-    let output = server.wait_for_port("cpal_client", "out_0");
+    let output = server.wait_for_port("timbred:", "out_left");
     server.wait_for_port("timbred:", "midi_in");
     let file = folder.join("heard.wav");
     let mut command = server.probe();
@@ -211,7 +211,7 @@ fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
     let daemon = daemon(&server, &[], None);
-    let output = server.wait_for_port("cpal_client", "out_0");
+    let output = server.wait_for_port("timbred:", "out_left");
     server.wait_for_port("timbred:", "midi_in");
     let folder = tempfile::tempdir().unwrap();
     let notes = || {
@@ -239,6 +239,99 @@ fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
     player.kill().unwrap();
     player.wait().unwrap();
     wait_for("the release", || notes() == 0);
+}
+
+/// Gaps so far.
+fn underruns(daemon: &Daemon) -> u64 {
+    let (_, status) = control(daemon, &["--json", "status"]);
+    serde_json::from_str::<Status>(&status).unwrap().underruns
+}
+
+#[test]
+fn a_buffer_that_grows_or_shrinks_while_it_plays_is_followed_within_a_second() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(256);
+    let daemon = daemon(&server, &["--hop-ms", "40"], None);
+    let latency_ms = || {
+        let (_, status) = control(&daemon, &["--json", "status"]);
+        serde_json::from_str::<Status>(&status).unwrap().latency_ms
+    };
+    let before_ms = latency_ms();
+    for frames in [1024, 8192, 64, 2048, 16, 512] {
+        let buffer =
+            server.in_env(&mut Command::new("jack_bufsize")).arg(frames.to_string()).output();
+        assert!(buffer.unwrap().status.success());
+        // The server's own change takes a while; then the stream has its second.
+        std::thread::sleep(Duration::from_millis(1_500));
+        let (gaps, wanted) = (underruns(&daemon), 3.0);
+        std::thread::sleep(Duration::from_secs_f64(wanted));
+        let more = underruns(&daemon) - gaps;
+        // A machine that is busy with other things may be late once; what was never followed has 25 gaps a second.
+        assert!(more <= 2, "{more} gaps in {wanted} s at {frames} frames: {}", daemon.log());
+        let (buffer_ms, now_ms) = (f64::from(frames) / 48.0, latency_ms());
+        assert!(now_ms > buffer_ms, "{now_ms} ms at {frames} frames");
+        println!(
+            "{frames} frames: {more} gaps, key to sound {now_ms:.0} ms (before {before_ms:.0})"
+        );
+    }
+}
+
+#[test]
+fn the_client_is_called_timbred_and_plugged_into_the_systems_outputs() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(256);
+    let plugged = |connect: &str| {
+        let mut daemon = Daemon::start(|command| {
+            server.in_env(command);
+            command.args(["--audio", "jack"]).env("TIMBRED_AUDIO__CONNECT", connect);
+        });
+        let ports: Vec<String> = server.ports().unwrap();
+        let ours: Vec<&String> = ports.iter().filter(|port| port.starts_with("timbred")).collect();
+        assert_eq!(ours, ["timbred:midi_in", "timbred:out_left", "timbred:out_right"], "{ports:?}");
+        let devices = control(&daemon, &["devices"]).1;
+        assert!(devices.lines().any(|line| line == "* JACK"), "{devices}");
+        assert!(!devices.contains("Input"), "{devices}");
+        let lsp =
+            server.in_env(&mut Command::new("jack_lsp")).args(["-c", "timbred:out_"]).output();
+        daemon.signal("TERM");
+        assert_eq!(daemon.ended(), Some(0), "{}", daemon.log());
+        String::from_utf8(lsp.unwrap().stdout)
+            .unwrap()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let all = "timbred:out_left system:playback_1 timbred:out_right system:playback_2";
+    assert_eq!(plugged("auto"), all);
+    assert_eq!(plugged("system:playback_2"), all.replace("playback_1", "playback_2"));
+    assert_eq!(plugged("none"), "timbred:out_left timbred:out_right");
+}
+
+#[test]
+fn bytes_that_no_cable_carries_leave_no_note_and_a_reset_ends_all() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(256);
+    let daemon = daemon(&server, &[], None);
+    let notes = || {
+        let (_, status) = control(&daemon, &["--json", "status"]);
+        serde_json::from_str::<Status>(&status).unwrap().notes
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // Keys that stay down, one every 2 s, and a reset in between.
+    let mut player = server
+        .probe()
+        .args(["timbred:midi_in", "timbred:out_left", "3", "2000"])
+        .arg(folder.path().join("heard.wav"))
+        .args(["hold", "bytes"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the note that is one", || notes() > 0);
+    assert_eq!(notes(), 1, "the others are none");
+    wait_for("the reset", || notes() == 0);
+    assert!(player.try_wait().unwrap().is_none(), "it was not the player's end that released it");
+    player.kill().unwrap();
+    player.wait().unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use timbred_tests::jack::JackServer;
-use timbred_tests::live::{Daemon, control};
+use timbred_tests::live::{Daemon, control, wait_for};
 
 /// What the unit would have as `WatchdogSec=`, µs.
 const WATCHDOG_US: u32 = 600_000;
@@ -59,15 +59,30 @@ fn nothing_is_ready_before_sound_flows() {
 }
 
 #[test]
-fn without_the_server_that_was_asked_for_it_ends_and_was_never_ready() {
+fn without_the_server_that_was_asked_for_it_is_there_says_so_and_waits_for_it() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut daemon = Daemon::spawn(|command| {
-        command.args(["--audio", "jack"]).env("JACK_NO_START_SERVER", "1");
-        command.env("JACK_DEFAULT_SERVER", "timbred_test_none");
+    let mut server = JackServer::start(256);
+    server.kill();
+    let mut daemon = Daemon::start(prepare(&server));
+    let status = daemon.said.iter().rev().find(|line| line.starts_with("STATUS=")).unwrap();
+    assert!(status.contains("NO SOUND DEVICE"), "{status}");
+    assert!(daemon.log().contains("no JACK server runs"), "{}", daemon.log());
+    assert!(!daemon.log().contains("ERROR"), "probing is silent: {}", daemon.log());
+    let (_, status) = control(&daemon, &["status"]);
+    assert!(status.contains("device     none: no sound device (jack)"), "{status}");
+    let fed = count(&daemon.listen(2.0));
+    assert!(fed >= 1, "without a device it is no less alive: {}", daemon.log());
+    server.run();
+    wait_for("the sound", || {
+        control(&daemon, &["status"]).1.contains("device     JACK as timbred")
     });
-    let told = daemon.listen(0.2);
-    assert_eq!(daemon.ended(), Some(6), "{}", daemon.log());
-    let told = [told, daemon.listen(0.2)].concat();
-    assert!(!told.iter().any(|line| line.starts_with("READY")), "{told:?}");
-    assert!(daemon.log().contains("no sound device"), "{}", daemon.log());
+    // The line of `systemctl status` follows.
+    let told = daemon.listen(4.0);
+    let last = told.iter().rev().find(|line| line.starts_with("STATUS=")).unwrap();
+    assert!(last.contains("JACK as timbred"), "{told:?}");
+    server.kill();
+    wait_for("its loss", || control(&daemon, &["status"]).1.contains("device     none: "));
+    let (_, status) = control(&daemon, &["--json", "status"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["peak_dbfs"], -120.0, "no level without a device");
 }

@@ -24,6 +24,9 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
         "sound      {} notes, {:.1} dBFS peak, {:.1} rms",
         s.notes, s.peak_dbfs, s.rms_dbfs
     ))?;
+    if !s.device.is_empty() {
+        line(&format!("device     {}", s.device))?;
+    }
     line(&format!(
         "trouble    {} misses, {} underruns, {} overflows",
         s.misses, s.underruns, s.overflows

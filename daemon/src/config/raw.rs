@@ -129,6 +129,8 @@ pub struct Audio {
     pub channels: u16,
     /// Milliseconds of sound made ahead of the device; 0: measured at the start.
     pub lead_ms: f64,
+    /// Where the outputs are plugged in JACK: auto, none, or how names of inputs begin.
+    pub connect: String,
     /// SCHED_FIFO priority asked for; 0: ordinary.
     pub realtime_priority: u8,
 }
@@ -142,6 +144,7 @@ impl Default for Audio {
             buffer_frames: 256,
             channels: 2,
             lead_ms: 0.0,
+            connect: "auto".to_owned(),
             realtime_priority: 60,
         }
     }

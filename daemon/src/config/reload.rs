@@ -122,7 +122,8 @@ pub fn class_of(key: &str) -> Option<Class> {
         | "audio.rate_hz"
         | "audio.buffer_frames"
         | "audio.channels"
-        | "audio.lead_ms" => Class::Restart(Part::Audio),
+        | "audio.lead_ms"
+        | "audio.connect" => Class::Restart(Part::Audio),
         "midi.virtual_port" | "midi.jack" | "midi.alsa" | "midi.name" | "midi.rules" => {
             Class::Restart(Part::Midi)
         }

@@ -35,6 +35,7 @@ use super::subscribers::Subscribers;
 use super::values::Values;
 use super::waiting::{Bundle, Waiting};
 use crate::live::priority::give_way_to_sound;
+use crate::live::queues::Pulses;
 use crate::live::queues::{Midi, MidiInput, SourceId};
 
 /// Longest wait for a packet while somebody waits for changes.
@@ -110,6 +111,7 @@ impl Server {
         let mut buffer = vec![0; LARGEST];
         let mut timeout = IDLE;
         while !self.stop.load(Ordering::Acquire) {
+            Pulses::beat(&self.handles.telemetry.pulses.osc);
             let wanted = self.timeout();
             if wanted != timeout && self.socket.set_read_timeout(Some(wanted)).is_ok() {
                 timeout = wanted;

@@ -120,7 +120,7 @@ impl Values {
             Key::LatencyMs => Value::Number(latency_ms(t)),
             Key::Load => Value::Number(load(t)),
             Key::Misses => count(t.misses.load(Relaxed)),
-            Key::Underruns => count(t.underruns.load(Relaxed)),
+            Key::Underruns => count(t.gaps()),
             Key::StepsNow => count(t.steps_now.load(Relaxed).into()),
             Key::MeterMaster => {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
@@ -146,7 +146,8 @@ impl Values {
             latency_ms: latency_ms(t),
             load: load(t),
             misses: t.misses.load(Relaxed),
-            underruns: t.underruns.load(Relaxed),
+            device: t.device.load().to_string(),
+            underruns: t.gaps(),
             overflows: t.overflows.load(Relaxed),
             steps_now: t.steps_now.load(Relaxed),
             notes: t.notes.load(Relaxed),

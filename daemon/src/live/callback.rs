@@ -4,8 +4,8 @@
 //! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by `daemon/tests/realtime.rs`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use cpal::{FromSample, SizedSample};
 use ringbuf::HeapCons;
@@ -21,8 +21,12 @@ const FADE_S: f32 = 0.004;
 const GAIN_S: f32 = 0.010;
 /// The meters cover this time, seconds.
 const METER_S: f32 = 0.1;
+/// A device that takes fewer frames at a time than before has done so for this long before it is believed, seconds.
+const FEWER_S: f32 = 0.5;
+/// The share of the last callback in the smoothed delay of the device.
+const DELAY_SHARE: f64 = 0.05;
 
-/// What is set from outside, read once a callback.
+/// What is set from outside and read once a callback, and what the callback says of the device.
 #[derive(Debug)]
 pub struct Level {
     /// Bits of the linear master gain (f32).
@@ -31,6 +35,11 @@ pub struct Level {
     closing: AtomicBool,
     /// Samples that must wait in the ring before a stream that ran dry goes on.
     refill: AtomicUsize,
+    /// Frames that the device takes at a time now (written by the callback).
+    frames: AtomicUsize,
+    /// From a callback to the sound of its first frame, in microseconds as the device says; 0 where it does not (written by
+    /// the callback).
+    delay_us: AtomicU64,
 }
 
 impl Default for Level {
@@ -39,6 +48,8 @@ impl Default for Level {
             gain: AtomicU32::new(1.0f32.to_bits()),
             closing: AtomicBool::new(false),
             refill: AtomicUsize::new(1),
+            frames: AtomicUsize::new(0),
+            delay_us: AtomicU64::new(0),
         }
     }
 }
@@ -52,6 +63,31 @@ impl Level {
     /// Fades out, for good.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// How many frames the device takes at a time now: a JACK server may change it while it runs.
+    pub fn frames(&self) -> usize {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// What is expected before the first callback.
+    pub fn set_frames(&self, frames: usize) {
+        self.frames.store(frames, Ordering::Relaxed);
+    }
+
+    /// From a callback to the sound of its first frame, seconds; None where the device does not say.
+    pub fn delay_s(&self) -> Option<f64> {
+        let us = self.delay_us.load(Ordering::Relaxed);
+        (us > 0).then_some(us as f64 / 1e6)
+    }
+
+    /// The device says how far the first frame of this callback is from its sound. Called by the callback; smoothed.
+    pub fn note_delay(&self, delay: Duration) {
+        let now_us = delay.as_micros() as f64;
+        let before_us = self.delay_us.load(Ordering::Relaxed) as f64;
+        let share = if before_us == 0.0 { 1.0 } else { DELAY_SHARE };
+        let smooth_us = before_us + share * (now_us - before_us);
+        self.delay_us.store(smooth_us.round() as u64, Ordering::Relaxed);
     }
 
     /// Sets how many samples must wait before a stream that ran dry goes on.
@@ -77,6 +113,8 @@ pub struct Player {
     /// The last sample before a gap, which the fade-out goes on from.
     last: f32,
     limiter: Limiter,
+    /// The most frames of one callback since the number that is published was last reached, and frames since then.
+    fewer: (usize, usize),
     meter_peak: f32,
     meter_power: f32,
     meter_count: u32,
@@ -104,6 +142,7 @@ impl Player {
             fade: 0.0,
             last: 0.0,
             limiter: Limiter::default(),
+            fewer: (0, 0),
             meter_peak: 0.0,
             meter_power: 0.0,
             meter_count: 0,
@@ -119,6 +158,7 @@ impl Player {
     ) {
         let channels = channels.max(1);
         let frames = out.len() / channels;
+        self.note_frames(frames);
         let (start_s, s_per_frame) = self.filter.callback(self.position.seconds(now), frames);
         self.start_or_wait();
         let taken_before = self.taken;
@@ -139,6 +179,20 @@ impl Player {
         let streamed = self.taken - taken_before;
         self.telemetry.stream_frames.fetch_add(streamed, Ordering::Relaxed);
         self.telemetry.frames_played.fetch_add(frames as u64, Ordering::Relaxed);
+    }
+
+    /// Publishes how many frames the device takes at a time: more at once, fewer after a while, as some devices take turns.
+    fn note_frames(&mut self, frames: usize) {
+        let published = self.level.frames();
+        let (most, since) = self.fewer;
+        let (most, since) = (most.max(frames), since + frames);
+        let is_over = since as f32 > FEWER_S * self.rate_hz;
+        if frames >= published || is_over {
+            self.level.set_frames(if frames >= published { frames } else { most });
+            self.fewer = (0, 0);
+        } else {
+            self.fewer = (most, since);
+        }
     }
 
     /// A stream that ran dry goes on once enough waits in the ring.
@@ -241,6 +295,35 @@ mod tests {
         player.fill(Instant::now(), &mut out, 2);
         assert!(largest_step(&out) < 0.05 && out[19_000] < 0.001);
         assert!(f32::from_bits(telemetry.peak.load(Ordering::Relaxed)) > 0.0);
+    }
+
+    #[test]
+    fn more_frames_at_a_time_count_at_once_and_fewer_after_a_while() {
+        let (mut player, _ring, level, _) = player(1);
+        let mut play = |frames: usize, times: usize| {
+            let mut out = vec![0.0f32; frames];
+            (0..times).for_each(|_| player.fill(Instant::now(), &mut out, 1));
+            level.frames()
+        };
+        assert_eq!(play(256, 1), 256);
+        assert_eq!(play(8_192, 1), 8_192);
+        assert_eq!(play(16, 1_400), 8_192, "0.47 s of them are too few to believe");
+        assert_eq!(play(16, 150), 16);
+        // A device that takes turns is as large as its largest turn.
+        for _ in 0..200 {
+            play(470, 1);
+            assert!(play(512, 1) == 512);
+        }
+    }
+
+    #[test]
+    fn the_delay_that_a_device_tells_is_smoothed() {
+        let level = Level::default();
+        assert_eq!(level.delay_s(), None);
+        level.note_delay(Duration::from_millis(20));
+        assert_eq!(level.delay_s(), Some(0.02));
+        level.note_delay(Duration::from_millis(40));
+        assert_eq!(level.delay_s(), Some(0.021));
     }
 
     #[test]

@@ -1,70 +1,132 @@
-//! The sound devices there are, by the names they are chosen with. Opens none; `output` does.
+//! The sound devices there are, by the names they are chosen with. Opens none for long; `output` does.
 
-use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{Host, HostId};
+use super::cards;
+use super::jack;
 
 /// The clock in place of a device.
 pub(super) const NULL: &str = "null";
+/// The sound services, as they are shown; the configuration names them in small letters.
+pub(super) const ALSA: &str = "ALSA";
+pub(super) const JACK: &str = "JACK";
 
 /// A device that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// Sound service, as the configuration names it.
+    /// Sound service, as the configuration names it, capitals aside.
     pub(super) backend: String,
-    /// Name of the device there, empty for the clock.
+    /// Name of the device there; empty for the clock and for JACK, which has one only.
     pub(super) device: String,
+    /// What it is, in words; may be empty.
+    pub(super) words: String,
 }
 
 impl Choice {
+    pub(super) fn new(backend: &str, device: &str, words: &str) -> Self {
+        let [backend, device, words] = [backend, device, words].map(str::to_owned);
+        Self { backend, device, words }
+    }
+
+    /// Whether it is the same device, whatever is said about it.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.backend == other.backend && self.device == other.device
+    }
+
+    /// The card it belongs to, else its own name.
+    fn card(&self) -> &str {
+        let of_card = self.device.split_once("CARD=").map(|(_, rest)| rest);
+        of_card.and_then(|rest| rest.split(',').next()).unwrap_or(&self.device)
+    }
+
     /// How it is shown and chosen; the name of an open output begins so.
     pub(super) fn label(&self) -> String {
-        format!("{} {}", self.backend, self.device).trim_end().to_owned()
+        let words =
+            if self.words.is_empty() { String::new() } else { format!(" ({})", self.words) };
+        let label = format!("{} {}{words}", self.backend, self.device);
+        label.trim_end().to_owned()
     }
 }
 
-/// The sound services that are meant: one by its name, or `auto` for all.
-pub(super) fn hosts(backend: &str) -> Vec<(HostId, Host)> {
-    cpal::available_hosts()
-        .into_iter()
-        .filter(|id| backend == "auto" || id.name().eq_ignore_ascii_case(backend))
-        .filter_map(|id| Some((id, cpal::host_from_id(id).ok()?)))
-        .collect()
+/// Whether a sound service is meant: one by its name, or `auto` for all.
+pub(super) fn is_meant(service: &str, backend: &str) -> bool {
+    backend == "auto" || service.eq_ignore_ascii_case(backend)
 }
 
-/// What a device is called.
-pub(super) fn name(device: &cpal::Device) -> String {
-    device.description().map(|d| d.name().to_owned()).unwrap_or_default()
-}
-
-/// The devices of a sound service, and the clock, which is always there.
-pub(super) fn list(backend: &str) -> Vec<Choice> {
-    // What the library has to say goes nowhere instead of to the terminal.
-    #[cfg(target_os = "linux")]
-    let _library_messages = alsa::Output::local_error_handler();
+/// The devices of a sound service that open, and the clock, which is always there. `has_jack` says that we are a client of a JACK
+/// server already, so none is looked for.
+pub(super) fn list(backend: &str, has_jack: bool) -> Vec<Choice> {
     let mut all = Vec::new();
-    for (id, host) in hosts(backend) {
-        for device in host.output_devices().into_iter().flatten() {
-            all.push(Choice { backend: id.name().to_owned(), device: name(&device) });
-        }
+    if is_meant(JACK, backend) && (has_jack || jack::is_there()) {
+        all.push(Choice::new(JACK, "", ""));
     }
-    all.push(Choice { backend: NULL.to_owned(), device: String::new() });
-    // ALSA has several entries of one name: the first is the one that is opened.
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|choice| seen.insert(choice.label()));
+    if is_meant(ALSA, backend) {
+        all.extend(cards::names().into_iter().map(|n| Choice::new(ALSA, &n.name, &n.words)));
+    }
+    all.push(Choice::new(NULL, "", ""));
     all
 }
 
+/// The devices that somebody's word means, best first: the one of that name, or those with it as a part. Of one card the name with
+/// conversions comes first, as it plays whatever the card can.
+///
+/// # Errors
+/// None has it, or several cards have: names them.
+pub(super) fn meant(all: &[Choice], wanted: &str) -> Result<Vec<Choice>, String> {
+    let is_exact = |choice: &&Choice| {
+        choice.label() == wanted || (choice.device == wanted && !wanted.is_empty())
+    };
+    if let Some(exact) = all.iter().find(is_exact) {
+        return Ok(vec![exact.clone()]);
+    }
+    let part = wanted.to_lowercase();
+    let has_it = |choice: &&Choice| choice.label().to_lowercase().contains(&part);
+    let mut alike: Vec<Choice> = all.iter().filter(has_it).cloned().collect();
+    let mut cards: Vec<&str> = alike.iter().map(Choice::card).collect();
+    cards.dedup();
+    let labels =
+        |choices: &[Choice]| choices.iter().map(Choice::label).collect::<Vec<_>>().join(", ");
+    match cards.as_slice() {
+        [] => {
+            let there = if all.is_empty() { "none".to_owned() } else { labels(all) };
+            Err(format!("there is no sound device {wanted:?}; there are: {there}"))
+        }
+        [_] => {
+            alike.sort_by_key(|choice| !choice.device.starts_with("plughw"));
+            Ok(alike)
+        }
+        _ => {
+            let several = labels(&alike);
+            Err(format!("{wanted:?} is a part of several names: {several}; give more of it"))
+        }
+    }
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn without_a_sound_service_there_is_the_clock() {
-        let clock = Choice { backend: NULL.to_owned(), device: String::new() };
-        assert_eq!(list(NULL), std::slice::from_ref(&clock));
-        assert_eq!(list("auto").last(), Some(&clock));
+        let clock = Choice::new(NULL, "", "");
+        assert_eq!(list(NULL, false), std::slice::from_ref(&clock));
+        assert_eq!(list("auto", false).last(), Some(&clock));
         assert_eq!(clock.label(), "null");
-        let usb = Choice { backend: "ALSA".to_owned(), device: "USB Audio".to_owned() };
-        assert_eq!(usb.label(), "ALSA USB Audio");
+        assert_eq!(Choice::new(JACK, "", "").label(), "JACK");
+        let usb = Choice::new(ALSA, "plughw:CARD=Box,DEV=0", "USB Audio");
+        assert_eq!(usb.label(), "ALSA plughw:CARD=Box,DEV=0 (USB Audio)");
+        let all = [
+            Choice::new(ALSA, "default", "the system's default"),
+            Choice::new(ALSA, "hw:CARD=Box,DEV=0", "USB Box, without conversion"),
+            Choice::new(ALSA, "plughw:CARD=Box,DEV=0", "USB Box"),
+            Choice::new(ALSA, "plughw:CARD=PCH,DEV=0", "HDA Intel"),
+        ];
+        let first = |wanted: &str| meant(&all, wanted).map(|found| found[0].device.clone());
+        assert_eq!(first("usb").unwrap(), "plughw:CARD=Box,DEV=0");
+        assert_eq!(first("hw:CARD=Box,DEV=0").unwrap(), "hw:CARD=Box,DEV=0");
+        assert_eq!(first("ALSA default (the system's default)").unwrap(), "default");
+        assert_eq!(meant(&all, "Box").unwrap().len(), 2);
+        assert!(first("plughw").unwrap_err().contains("several names: ALSA plughw:CARD=Box"));
+        assert!(first("Korg").unwrap_err().contains("no sound device \"Korg\"; there are: ALSA d"));
+        assert!(is_meant(ALSA, "alsa") && is_meant(ALSA, "auto") && !is_meant(ALSA, "jack"));
     }
 }

@@ -141,8 +141,10 @@ pub(super) struct Engine {
     model: Model,
     pub(super) players: Players,
     governor: Governor,
-    /// The lead in force.
+    /// The lead in force, less the device's buffer, which may change from one callback to the next.
     lead_s: f64,
+    /// The stream second of the newest event: a lead that falls must not let a key go up before it came down.
+    pub(super) heard_s: f64,
     /// What is recorded goes here.
     pub(super) tap: Tap,
 }
@@ -150,13 +152,14 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(model: Model, tap: Tap) -> Self {
         let governor = model.governor();
-        Self { model, players: Players::new(), governor, lead_s: 0.0, tap }
+        Self { model, players: Players::new(), governor, lead_s: 0.0, heard_s: 0.0, tap }
     }
 
     /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and pedals' owners stay. Gives the
     /// model before back, which is to be freed elsewhere.
     pub(super) fn change(&mut self, model: Model) -> Model {
         self.governor = model.governor();
+        self.heard_s = 0.0;
         // Releases are no news to a model that has heard no note.
         self.players.release_all(0.0, &mut |_| {});
         self.tap.restart();
@@ -182,16 +185,15 @@ impl Engine {
     /// the delay of an event is that of its neighbours.
     pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
         let compute_s = self.model.times.nearly_longest().as_secs_f64();
-        let lead_s = |compute_s: f64, margin: Duration| {
-            compute_s.min(self.hop_s()) + margin.as_secs_f64() + buffer_s
-        };
+        let lead_s =
+            |compute_s: f64, margin: Duration| compute_s.min(self.hop_s()) + margin.as_secs_f64();
         let with_room_s = lead_s(ROOM * compute_s, MARGIN);
         if lead_s(compute_s, LEAST_MARGIN) > self.lead_s {
             self.lead_s = with_room_s;
         } else if with_room_s < self.lead_s {
             self.lead_s += LEAD_FALL * (with_room_s - self.lead_s);
         }
-        self.lead_s
+        self.lead_s + buffer_s
     }
 
     /// Samples a second of the hops.

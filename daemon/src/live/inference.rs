@@ -23,7 +23,7 @@ use super::clock::PlayPosition;
 use super::engine::{Engine, Model, Preparation};
 use super::loading::NextModel;
 use super::priority::ask_for_realtime;
-use super::queues::{Midi, MidiReceiver, SourceId, Telemetry};
+use super::queues::{Midi, MidiReceiver, Pulses, SourceId, Telemetry};
 use super::resampler::HopResampler;
 use crate::error::Error;
 use crate::recording::Tap;
@@ -45,8 +45,6 @@ pub struct Sink {
     pub level: Arc<Level>,
     /// The device's rate.
     pub rate_hz: u32,
-    /// Frames the device takes at a time.
-    pub buffer_frames: u32,
 }
 
 /// What the thread is given.
@@ -104,8 +102,9 @@ impl Playing {
         Ok(())
     }
 
+    /// What the device takes at a time, as its last callbacks had it.
     fn buffer_s(&self) -> f64 {
-        f64::from(self.sink.buffer_frames) / f64::from(self.sink.rate_hz)
+        self.sink.level.frames() as f64 / f64::from(self.sink.rate_hz)
     }
 }
 
@@ -124,8 +123,10 @@ impl Inference {
         ask_for_realtime(self.realtime_priority);
         let model = Model::prepare(self.bundle.clone(), &settings, &self.preparation)?;
         let mut engine = Engine::new(model, tap);
+        self.telemetry.is_prepared.store(true, Ordering::Release);
         let mut playing: Option<Playing> = None;
         while !self.stop.load(Ordering::Acquire) {
+            Pulses::beat(&self.telemetry.pulses.inference);
             if let Some(sink) = self.next_sink(playing.is_some()) {
                 playing = Some(Playing::new(sink, &mut engine)?);
             }
@@ -175,7 +176,8 @@ impl Inference {
     ) -> Result<(), Error> {
         let hop_s = engine.hop_s();
         let lead_s = match self.lead {
-            Some(lead) => lead.as_secs_f64(),
+            // Less than the device takes at a time would never be enough.
+            Some(lead) => lead.as_secs_f64().max(playing.buffer_s()),
             None => engine.lead_s(playing.buffer_s()),
         };
         let gain = match settings.master.mute {
@@ -183,9 +185,10 @@ impl Inference {
             false => 10f32.powf(settings.master.gain as f32 / 20.0),
         };
         playing.sink.level.set_gain(gain);
-        let refill = REFILL * lead_s * f64::from(playing.sink.rate_hz);
+        let refill = (REFILL * lead_s).max(playing.buffer_s()) * f64::from(playing.sink.rate_hz);
         playing.sink.level.set_refill(refill as usize);
         loop {
+            Pulses::beat(&self.telemetry.pulses.inference);
             let early_s = engine.next_s() - playing.stream_s(Instant::now()) - lead_s;
             if early_s <= 0.0 || self.stop.load(Ordering::Acquire) || !self.sinks.is_empty() {
                 break;
@@ -215,13 +218,15 @@ impl Inference {
         let compute = begun.elapsed();
         engine.made(compute, settings.engine.governor);
         let hop = Duration::from_secs_f64(hop_s);
-        let sound_s = delay_s + playing.resampler.delay_s() + playing.buffer_s();
+        let device_s = playing.sink.level.delay_s().unwrap_or(playing.buffer_s());
+        let sound_s = delay_s + playing.resampler.delay_s() + device_s;
         self.publish(engine, compute, hop, sound_s);
         Ok(())
     }
 
     /// Takes everything that has arrived; `when` gives its stream second.
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
+        let mut heard_s = engine.heard_s;
         let (streamer, players, tap) = engine.parts();
         let mut push = |event: NoteEvent| {
             tap.note(event);
@@ -241,8 +246,11 @@ impl Inference {
                 let channel = usize::from(status & 0x0F);
                 self.telemetry.controllers.set(channel, controller, value);
             }
-            players.input(when(input.at).max(0.0), input.source, input.midi, &mut push);
+            // Never before what came earlier, however the lead has fallen since.
+            heard_s = heard_s.max(when(input.at));
+            players.input(heard_s, input.source, input.midi, &mut push);
         }
+        engine.heard_s = heard_s;
     }
 
     fn publish(&self, engine: &Engine, compute: Duration, hop: Duration, sound_s: f64) {

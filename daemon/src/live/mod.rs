@@ -1,24 +1,29 @@
 //! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
 
+mod alsa_device;
 pub mod arithmetic;
 pub mod callback;
+mod cards;
 mod choose;
 pub mod clock;
 mod devices;
 pub mod engine;
 mod fit;
 pub mod inference;
+pub mod jack;
 pub mod limiter;
 pub mod loading;
 pub mod midi;
 pub mod output;
 pub mod pacing;
+mod pcm;
 pub mod players;
 pub mod priority;
 mod quality;
 pub mod queues;
 pub mod resampler;
 mod startup;
+mod stream_fit;
 pub mod supervisor;
 
 use crate::cli::LiveArgs;

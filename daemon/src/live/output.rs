@@ -7,17 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize};
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{BufferSize, FromSample, SampleFormat, SizedSample, StreamConfig};
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 
+use super::alsa_device::{described, library_device, matching, said};
 use super::callback::{Level, Player};
+use super::cards;
 use super::clock::PlayPosition;
-use super::devices::{NULL, hosts, name};
+use super::devices::{ALSA, Choice, JACK, NULL, is_meant};
 use super::inference::Sink;
+use super::jack::{JackClient, MidiEnd, Wanted};
+use super::pcm;
 use super::priority::ask_for_realtime;
 use super::queues::Telemetry;
+use super::stream_fit::alsa_frames;
 use crate::error::Error;
 
 /// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as it takes, and a buffer.
@@ -38,12 +43,19 @@ pub struct OutputOptions {
     pub channels: u16,
     /// Real-time priority of the callback's thread; 0: ordinary.
     pub realtime_priority: u8,
+    /// What the program is called in JACK.
+    pub name: String,
+    /// Where its outputs are plugged in there: auto, none, or how names of inputs begin.
+    pub connect: String,
 }
 
 /// What keeps the sound going; dropping it ends it.
 enum Driver {
     /// Only held: it ends when dropped.
     Device(#[allow(dead_code)] cpal::Stream),
+    /// Only held: it ends when dropped.
+    Pcm(#[allow(dead_code)] pcm::Thread),
+    Jack(Arc<JackClient>),
     Clock {
         stop: Arc<AtomicBool>,
         thread: Option<JoinHandle<()>>,
@@ -57,8 +69,8 @@ pub struct Output {
     level: Arc<Level>,
     /// Frames a second.
     pub rate_hz: u32,
-    /// Its name as the list of devices has it.
-    pub label: String,
+    /// Which of the devices it is.
+    pub(super) choice: Choice,
     /// What it is, in words.
     pub name: String,
 }
@@ -70,54 +82,156 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the device and starts it; the sink is for the inference thread.
+    /// Opens the device and starts it; the sink is for the inference thread. A client of JACK hears MIDI too, where there is an
+    /// end for it.
     ///
     /// # Errors
     /// [`Error::Audio`]: what was wanted, what there is, what the system said.
     pub fn open(
         options: &OutputOptions,
         telemetry: &Arc<Telemetry>,
+        midi: Option<MidiEnd>,
     ) -> Result<(Self, Sink), Error> {
-        if options.backend == NULL {
+        let OutputOptions { backend, device, .. } = options;
+        if backend == NULL {
             return Ok(Self::clock(options, telemetry));
         }
-        let (device, label) = find(options)?;
-        let refused =
-            |e: &dyn std::fmt::Display| Error::Audio(format!("sound device {label}: {e}"));
-        let default = device.default_output_config().map_err(|e| refused(&e))?;
-        // JACK gives its own rate; others take the one wanted if they can.
-        let rates = device.supported_output_configs().map_err(|e| refused(&e))?;
-        let takes = rates
-            .filter(|c| c.sample_format() == default.sample_format())
-            .any(|c| (c.min_sample_rate()..=c.max_sample_rate()).contains(&options.rate_hz));
-        let rate_hz = if takes { options.rate_hz } else { default.sample_rate() };
-        let buffer_frames = match default.buffer_size() {
-            SupportedBufferSize::Range { min, max } => options.buffer_frames.clamp(*min, *max),
-            SupportedBufferSize::Unknown => options.buffer_frames,
+        let mut problems = vec![];
+        let is_jack_named = device.is_empty() || device.eq_ignore_ascii_case(JACK);
+        if is_meant(JACK, backend) && (is_jack_named || backend.eq_ignore_ascii_case(JACK)) {
+            match Self::jack(options, telemetry, midi) {
+                Ok(opened) => return Ok(opened),
+                Err(e) => problems.push(format!("JACK: {e}")),
+            }
+        }
+        if is_meant(ALSA, backend) && !device.eq_ignore_ascii_case(JACK) {
+            match Self::alsa(options, telemetry) {
+                Ok(opened) => return Ok(opened),
+                Err(e) => problems.push(format!("ALSA: {e}")),
+            }
+        }
+        let what = match device.as_str() {
+            "" => format!("no sound device ({backend})"),
+            device => format!("no sound device `{device}` ({backend})"),
         };
-        let channels = default.channels().min(options.channels.max(1));
-        let config = StreamConfig {
-            channels,
-            sample_rate: rate_hz,
-            buffer_size: BufferSize::Fixed(buffer_frames),
+        let why = problems.join("; ");
+        Err(Error::Audio(format!("{what}: {why}; `timbred --audio null` needs none")))
+    }
+
+    fn jack(
+        options: &OutputOptions,
+        telemetry: &Arc<Telemetry>,
+        midi: Option<MidiEnd>,
+    ) -> Result<(Self, Sink), String> {
+        let sound = Some((telemetry, options.connect.as_str()));
+        let (client, sink) = JackClient::open(Wanted { name: &options.name, midi, sound })?;
+        let sink = sink.ok_or("it has no sound")?;
+        let (rate_hz, level) = (sink.rate_hz, sink.level.clone());
+        let frames = client.buffer_frames();
+        let name =
+            format!("{JACK} as {}, {rate_hz} Hz, {frames} frames, 2 channels", client.name());
+        let driver = Driver::Jack(Arc::new(client));
+        let choice = Choice::new(JACK, "", "");
+        Ok((Self { driver, lost: Arc::default(), level, rate_hz, choice, name }, sink))
+    }
+
+    /// The device that is wanted, or the best that opens.
+    fn alsa(options: &OutputOptions, telemetry: &Arc<Telemetry>) -> Result<(Self, Sink), String> {
+        // What the library has to say goes nowhere instead of to the terminal.
+        let _library_messages = alsa::Output::local_error_handler();
+        let to_try = match options.device.as_str() {
+            "" => cards::candidates().into_iter().map(|c| (c.name, c.why)).collect(),
+            device => matching(device)?,
         };
-        let (player, sink) = pair(rate_hz, buffer_frames, telemetry);
-        let lost = Arc::new(AtomicBool::new(false));
-        // JACK's threads have the priority that the server gives.
-        let priority = if is_jack(&label) { 0 } else { options.realtime_priority };
-        let build = Build { device: &device, config, lost: lost.clone(), priority };
-        let stream = match default.sample_format() {
-            SampleFormat::F32 => build.stream::<f32>(player),
-            SampleFormat::I16 => build.stream::<i16>(player),
-            SampleFormat::I32 => build.stream::<i32>(player),
-            SampleFormat::U16 => build.stream::<u16>(player),
-            other => return Err(refused(&format!("it wants {other} samples"))),
+        let mut problems = vec![];
+        for (name, words) in to_try {
+            match Self::alsa_device(&name, &words, options, telemetry) {
+                Ok(opened) => {
+                    if options.device.is_empty() {
+                        tracing::info!(
+                            "the sound device was chosen by itself: {words}; `timbrectl devices` lists all, \
+                             audio.device in the configuration holds another"
+                        );
+                    }
+                    return Ok(opened);
+                }
+                Err(e) => problems.push(format!("{name}: {e}")),
+            }
+        }
+        match problems.is_empty() {
+            true => Err("no card that plays, but for sockets without a screen".to_owned()),
+            false => Err(problems.join(", ")),
+        }
+    }
+
+    fn alsa_device(
+        name: &str,
+        words: &str,
+        options: &OutputOptions,
+        telemetry: &Arc<Telemetry>,
+    ) -> Result<(Self, Sink), String> {
+        let Some(device) = library_device(name)? else {
+            return Self::pcm(name, words, options, telemetry);
         };
-        let stream = stream.map_err(|e| refused(&e))?;
-        stream.play().map_err(|e| refused(&e))?;
-        let name = format!("{label}, {rate_hz} Hz, {buffer_frames} frames, {channels} channels");
-        let level = sink.level.clone();
-        Ok((Self { driver: Driver::Device(stream), lost, level, rate_hz, label, name }, sink))
+        let (device, fit) = described(device, name, options)?;
+        let id = device.id().map_err(|e| e.to_string())?;
+        let name = id.id();
+        let exact = alsa_frames(name, fit, options.buffer_frames).map(BufferSize::Fixed);
+        let mut problem = String::new();
+        // What it refuses after all: as many as it likes.
+        for buffer_size in exact.into_iter().chain([BufferSize::Default]) {
+            let (player, sink) = pair(fit.rate_hz, options.buffer_frames, telemetry);
+            let (channels, rate_hz) = (fit.channels, fit.rate_hz);
+            let config = StreamConfig { channels, sample_rate: rate_hz, buffer_size };
+            let (lost, level) = (Arc::new(AtomicBool::new(false)), sink.level.clone());
+            let priority = options.realtime_priority;
+            let (device, level_too) = (&device, level.clone());
+            let telemetry = telemetry.clone();
+            let build =
+                Build { device, config, lost: lost.clone(), level: level_too, telemetry, priority };
+            let started = build.of(fit.format, player).and_then(|stream| {
+                stream.play()?;
+                Ok((stream.buffer_size()?, stream))
+            });
+            let (frames, stream) = match started {
+                Ok(started) => started,
+                Err(e) => {
+                    problem = said(&e);
+                    continue;
+                }
+            };
+            level.set_frames(frames as usize);
+            let choice = Choice::new(ALSA, name, words);
+            let label = choice.label();
+            let name = format!("{label}, {rate_hz} Hz, {frames} frames, {channels} channels");
+            let driver = Driver::Device(stream);
+            return Ok((Self { driver, lost, level, rate_hz, choice, name }, sink));
+        }
+        Err(problem)
+    }
+
+    /// A device that the sound library opens and does not list.
+    fn pcm(
+        name: &str,
+        words: &str,
+        options: &OutputOptions,
+        telemetry: &Arc<Telemetry>,
+    ) -> Result<(Self, Sink), String> {
+        let pcm = pcm::Pcm::open(name, options)?;
+        let (rate_hz, frames, channels) = (pcm.rate_hz, pcm.frames, pcm.channels);
+        let (player, sink) = pair(rate_hz, frames, telemetry);
+        let (lost, level) = (Arc::new(AtomicBool::new(false)), sink.level.clone());
+        let choice = Choice::new(ALSA, name, words);
+        let label = choice.label();
+        let name = format!("{label}, {rate_hz} Hz, {frames} frames, {channels} channels");
+        let thread = pcm.play(pcm::Playing {
+            player,
+            level: level.clone(),
+            telemetry: telemetry.clone(),
+            lost: lost.clone(),
+            priority: options.realtime_priority,
+        });
+        Ok((Self { driver: Driver::Pcm(thread), lost, level, rate_hz, choice, name }, sink))
     }
 
     /// The callback in real time without a device.
@@ -140,19 +254,24 @@ impl Output {
             }
         };
         let thread = std::thread::Builder::new().name("timbred-null".to_owned()).spawn(run).ok();
-        let (label, name) = (NULL.to_owned(), format!("{NULL}, {rate_hz} Hz, {frames} frames"));
+        let (choice, name) =
+            (Choice::new(NULL, "", ""), format!("{NULL}, {rate_hz} Hz, {frames} frames"));
         let lost = Arc::new(AtomicBool::new(thread.is_none()));
-        (Self { driver: Driver::Clock { stop, thread }, lost, level, rate_hz, label, name }, sink)
+        (Self { driver: Driver::Clock { stop, thread }, lost, level, rate_hz, choice, name }, sink)
     }
 
-    /// Whether it is a client of a JACK server.
-    pub fn is_jack(&self) -> bool {
-        is_jack(&self.label)
+    /// The client of a JACK server, where the sound goes there.
+    pub fn jack_client(&self) -> Option<&Arc<JackClient>> {
+        match &self.driver {
+            Driver::Jack(client) => Some(client),
+            _ => None,
+        }
     }
 
     /// Whether the device is gone.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+            || self.jack_client().is_some_and(|client| client.is_gone())
     }
 
     /// Fades out; what comes after is silence.
@@ -174,17 +293,14 @@ impl Drop for Output {
     }
 }
 
-fn is_jack(label: &str) -> bool {
-    label.starts_with("JACK ")
-}
-
 /// The two ends of a new ring.
-fn pair(rate_hz: u32, buffer_frames: u32, telemetry: &Arc<Telemetry>) -> (Player, Sink) {
+pub(super) fn pair(rate_hz: u32, buffer_frames: u32, telemetry: &Arc<Telemetry>) -> (Player, Sink) {
     let (producer, consumer) = HeapRb::new((RING_S * rate_hz.max(1)) as usize).split();
     let level = Arc::new(Level::default());
+    level.set_frames(buffer_frames as usize);
     let position = Arc::new(PlayPosition::default());
     let player = Player::new(consumer, rate_hz, level.clone(), position.clone(), telemetry.clone());
-    (player, Sink { ring: producer, position, level, rate_hz, buffer_frames })
+    (player, Sink { ring: producer, position, level, rate_hz })
 }
 
 /// What building a stream needs beside the player.
@@ -192,64 +308,52 @@ struct Build<'a> {
     device: &'a cpal::Device,
     config: StreamConfig,
     lost: Arc<AtomicBool>,
+    level: Arc<Level>,
+    telemetry: Arc<Telemetry>,
     priority: u8,
 }
 
 impl Build<'_> {
+    fn of(self, format: SampleFormat, player: Player) -> Result<cpal::Stream, cpal::Error> {
+        match format {
+            SampleFormat::F64 => self.stream::<f64>(player),
+            SampleFormat::I32 => self.stream::<i32>(player),
+            SampleFormat::I24 => self.stream::<cpal::I24>(player),
+            SampleFormat::I16 => self.stream::<i16>(player),
+            SampleFormat::I8 => self.stream::<i8>(player),
+            SampleFormat::U16 => self.stream::<u16>(player),
+            SampleFormat::U8 => self.stream::<u8>(player),
+            // `fit` gives no other.
+            _ => self.stream::<f32>(player),
+        }
+    }
+
     fn stream<T: SizedSample + FromSample<f32>>(
         self,
         mut player: Player,
     ) -> Result<cpal::Stream, cpal::Error> {
         let channels = usize::from(self.config.channels);
         let mut priority = Some(self.priority);
-        self.device.build_output_stream::<T, _, _>(
-            self.config,
-            move |out, _| {
+        let Self { device, config, lost, level, telemetry, .. } = self;
+        device.build_output_stream::<T, _, _>(
+            config,
+            move |out, info| {
                 // Before the first sound: the library starts the thread, so only the thread itself can ask.
                 if let Some(priority) = priority.take() {
                     ask_for_realtime(priority);
                 }
+                let times = info.timestamp();
+                level.note_delay(times.playback.duration_since(times.callback));
                 player.fill(Instant::now(), out, channels);
             },
             move |error| match error.kind() {
-                cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied => {}
-                _ => self.lost.store(true, Ordering::Release),
+                cpal::ErrorKind::Xrun => {
+                    telemetry.device_underruns.fetch_add(1, Ordering::Relaxed);
+                }
+                cpal::ErrorKind::RealtimeDenied => {}
+                _ => lost.store(true, Ordering::Release),
             },
             None,
         )
     }
-}
-
-/// The device that is wanted, with its name in words.
-fn find(options: &OutputOptions) -> Result<(cpal::Device, String), Error> {
-    // What the library has to say goes nowhere instead of to the terminal.
-    #[cfg(target_os = "linux")]
-    let _library_messages = alsa::Output::local_error_handler();
-    let mut known = vec![];
-    for (id, host) in &hosts(&options.backend) {
-        if options.device.is_empty() {
-            let works = |d: &cpal::Device| d.default_output_config().is_ok();
-            if let Some(device) = host.default_output_device().filter(works) {
-                let name = format!("{} {}", id.name(), name(&device));
-                return Ok((device, name));
-            }
-            continue;
-        }
-        let there = host.output_devices().into_iter().flatten();
-        let mut there: Vec<_> = there.map(|device| (name(&device), device)).collect();
-        let wanted = options.device.to_lowercase();
-        let exact = there.iter().position(|(name, _)| *name == options.device);
-        let alike = || there.iter().position(|(name, _)| name.to_lowercase().contains(&wanted));
-        if let Some(place) = exact.or_else(alike) {
-            let (name, device) = there.swap_remove(place);
-            return Ok((device, format!("{} {name}", id.name())));
-        }
-        known.extend(there.into_iter().map(|(name, _)| format!("{} {name}", id.name())));
-    }
-    let what = match options.device.as_str() {
-        "" => format!("no sound device ({})", options.backend),
-        device => format!("no sound device `{device}` ({})", options.backend),
-    };
-    let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Err(Error::Audio(format!("{what}; there are: {there}; `timbred --audio null` needs none")))
 }

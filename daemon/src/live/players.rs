@@ -89,11 +89,6 @@ impl Players {
                 }
                 self.sources.retain(|s| s.id != source);
             }
-            Midi::Reset => {
-                self.release_all(time_s, out);
-                self.volumes = [DEFAULT_VOLUME; CHANNELS];
-                self.expressions = [DEFAULT_EXPRESSION; CHANNELS];
-            }
         }
     }
 
@@ -143,6 +138,7 @@ impl Players {
         let [status, data, value] = bytes;
         let channel = usize::from(status & 0x0F);
         match status & 0xF0 {
+            0xF0 => self.reset(time_s, id, out),
             0x90 if value > 0 => {
                 let Some(velocity) = self.velocity(channel, value) else { return };
                 let transpose = match channel {
@@ -192,6 +188,16 @@ impl Players {
         self.source(id);
         for source in self.sources.iter_mut().filter(|s| id == SourceId::OSC || s.id == id) {
             source.feed(time_s, bytes, &mut self.holders, out);
+        }
+    }
+
+    /// A reset (FF): the source's notes and pedals end, the controllers of all channels are as at the start.
+    fn reset(&mut self, time_s: f64, id: SourceId, out: &mut impl FnMut(NoteEvent)) {
+        self.volumes.fill(DEFAULT_VOLUME);
+        self.expressions.fill(DEFAULT_EXPRESSION);
+        for status in 0xB0..=0xBF {
+            self.feed_from(id, time_s, [status, 120, 0], out);
+            self.feed_from(id, time_s, [status, 121, 0], out);
         }
     }
 
@@ -302,8 +308,6 @@ fn merge(holders: &mut [u8], event: NoteEvent, out: &mut impl FnMut(NoteEvent)) 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const A: SourceId = SourceId(1);
@@ -394,7 +398,7 @@ mod tests {
         }
         play(&mut players, A, &[[0xB0, 7, 0], [0xB0, 121, 0]]);
         assert_eq!(play(&mut players, A, &strike), [], "RP-015: volume is not reset");
-        players.input(1.0, A, Midi::Reset, &mut |_| {});
+        players.input(1.0, A, Midi::Message([0xFF, 0, 0]), &mut |_| {});
         assert_eq!(players.volumes()[0], 100);
         assert_eq!(play(&mut players, A, &strike), [(60, 100), (60, 0)]);
     }
@@ -405,6 +409,13 @@ mod tests {
         play(&mut players, A, &[[0xB0, 64, 127], [0x90, 60, 100]]);
         assert_eq!(play(&mut players, SourceId::OSC, &[[0xB0, 120, 0]]), [(60, 0)]);
         assert_eq!(players.held(), 0);
+    }
+
+    #[test]
+    fn a_reset_ends_the_notes_and_takes_controllers_back() {
+        let mut players = Players::new();
+        play(&mut players, A, &[[0xB3, 7, 0], [0x93, 60, 100], [0x90, 61, 100]]);
+        assert_eq!(play(&mut players, A, &[[0xFF, 0, 0], [0x93, 60, 100]]), [(61, 0), (60, 100)]);
     }
 
     #[test]

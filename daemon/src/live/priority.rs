@@ -3,6 +3,8 @@
 
 use std::sync::Once;
 
+use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use thread_priority::unix::{
     RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
@@ -15,6 +17,26 @@ pub const MODEL_PRIORITY: u8 = 2;
 static REFUSED: Once = Once::new();
 /// Of 100; on Linux a niceness of 5: about a third of the processor time of a thread that may not be late, where both want it.
 const LATE: u8 = 35;
+
+/// Only pages that are used: what the allocator has reserved is much more (mlockall(2); the number is that of these machines).
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm"))]
+const ON_FAULT: MlockAllFlags = MlockAllFlags::from_bits_retain(4);
+
+/// Keeps every page that was used in memory, where the system allows it without limit: a page that has to come from the disk again is
+/// a gap. Where it does not, nothing is said: machines without swap lose nothing.
+pub fn keep_in_memory() {
+    let is_allowed = matches!(getrlimit(Resource::RLIMIT_MEMLOCK), Ok((RLIM_INFINITY, _)));
+    if !is_allowed {
+        return tracing::debug!("memory is not locked: RLIMIT_MEMLOCK has a limit");
+    }
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm"))]
+    match mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | ON_FAULT) {
+        Ok(()) => tracing::debug!("memory is locked"),
+        Err(e) => {
+            tracing::warn!("memory cannot be locked: {e}; sound may break up when it gets short")
+        }
+    }
+}
 
 /// Lowers the priority of the calling thread for good. Control and recordings do it: whatever comes in by the network, however fast,
 /// takes less time from the sound.

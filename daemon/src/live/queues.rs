@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
 /// Messages that can wait for the inference thread.
@@ -36,8 +37,6 @@ pub enum Midi {
     Message([u8; 3]),
     /// The source is gone: its notes and pedals are released.
     Gone,
-    /// Everything as at the start but for the programs: General MIDI System On and the like, and system reset (FF).
-    Reset,
 }
 
 /// One message, stamped at its arrival.
@@ -157,9 +156,34 @@ impl<const START: u8> OfChannels<START> {
     }
 }
 
+/// How often each thread has gone round: one that stands still is found by the watchdog. The device's thread counts frames, and the
+/// recorder's may wait for the disk.
+#[derive(Debug, Default)]
+pub struct Pulses {
+    /// `timbred-inference`.
+    pub inference: AtomicU64,
+    /// `timbred-osc`.
+    pub osc: AtomicU64,
+    /// `timbred-ports`.
+    pub ports: AtomicU64,
+}
+
+impl Pulses {
+    /// A thread has gone round.
+    pub fn beat(pulse: &AtomicU64) {
+        pulse.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// What the threads publish about themselves; each value has one writer.
 #[derive(Debug, Default)]
 pub struct Telemetry {
+    /// That the threads go round.
+    pub pulses: Pulses,
+    /// Whether the model has been made ready (inference).
+    pub is_prepared: AtomicBool,
+    /// The device that plays, or why none does (supervisor).
+    pub device: ArcSwap<String>,
     /// General MIDI program of each channel (inference).
     pub programs: OfChannels<0>,
     /// Channel volume (CC 7) and expression (CC 11) of each channel (inference).
@@ -176,6 +200,8 @@ pub struct Telemetry {
     pub misses: AtomicU64,
     /// Gaps in the sound because the ring was empty (audio callback).
     pub underruns: AtomicU64,
+    /// Times that the sound device itself ran dry or stood still, as it says (audio callback); each is a gap, too.
+    pub device_underruns: AtomicU64,
     /// Times that MIDI messages were dropped because their queue was full (inference).
     pub overflows: AtomicU64,
     /// Denoising steps of the last hop (inference).
@@ -194,6 +220,19 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
+    /// Gaps in the sound: the stream was late, or the device was not served in time.
+    pub fn gaps(&self) -> u64 {
+        let [stream, device] =
+            [&self.underruns, &self.device_underruns].map(|n| n.load(Ordering::Relaxed));
+        stream + device
+    }
+
+    /// Without a device there is no level, however loud the last sound was.
+    pub fn silence(&self) {
+        self.peak.store(0, Ordering::Relaxed);
+        self.rms.store(0, Ordering::Relaxed);
+    }
+
     /// Whether sound of the stream has been played, and how late it is is known.
     pub fn sound_flows(&self) -> bool {
         let is_there = |value: &AtomicU64| value.load(Ordering::Relaxed) > 0;

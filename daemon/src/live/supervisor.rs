@@ -4,6 +4,7 @@
 //! configuration.
 
 mod commands;
+mod gaps;
 mod parts;
 mod reload;
 
@@ -21,11 +22,11 @@ use timbre_models::bundle::Rating;
 
 use super::devices::Choice;
 use super::inference::{Inference, Sink};
+use super::jack::JackClient;
 use super::loading::Loader;
-use super::midi::jack_port::JackPort;
 use super::midi::ports::Ports;
 use super::output::Output;
-use super::priority::MODEL_PRIORITY;
+use super::priority::{MODEL_PRIORITY, keep_in_memory};
 use super::queues::{MidiSender, Telemetry, midi_queue};
 use super::startup::{initial, preparation, remembered, send_programs};
 use crate::config::{Loaded, Sources};
@@ -33,8 +34,9 @@ use crate::control::{Command, OscServer};
 use crate::error::Error;
 use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
-use crate::service::{self, Notifier, Watchdog};
+use crate::service::{self, Notifier, Pulse, Status, Watchdog};
 use crate::state::{self, State};
+use gaps::Gaps;
 use parts::{Flow, Retry};
 
 /// How often everything is looked at.
@@ -64,7 +66,9 @@ struct Daemon {
     chosen: Option<Choice>,
     output_retry: Retry,
     ports: Option<Ports>,
-    jack: Option<JackPort>,
+    ports_retry: Retry,
+    /// Our client in JACK: that of the output, where the sound goes there.
+    jack: Option<Arc<JackClient>>,
     jack_retry: Retry,
     osc: Option<OscServer>,
     osc_retry: Retry,
@@ -73,6 +77,7 @@ struct Daemon {
     recorder: Recorder,
     /// Whether the JACK server asks for sound as often as it should.
     flow: Flow,
+    gaps: Gaps,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
     /// What the state file holds, and since when something else is set.
@@ -85,11 +90,12 @@ struct Daemon {
 /// Runs the daemon until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// A configuration, model or device that cannot be used; whatever ends the inference thread.
+/// A configuration or model that cannot be used; whatever ends the inference thread.
 pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|e| Error::Audio(format!("signals cannot be had: {e}")))?;
     let notifier = Notifier::of_process();
+    keep_in_memory();
     notifier.status("loading the model");
     notifier.extend_timeout(LOADING);
     let bundle = find(Some(&loaded.config.engine.model))?;
@@ -139,6 +145,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         chosen: None,
         output_retry: Retry::new(),
         ports: None,
+        ports_retry: Retry::new(),
         jack: None,
         jack_retry: Retry::new(),
         osc: None,
@@ -146,6 +153,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         is_osc_old: false,
         recorder: recorder.recorder(),
         flow: Flow::new(0),
+        gaps: Gaps::default(),
         attempts: Arc::default(),
         saved: remembered,
         changed: None,
@@ -171,12 +179,8 @@ impl Daemon {
         inference: &JoinHandle<Result<(), Error>>,
         notifier: &Notifier,
     ) -> Result<(), Error> {
-        let (telemetry, attempts) = (self.telemetry.clone(), self.attempts.clone());
-        let progress = move || {
-            let streamed = telemetry.stream_frames.load(Ordering::Relaxed);
-            streamed.wrapping_add(attempts.load(Ordering::Relaxed))
-        };
-        let mut watchdog = Watchdog::new(notifier.clone(), progress);
+        let mut watchdog = Watchdog::new(notifier.clone());
+        let mut status = Status::default();
         let period = service::watchdog_interval().map(service::period);
         let mut fed = Instant::now();
         let mut is_ready = false;
@@ -198,14 +202,17 @@ impl Daemon {
             }
             self.look_after_devices();
             self.notice_changes();
-            if !is_ready && self.telemetry.sound_flows() {
+            if !is_ready && self.is_ready() {
                 is_ready = true;
                 let text = self.describe();
                 tracing::info!("ready: {text}");
                 notifier.ready(&text);
             }
+            if is_ready && status.is_due() {
+                status.tell(self.describe(), notifier);
+            }
             if period.is_some_and(|period| fed.elapsed() >= period) {
-                watchdog.tick();
+                watchdog.tick(&self.pulses());
                 fed = Instant::now();
             }
             if let Ok(command) = self.commands.1.recv_timeout(LOOK) {
@@ -214,12 +221,39 @@ impl Daemon {
         }
     }
 
+    /// Whether the device plays what is made; without a device, whether all else is there.
+    fn is_ready(&self) -> bool {
+        match self.output {
+            Some(_) => self.telemetry.sound_flows(),
+            None => self.osc.is_some() && self.telemetry.is_prepared.load(Ordering::Acquire),
+        }
+    }
+
     fn describe(&self) -> String {
         let latency_ms = self.telemetry.latency_us.load(Ordering::Relaxed) as f64 / 1000.0;
-        let output = self.output.as_ref().map_or("no sound device", |o| o.name.as_str());
+        let output = match &self.output {
+            Some(output) => format!("{}, key to sound {latency_ms:.0} ms", output.name),
+            None => "NO SOUND DEVICE, looking for one".to_owned(),
+        };
         let osc = self.osc.as_ref().map(|o| o.address().to_string()).unwrap_or_default();
-        let model = self.model.load();
-        format!("model {model}, {output}, key to sound {latency_ms:.0} ms, OSC {osc}")
+        format!("model {}, {output}, OSC {osc}", self.model.load())
+    }
+
+    /// How far every thread has come that must go on for notes to be heard: the device's by what it has played of the stream, or by
+    /// the attempts to get one.
+    fn pulses(&self) -> Vec<Pulse> {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Telemetry { pulses, stream_frames, .. } = &*self.telemetry;
+        let device = load(stream_frames).wrapping_add(load(&self.attempts));
+        let mut all =
+            vec![("the sound device", device), ("timbred-inference", load(&pulses.inference))];
+        if self.osc.is_some() {
+            all.push(("timbred-osc", load(&pulses.osc)));
+        }
+        if self.ports.is_some() {
+            all.push(("timbred-ports", load(&pulses.ports)));
+        }
+        all
     }
 
     /// Writes the state a while after the last change.
@@ -255,10 +289,11 @@ impl Daemon {
 
     /// Ends everything but inference, in order: no more input, sound fades, what is set is kept.
     fn stop(&mut self) {
-        (self.ports, self.jack, self.osc) = (None, None, None);
+        (self.ports, self.osc) = (None, None);
         if let Some(output) = self.output.take() {
             output.fade_out();
         }
+        self.jack = None;
         let _ = self.save();
     }
 }

@@ -3,5 +3,5 @@
 pub mod notify;
 pub mod watchdog;
 
-pub use notify::{Notifier, watchdog_interval};
-pub use watchdog::{Feed, Watchdog, period};
+pub use notify::{Notifier, Status, watchdog_interval};
+pub use watchdog::{Feed, Pulse, Watchdog, period};

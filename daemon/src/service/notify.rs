@@ -4,12 +4,41 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
 /// A manager that does not read holds us up no longer than this.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often the line that `systemctl status` shows is looked at.
+const STATUS_EVERY: Duration = Duration::from_secs(2);
+
+/// The line that `systemctl status` shows, told whenever it changed.
+#[derive(Debug, Default)]
+pub struct Status {
+    told: String,
+    looked: Option<Instant>,
+}
+
+impl Status {
+    /// Whether it is time to look whether it changed.
+    pub fn is_due(&mut self) -> bool {
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= STATUS_EVERY);
+        if is_due {
+            self.looked = Some(Instant::now());
+        }
+        is_due
+    }
+
+    /// Tells it if it is news.
+    pub fn tell(&mut self, text: String, notifier: &Notifier) {
+        if text != self.told {
+            notifier.status(&text);
+            self.told = text;
+        }
+    }
+}
 
 /// Sends messages to the service manager. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -145,6 +174,18 @@ pub(super) mod tests {
         notifier.stopping("bye");
         assert_eq!(listener.heard().unwrap(), "STOPPING=1\nSTATUS=bye\n");
         assert_eq!(listener.heard(), None);
+    }
+
+    #[test]
+    fn the_status_is_told_when_it_changes() {
+        let listener = Listener::new();
+        let mut status = Status::default();
+        assert!(status.is_due() && !status.is_due());
+        for text in ["plays", "plays", "NO SOUND DEVICE", "plays"] {
+            status.tell(text.to_owned(), &listener.notifier);
+        }
+        let heard: Vec<String> = std::iter::from_fn(|| listener.heard()).collect();
+        assert_eq!(heard, ["STATUS=plays\n", "STATUS=NO SOUND DEVICE\n", "STATUS=plays\n"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tells the service manager that we are alive, but only while sound moves on. Knows no audio thread, only a counter.
+//! Tells the service manager that we are alive, but only while every thread moves on. Knows no thread, only counters.
 //!
 //! Ticked by the supervisor's thread.
 
@@ -11,34 +11,43 @@ use super::notify::Notifier;
 pub enum Feed {
     /// The manager was told.
     Fed,
-    /// The counter stands where it stood at the tick before: the manager was not told.
+    /// A counter stands where it stood at the tick before: the manager was not told.
     Stalled,
 }
 
-/// Feeds the watchdog as long as a counter moves. A callback that hangs stops the feeding, so the manager restarts us.
-pub struct Watchdog<F> {
+/// A thread's name, and a number that differs from tick to tick while it is well.
+pub type Pulse = (&'static str, u64);
+
+/// Feeds the watchdog as long as all counters move. A callback that hangs, or a thread, stops the feeding, so the manager restarts us.
+#[derive(Debug)]
+pub struct Watchdog {
     notifier: Notifier,
-    progress: F,
-    last: Option<u64>,
+    last: Vec<Pulse>,
+    /// Who stood still at the tick before, so that it is told once.
+    stalled: Vec<&'static str>,
 }
 
-impl<F> std::fmt::Debug for Watchdog<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watchdog").field("last", &self.last).finish_non_exhaustive()
-    }
-}
-
-impl<F: Fn() -> u64> Watchdog<F> {
-    /// `progress` is a number that differs from tick to tick while all is well: frames of the stream played, plus attempts to get
-    /// a lost device back, so that a device that is unplugged is no reason to be killed.
-    pub fn new(notifier: Notifier, progress: F) -> Self {
-        Self { notifier, progress, last: None }
+impl Watchdog {
+    /// One that has not looked yet.
+    pub fn new(notifier: Notifier) -> Self {
+        Self { notifier, last: Vec::new(), stalled: Vec::new() }
     }
 
-    /// Looks at the counter and feeds if it moved; the first tick always feeds. Call it every [`period`].
-    pub fn tick(&mut self) -> Feed {
-        let now = (self.progress)();
-        if self.last.replace(now) == Some(now) {
+    /// Looks at the counters and feeds if each moved; one that is new is taken as well. Call it every [`period`].
+    pub fn tick(&mut self, pulses: &[Pulse]) -> Feed {
+        let stalled: Vec<_> = pulses
+            .iter()
+            .filter(|pulse| self.last.contains(pulse))
+            .map(|(name, _)| *name)
+            .collect();
+        self.last = pulses.to_vec();
+        let told = std::mem::replace(&mut self.stalled, stalled);
+        for name in self.stalled.iter().filter(|name| told.contains(name)) {
+            tracing::error!(
+                "{name} stands still; the service manager is not told that all is well"
+            );
+        }
+        if !self.stalled.is_empty() {
             return Feed::Stalled;
         }
         self.notifier.feed_watchdog();
@@ -55,30 +64,33 @@ pub fn period(interval: Duration) -> Duration {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::super::notify::tests::Listener;
     use super::*;
 
     #[test]
-    fn a_stalled_callback_stops_the_feeding() {
+    fn whoever_stands_still_stops_the_feeding() {
         let listener = Listener::new();
-        let frames = AtomicU64::new(0);
-        let mut watchdog =
-            Watchdog::new(listener.notifier.clone(), || frames.load(Ordering::Relaxed));
-        let fed = || Some("WATCHDOG=1\n".to_owned());
-        assert_eq!((watchdog.tick(), listener.heard()), (Feed::Fed, fed()));
-        assert_eq!((watchdog.tick(), listener.heard()), (Feed::Stalled, None));
-        frames.store(256, Ordering::Relaxed);
-        assert_eq!((watchdog.tick(), listener.heard()), (Feed::Fed, fed()));
-        assert_eq!((watchdog.tick(), listener.heard()), (Feed::Stalled, None));
-        assert_eq!((watchdog.tick(), listener.heard()), (Feed::Stalled, None));
-        frames.store(0, Ordering::Relaxed);
-        assert_eq!(
-            (watchdog.tick(), listener.heard()),
-            (Feed::Fed, fed()),
-            "a new device counts anew"
-        );
+        let mut watchdog = Watchdog::new(listener.notifier.clone());
+        let mut tick = |device: u64, osc: u64| {
+            let feed = watchdog.tick(&[("the sound device", device), ("timbred-osc", osc)]);
+            assert_eq!(listener.heard().is_some(), feed == Feed::Fed);
+            feed
+        };
+        assert_eq!(tick(0, 0), Feed::Fed, "the first look");
+        assert_eq!(tick(0, 1), Feed::Stalled);
+        assert_eq!(tick(256, 2), Feed::Fed);
+        assert_eq!(tick(512, 2), Feed::Stalled);
+        assert_eq!(tick(768, 2), Feed::Stalled);
+        assert_eq!(tick(0, 3), Feed::Fed, "a new device counts anew");
+    }
+
+    #[test]
+    fn a_thread_that_is_not_there_is_not_waited_for() {
+        let mut watchdog = Watchdog::new(Notifier::default());
+        assert_eq!(watchdog.tick(&[("a", 1), ("b", 1)]), Feed::Fed);
+        assert_eq!(watchdog.tick(&[("a", 2)]), Feed::Fed);
+        assert_eq!(watchdog.tick(&[("a", 3), ("b", 1)]), Feed::Fed, "started again");
+        assert_eq!(watchdog.tick(&[("a", 4), ("b", 1)]), Feed::Stalled);
     }
 
     #[test]

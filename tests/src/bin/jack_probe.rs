@@ -1,9 +1,10 @@
 //! A JACK client that plays single notes at known frames and records what comes back. Knows no daemon and no result.
 //!
-//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob]`: connects itself, strikes NOTES keys GAP_MS apart, each for 60 ms,
+//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes]`: connects itself, strikes NOTES keys GAP_MS apart, each for 60 ms,
 //! records until a second after the last and writes the recording. Prints one line for each note: KEY FRAME, the frame counted in
 //! the recording; and `xruns N`, how often the server itself lost time. With `hold` the keys stay down, and it ends without releasing them, as a player that crashes; with `knob` controller 74 of
-//! channel 3 is turned up before the notes.
+//! channel 3 is turned up before the notes; with `bytes` notes of data bytes over 127 come before them, and a reset (FF) one second
+//! after the first.
 //! A process of its own, as JACK finds its server by the environment. Sending and recording are two clients, as one client
 //! would be run after the daemon and before it at once.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -33,7 +34,7 @@ impl NotificationHandler for Xruns {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [midi_input, audio_output, notes, gap_ms, file, mode @ ..] = arguments.as_slice() else {
-        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob]");
+        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes]");
     };
     let notes: usize = notes.parse().expect("a number of notes");
     let gap_s = gap_ms.parse::<f64>().expect("milliseconds") / 1000.0;
@@ -60,6 +61,10 @@ fn main() {
     if is("knob") {
         plan.push((0, [0xB2, 74, 127]));
     }
+    if is("bytes") {
+        plan.extend([[0x90, 0x80, 90], [0x80, 0x80, 0], [0x90, 60, 0xFF]].map(|bytes| (0, bytes)));
+        plan.push(((1.5 * rate_hz) as u32, [0xFF, 0, 0]));
+    }
     plan.sort_by_key(|(at, _)| *at);
     let seconds = 0.5 + notes as f64 * gap_s + 1.0;
     let frames = (seconds * rate_hz) as usize;
@@ -76,6 +81,7 @@ fn main() {
                 if time >= scope.n_frames() {
                     break;
                 }
+                let bytes = if bytes[0] == 0xFF { &bytes[..1] } else { bytes.as_slice() };
                 out.write(&RawMidi { time, bytes }).expect("room for a message");
                 next += 1;
             }

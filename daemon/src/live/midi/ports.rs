@@ -1,27 +1,26 @@
-//! The system's MIDI ports through midir (ALSA sequencer): all are listened to, new ones too, unless a rule or somebody says
-//! otherwise, and a virtual port is offered. Knows no notes.
+//! The system's MIDI ports (ALSA's sequencer): all are listened to, new ones too, unless a rule or somebody says otherwise, and one
+//! port is offered to other programs. Knows no notes.
 //!
-//! One thread, `timbred-ports`, looks for ports that came or went and does what it is asked to; messages arrive on a thread of
-//! midir for each port.
+//! One client, one port `in`, no queue of the sequencer's, one thread, `timbred-ports`: it reads what arrives, looks for ports when
+//! the sequencer announces that some came or went, and does what it is asked to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
-use midir::os::unix::VirtualInput;
-use midir::{Ignore, MidiInput as Client, MidiInputConnection};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::heard::{Heard, Port};
-use crate::live::queues::{Midi, MidiInput, MidiSender, SourceId};
+use super::heard::{Heard, Port, There};
+use super::sequencer::{Opened, Sequencer, Subscription};
+use crate::live::queues::{MidiSender, Pulses, SourceId, Telemetry};
 
-/// How often ports are looked for.
-const LOOK: Duration = Duration::from_millis(400);
+/// The longest wait for messages before other things are looked at.
+const WAIT: Duration = Duration::from_millis(50);
+/// How often ports are looked for where nothing was announced.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long an answer may take: a port is connected in milliseconds.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Sources of midir are numbered from here.
-static NEXT_SOURCE: AtomicU32 = AtomicU32::new(1_000);
 
 /// Decides what becomes of a port's messages: by the port's name, a filter, or None for a port that is not heard.
 pub type Route = Arc<dyn Fn(&str) -> Option<Filter> + Send + Sync>;
@@ -40,6 +39,8 @@ pub struct Ports {
     /// The thread ends when this is dropped.
     questions: Option<Sender<Question>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the thread ended without being told to.
+    ended: Arc<AtomicBool>,
 }
 
 impl Ports {
@@ -52,36 +53,33 @@ impl Ports {
         with_virtual: bool,
         route: Route,
         queue: MidiSender,
+        telemetry: Arc<Telemetry>,
     ) -> Result<Self, String> {
-        #[cfg(target_os = "linux")]
         let _library_messages = alsa::Output::local_error_handler();
-        let probe = Client::new(&format!("{name} probe")).map_err(|e| e.to_string())?;
-        let offered = match with_virtual {
-            true => Some(offer(name, &route, &queue)?),
-            false => None,
-        };
+        let opened = Opened::new(name, with_virtual, queue.clone());
+        let opened = opened.map_err(|e| format!("ALSA's sequencer (module snd-seq): {e}"))?;
         let (sender, questions) = bounded(4);
+        let ended = Arc::new(AtomicBool::new(false));
         let name = name.to_owned();
-        let mut heard = Heard::new(queue.clone());
-        let look = move || {
-            let _offered = offered;
-            loop {
-                look_around(&name, &probe, &route, &queue, &mut heard);
-                match questions.recv_timeout(LOOK) {
-                    Ok(Question::List(answer)) => {
-                        let _ = answer.send(heard.list());
-                    }
-                    Ok(Question::Listen { name: port, wanted, answer }) => {
-                        let connect = |id: &str| connect(&name, &probe, id, &route, &queue);
-                        let _ = answer.send(heard.listen(&port, wanted, connect));
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
+        let run = {
+            let ended = ended.clone();
+            move || {
+                let _told = Told(ended);
+                let sequencer = match Sequencer::new(opened) {
+                    Ok(sequencer) => sequencer,
+                    Err(e) => return tracing::error!("ALSA's sequencer: {e}"),
+                };
+                listen(sequencer, &name, &route, Heard::new(queue), &questions, &telemetry);
             }
         };
-        let thread = std::thread::Builder::new().name("timbred-ports".to_owned()).spawn(look);
-        Ok(Self { questions: Some(sender), thread: Some(thread.map_err(|e| e.to_string())?) })
+        let thread = std::thread::Builder::new().name("timbred-ports".to_owned()).spawn(run);
+        let thread = Some(thread.map_err(|e| e.to_string())?);
+        Ok(Self { questions: Some(sender), thread, ended })
+    }
+
+    /// Whether the thread is gone: a fault of its own, or the sequencer's end.
+    pub fn is_dead(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// The ports there are.
@@ -119,80 +117,66 @@ impl Drop for Ports {
     }
 }
 
-/// Tells `heard` which ports there are.
-fn look_around(
+/// Says that the thread has ended, however it did.
+struct Told(Arc<AtomicBool>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// What the thread does until nobody can ask it any more, or the sequencer is gone.
+fn listen(
+    mut sequencer: Sequencer,
     name: &str,
-    probe: &Client,
     route: &Route,
-    queue: &MidiSender,
-    heard: &mut Heard<MidiInputConnection<()>>,
+    mut heard: Heard<Subscription>,
+    questions: &Receiver<Question>,
+    telemetry: &Telemetry,
 ) {
-    let mut there = vec![];
-    for port in probe.ports() {
-        let Ok(port_name) = probe.port_name(&port) else { continue };
-        // Our own are none that could be heard.
-        if !port_name.starts_with(name) {
-            there.push((port.id(), port_name));
+    let _library_messages = alsa::Output::local_error_handler();
+    let is_deaf = |port: &str| route(port).is_none();
+    // One that a rule ignores is heard as it is where somebody wants it.
+    let filter = |port: &str| route(port).unwrap_or_else(|| Box::new(|message, out| out(message)));
+    let mut looked: Option<Instant> = None;
+    loop {
+        Pulses::beat(&telemetry.pulses.ports);
+        if looked.is_none_or(|looked| looked.elapsed() > LOOK) {
+            let there = sequencer.ports();
+            heard.look(there, is_deaf, |port| subscribe(&mut sequencer, port, &filter));
+            looked = Some(Instant::now());
         }
-    }
-    let is_deaf = |name: &str| route(name).is_none();
-    heard.look(there, is_deaf, |id| connect(name, probe, id, route, queue));
-}
-
-/// Listens to a port; one that a rule ignores is heard as it is.
-fn connect(
-    name: &str,
-    probe: &Client,
-    id: &str,
-    route: &Route,
-    queue: &MidiSender,
-) -> Result<(SourceId, MidiInputConnection<()>), String> {
-    let port = probe.ports().into_iter().find(|port| port.id() == id);
-    let port = port.ok_or_else(|| "it is gone".to_owned())?;
-    let port_name = probe.port_name(&port).map_err(|e| e.to_string())?;
-    let filter = route(&port_name).unwrap_or_else(|| Box::new(|message, out| out(message)));
-    let source = SourceId(NEXT_SOURCE.fetch_add(1, Ordering::Relaxed));
-    let mut client = Client::new(name).map_err(|e| e.to_string())?;
-    client.ignore(Ignore::All);
-    let listener = listener(source, filter, queue.clone());
-    let connection = client.connect(&port, "in", listener, ()).map_err(|e| e.to_string())?;
-    Ok((source, connection))
-}
-
-/// Offers a port that other programs can connect to.
-fn offer(name: &str, route: &Route, queue: &MidiSender) -> Result<MidiInputConnection<()>, String> {
-    let mut client = Client::new(name).map_err(|e| e.to_string())?;
-    client.ignore(Ignore::All);
-    let source = SourceId(NEXT_SOURCE.fetch_add(1, Ordering::Relaxed));
-    let filter = route(name).unwrap_or_else(|| Box::new(|message, out| out(message)));
-    client
-        .create_virtual("in", listener(source, filter, queue.clone()), ())
-        .map_err(|e| e.to_string())
-}
-
-/// What midir calls for every message of a port.
-fn listener(
-    source: SourceId,
-    filter: Filter,
-    queue: MidiSender,
-) -> impl FnMut(u64, &[u8], &mut ()) + Send + 'static {
-    move |_, bytes, ()| {
-        if let Some(message) = channel_message(bytes) {
-            let at = Instant::now();
-            filter(message, &mut |message| {
-                queue.send(MidiInput { at, source, midi: Midi::Message(message) });
-            });
+        match sequencer.read(WAIT, || filter(name)) {
+            Ok(news) => {
+                news.unplugged.iter().for_each(|id| heard.unplugged(id));
+                if news.ports_changed {
+                    looked = None;
+                }
+            }
+            Err(e) => {
+                tracing::error!("ALSA's sequencer is gone: {e}");
+                return;
+            }
+        }
+        match questions.try_recv() {
+            Ok(Question::List(answer)) => {
+                let _ = answer.send(heard.list());
+            }
+            Ok(Question::Listen { name, wanted, answer }) => {
+                let connect = |port: &_| subscribe(&mut sequencer, port, &filter);
+                let _ = answer.send(heard.listen(&name, wanted, connect));
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return,
         }
     }
 }
 
-/// A channel message as three bytes; None for anything else.
-pub fn channel_message(bytes: &[u8]) -> Option<[u8; 3]> {
-    match *bytes {
-        [status @ 0x80..=0xEF, data] if matches!(status & 0xF0, 0xC0 | 0xD0) => {
-            Some([status, data, 0])
-        }
-        [status @ 0x80..=0xEF, first, second] => Some([status, first, second]),
-        _ => None,
-    }
+fn subscribe(
+    sequencer: &mut Sequencer,
+    port: &There,
+    filter: &impl Fn(&str) -> Filter,
+) -> Result<(SourceId, Subscription), String> {
+    sequencer.subscribe(port, filter(&port.name))
 }

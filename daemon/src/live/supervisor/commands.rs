@@ -11,10 +11,10 @@ use timbre_models::bundle::Rating;
 
 use super::Daemon;
 use crate::control::{Command, Outcome};
+use crate::live::cards;
 use crate::live::choose::choose;
-use crate::live::devices;
+use crate::live::devices::{self, Choice};
 use crate::live::midi::heard::Port;
-use crate::live::midi::jack_port::JackPort;
 use crate::live::midi::ports::Ports;
 use crate::live::startup::{preparation, send_programs};
 use crate::presets::{PresetError, Presets};
@@ -102,7 +102,7 @@ impl Daemon {
             tracing::warn!("{e}");
             vec![]
         });
-        (system, self.jack.as_ref().map(JackPort::list).unwrap_or_default())
+        (system, self.jack.as_ref().map(|jack| jack.list()).unwrap_or_default())
     }
 
     fn list_ports(&self) -> Outcome {
@@ -126,25 +126,30 @@ impl Daemon {
         }
     }
 
+    fn devices(&self) -> Vec<Choice> {
+        devices::list(self.loaded.config.audio.backend.name(), self.jack.is_some())
+    }
+
     fn list_devices(&self) -> Outcome {
-        let playing = self.output.as_ref().map_or("", |output| &output.label);
-        let device = |choice: devices::Choice| {
-            let label = choice.label();
-            let plays = label == playing;
-            [Value::Text(label), Value::Bool(plays)]
+        let playing = self.output.as_ref().map(|output| &output.choice);
+        let device = |choice: Choice| {
+            let plays = playing.is_some_and(|plays| plays.is(&choice));
+            [Value::Text(choice.label()), Value::Bool(plays)]
         };
-        let all = devices::list(self.loaded.config.audio.backend.name());
-        Ok(all.into_iter().flat_map(device).collect())
+        Ok(self.devices().into_iter().flat_map(device).collect())
     }
 
     /// Plays through another device; where it cannot be opened the one before comes back.
     fn use_device(&mut self, name: &str) -> Result<Vec<Value>, String> {
-        let all = devices::list(self.loaded.config.audio.backend.name());
-        let labels: Vec<String> = all.iter().map(devices::Choice::label).collect();
-        let place = choose("sound device", labels.iter().map(String::as_str), name)?;
-        let before = std::mem::replace(&mut self.chosen, all.get(place).cloned());
+        let wanted = match devices::meant(&self.devices(), name) {
+            Ok(found) => found.into_iter().next().ok_or("it is gone")?,
+            // Whatever ALSA makes of it.
+            Err(_) if cards::opens(name) => Choice::new(devices::ALSA, name, ""),
+            Err(e) => return Err(e),
+        };
+        let before = self.chosen.replace(wanted);
         // A sound card can be open once only, and the one before may be the same.
-        self.output = None;
+        self.close_output();
         if let Err(e) = self.open_output() {
             self.chosen = before;
             let back = match self.open_output() {

@@ -1,6 +1,7 @@
 //! The parts of the daemon that can be lost: opens sound device, MIDI ports and OSC server, and gets them back. Knows no command.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,9 @@ use super::Daemon;
 use crate::config::Switch;
 use crate::control::{self, ControlHandles, OscServer};
 use crate::error::Error;
-use crate::live::devices::Choice;
-use crate::live::midi::jack_port::JackPort;
-use crate::live::midi::ports::{Filter, Ports};
+use crate::live::devices::{Choice, JACK, is_meant};
+use crate::live::jack::{JackClient, MidiEnd, Wanted};
+use crate::live::midi::ports::Ports;
 use crate::live::output::{Output, OutputOptions};
 use crate::live::startup::{resolved, route};
 
@@ -81,11 +82,14 @@ impl Flow {
 }
 
 impl Daemon {
-    /// Opens everything for the first time. What the user asked for by name must be there.
+    /// Opens everything for the first time. A sound device or MIDI that is not there may come yet: a card needs its time to boot.
     pub(super) fn start(&mut self) -> Result<(), Error> {
         self.open_osc()?;
-        self.open_output()?;
-        self.open_midi()
+        if let Err(e) = self.open_output() {
+            tracing::warn!("{e}; there is no sound until one comes, and it is looked for");
+        }
+        self.open_midi();
+        Ok(())
     }
 
     pub(super) fn open_output(&mut self) -> Result<(), Error> {
@@ -94,8 +98,9 @@ impl Daemon {
         let configured = || Choice {
             backend: audio.backend.name().to_owned(),
             device: audio.device.clone().unwrap_or_default(),
+            words: String::new(),
         };
-        let Choice { backend, device } = self.chosen.clone().unwrap_or_else(configured);
+        let Choice { backend, device, .. } = self.chosen.clone().unwrap_or_else(configured);
         let options = OutputOptions {
             backend,
             device,
@@ -103,9 +108,27 @@ impl Daemon {
             buffer_frames: audio.buffer_frames,
             channels: audio.channels,
             realtime_priority: audio.realtime_priority,
+            name: self.loaded.config.midi.name.clone(),
+            connect: audio.connect.clone(),
         };
-        let (output, sink) = Output::open(&options, &self.telemetry)?;
+        // One client in JACK for both: the one that only hears makes room.
+        if is_meant(JACK, &options.backend) && self.jack.is_some() {
+            self.jack = None;
+        }
+        let opened = Output::open(&options, &self.telemetry, self.jack_midi());
+        let (output, sink) = match opened {
+            Ok(opened) => opened,
+            Err(e) => {
+                self.telemetry.device.store(Arc::new(format!("none: {e}")));
+                return Err(e);
+            }
+        };
         tracing::info!("sound: {}", output.name);
+        self.telemetry.device.store(Arc::new(output.name.clone()));
+        if let Some(client) = output.jack_client().filter(|client| client.hears()) {
+            tracing::info!("JACK MIDI: {}:midi_in", client.name());
+            self.jack = Some(client.clone());
+        }
         // The inference thread takes it within a hop.
         let _ = self.sinks.send(sink);
         self.output = Some(output);
@@ -114,37 +137,53 @@ impl Daemon {
         Ok(())
     }
 
-    pub(super) fn open_midi(&mut self) -> Result<(), Error> {
-        let midi = self.loaded.config.midi.clone();
-        let route = route(midi.rules.clone());
-        let needed = |what: &str, switch: Switch, e: String| match switch {
-            Switch::On => Err(Error::Audio(format!("{what}: {e}"))),
-            _ => {
-                tracing::info!("{what}: {e}");
-                Ok(())
-            }
+    /// What becomes of JACK's messages, unless they are not wanted.
+    fn jack_midi(&self) -> Option<MidiEnd> {
+        let midi = &self.loaded.config.midi;
+        let wanted = midi.jack != Switch::Off;
+        let filter = || {
+            route(midi.rules.clone())("jack")
+                .unwrap_or_else(|| Box::new(|message, out| out(message)))
         };
-        if midi.alsa != Switch::Off {
-            match Ports::open(&midi.name, midi.virtual_port, route.clone(), self.midi.clone()) {
-                Ok(ports) => self.ports = Some(ports),
-                Err(e) => needed("ALSA MIDI", midi.alsa, e)?,
-            }
+        wanted.then(|| MidiEnd { filter: filter(), queue: self.midi.clone() })
+    }
+
+    /// Opens the sources of notes that are wanted and not there yet; what is not there is looked for again.
+    pub(super) fn open_midi(&mut self) {
+        let (alsa, jack) = (self.loaded.config.midi.alsa, self.loaded.config.midi.jack);
+        let said = |what: &str, switch: Switch, e: String| match switch {
+            Switch::On => tracing::warn!("{what}: {e}; it is looked for"),
+            _ => tracing::info!("{what}: {e}"),
+        };
+        if let Err(e) = self.open_ports() {
+            said("ALSA MIDI", alsa, e);
         }
-        if midi.jack != Switch::Off
-            && let Err(e) = self.open_jack()
-        {
-            needed("JACK MIDI", midi.jack, e)?;
+        if let Err(e) = self.open_jack() {
+            said("JACK MIDI", jack, e);
         }
+    }
+
+    fn open_ports(&mut self) -> Result<(), String> {
+        let midi = &self.loaded.config.midi;
+        if midi.alsa == Switch::Off || self.ports.is_some() {
+            return Ok(());
+        }
+        let route = route(midi.rules.clone());
+        let (queue, telemetry) = (self.midi.clone(), self.telemetry.clone());
+        self.ports = Some(Ports::open(&midi.name, midi.virtual_port, route, queue, telemetry)?);
+        self.ports_retry = Retry::new();
         Ok(())
     }
 
     fn open_jack(&mut self) -> Result<(), String> {
-        let midi = &self.loaded.config.midi;
-        let filter: Filter = route(midi.rules.clone())("jack")
-            .unwrap_or_else(|| Box::new(|message, out| out(message)));
-        let port = JackPort::open(&midi.name, filter, self.midi.clone())?;
-        tracing::info!("JACK MIDI: {}:midi_in", midi.name);
-        self.jack = Some(port);
+        if self.jack.is_some() {
+            return Ok(());
+        }
+        let Some(end) = self.jack_midi() else { return Ok(()) };
+        let name = &self.loaded.config.midi.name;
+        let (client, _) = JackClient::open(Wanted { name, midi: Some(end), sound: None })?;
+        tracing::info!("JACK MIDI: {}:midi_in", client.name());
+        self.jack = Some(Arc::new(client));
         self.jack_retry = Retry::new();
         Ok(())
     }
@@ -188,27 +227,26 @@ impl Daemon {
     /// Gets back what is gone.
     pub(super) fn look_after_devices(&mut self) {
         let output_is_lost = self.output.as_ref().is_some_and(Output::is_lost);
-        let output_is_jack = self.output.as_ref().is_some_and(Output::is_jack);
-        let jack_is_gone = self.jack.as_ref().is_some_and(JackPort::is_gone);
+        let output_is_jack = self.output.as_ref().is_some_and(|o| o.jack_client().is_some());
+        let jack_is_gone = self.jack.as_ref().is_some_and(|jack| jack.is_gone());
+        // On a busy machine a server that came back now and then never wakes a client that found it at once, and waits for it in every cycle
+        // (libjack 1.9.21).
+        let frames = self.telemetry.frames_played.load(Ordering::Relaxed);
+        let rate_hz = self.output.as_ref().filter(|_| output_is_jack).map(|output| output.rate_hz);
+        let is_starved = rate_hz.is_some_and(|rate_hz| self.flow.is_starved(frames, rate_hz));
         if output_is_lost {
             tracing::warn!("the sound device is gone; looking for it");
         }
         if jack_is_gone {
             tracing::warn!("the JACK server is gone; its notes are released");
         }
-        // On a busy machine a server that came back now and then never wakes a client that found it at once, and waits for it in every cycle
-        // (libjack 1.9.21).
-        let frames = self.telemetry.frames_played.load(Ordering::Relaxed);
-        let rate_hz = self.output.as_ref().filter(|_| output_is_jack).map(|output| output.rate_hz);
-        let is_starved = rate_hz.is_some_and(|rate_hz| self.flow.is_starved(frames, rate_hz));
         if is_starved {
             tracing::warn!("the JACK server is far too slow; asking it anew");
         }
-        // libjack keeps one server for all clients of a process: each of them ends before any is opened again.
-        if output_is_lost || (output_is_jack && jack_is_gone) || is_starved {
-            self.output = None;
+        if output_is_lost || is_starved {
+            self.close_output();
         }
-        if jack_is_gone || (output_is_jack && output_is_lost) || is_starved {
+        if jack_is_gone {
             self.jack = None;
         }
         if self.output.is_none()
@@ -217,6 +255,34 @@ impl Daemon {
         {
             tracing::debug!("{e}");
         }
+        self.look_after_midi();
+        self.look_after_osc();
+        self.gaps.look(&self.telemetry);
+    }
+
+    /// Ends the output, and the client of JACK with it where it is one. Nothing is heard any more.
+    pub(super) fn close_output(&mut self) {
+        if self.output.take().is_some_and(|output| output.jack_client().is_some()) {
+            self.jack = None;
+        }
+        self.telemetry.silence();
+        self.telemetry.device.store(Arc::new("none: it is gone, and looked for".to_owned()));
+    }
+
+    fn look_after_midi(&mut self) {
+        if self.ports.as_ref().is_some_and(Ports::is_dead) {
+            tracing::error!("the thread of the MIDI ports ended; starting it again");
+            self.ports = None;
+        }
+        if self.ports.is_none()
+            && self.loaded.config.midi.alsa != Switch::Off
+            && self.ports_retry.is_due()
+        {
+            match self.open_ports() {
+                Ok(()) => tracing::info!("ALSA MIDI: open"),
+                Err(e) => tracing::debug!("ALSA MIDI: {e}"),
+            }
+        }
         if self.jack.is_none()
             && self.loaded.config.midi.jack != Switch::Off
             && self.jack_retry.is_due()
@@ -224,7 +290,6 @@ impl Daemon {
         {
             tracing::debug!("JACK MIDI: {e}");
         }
-        self.look_after_osc();
     }
 
     fn look_after_osc(&mut self) {

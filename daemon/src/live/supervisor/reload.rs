@@ -43,23 +43,45 @@ impl Daemon {
             settings.master.gain = loaded.config.master_gain_db;
         }
         self.settings.store(Arc::new(settings));
-        self.loaded = loaded;
+        let before = std::mem::replace(&mut self.loaded, loaded);
         if parts.contains(&Part::Engine) {
             let config = &self.loaded.config;
             self.loader.load(config.engine.model.clone(), preparation(config), None);
         }
-        let rules = diff.touches("midi.rules");
+        let is_midi_new = parts.contains(&Part::Midi) || diff.touches("midi.rules");
+        // One client in JACK plays and hears.
+        let is_output_jack = self.output.as_ref().is_some_and(|o| o.jack_client().is_some());
         let mut results = vec![];
-        if parts.contains(&Part::Audio) {
-            (self.output, self.chosen) = (None, None);
-            results.push(self.open_output());
+        if parts.contains(&Part::Audio) || (is_midi_new && is_output_jack) {
+            results.push(self.reopen_output(before));
         }
-        if parts.contains(&Part::Midi) || rules {
+        if is_midi_new {
             // Dropping a port releases its notes.
-            (self.ports, self.jack) = (None, None);
-            results.push(self.open_midi());
+            self.ports = None;
+            if self.output.as_ref().is_none_or(|output| output.jack_client().is_none()) {
+                self.jack = None;
+            }
         }
+        self.open_midi();
         self.is_osc_old |= parts.contains(&Part::Osc);
         results.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Plays as the new configuration says; where that does not work, as the one before said, until somebody changes it.
+    fn reopen_output(&mut self, before: Loaded) -> Result<(), Error> {
+        let chosen = self.chosen.take();
+        self.close_output();
+        let Err(e) = self.open_output() else { return Ok(()) };
+        let after = std::mem::replace(&mut self.loaded, before);
+        self.chosen = chosen;
+        let is_back = self.open_output().is_ok();
+        let audio = self.loaded.config.audio.clone();
+        self.loaded = after;
+        if !is_back {
+            return Err(e);
+        }
+        // Should it be lost it is what played that is looked for.
+        self.loaded.config.audio = audio;
+        Err(Error::Audio(format!("{e}; what played before plays on")))
     }
 }

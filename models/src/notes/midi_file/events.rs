@@ -145,7 +145,9 @@ impl<'a> Events<'a> {
             let step = match self.step(at, running) {
                 Ok(step) => step,
                 // Files that have one such byte have many: an event as any other, if something is left of it.
-                Err(Broken { damage: Damage::DataByte(_), delta, running: after, ways, .. }) => {
+                Err(Broken {
+                    damage: Damage::DataByte(_), delta, running: after, ways, ..
+                }) => {
                     let [Some((what, next)), ..] = ways else { break };
                     let is_likely = delta <= LIKELY_TICKS && what != What::Nothing;
                     score += if is_likely { 3 } else { 1 };

@@ -1,0 +1,335 @@
+//! The sound cards of ALSA and the names they are opened by, and which of them plays when nobody has said so. Opens devices only to
+//! see whether they open.
+
+use std::path::Path;
+
+use alsa::{Ctl, Direction, PCM};
+
+/// The library's own default.
+pub(super) const DEFAULT: &str = "default";
+/// Names of the library that are no place to play to: they convert for others, or swallow.
+const NO_PLACES: [&str; 12] = [
+    "null",
+    "default",
+    "sysdefault",
+    "jack",
+    "oss",
+    "lavrate",
+    "samplerate",
+    "speexrate",
+    "speex",
+    "upmix",
+    "vdownmix",
+    "usbstream",
+];
+
+/// A name that opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    /// As the library takes it.
+    pub(super) name: String,
+    /// What it is, in words.
+    pub(super) words: String,
+}
+
+/// What a card is good for, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Somebody has plugged it in to hear something.
+    Usb,
+    /// On the board, with a socket.
+    Board,
+    /// Into a screen or an amplifier that is there.
+    Screen,
+    /// Loops and stand-ins.
+    Made,
+    /// Into a screen that is not there.
+    NoScreen,
+}
+
+impl Kind {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Usb => "a USB sound card",
+            Self::Board => "the sound card on the board",
+            Self::Screen => "the sound of a screen",
+            Self::Made => "a card made of software",
+            Self::NoScreen => "a socket without a screen",
+        }
+    }
+}
+
+/// A card that plays.
+#[derive(Debug, Clone)]
+struct Card {
+    index: i32,
+    id: String,
+    name: String,
+    kind: Kind,
+    /// Number and name of each device that plays.
+    devices: Vec<(u32, String)>,
+}
+
+/// A device to try when nobody has said which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// As the library takes it.
+    pub(super) name: String,
+    /// Why it was chosen.
+    pub(super) why: String,
+}
+
+/// Where the library's default leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Default {
+    /// To a sound server.
+    Server,
+    /// To a card of this number.
+    Card(i32),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// The devices to try, best first, when nobody has said which.
+pub(super) fn candidates() -> Vec<Candidate> {
+    let _quiet = alsa::Output::local_error_handler();
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".asoundrc"));
+    let is_told = Path::new("/etc/asound.conf").exists() || home.is_some_and(|p| p.exists());
+    rank(cards(), default_leads(), is_told)
+}
+
+/// Every name that opens now.
+pub(super) fn names() -> Vec<Name> {
+    let _quiet = alsa::Output::local_error_handler();
+    let cards = cards();
+    let mut all = vec![Name { name: DEFAULT.to_owned(), words: "the system's default".to_owned() }];
+    let hints = alsa::device_name::HintIter::new(None, c"pcm").into_iter().flatten();
+    for hint in hints.filter(|hint| hint.direction != Some(Direction::Capture)) {
+        let Some(name) = hint.name else { continue };
+        if !name.contains(':') && !NO_PLACES.contains(&name.as_str()) {
+            let words = hint.desc.unwrap_or_default().lines().next().unwrap_or_default().to_owned();
+            all.push(Name { name, words });
+        }
+    }
+    for card in &cards {
+        for (device, name) in &card.devices {
+            for (prefix, words) in [("plughw", ""), ("hw", ", without conversion")] {
+                all.push(Name {
+                    name: format!("{prefix}:CARD={},DEV={device}", card.id),
+                    words: format!("{}, {name}{words}", card.name),
+                });
+            }
+        }
+    }
+    all.retain(|name| opens(&name.name));
+    all
+}
+
+/// The same device by the numbers of its card, as `hw:1` and `hw:CARD=Box` may both be written; None for names of other forms.
+pub(super) fn by_number(name: &str) -> Option<String> {
+    let (prefix, rest) = name.split_once(':')?;
+    if !matches!(prefix, "hw" | "plughw") {
+        return None;
+    }
+    let mut parts = rest.split(',').map(str::trim);
+    let (card, device) = (parts.next()?, parts.next().unwrap_or("0"));
+    let card = card.strip_prefix("CARD=").unwrap_or(card);
+    let device: u32 = device.strip_prefix("DEV=").unwrap_or(device).parse().ok()?;
+    let id = std::ffi::CString::new(card).ok()?;
+    let index = alsa::Card::from_str(&id).ok()?.get_index();
+    Some(format!("{prefix}:CARD={index},DEV={device}"))
+}
+
+/// Whether a name opens, or would if nobody else had it.
+pub(super) fn opens(name: &str) -> bool {
+    let _quiet = alsa::Output::local_error_handler();
+    match PCM::new(name, Direction::Playback, true) {
+        Ok(_) => true,
+        Err(e) => matches!(e.errno(), BUSY | AGAIN),
+    }
+}
+
+/// Somebody else has it (Linux, errno(3)).
+const BUSY: i32 = 16;
+const AGAIN: i32 = 11;
+
+fn default_leads() -> Default {
+    match PCM::new(DEFAULT, Direction::Playback, true) {
+        Ok(pcm) => match pcm.info().map(|info| info.get_card()) {
+            Ok(card) if card >= 0 => Default::Card(card),
+            _ => Default::Server,
+        },
+        Err(_) => Default::Nowhere,
+    }
+}
+
+/// The cards that can play.
+fn cards() -> Vec<Card> {
+    let read = |card: alsa::Card| -> Option<Card> {
+        let index = card.get_index();
+        let ctl = Ctl::new(&format!("hw:{index}"), true).ok()?;
+        let info = ctl.card_info().ok()?;
+        let name_of = |device| {
+            let info = ctl.pcm_info(device, 0, Direction::Playback).ok()?;
+            Some((device, info.get_name().unwrap_or_default().to_owned()))
+        };
+        let devices: Vec<_> = alsa::ctl::DeviceIter::new(&ctl)
+            .filter_map(|device| name_of(u32::try_from(device).ok()?))
+            .collect();
+        let id = info.get_id().ok()?.to_owned();
+        let name = info.get_name().unwrap_or(&id).to_owned();
+        let kind = kind(index, info.get_driver().unwrap_or_default(), &name, &devices);
+        (!devices.is_empty()).then_some(Card { index, id, name, kind, devices })
+    };
+    alsa::card::Iter::new().flatten().filter_map(read).collect()
+}
+
+fn kind(index: i32, driver: &str, name: &str, devices: &[(u32, String)]) -> Kind {
+    let folder = format!("/proc/asound/card{index}");
+    if Path::new(&folder).join("usbid").exists() || driver == "USB-Audio" {
+        return Kind::Usb;
+    }
+    if matches!(driver, "Loopback" | "Dummy") {
+        return Kind::Made;
+    }
+    let is_screen = of_screen(name) || devices.iter().all(|(_, name)| of_screen(name));
+    match is_screen {
+        false => Kind::Board,
+        true if has_screen(Path::new(&folder), Path::new("/sys/class/drm")) => Kind::Screen,
+        true => Kind::NoScreen,
+    }
+}
+
+/// Whether a card or device of this name leads to a screen.
+fn of_screen(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.contains("hdmi") || name.contains("displayport")
+}
+
+/// Whether a screen that takes sound is plugged in: by what the driver read of it (ELD) where it shows that, else by the graphics
+/// card's connectors.
+fn has_screen(card: &Path, connectors: &Path) -> bool {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let elds: Vec<String> = entries(card)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("eld"))
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+        .collect();
+    if !elds.is_empty() {
+        let says = |eld: &String, key: &str| {
+            eld.lines().any(|line| line.split_whitespace().eq([key, "1"]))
+        };
+        return elds.iter().any(|eld| says(eld, "monitor_present") && says(eld, "eld_valid"));
+    }
+    entries(connectors).any(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        (name.contains("HDMI") || name.contains("-DP-")) && status.trim() == "connected"
+    })
+}
+
+/// The order in which devices are tried. A default that leads to a server, or that somebody has written down, is what the machine
+/// wants. Else cards by their kind; the one that is the default is shared with other programs, another one is ours alone, and faster.
+fn rank(mut cards: Vec<Card>, default: Default, is_told: bool) -> Vec<Candidate> {
+    cards.retain(|card| card.kind != Kind::NoScreen);
+    cards.sort_by_key(|card| (card.kind, card.index));
+    let mut all = vec![];
+    let mut add = |name: String, why: &str| {
+        if !all.iter().any(|c: &Candidate| c.name == name) {
+            all.push(Candidate { name, why: why.to_owned() });
+        }
+    };
+    match default {
+        Default::Server => add(DEFAULT.to_owned(), "the system's sound server"),
+        Default::Card(_) if is_told => add(DEFAULT.to_owned(), "the default of asound.conf"),
+        _ => {}
+    }
+    for card in &cards {
+        let why = format!("{}, {}", card.name, card.kind.words());
+        if default == Default::Card(card.index) {
+            add(DEFAULT.to_owned(), &why);
+        }
+        let is_socket = |name: &str| card.kind != Kind::Board || !of_screen(name);
+        for (device, _) in card.devices.iter().filter(|(_, name)| is_socket(name)) {
+            add(format!("plughw:CARD={},DEV={device}", card.id), &why);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn card(index: i32, id: &str, kind: Kind) -> Card {
+        let devices = vec![(0, format!("{id} PCM"))];
+        Card { index, id: id.to_owned(), name: id.to_owned(), kind, devices }
+    }
+
+    fn order(cards: &[Card], default: Default, is_told: bool) -> Vec<String> {
+        rank(cards.to_vec(), default, is_told).into_iter().map(|c| c.name).collect()
+    }
+
+    #[test]
+    fn usb_comes_before_the_board_and_a_screen_that_is_not_there_never() {
+        let cards = [
+            card(0, "vc4hdmi", Kind::NoScreen),
+            card(1, "Headphones", Kind::Board),
+            card(2, "Box", Kind::Usb),
+        ];
+        let wanted = ["plughw:CARD=Box,DEV=0", "plughw:CARD=Headphones,DEV=0"];
+        assert_eq!(order(&cards, Default::Card(0), false), wanted);
+        assert_eq!(order(&cards, Default::Nowhere, false), wanted);
+        let screen = [card(0, "HDMI", Kind::Screen), card(1, "PCH", Kind::Board)];
+        assert_eq!(order(&screen, Default::Card(0), false)[0], "plughw:CARD=PCH,DEV=0");
+        assert_eq!(order(&screen[..1], Default::Card(0), false)[0], "default");
+        assert_eq!(order(&[card(0, "HDMI", Kind::NoScreen)], Default::Card(0), false), [""; 0]);
+    }
+
+    #[test]
+    fn the_best_card_that_is_the_default_is_opened_as_that() {
+        let cards = [card(0, "PCH", Kind::Board), card(1, "Loopback", Kind::Made)];
+        assert_eq!(
+            order(&cards, Default::Card(0), false)[..2],
+            ["default", "plughw:CARD=PCH,DEV=0"]
+        );
+        let why = rank(cards.to_vec(), Default::Card(0), false)[0].why.clone();
+        assert_eq!(why, "PCH, the sound card on the board");
+    }
+
+    #[test]
+    fn a_server_and_what_somebody_wrote_down_come_first() {
+        let cards = [card(0, "PCH", Kind::Board), card(1, "Box", Kind::Usb)];
+        let first = |default, is_told| order(&cards, default, is_told).remove(0);
+        assert_eq!(first(Default::Server, false), "default");
+        assert_eq!(first(Default::Card(0), true), "default");
+        assert_eq!(first(Default::Card(0), false), "plughw:CARD=Box,DEV=0");
+        // One that is written down and does not open is no default.
+        assert_eq!(first(Default::Nowhere, true), "plughw:CARD=Box,DEV=0");
+    }
+
+    #[test]
+    fn a_screen_is_there_by_its_eld_or_by_its_connector() {
+        let folder = tempfile::tempdir().unwrap();
+        let [card, drm] = ["card0", "drm"].map(|name| folder.path().join(name));
+        let connector = drm.join("card0-HDMI-A-1");
+        std::fs::create_dir_all(&card).unwrap();
+        std::fs::create_dir_all(&connector).unwrap();
+        std::fs::write(connector.join("status"), "disconnected\n").unwrap();
+        assert!(!has_screen(&card, &drm));
+        std::fs::write(connector.join("status"), "connected\n").unwrap();
+        assert!(has_screen(&card, &drm));
+        std::fs::write(card.join("eld#2.0"), "monitor_present\t\t0\neld_valid\t\t0\n").unwrap();
+        assert!(!has_screen(&card, &drm), "the driver knows better");
+        std::fs::write(card.join("eld#2.1"), "monitor_present\t\t1\neld_valid\t\t1\n").unwrap();
+        assert!(has_screen(&card, &drm));
+    }
+
+    #[test]
+    fn names_of_other_forms_have_no_numbers() {
+        assert_eq!(by_number("default"), None);
+        assert_eq!(by_number("sysdefault:CARD=0"), None);
+        assert_eq!(by_number("hw:0,left"), None);
+        assert_eq!(by_number("hw:no such card"), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! Reads `midi_in` in JACK's process callback. Knows no notes.
+
+use std::time::{Duration, Instant};
+
+use jack::{Client, Frames, MidiIn, Port, ProcessScope};
+
+use super::{MidiEnd, SOURCE};
+use crate::live::midi::message::message;
+use crate::live::queues::{Midi, MidiInput};
+
+/// The port and where its messages go.
+pub(super) struct Reader {
+    port: Port<MidiIn>,
+    /// Both clocks at one moment: JACK counts microseconds of its own.
+    epoch: (Instant, jack::Time),
+    end: MidiEnd,
+}
+
+impl Reader {
+    pub(super) fn new(client: &Client, port: Port<MidiIn>, end: MidiEnd) -> Self {
+        Self { port, epoch: (Instant::now(), client.time()), end }
+    }
+
+    /// Takes what came in this cycle.
+    ///
+    /// # Real time
+    /// Neither allocates nor waits.
+    pub(super) fn read(&mut self, client: &Client, scope: &ProcessScope) {
+        let cycle: Frames = scope.last_frame_time();
+        for event in self.port.iter(scope) {
+            let Some(message) = message(event.bytes) else { continue };
+            let at_us = client.frames_to_time(cycle.wrapping_add(event.time));
+            let at = match at_us.checked_sub(self.epoch.1) {
+                Some(since) => self.epoch.0 + Duration::from_micros(since),
+                None => self.epoch.0,
+            };
+            let queue = &self.end.queue;
+            (self.end.filter)(message, &mut |message| {
+                queue.send(MidiInput { at, source: SOURCE, midi: Midi::Message(message) });
+            });
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! This program's one client in JACK: `NAME:midi_in`, whose messages keep the frame they came at, and where the sound goes
+//! there too, `NAME:out_left` and `NAME:out_right`. Knows no notes.
+//!
+//! Runs on JACK's own threads; the server's end sets a flag that the supervisor looks at. `cables` plugs; `midi` reads.
+
+mod cables;
+mod midi;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use jack::{
+    AsyncClient, AudioOut, Client, ClientOptions, ClientStatus, Control, MidiIn,
+    NotificationHandler, Port, PortId, ProcessHandler, ProcessScope,
+};
+
+use super::callback::Player;
+use super::inference::Sink;
+use super::midi::ports::Filter;
+use super::output::pair;
+use super::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry};
+use midi::Reader;
+
+/// Notes that come through JACK.
+const SOURCE: SourceId = SourceId(1);
+/// The ports of the sound, as patch bays and session managers show them.
+const OUTPUTS: [&str; 2] = ["out_left", "out_right"];
+
+/// What is done with the messages of `midi_in`.
+pub struct MidiEnd {
+    /// What they become.
+    pub filter: Filter,
+    /// Where they go.
+    pub queue: MidiSender,
+}
+
+/// What the client is to be.
+pub struct Wanted<'a> {
+    /// Its name among the clients.
+    pub name: &'a str,
+    /// Whether it has a MIDI input.
+    pub midi: Option<MidiEnd>,
+    /// Whether it plays: what it tells, and where its outputs are plugged.
+    pub sound: Option<(&'a Arc<Telemetry>, &'a str)>,
+}
+
+/// The client; dropping it closes it.
+pub struct JackClient {
+    client: Option<AsyncClient<Watcher, Process>>,
+    gone: Arc<AtomicBool>,
+    queue: Option<MidiSender>,
+    plays: bool,
+}
+
+impl std::fmt::Debug for JackClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JackClient").field("gone", &self.gone).finish_non_exhaustive()
+    }
+}
+
+/// What JACK says, in words.
+fn refused(error: &jack::Error) -> String {
+    match error {
+        jack::Error::LibraryError(e) => format!("the JACK library is not installed ({e})"),
+        jack::Error::ClientError(status) if status.contains(ClientStatus::SERVER_FAILED) => {
+            "no JACK server runs".to_owned()
+        }
+        e => format!("the JACK server refused: {e}"),
+    }
+}
+
+/// A client without ports; never starts a server. What the library says while it looks for one is left out of the log
+/// (`crate::logging`).
+fn client(name: &str) -> Result<Client, String> {
+    Client::new(name, ClientOptions::NO_START_SERVER)
+        .map(|(client, _)| client)
+        .map_err(|e| refused(&e))
+}
+
+/// Whether a server runs that would take another client.
+pub fn is_there() -> bool {
+    client("timbred look").is_ok()
+}
+
+impl JackClient {
+    /// Opens it if a JACK server runs; the sink, where it plays, is for the inference thread.
+    ///
+    /// # Errors
+    /// Says what JACK said.
+    pub fn open(wanted: Wanted<'_>) -> Result<(Self, Option<Sink>), String> {
+        let client = client(wanted.name)?;
+        let gone = Arc::new(AtomicBool::new(false));
+        let queue = wanted.midi.as_ref().map(|midi| midi.queue.clone());
+        let reader = match wanted.midi {
+            Some(midi) => {
+                let port = client.register_port("midi_in", MidiIn::default());
+                Some(Reader::new(&client, port.map_err(|e| refused(&e))?, midi))
+            }
+            None => None,
+        };
+        let (mut sink, mut sound) = (None, None);
+        if let Some((telemetry, _)) = wanted.sound {
+            let (player, end) = pair(client.sample_rate(), client.buffer_size(), telemetry);
+            let port = |name| client.register_port(name, AudioOut::default());
+            let [left, right] = OUTPUTS.map(port);
+            let ports = [left.map_err(|e| refused(&e))?, right.map_err(|e| refused(&e))?];
+            (sink, sound) = (Some(end), Some(Sound { player, ports }));
+        }
+        let plays = sound.is_some();
+        let watcher = Watcher { gone: gone.clone(), queue: queue.clone() };
+        let client = client.activate_async(watcher, Process { reader, sound });
+        let client = Self { client: Some(client.map_err(|e| refused(&e))?), gone, queue, plays };
+        if let Some((_, to)) = wanted.sound {
+            client.plug_outputs(to);
+        }
+        Ok((client, sink))
+    }
+
+    fn client(&self) -> Option<&Client> {
+        self.client.as_ref().map(AsyncClient::as_client)
+    }
+
+    /// The name that the server gave it: that of another one that runs is taken.
+    pub fn name(&self) -> &str {
+        self.client().map_or("", Client::name)
+    }
+
+    /// Frames that the server asks for at a time now.
+    pub fn buffer_frames(&self) -> u32 {
+        self.client().map_or(0, Client::buffer_size)
+    }
+
+    /// Whether the server is gone.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whether the sound goes there.
+    pub fn plays(&self) -> bool {
+        self.plays
+    }
+
+    /// Whether it hears MIDI.
+    pub fn hears(&self) -> bool {
+        self.queue.is_some()
+    }
+}
+
+impl Drop for JackClient {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            // A server that is gone says so; there is nothing left to do.
+            let _ = client.deactivate();
+        }
+        if let Some(queue) = &self.queue {
+            queue.send(MidiInput { at: Instant::now(), source: SOURCE, midi: Midi::Gone });
+        }
+    }
+}
+
+/// JACK's process callback.
+///
+/// # Real time
+/// Neither allocates nor waits.
+struct Process {
+    reader: Option<Reader>,
+    sound: Option<Sound>,
+}
+
+/// Where the sound goes; both ports play the same.
+struct Sound {
+    player: Player,
+    ports: [Port<AudioOut>; 2],
+}
+
+impl ProcessHandler for Process {
+    fn process(&mut self, client: &Client, scope: &ProcessScope) -> Control {
+        if let Some(reader) = &mut self.reader {
+            reader.read(client, scope);
+        }
+        if let Some(Sound { player, ports: [left, right] }) = &mut self.sound {
+            let left = left.as_mut_slice(scope);
+            player.fill(Instant::now(), left, 1);
+            right.as_mut_slice(scope).copy_from_slice(left);
+        }
+        Control::Continue
+    }
+}
+
+/// JACK's notifications.
+struct Watcher {
+    gone: Arc<AtomicBool>,
+    queue: Option<MidiSender>,
+}
+
+impl NotificationHandler for Watcher {
+    fn ports_connected(&mut self, client: &Client, a: PortId, b: PortId, are_connected: bool) {
+        let is_ours = |id| {
+            let name = client.port_by_id(id).and_then(|port| port.name().ok());
+            name.is_some_and(|name| name == format!("{}:midi_in", client.name()))
+        };
+        // Whoever it was: a cable that is pulled leaves no note behind.
+        if let Some(queue) = &self.queue
+            && !are_connected
+            && (is_ours(a) || is_ours(b))
+        {
+            queue.send(MidiInput { at: Instant::now(), source: SOURCE, midi: Midi::Gone });
+        }
+    }
+
+    // The trait's method is unsafe as it may run in a signal handler: it only sets a flag.
+    #[allow(unsafe_code)]
+    unsafe fn shutdown(&mut self, _: jack::ClientStatus, _: &str) {
+        self.gone.store(true, Ordering::Release);
+    }
+}
