@@ -35,8 +35,8 @@ Examples:
   timbred --check studio.toml             the same as it would be with this file
   timbred render song.mid                 a song into a file
 
-Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used, 4 a model cannot be used,
-5 an output cannot be written, 6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
+Exit codes: 0 done, 1 some of several files failed or doctor found trouble, 2 wrong arguments, 3 an input file cannot be used,
+4 a model cannot be used, 5 an output cannot be written, 6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
 130 interrupted.";
 
 /// `timbred`: playing live.
@@ -125,6 +125,9 @@ pub enum Command {
     Demo(DemoArgs),
     /// Look at tokens, models and spectrograms.
     Inspect(InspectArgs),
+    /// Look at all that sound depends on: device, rights, ports, heat, disk, service; says what to do.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Measure how fast a model runs on this machine.
     Bench(BenchArgs),
     /// Make a model bundle out of the weights of a training run (models/training).
@@ -150,6 +153,12 @@ Examples:
 
 Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used,
 4 a model cannot be used, 5 an output cannot be written, 130 interrupted (nothing half-written stays).";
+
+const DOCTOR_HELP: &str = "\
+It changes nothing. Where timbred runs it is asked, else the sound device is opened for a moment and closed again.
+
+Exit codes: 0 nothing keeps timbred from playing (there may be warnings), 1 something does, 7 a configuration that cannot
+be used.";
 
 const IMPORT_HELP: &str = "\
 Examples:
@@ -248,6 +257,17 @@ pub struct RenderArgs {
     /// No progress bar.
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `timbred doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Configuration file, over the others.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// As JSON: a list of objects with what, verdict (good, warning, trouble), found and remedy.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `timbred demo`

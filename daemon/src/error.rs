@@ -46,6 +46,12 @@ pub enum Error {
     /// Arguments that contradict each other. Exit code 2.
     #[error("{0}")]
     Usage(String),
+    /// `timbred doctor` found what keeps it from playing. Exit code 1.
+    #[error("{found} found that can keep timbred from playing, marked TROUBLE above")]
+    Trouble {
+        /// How many things.
+        found: usize,
+    },
     /// Several files of which some failed; each has been reported. Exit code 1.
     #[error("{failed} of {all} files failed")]
     Some {
@@ -78,7 +84,7 @@ impl Error {
     /// The exit code, as `timbred --help` lists it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Some { .. } => 1,
+            Self::Some { .. } | Self::Trouble { .. } => 1,
             Self::Usage(_) => 2,
             Self::Input { .. } => 3,
             Self::Model(_) | Self::Stream(_) => 4,

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use timbre_control::status::Recording;
 
+pub(crate) use names::folder;
 pub use recorder::{Recorder, RecorderThread, start};
 pub use tap::Tap;
 

@@ -9,7 +9,7 @@ use timbre_control::error::{Code, ControlError};
 const LONGEST: usize = 1024;
 
 /// The folder for recordings without a path of their own: the one systemd made for the service, else the user's folder for data.
-pub(super) fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).and_then(absolute);
     let service = variable("STATE_DIRECTORY");
