@@ -11,6 +11,8 @@ VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
 TEST_PACKAGES := jackd2 liblo-tools
+# What makes and checks the Debian package.
+DEB_PACKAGES := dpkg-dev lintian
 # What builds and runs programs for a 64-bit ARM on another machine.
 ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 ARM := aarch64-unknown-linux-gnu
@@ -24,7 +26,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
@@ -109,6 +111,13 @@ latency: setup ## From key to sound on a JACK server with a dummy driver, 200 no
 	cargo build --release --workspace
 	cargo test --release --workspace --test live_jack latency -- --ignored --nocapture
 
+deb: setup ## The Debian package of this machine's kind, into target/debian (installs cargo-deb first, some minutes)
+	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb
+	cargo build --release -p timbred -p timbre-control
+	packaging/prepare.sh target/release target/package
+	cargo deb --no-build -p timbred
+	lintian --fail-on error target/debian/*.deb
+
 bench: setup ## How fast the bundled model runs here: ms per hop, x real time
 	cargo build --release -p timbred
 	target/release/timbred bench
@@ -163,4 +172,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: deb help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean

@@ -130,6 +130,13 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Measure how fast a model runs on this machine.
     Bench(BenchArgs),
+    /// Completions of commands and flags for a shell, to be read by it.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, in the format of man.
+    Man,
     /// Make a model bundle out of the weights of a training run (models/training).
     Pack(PackArgs),
     /// Install a published checkpoint (small_with_context.zip, base_with_context.zip) as a model.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod doctor;
+pub mod documents;
 pub mod error;
 pub mod import;
 pub mod inspect;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use timbred::cli::{Cli, Command};
 use timbred::error::Error;
-use timbred::{bench, demo, doctor, import, inspect, live, pack, render};
+use timbred::{bench, demo, doctor, documents, import, inspect, live, pack, render};
 
 /// Keeps freed pages, which tract's many short-lived tensors need: packing keys takes a quarter of the time.
 #[global_allocator]
@@ -19,6 +19,8 @@ fn main() -> ExitCode {
         Command::Render(args) => render::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Completions { shell } => documents::completions(*shell),
+        Command::Man => documents::man(),
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Pack(args) => pack::run(args),

@@ -12,7 +12,7 @@ use super::Finding;
 /// Warmer processors are slowed down by most boards (thousandths of a degree).
 const HOT_MILLIDEGREES: i64 = 80_000;
 /// An hour of recording at 48 kHz and 24 bits takes half of this (bytes).
-const DISK_BYTES: u64 = 1 << 30;
+const DISK_BYTES: f64 = 1e9;
 /// Where a Raspberry Pi tells whether it was slowed down.
 const THROTTLED: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
 /// Its bits: under-voltage, capped, throttled and too warm, now and since the start.
@@ -136,8 +136,8 @@ pub(super) fn disk(folder: Option<&Path>) -> Finding {
     let Ok(room) = statvfs(there) else {
         return Finding::warning(what, format!("{} cannot be read", there.display()), "");
     };
-    let free = room.blocks_available() as u64 * room.fragment_size() as u64;
-    let found = format!("{:.1} GB free in {}", free as f64 / 1e9, there.display());
+    let free = room.blocks_available() as f64 * room.fragment_size() as f64;
+    let found = format!("{:.1} GB free in {}", free / 1e9, there.display());
     match free < DISK_BYTES {
         true => Finding::warning(what, found, "remove old recordings, or record to another disk"),
         false => Finding::good(what, found),

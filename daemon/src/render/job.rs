@@ -81,6 +81,9 @@ pub fn begin(
     Ok(Extent { samples, rate_hz, frames: frames.div_ceil(HOP_SAMPLES) })
 }
 
+/// Takes samples, mel, and the seconds that are done with them.
+pub type Take<'a> = dyn FnMut(&[f32], &[f32], f64) -> Result<(), Error> + 'a;
+
 /// Renders what [`begin`] began. `take` gets the samples and the natural-log mel [frames, 128] of each hop, exactly as
 /// much as `extent` says in all, and hears how many seconds are done; it can end the work. Tells what the token limit cost.
 ///
@@ -89,7 +92,7 @@ pub fn begin(
 pub fn render(
     extent: Extent,
     streamer: &mut Streamer,
-    take: &mut dyn FnMut(&[f32], &[f32], f64) -> Result<(), Error>,
+    take: &mut Take<'_>,
 ) -> Result<EncodeReport, Error> {
     let mut left_out = EncodeReport::default();
     let mut samples = extent.samples;

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Makes what the package holds beside the programs: manual pages, completions, changelog.
+# usage: packaging/prepare.sh FOLDER_OF_PROGRAMS FOLDER_TO_WRITE
+set -eu
+programs=$1
+out=$2
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml" | head -n 1)
+mkdir -p "$out"
+for program in timbred timbrectl; do
+    "$programs/$program" man | gzip -9n >"$out/$program.1.gz"
+    for shell in bash zsh fish; do
+        "$programs/$program" completions "$shell" >"$out/$program.$shell"
+    done
+done
+gzip -9n >"$out/changelog.gz" <<TXT
+timbred ($version) stable; urgency=medium
+
+  * See CHANGELOG.md of the project, /usr/share/doc/timbred/CHANGELOG.md.gz.
+
+ -- The timbred authors <timbred@localhost>  $(date -R -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
+TXT
+gzip -9nc "$(dirname "$0")/../CHANGELOG.md" >"$out/CHANGELOG.md.gz"
