@@ -1,5 +1,5 @@
-# A desktop's sound: PipeWire, WirePlumber, pipewire-alsa and pipewire-jack, for the user `musician`; the user's service as
-# systemd/README.md says, and the system's service beside it.
+# A desktop's sound: PipeWire, WirePlumber, pipewire-alsa and pipewire-jack, for the user
+# `musician`; the user's service as systemd/README.md says, and the system's service beside it.
 modprobe -a snd-aloop snd-seq; udevadm settle
 as() { runuser -u musician -- env XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus HOME=/home/musician PATH=$PATH "$@"; }
 loginctl enable-linger musician
@@ -14,9 +14,9 @@ cd /home/musician
 as mkdir -p .config/systemd/user; install -o musician -m 644 $kit/systemd/user/timbred.service .config/systemd/user/timbred.service
 as systemctl --user daemon-reload; as systemctl --user enable --now timbred
 within 10 "the user's service plays the sound server" 'timbrectl status | grep -q "device     ALSA default"'
-timbrectl status | sed -n 2,4p
+sleep 5; timbrectl status | sed -n 2,5p
 has "it is heard" "$($kit/latency plughw:Loopback,1,0 timbred 3)" "heard 3 of 3"
-lacks "no line of a JACK library" "$(as journalctl --user -u timbred -b --no-pager)" "jack::"
+lacks "no line of a JACK library" "$(journalctl _UID=1000 -b --no-pager | grep timbred)" "jack::"
 as systemctl --user restart pipewire wireplumber
 sleep 6
 within 20 "a sound server that restarts is found again" 'timbrectl status | grep -q "device     ALSA"'

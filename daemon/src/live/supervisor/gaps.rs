@@ -1,4 +1,5 @@
-//! Tells of gaps in the sound as they happen, and not more often than somebody can read. Knows no device.
+//! Tells of gaps in the sound as they happen, and not more often than somebody can read. Knows no
+//! device.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

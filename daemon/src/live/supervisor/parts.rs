@@ -1,4 +1,5 @@
-//! The parts of the daemon that can be lost: opens sound device, MIDI ports and OSC server, and gets them back. Knows no command.
+//! The parts of the daemon that can be lost: opens sound device, MIDI ports and OSC server, and
+//! gets them back. Knows no command.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -66,8 +67,8 @@ impl Flow {
         *self = Self { look: self.look, ..Self::new(frames) };
     }
 
-    /// Whether it was found at the end of a look that less than half of the `frames` of a device of this rate were asked for. Nothing is found
-    /// before the first: a server may take its time.
+    /// Whether it was found at the end of a look that less than half of the `frames` of a device of
+    /// this rate were asked for. Nothing is found before the first: a server may take its time.
     fn is_starved(&mut self, frames: u64, rate_hz: u32) -> bool {
         let elapsed = self.since.elapsed();
         if elapsed < self.look {
@@ -82,7 +83,8 @@ impl Flow {
 }
 
 impl Daemon {
-    /// Opens everything for the first time. A sound device or MIDI that is not there may come yet: a card needs its time to boot.
+    /// Opens everything for the first time. A sound device or MIDI that is not there may come yet:
+    /// a card needs its time to boot.
     pub(super) fn start(&mut self) -> Result<(), Error> {
         self.open_osc()?;
         if let Err(e) = self.open_output() {
@@ -148,7 +150,8 @@ impl Daemon {
         wanted.then(|| MidiEnd { filter: filter(), queue: self.midi.clone() })
     }
 
-    /// Opens the sources of notes that are wanted and not there yet; what is not there is looked for again.
+    /// Opens the sources of notes that are wanted and not there yet; what is not there is looked
+    /// for again.
     pub(super) fn open_midi(&mut self) {
         let (alsa, jack) = (self.loaded.config.midi.alsa, self.loaded.config.midi.jack);
         let said = |what: &str, switch: Switch, e: String| match switch {
@@ -229,8 +232,8 @@ impl Daemon {
         let output_is_lost = self.output.as_ref().is_some_and(Output::is_lost);
         let output_is_jack = self.output.as_ref().is_some_and(|o| o.jack_client().is_some());
         let jack_is_gone = self.jack.as_ref().is_some_and(|jack| jack.is_gone());
-        // On a busy machine a server that came back now and then never wakes a client that found it at once, and waits for it in every cycle
-        // (libjack 1.9.21).
+        // On a busy machine a server that came back now and then never wakes a client that found it
+        // at once, and waits for it in every cycle (libjack 1.9.21).
         let frames = self.telemetry.frames_played.load(Ordering::Relaxed);
         let rate_hz = self.output.as_ref().filter(|_| output_is_jack).map(|output| output.rate_hz);
         let is_starved = rate_hz.is_some_and(|rate_hz| self.flow.is_starved(frames, rate_hz));
