@@ -269,6 +269,11 @@ impl Output {
         }
     }
 
+    /// How many frames it takes at a time now.
+    pub fn frames(&self) -> u32 {
+        u32::try_from(self.level.frames()).unwrap_or(u32::MAX)
+    }
+
     /// Whether the device is gone.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)

@@ -14,17 +14,22 @@ cd /home/musician
 as mkdir -p .config/systemd/user; install -o musician -m 644 $kit/systemd/user/timbred.service .config/systemd/user/timbred.service
 as systemctl --user daemon-reload; as systemctl --user enable --now timbred
 within 10 "the user's service plays the sound server" 'timbrectl status | grep -q "device     ALSA default"'
-sleep 5; timbrectl status | sed -n 2,5p
+# A machine that is none of iron has PipeWire take 1024 frames at a time and no fewer.
+sleep 15; timbrectl status | sed -n 2,5p
+before=$(field underruns); sleep 5
+most "underruns in five seconds, once the buffer is as large as it must be" $(($(field underruns) - before)) 3
 has "it is heard" "$($kit/latency plughw:Loopback,1,0 timbred 3)" "heard 3 of 3"
 lacks "no line of a JACK library" "$(journalctl _UID=1000 -b --no-pager | grep timbred)" "jack::"
 as systemctl --user restart pipewire wireplumber
 sleep 6
+as wpctl set-volume @DEFAULT_AUDIO_SINK@ 1.0
 within 20 "a sound server that restarts is found again" 'timbrectl status | grep -q "device     ALSA"'
 has "and it is heard again" "$($kit/latency plughw:Loopback,1,0 timbred 2)" "heard 2 of 2"
 as systemctl --user stop timbred
 (as pw-jack timbred --audio jack >/tmp/t.log 2>&1 &)
 within 20 "under pw-jack it plays" 'grep -q ready: /tmp/t.log'
 ports=$(as pw-link -o; as pw-link -i)
+timbrectl set master.gain -6
 has "as timbred" "$ports" "timbred:out_left"
 has "which hears MIDI" "$ports" "timbred:midi_in"
 has "and is heard" "$($kit/latency plughw:Loopback,1,0 timbred 3)" "heard 3 of 3"

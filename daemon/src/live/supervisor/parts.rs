@@ -107,7 +107,7 @@ impl Daemon {
             backend,
             device,
             rate_hz: audio.rate_hz,
-            buffer_frames: audio.buffer_frames,
+            buffer_frames: self.dry.frames(audio.buffer_frames),
             channels: audio.channels,
             realtime_priority: audio.realtime_priority,
             name: self.loaded.config.midi.name.clone(),
@@ -246,7 +246,7 @@ impl Daemon {
         if is_starved {
             tracing::warn!("the JACK server is far too slow; asking it anew");
         }
-        if output_is_lost || is_starved {
+        if output_is_lost || is_starved || self.is_dry() {
             self.close_output();
         }
         if jack_is_gone {
@@ -261,6 +261,24 @@ impl Daemon {
         self.look_after_midi();
         self.look_after_osc();
         self.gaps.look(&self.telemetry);
+    }
+
+    /// Whether the device has to be opened with more frames at a time, as it runs dry all the time. A JACK
+    /// server has its own.
+    fn is_dry(&mut self) -> bool {
+        let Some(output) = self.output.as_ref().filter(|o| o.jack_client().is_none()) else {
+            return false;
+        };
+        let (frames, dry) =
+            (output.frames(), self.telemetry.device_underruns.load(Ordering::Relaxed));
+        let is_dry = self.dry.look(Instant::now(), dry, frames);
+        if is_dry {
+            tracing::warn!(
+                "{frames} frames at a time are too few for this device, which runs dry all the time; trying {}",
+                self.dry.frames(frames)
+            );
+        }
+        is_dry
     }
 
     /// Ends the output, and the client of JACK with it where it is one. Nothing is heard any more.
