@@ -213,7 +213,8 @@ impl Daemon {
             if is_ready && status.is_due() {
                 status.tell(self.describe(), notifier);
             }
-            if period.is_some_and(|period| fed.elapsed() >= period) {
+            // The first word of the watchdog starts it, and a large model takes its time to load.
+            if is_ready && period.is_some_and(|period| fed.elapsed() >= period) {
                 watchdog.tick(&self.pulses());
                 fed = Instant::now();
             }
