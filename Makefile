@@ -99,7 +99,7 @@ deny: setup ## Licences and sources of all dependencies (installs cargo-deny, so
 fuzz: setup ## Fuzz the MIDI reader and the manifest, FUZZ_SECONDS each
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
-rig: setup ## A whole Linux under test, all checks (as root; builds its kernel first; about two hours with HOUR_MINUTES = 60)
+rig: setup ## A whole Linux under test, all checks, an hour of playing among them (as root; builds its kernel first)
 	cargo build --release -p timbred -p timbre-control
 	tests/rig/run.sh
 

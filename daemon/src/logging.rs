@@ -1,6 +1,8 @@
-//! Where messages go: the journal under systemd (which adds time itself, and is told the level), else the terminal. Knows no message.
+//! Where messages go: the journal under systemd (which adds time itself, and is told the level),
+//! else the terminal. Knows no message.
 //!
-//! error: the daemon cannot do its work; warn: somebody should look; info: what a user wants to read once; debug: for developers.
+//! error: the daemon cannot do its work; warn: somebody should look; info: what a user wants to
+//! read once; debug: for developers.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -14,7 +16,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Our crates: a level without a name is theirs.
 const OURS: [&str; 3] = ["timbred", "timbre_models", "timbre_control"];
-/// What libraries may say at any level, beside warnings. JACK's calls it an error that no server runs, at every look for one.
+/// What libraries may say at any level, beside warnings. JACK's calls it an error that no server
+/// runs, at every look for one.
 const LIBRARIES: &str = "warn,tract=error,jack=off";
 
 /// Starts logging at `level` (as `EnvFilter` reads it), unless `TIMBRED_LOG` says otherwise.
@@ -41,8 +44,8 @@ pub fn last_words(text: &str) {
     }
 }
 
-/// What `EnvFilter` is told for what somebody wrote: a level alone is that of our own crates, and libraries warn only, unless they
-/// are named.
+/// What `EnvFilter` is told for what somebody wrote: a level alone is that of our own crates, and
+/// libraries warn only, unless they are named.
 fn directives(text: &str) -> String {
     let (mut levels, mut named) = (vec![], vec![]);
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -60,7 +63,8 @@ fn directives(text: &str) -> String {
     }
 }
 
-/// Whether what is written to standard error goes to the journal itself: a program that a service started may have it redirected.
+/// Whether what is written to standard error goes to the journal itself: a program that a service
+/// started may have it redirected.
 fn is_journal() -> bool {
     let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
     let Ok(meta) = std::fs::metadata("/proc/self/fd/2") else { return false };

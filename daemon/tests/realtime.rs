@@ -1,5 +1,5 @@
-//! The audio callback allocates nothing: through gaps, changes of level, clipping, every sample format, buffers that grow and shrink,
-//! and the end.
+//! The audio callback allocates nothing: through gaps, changes of level, clipping, every sample
+//! format, buffers that grow and shrink, and the end.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Which device of ALSA a word means, as the sound library has it, and what of it fits. Plays nothing.
+//! Which device of ALSA a word means, as the sound library has it, and what of it fits. Plays
+//! nothing.
 
 use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{DeviceId, HostId};
@@ -21,8 +22,8 @@ pub(super) fn matching(wanted: &str) -> Result<Vec<(String, String)>, String> {
     }
 }
 
-/// What of a device fits; where the hardware itself has no sample format that is played (24 bits in three bytes), the same card with
-/// a conversion.
+/// What of a device fits; where the hardware itself has no sample format that is played (24 bits in
+/// three bytes), the same card with a conversion.
 pub(super) fn described(
     device: cpal::Device,
     name: &str,

@@ -1,7 +1,9 @@
-//! What the device's thread does: takes samples from the ring, sets their level, fades over gaps, meters. Knows no device.
+//! What the device's thread does: takes samples from the ring, sets their level, fades over gaps,
+//! meters. Knows no device.
 //!
 //! # Real time
-//! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by `daemon/tests/realtime.rs`.
+//! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by
+//! `daemon/tests/realtime.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -21,7 +23,8 @@ const FADE_S: f32 = 0.004;
 const GAIN_S: f32 = 0.010;
 /// The meters cover this time, seconds.
 const METER_S: f32 = 0.1;
-/// A device that takes fewer frames at a time than before has done so for this long before it is believed, seconds.
+/// A device that takes fewer frames at a time than before has done so for this long before it is
+/// believed, seconds.
 const FEWER_S: f32 = 0.5;
 /// The share of the last callback in the smoothed delay of the device.
 const DELAY_SHARE: f64 = 0.05;
@@ -37,8 +40,8 @@ pub struct Level {
     refill: AtomicUsize,
     /// Frames that the device takes at a time now (written by the callback).
     frames: AtomicUsize,
-    /// From a callback to the sound of its first frame, in microseconds as the device says; 0 where it does not (written by
-    /// the callback).
+    /// From a callback to the sound of its first frame, in microseconds as the device says; 0 where
+    /// it does not (written by the callback).
     delay_us: AtomicU64,
 }
 
@@ -75,13 +78,15 @@ impl Level {
         self.frames.store(frames, Ordering::Relaxed);
     }
 
-    /// From a callback to the sound of its first frame, seconds; None where the device does not say.
+    /// From a callback to the sound of its first frame, seconds; None where the device does not
+    /// say.
     pub fn delay_s(&self) -> Option<f64> {
         let us = self.delay_us.load(Ordering::Relaxed);
         (us > 0).then_some(us as f64 / 1e6)
     }
 
-    /// The device says how far the first frame of this callback is from its sound. Called by the callback; smoothed.
+    /// The device says how far the first frame of this callback is from its sound. Called by the
+    /// callback; smoothed.
     pub fn note_delay(&self, delay: Duration) {
         let now_us = delay.as_micros() as f64;
         let before_us = self.delay_us.load(Ordering::Relaxed) as f64;
@@ -113,7 +118,8 @@ pub struct Player {
     /// The last sample before a gap, which the fade-out goes on from.
     last: f32,
     limiter: Limiter,
-    /// The most frames of one callback since the number that is published was last reached, and frames since then.
+    /// The most frames of one callback since the number that is published was last reached, and
+    /// frames since then.
     fewer: (usize, usize),
     meter_peak: f32,
     meter_power: f32,
@@ -181,7 +187,8 @@ impl Player {
         self.telemetry.frames_played.fetch_add(frames as u64, Ordering::Relaxed);
     }
 
-    /// Publishes how many frames the device takes at a time: more at once, fewer after a while, as some devices take turns.
+    /// Publishes how many frames the device takes at a time: more at once, fewer after a while, as
+    /// some devices take turns.
     fn note_frames(&mut self, frames: usize) {
         let published = self.level.frames();
         let (most, since) = self.fewer;

@@ -1,5 +1,5 @@
-//! The sound cards of ALSA and the names they are opened by, and which of them plays when nobody has said so. Opens devices only to
-//! see whether they open.
+//! The sound cards of ALSA and the names they are opened by, and which of them plays when nobody
+//! has said so. Opens devices only to see whether they open.
 
 use std::path::Path;
 
@@ -125,7 +125,8 @@ pub(super) fn names() -> Vec<Name> {
     all
 }
 
-/// The same device by the numbers of its card, as `hw:1` and `hw:CARD=Box` may both be written; None for names of other forms.
+/// The same device by the numbers of its card, as `hw:1` and `hw:CARD=Box` may both be written;
+/// None for names of other forms.
 pub(super) fn by_number(name: &str) -> Option<String> {
     let (prefix, rest) = name.split_once(':')?;
     if !matches!(prefix, "hw" | "plughw") {
@@ -206,8 +207,8 @@ fn of_screen(name: &str) -> bool {
     name.contains("hdmi") || name.contains("displayport")
 }
 
-/// Whether a screen that takes sound is plugged in: by what the driver read of it (ELD) where it shows that, else by the graphics
-/// card's connectors.
+/// Whether a screen that takes sound is plugged in: by what the driver read of it (ELD) where it
+/// shows that, else by the graphics card's connectors.
 fn has_screen(card: &Path, connectors: &Path) -> bool {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let elds: Vec<String> = entries(card)
@@ -227,8 +228,9 @@ fn has_screen(card: &Path, connectors: &Path) -> bool {
     })
 }
 
-/// The order in which devices are tried. A default that leads to a server, or that somebody has written down, is what the machine
-/// wants. Else cards by their kind; the one that is the default is shared with other programs, another one is ours alone, and faster.
+/// The order in which devices are tried. A default that leads to a server, or that somebody has
+/// written down, is what the machine wants. Else cards by their kind; the one that is the default
+/// is shared with other programs, another one is ours alone, and faster.
 fn rank(mut cards: Vec<Card>, default: Default, is_told: bool) -> Vec<Candidate> {
     cards.retain(|card| card.kind != Kind::NoScreen);
     cards.sort_by_key(|card| (card.kind, card.index));

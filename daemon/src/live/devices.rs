@@ -1,4 +1,5 @@
-//! The sound devices there are, by the names they are chosen with. Opens none for long; `output` does.
+//! The sound devices there are, by the names they are chosen with. Opens none for long; `output`
+//! does.
 
 use super::cards;
 use super::jack;
@@ -51,8 +52,8 @@ pub(super) fn is_meant(service: &str, backend: &str) -> bool {
     backend == "auto" || service.eq_ignore_ascii_case(backend)
 }
 
-/// The devices of a sound service that open, and the clock, which is always there. `has_jack` says that we are a client of a JACK
-/// server already, so none is looked for.
+/// The devices of a sound service that open, and the clock, which is always there. `has_jack` says
+/// that we are a client of a JACK server already, so none is looked for.
 pub(super) fn list(backend: &str, has_jack: bool) -> Vec<Choice> {
     let mut all = Vec::new();
     if is_meant(JACK, backend) && (has_jack || jack::is_there()) {
@@ -65,8 +66,8 @@ pub(super) fn list(backend: &str, has_jack: bool) -> Vec<Choice> {
     all
 }
 
-/// The devices that somebody's word means, best first: the one of that name, or those with it as a part. Of one card the name with
-/// conversions comes first, as it plays whatever the card can.
+/// The devices that somebody's word means, best first: the one of that name, or those with it as a
+/// part. Of one card the name with conversions comes first, as it plays whatever the card can.
 ///
 /// # Errors
 /// None has it, or several cards have: names them.

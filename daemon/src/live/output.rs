@@ -25,7 +25,8 @@ use super::queues::Telemetry;
 use super::stream_fit::alsa_frames;
 use crate::error::Error;
 
-/// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as it takes, and a buffer.
+/// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as
+/// it takes, and a buffer.
 const RING_S: u32 = 11;
 
 /// What is wanted of the device.
@@ -82,8 +83,8 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the device and starts it; the sink is for the inference thread. A client of JACK hears MIDI too, where there is an
-    /// end for it.
+    /// Opens the device and starts it; the sink is for the inference thread. A client of JACK hears
+    /// MIDI too, where there is an end for it.
     ///
     /// # Errors
     /// [`Error::Audio`]: what was wanted, what there is, what the system said.
@@ -268,6 +269,11 @@ impl Output {
         }
     }
 
+    /// How many frames it takes at a time now.
+    pub fn frames(&self) -> u32 {
+        u32::try_from(self.level.frames()).unwrap_or(u32::MAX)
+    }
+
     /// Whether the device is gone.
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
@@ -338,7 +344,8 @@ impl Build<'_> {
         device.build_output_stream::<T, _, _>(
             config,
             move |out, info| {
-                // Before the first sound: the library starts the thread, so only the thread itself can ask.
+                // Before the first sound: the library starts the thread, so only the thread itself
+                // can ask.
                 if let Some(priority) = priority.take() {
                     ask_for_realtime(priority);
                 }

@@ -1,5 +1,5 @@
-//! Plays to a name of ALSA that the sound library opens and does not list (`plug:hw:1`, `dmix:0`, one of asound.conf without a
-//! hint): cpal takes listed names only. Knows no notes.
+//! Plays to a name of ALSA that the sound library opens and does not list (`plug:hw:1`, `dmix:0`,
+//! one of asound.conf without a hint): cpal takes listed names only. Knows no notes.
 //!
 //! # Real time
 //! The thread, `timbred-alsa`, allocates nothing once it plays.

@@ -1,5 +1,6 @@
-//! Which thread comes before which: the device's, then the model's, then every ordinary program's, then those of ours that may be late.
-//! Knows no thread's work; whoever wants a priority asks on its own thread, before the first sound.
+//! Which thread comes before which: the device's, then the model's, then every ordinary program's,
+//! then those of ours that may be late. Knows no thread's work; whoever wants a priority asks on
+//! its own thread, before the first sound.
 
 use std::sync::Once;
 
@@ -11,19 +12,23 @@ use thread_priority::unix::{
 };
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
-/// Of the thread that makes sound: before every ordinary program, after every sound device's thread and server.
+/// Of the thread that makes sound: before every ordinary program, after every sound device's thread
+/// and server.
 pub const MODEL_PRIORITY: u8 = 2;
 /// Said once: every thread would say the same.
 static REFUSED: Once = Once::new();
-/// Of 100; on Linux a niceness of 5: about a third of the processor time of a thread that may not be late, where both want it.
+/// Of 100; on Linux a niceness of 5: about a third of the processor time of a thread that may not
+/// be late, where both want it.
 const LATE: u8 = 35;
 
-/// Only pages that are used: what the allocator has reserved is much more (mlockall(2); the number is that of these machines).
+/// Only pages that are used: what the allocator has reserved is much more (mlockall(2); the number
+/// is that of these machines).
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm"))]
 const ON_FAULT: MlockAllFlags = MlockAllFlags::from_bits_retain(4);
 
-/// Keeps every page that was used in memory, where the system allows it without limit: a page that has to come from the disk again is
-/// a gap. Where it does not, nothing is said: machines without swap lose nothing.
+/// Keeps every page that was used in memory, where the system allows it without limit: a page that
+/// has to come from the disk again is a gap. Where it does not, nothing is said: machines without
+/// swap lose nothing.
 pub fn keep_in_memory() {
     let is_allowed = matches!(getrlimit(Resource::RLIMIT_MEMLOCK), Ok((RLIM_INFINITY, _)));
     if !is_allowed {
@@ -38,8 +43,8 @@ pub fn keep_in_memory() {
     }
 }
 
-/// Lowers the priority of the calling thread for good. Control and recordings do it: whatever comes in by the network, however fast,
-/// takes less time from the sound.
+/// Lowers the priority of the calling thread for good. Control and recordings do it: whatever comes
+/// in by the network, however fast, takes less time from the sound.
 pub fn give_way_to_sound() {
     let priority = ThreadPriorityValue::try_from(LATE).map(ThreadPriority::Crossplatform);
     let set = priority.map(set_current_thread_priority);
@@ -48,7 +53,8 @@ pub fn give_way_to_sound() {
     }
 }
 
-/// Asks for SCHED_FIFO at `priority` (1..=94; 0: nothing is asked) for the calling thread. A refusal is a warning that says what to change.
+/// Asks for SCHED_FIFO at `priority` (1..=94; 0: nothing is asked) for the calling thread. A
+/// refusal is a warning that says what to change.
 pub fn ask_for_realtime(priority: u8) {
     let Ok(value) = ThreadPriorityValue::try_from(priority) else { return };
     if priority == 0 {

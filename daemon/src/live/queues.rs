@@ -1,4 +1,5 @@
-//! What threads give each other: every queue with its capacity and what happens when it is full. Knows no thread's work.
+//! What threads give each other: every queue with its capacity and what happens when it is full.
+//! Knows no thread's work.
 //!
 //! | queue | from | to | capacity | when full |
 //! | --- | --- | --- | --- | --- |
@@ -156,8 +157,8 @@ impl<const START: u8> OfChannels<START> {
     }
 }
 
-/// How often each thread has gone round: one that stands still is found by the watchdog. The device's thread counts frames, and the
-/// recorder's may wait for the disk.
+/// How often each thread has gone round: one that stands still is found by the watchdog. The
+/// device's thread counts frames, and the recorder's may wait for the disk.
 #[derive(Debug, Default)]
 pub struct Pulses {
     /// `timbred-inference`.
@@ -200,7 +201,8 @@ pub struct Telemetry {
     pub misses: AtomicU64,
     /// Gaps in the sound because the ring was empty (audio callback).
     pub underruns: AtomicU64,
-    /// Times that the sound device itself ran dry or stood still, as it says (audio callback); each is a gap, too.
+    /// Times that the sound device itself ran dry or stood still, as it says (audio callback); each
+    /// is a gap, too.
     pub device_underruns: AtomicU64,
     /// Times that MIDI messages were dropped because their queue was full (inference).
     pub overflows: AtomicU64,
@@ -214,8 +216,8 @@ pub struct Telemetry {
     pub rms: AtomicU32,
     /// Frames the device has played (audio callback).
     pub frames_played: AtomicU64,
-    /// Those among them that came from the stream; the others are silence before it and in its gaps (audio callback). The
-    /// watchdog looks at it.
+    /// Those among them that came from the stream; the others are silence before it and in its gaps
+    /// (audio callback). The watchdog looks at it.
     pub stream_frames: AtomicU64,
 }
 

@@ -1,4 +1,5 @@
-//! What of a sound device is asked for: sample format, rate, channels, and how many frames at a time. Opens nothing for long.
+//! What of a sound device is asked for: sample format, rate, channels, and how many frames at a
+//! time. Opens nothing for long.
 
 use alsa::pcm::{Access, Format, HwParams};
 use alsa::{Direction, PCM, ValueOr};
@@ -26,13 +27,15 @@ pub(super) struct Fit {
     pub(super) channels: u16,
 }
 
-/// The nearest to what is wanted that a device can: None where it has no sample format that is played.
+/// The nearest to what is wanted that a device can: None where it has no sample format that is
+/// played.
 pub(super) fn fit(
     configs: &[SupportedStreamConfigRange],
     rate_hz: u32,
     channels: u16,
 ) -> Option<Fit> {
-    // The rate first: another pitch of the device costs a conversion. Then no fewer channels than wanted, and few more.
+    // The rate first: another pitch of the device costs a conversion. Then no fewer channels than
+    // wanted, and few more.
     let off = |config: &SupportedStreamConfigRange| {
         let near_hz = rate_hz.clamp(config.min_sample_rate(), config.max_sample_rate());
         let fewer = config.channels() < channels;
@@ -47,7 +50,8 @@ pub(super) fn fit(
     })
 }
 
-/// What an ALSA device of this name takes at a time, at this rate, that is nearest to `wanted`; None where it does not say.
+/// What an ALSA device of this name takes at a time, at this rate, that is nearest to `wanted`;
+/// None where it does not say.
 pub(super) fn alsa_frames(name: &str, fit: Fit, wanted: u32) -> Option<u32> {
     let _quiet = alsa::Output::local_error_handler();
     let pcm = PCM::new(name, Direction::Playback, true).ok()?;

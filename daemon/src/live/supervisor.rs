@@ -36,7 +36,7 @@ use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Pulse, Status, Watchdog};
 use crate::state::{self, State};
-use gaps::Gaps;
+use gaps::{Dry, Gaps};
 use parts::{Flow, Retry};
 
 /// How often everything is looked at.
@@ -78,6 +78,7 @@ struct Daemon {
     /// Whether the JACK server asks for sound as often as it should.
     flow: Flow,
     gaps: Gaps,
+    dry: Dry,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
     /// What the state file holds, and since when something else is set.
@@ -154,6 +155,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         recorder: recorder.recorder(),
         flow: Flow::new(0),
         gaps: Gaps::default(),
+        dry: Dry::default(),
         attempts: Arc::default(),
         saved: remembered,
         changed: None,
@@ -211,7 +213,8 @@ impl Daemon {
             if is_ready && status.is_due() {
                 status.tell(self.describe(), notifier);
             }
-            if period.is_some_and(|period| fed.elapsed() >= period) {
+            // The first word of the watchdog starts it, and a large model takes its time to load.
+            if is_ready && period.is_some_and(|period| fed.elapsed() >= period) {
                 watchdog.tick(&self.pulses());
                 fed = Instant::now();
             }

@@ -1,4 +1,5 @@
-//! Messages to the service manager (`sd_notify`). Knows no message's reason. Without a manager every message goes nowhere.
+//! Messages to the service manager (`sd_notify`). Knows no message's reason. Without a manager
+//! every message goes nowhere.
 
 use std::ffi::OsStr;
 use std::io;
@@ -149,7 +150,8 @@ pub(super) mod tests {
             Self { socket, notifier: Notifier::to(path.as_os_str()).unwrap(), _folder: folder }
         }
 
-        /// The next message that has arrived, if any: a send to a local socket arrives before it returns.
+        /// The next message that has arrived, if any: a send to a local socket arrives before it
+        /// returns.
         pub(in super::super) fn heard(&self) -> Option<String> {
             let mut buffer = [0; 1024];
             let length = self.socket.recv(&mut buffer).ok()?;

@@ -1,4 +1,5 @@
-//! Tells the service manager that we are alive, but only while every thread moves on. Knows no thread, only counters.
+//! Tells the service manager that we are alive, but only while every thread moves on. Knows no
+//! thread, only counters.
 //!
 //! Ticked by the supervisor's thread.
 
@@ -18,7 +19,8 @@ pub enum Feed {
 /// A thread's name, and a number that differs from tick to tick while it is well.
 pub type Pulse = (&'static str, u64);
 
-/// Feeds the watchdog as long as all counters move. A callback that hangs, or a thread, stops the feeding, so the manager restarts us.
+/// Feeds the watchdog as long as all counters move. A callback that hangs, or a thread, stops the
+/// feeding, so the manager restarts us.
 #[derive(Debug)]
 pub struct Watchdog {
     notifier: Notifier,
@@ -33,7 +35,8 @@ impl Watchdog {
         Self { notifier, last: Vec::new(), stalled: Vec::new() }
     }
 
-    /// Looks at the counters and feeds if each moved; one that is new is taken as well. Call it every [`period`].
+    /// Looks at the counters and feeds if each moved; one that is new is taken as well. Call it
+    /// every [`period`].
     pub fn tick(&mut self, pulses: &[Pulse]) -> Feed {
         let stalled: Vec<_> = pulses
             .iter()
@@ -55,8 +58,8 @@ impl Watchdog {
     }
 }
 
-/// Time between ticks for a manager that wants to hear of us every `interval`: a third of it, so that one tick that finds
-/// nothing moved does no harm.
+/// Time between ticks for a manager that wants to hear of us every `interval`: a third of it, so
+/// that one tick that finds nothing moved does no harm.
 pub fn period(interval: Duration) -> Duration {
     interval / 3
 }

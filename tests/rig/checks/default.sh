@@ -1,4 +1,5 @@
-# `timbred` without a flag on a machine with a plain ALSA card: it starts, is heard, and every device it lists opens.
+# `timbred` without a flag on a machine with a plain ALSA card: it starts, is heard, and every
+# device it lists opens.
 plain_alsa; loopback
 start_timbred
 log=$(cat /tmp/timbred.log)
@@ -12,7 +13,8 @@ has "the true buffer is published" "$(timbrectl status)" "$period frames"
 least "a song of aplaymidi is heard" "$(peak 4)" 300
 wait %2 2>/dev/null || wait $!
 within 3 "its notes end" '[ "$(notes)" = 0 ]'
-# A piano's attack takes 10 ms, and what is played and recorded waits for the timer, which ticks every 10 ms.
+# A piano's attack takes 10 ms, and what is played and recorded waits for the timer, which ticks
+# every 10 ms.
 published=$(field latency_ms)
 measured=$($kit/latency plughw:Loopback,1,0 timbred 5)
 echo "$measured; published $published ms"

@@ -1,4 +1,5 @@
-# Keyboards that come and go while keys are held: programs' ports, USB (dummy_hcd), twins, names, many.
+# Keyboards that come and go while keys are held: programs' ports, USB (dummy_hcd), twins, names,
+# many.
 plain_alsa; loopback
 start_timbred --buffer 2048
 same "one writable client" "$(aconnect -o | grep -c "'timbred'")" 1

@@ -4,7 +4,7 @@ kept=0
 for i in $(seq ${TIMES:-20}); do
   p=$(main)
   timbrectl program 2 $((i + 1)) >/dev/null; sleep 3.6; kill -9 $p
-  until [ "$(main)" != $p ] && [ "$(main)" != 0 ] && timbrectl status >/dev/null 2>&1; do sleep 0.1; done
+  until [ "$(main)" != $p ] && systemctl is-active -q timbred; do sleep 0.1; done
   [ "$(timbrectl get ch.2.program | awk '{print $NF}')" = $((i + 1)) ] && kept=$((kept + 1))
 done
 same "instruments kept in ${TIMES:-20} kills" $kept ${TIMES:-20}

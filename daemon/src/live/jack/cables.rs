@@ -1,7 +1,8 @@
-//! The cables of our JACK ports: which ports of other programs could be heard and which are, where our sound goes, and plugging
-//! them in and out. Knows no messages.
+//! The cables of our JACK ports: which ports of other programs could be heard and which are, where
+//! our sound goes, and plugging them in and out. Knows no messages.
 //!
-//! Called by the supervisor's thread. A cable that is pulled releases its notes: JACK tells the client's notification handler.
+//! Called by the supervisor's thread. A cable that is pulled releases its notes: JACK tells the
+//! client's notification handler.
 
 use jack::{AudioIn, Client, MidiIn, PortFlags, PortSpec};
 
@@ -46,8 +47,9 @@ impl JackClient {
         }
     }
 
-    /// Plugs our outputs into the inputs that are wanted: left into the first, right into the second. What cannot be plugged is
-    /// told in the log, as sound that nobody hears is no reason to end.
+    /// Plugs our outputs into the inputs that are wanted: left into the first, right into the
+    /// second. What cannot be plugged is told in the log, as sound that nobody hears is no reason
+    /// to end.
     pub(super) fn plug_outputs(&self, to: &str) {
         let Some(client) = self.client() else { return };
         let inputs = inputs(client, to);

@@ -1,7 +1,8 @@
-//! This program's one client in JACK: `NAME:midi_in`, whose messages keep the frame they came at, and where the sound goes
-//! there too, `NAME:out_left` and `NAME:out_right`. Knows no notes.
+//! This program's one client in JACK: `NAME:midi_in`, whose messages keep the frame they came at,
+//! and where the sound goes there too, `NAME:out_left` and `NAME:out_right`. Knows no notes.
 //!
-//! Runs on JACK's own threads; the server's end sets a flag that the supervisor looks at. `cables` plugs; `midi` reads.
+//! Runs on JACK's own threads; the server's end sets a flag that the supervisor looks at. `cables`
+//! plugs; `midi` reads.
 
 mod cables;
 mod midi;
@@ -70,8 +71,8 @@ fn refused(error: &jack::Error) -> String {
     }
 }
 
-/// A client without ports; never starts a server. What the library says while it looks for one is left out of the log
-/// (`crate::logging`).
+/// A client without ports; never starts a server. What the library says while it looks for one is
+/// left out of the log (`crate::logging`).
 fn client(name: &str) -> Result<Client, String> {
     Client::new(name, ClientOptions::NO_START_SERVER)
         .map(|(client, _)| client)

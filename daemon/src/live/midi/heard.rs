@@ -1,5 +1,5 @@
-//! Which ports there are, which of them are heard, and why: by themselves, or because somebody said so. Knows no port's library.
-//! Used by the thread `timbred-ports`.
+//! Which ports there are, which of them are heard, and why: by themselves, or because somebody said
+//! so. Knows no port's library. Used by the thread `timbred-ports`.
 
 use std::time::Instant;
 
@@ -88,7 +88,8 @@ impl<C> Heard<C> {
         }
     }
 
-    /// What somebody said of this port: of this name at this place, else of this name at a place where now there is none.
+    /// What somebody said of this port: of this name at this place, else of this name at a place
+    /// where now there is none.
     fn wish(&self, there: &There) -> Option<bool> {
         let of_name = || self.wishes.iter().filter(|wish| wish.name == there.name);
         let is_taken = |wish: &&Wish| {
@@ -100,7 +101,8 @@ impl<C> Heard<C> {
         exact.or_else(|| of_name().find(|wish| !is_taken(wish))).map(|wish| wish.wanted)
     }
 
-    /// The ports there are. Several of one name are shown with their places, and with their numbers where that is not enough.
+    /// The ports there are. Several of one name are shown with their places, and with their numbers
+    /// where that is not enough.
     pub fn list(&self) -> Vec<Port> {
         let shown = |port: &Known<C>| {
             let There { id, name, place } = &port.there;

@@ -3,8 +3,8 @@
 /// Everything of everyone is put back: notes end, pedals and controllers are as at the start.
 pub const RESET: u8 = 0xFF;
 
-/// A channel message, or a reset, as three bytes; None for anything else, and for what no cable could carry: a data byte over 127
-/// would be a note that no other message can end.
+/// A channel message, or a reset, as three bytes; None for anything else, and for what no cable
+/// could carry: a data byte over 127 would be a note that no other message can end.
 pub fn message(bytes: &[u8]) -> Option<[u8; 3]> {
     let message = match *bytes {
         [RESET] => return Some([RESET, 0, 0]),

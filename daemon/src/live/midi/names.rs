@@ -1,4 +1,5 @@
-//! What ALSA's sequencer calls programs and ports, and where a keyboard is plugged in. Knows no port's messages.
+//! What ALSA's sequencer calls programs and ports, and where a keyboard is plugged in. Knows no
+//! port's messages.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,7 +7,8 @@ use std::path::Path;
 /// Where the kernel lists names as they are: the library gives none that is not UTF-8.
 const LIST: &str = "/proc/asound/seq/clients";
 
-/// Names, those that the library does not give read from the kernel's list when one is first missed.
+/// Names, those that the library does not give read from the kernel's list when one is first
+/// missed.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     raw: Option<HashMap<(i32, Option<i32>), String>>,
@@ -68,7 +70,8 @@ fn parse(list: &[u8]) -> HashMap<(i32, Option<i32>), String> {
     names
 }
 
-/// A name of unknown encoding: UTF-8 that was cut within a letter loses that letter, anything else is taken as Latin-1.
+/// A name of unknown encoding: UTF-8 that was cut within a letter loses that letter, anything else
+/// is taken as Latin-1.
 fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -87,7 +90,8 @@ pub(super) fn place(card: Option<i32>, port: i32) -> String {
     if port == 0 { socket } else { format!("{socket}, port {port}") }
 }
 
-/// The name of a device's folder, that of a USB socket without the interface: `../../1-1:1.0` is `usb 1-1`.
+/// The name of a device's folder, that of a USB socket without the interface: `../../1-1:1.0` is
+/// `usb 1-1`.
 fn socket(link: &Path) -> Option<String> {
     let name = link.file_name()?.to_string_lossy().into_owned();
     let is_usb = |at: &str| at.contains('-') && at.starts_with(|c: char| c.is_ascii_digit());

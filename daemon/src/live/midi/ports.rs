@@ -1,8 +1,9 @@
-//! The system's MIDI ports (ALSA's sequencer): all are listened to, new ones too, unless a rule or somebody says otherwise, and one
-//! port is offered to other programs. Knows no notes.
+//! The system's MIDI ports (ALSA's sequencer): all are listened to, new ones too, unless a rule or
+//! somebody says otherwise, and one port is offered to other programs. Knows no notes.
 //!
-//! One client, one port `in`, no queue of the sequencer's, one thread, `timbred-ports`: it reads what arrives, looks for ports when
-//! the sequencer announces that some came or went, and does what it is asked to.
+//! One client, one port `in`, no queue of the sequencer's, one thread, `timbred-ports`: it reads
+//! what arrives, looks for ports when the sequencer announces that some came or went, and does what
+//! it is asked to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long an answer may take: a port is connected in milliseconds.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Decides what becomes of a port's messages: by the port's name, a filter, or None for a port that is not heard.
+/// Decides what becomes of a port's messages: by the port's name, a filter, or None for a port that
+/// is not heard.
 pub type Route = Arc<dyn Fn(&str) -> Option<Filter> + Send + Sync>;
 /// One message in, the messages it becomes out.
 pub type Filter = Box<dyn Fn([u8; 3], &mut dyn FnMut([u8; 3])) + Send + Sync>;
@@ -90,8 +92,8 @@ impl Ports {
         self.ask(Question::List)
     }
 
-    /// Listens to a port by its whole name, whatever the rules say, or listens to it no more and releases its notes; holds until
-    /// the ports are opened anew.
+    /// Listens to a port by its whole name, whatever the rules say, or listens to it no more and
+    /// releases its notes; holds until the ports are opened anew.
     ///
     /// # Errors
     /// The port is gone, or refuses; the thread does not answer.

@@ -1,5 +1,5 @@
-//! This program's one client of ALSA's sequencer: which ports others have, subscribing to them, and their messages by who sent
-//! them. Knows no rule and no wish.
+//! This program's one client of ALSA's sequencer: which ports others have, subscribing to them, and
+//! their messages by who sent them. Knows no rule and no wish.
 //!
 //! Used by the thread `timbred-ports`.
 
@@ -166,8 +166,8 @@ impl Sequencer {
         Ok((source, Subscription { seq, senders, from, to: self.own }))
     }
 
-    /// Waits for messages, at most so long, and takes those there are. `others` makes the filter of a sender that is heard for the
-    /// first time and that we have not subscribed to.
+    /// Waits for messages, at most so long, and takes those there are. `others` makes the filter of
+    /// a sender that is heard for the first time and that we have not subscribed to.
     pub(super) fn read(
         &mut self,
         wait: Duration,
@@ -186,7 +186,8 @@ impl Sequencer {
                 Ok(event) => event,
                 Err(e) if e.errno() == AGAIN => return Ok(news),
                 Err(e) if e.errno() == INTERRUPTED => continue,
-                // More than the sequencer keeps: some are lost, and nobody knows which keys are still held.
+                // More than the sequencer keeps: some are lost, and nobody knows which keys are
+                // still held.
                 Err(e) if e.errno() == NO_SPACE => {
                     self.release_all();
                     continue;
@@ -243,7 +244,8 @@ impl Sequencer {
         }
     }
 
-    /// A cable into our port was pulled, by us or by others, or because the port it came from is gone.
+    /// A cable into our port was pulled, by us or by others, or because the port it came from is
+    /// gone.
     fn unplugged(&self, seq: &Seq, from: Addr, news: &mut News) {
         let is_ours = self.senders.borrow().get(&from).map(|sender| sender.is_ours);
         match is_ours {

@@ -148,6 +148,7 @@ impl Daemon {
             Err(e) => return Err(e),
         };
         let before = self.chosen.replace(wanted);
+        self.dry.forget();
         // A sound card can be open once only, and the one before may be the same.
         self.close_output();
         if let Err(e) = self.open_output() {

@@ -1,4 +1,5 @@
-//! Tells of gaps in the sound as they happen, and not more often than somebody can read. Knows no device.
+//! Tells of gaps in the sound as they happen, and not more often than somebody can read. Knows no
+//! device.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -7,6 +8,51 @@ use crate::live::queues::Telemetry;
 
 /// How often gaps are told of at most.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// How long a device is looked at, and how often it may run dry in that time: more is no accident,
+/// but a buffer that is too small for it.
+const DRY_LOOK: Duration = Duration::from_secs(2);
+const DRY_MOST: u64 = 10;
+/// Frames at a time that are tried at most.
+const FRAMES_MOST: u32 = 2048;
+
+/// Whether a device runs dry again and again, and what is asked of it instead.
+#[derive(Debug, Default)]
+pub(super) struct Dry {
+    look: Option<(Instant, u64)>,
+    /// Frames at a time that were asked for in place of those that somebody wants.
+    pub(super) grown: Option<u32>,
+}
+
+impl Dry {
+    /// How many frames at a time are asked for.
+    pub(super) fn frames(&self, wanted: u32) -> u32 {
+        self.grown.unwrap_or(wanted).max(wanted)
+    }
+
+    /// Another device, or another wish: begins anew.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Looks at how often a device that takes `frames` at a time has run dry; whether it is to be
+    /// opened with more of them.
+    pub(super) fn look(&mut self, now: Instant, dry: u64, frames: u32) -> bool {
+        let (since, before) = *self.look.get_or_insert((now, dry));
+        if now.duration_since(since) < DRY_LOOK {
+            return false;
+        }
+        self.look = Some((now, dry));
+        let more = frames.saturating_mul(2).min(FRAMES_MOST);
+        // A device that gave no more frames when it was asked will not do so now.
+        let can_grow = more > frames && self.grown.is_none_or(|grown| grown < more);
+        let is_dry = dry.saturating_sub(before) > DRY_MOST && can_grow;
+        if is_dry {
+            self.grown = Some(more);
+        }
+        is_dry
+    }
+}
 
 /// What was told last.
 #[derive(Debug, Default)]
@@ -54,6 +100,26 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_runs_dry_all_the_time_gets_more_frames() {
+        let (mut dry, mut now) = (Dry::default(), Instant::now());
+        let mut look = |dry: &mut Dry, count: u64, frames: u32| {
+            now += DRY_LOOK;
+            dry.look(now, count, frames)
+        };
+        assert!(!look(&mut dry, 500, 256), "the first look");
+        assert!(!look(&mut dry, 505, 256), "an accident");
+        assert!(look(&mut dry, 600, 256));
+        assert_eq!(dry.frames(256), 512);
+        assert!(!look(&mut dry, 601, 512));
+        assert!(look(&mut dry, 700, 512) && dry.frames(256) == 1024);
+        assert!(!look(&mut dry, 800, 512), "it did not take them");
+        assert!(look(&mut dry, 900, 1024) && dry.frames(256) == 2048);
+        assert!(!look(&mut dry, 1_000, 2048) && dry.frames(4096) == 4096);
+        dry.forget();
+        assert_eq!(dry.frames(256), 256);
+    }
 
     #[test]
     fn only_what_is_new_is_told() {

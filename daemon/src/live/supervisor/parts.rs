@@ -1,4 +1,5 @@
-//! The parts of the daemon that can be lost: opens sound device, MIDI ports and OSC server, and gets them back. Knows no command.
+//! The parts of the daemon that can be lost: opens sound device, MIDI ports and OSC server, and
+//! gets them back. Knows no command.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -66,8 +67,8 @@ impl Flow {
         *self = Self { look: self.look, ..Self::new(frames) };
     }
 
-    /// Whether it was found at the end of a look that less than half of the `frames` of a device of this rate were asked for. Nothing is found
-    /// before the first: a server may take its time.
+    /// Whether it was found at the end of a look that less than half of the `frames` of a device of
+    /// this rate were asked for. Nothing is found before the first: a server may take its time.
     fn is_starved(&mut self, frames: u64, rate_hz: u32) -> bool {
         let elapsed = self.since.elapsed();
         if elapsed < self.look {
@@ -82,7 +83,8 @@ impl Flow {
 }
 
 impl Daemon {
-    /// Opens everything for the first time. A sound device or MIDI that is not there may come yet: a card needs its time to boot.
+    /// Opens everything for the first time. A sound device or MIDI that is not there may come yet:
+    /// a card needs its time to boot.
     pub(super) fn start(&mut self) -> Result<(), Error> {
         self.open_osc()?;
         if let Err(e) = self.open_output() {
@@ -105,7 +107,7 @@ impl Daemon {
             backend,
             device,
             rate_hz: audio.rate_hz,
-            buffer_frames: audio.buffer_frames,
+            buffer_frames: self.dry.frames(audio.buffer_frames),
             channels: audio.channels,
             realtime_priority: audio.realtime_priority,
             name: self.loaded.config.midi.name.clone(),
@@ -148,7 +150,8 @@ impl Daemon {
         wanted.then(|| MidiEnd { filter: filter(), queue: self.midi.clone() })
     }
 
-    /// Opens the sources of notes that are wanted and not there yet; what is not there is looked for again.
+    /// Opens the sources of notes that are wanted and not there yet; what is not there is looked
+    /// for again.
     pub(super) fn open_midi(&mut self) {
         let (alsa, jack) = (self.loaded.config.midi.alsa, self.loaded.config.midi.jack);
         let said = |what: &str, switch: Switch, e: String| match switch {
@@ -229,8 +232,8 @@ impl Daemon {
         let output_is_lost = self.output.as_ref().is_some_and(Output::is_lost);
         let output_is_jack = self.output.as_ref().is_some_and(|o| o.jack_client().is_some());
         let jack_is_gone = self.jack.as_ref().is_some_and(|jack| jack.is_gone());
-        // On a busy machine a server that came back now and then never wakes a client that found it at once, and waits for it in every cycle
-        // (libjack 1.9.21).
+        // On a busy machine a server that came back now and then never wakes a client that found it
+        // at once, and waits for it in every cycle (libjack 1.9.21).
         let frames = self.telemetry.frames_played.load(Ordering::Relaxed);
         let rate_hz = self.output.as_ref().filter(|_| output_is_jack).map(|output| output.rate_hz);
         let is_starved = rate_hz.is_some_and(|rate_hz| self.flow.is_starved(frames, rate_hz));
@@ -243,7 +246,7 @@ impl Daemon {
         if is_starved {
             tracing::warn!("the JACK server is far too slow; asking it anew");
         }
-        if output_is_lost || is_starved {
+        if output_is_lost || is_starved || self.is_dry() {
             self.close_output();
         }
         if jack_is_gone {
@@ -258,6 +261,24 @@ impl Daemon {
         self.look_after_midi();
         self.look_after_osc();
         self.gaps.look(&self.telemetry);
+    }
+
+    /// Whether the device has to be opened with more frames at a time, as it runs dry all the time. A JACK
+    /// server has its own.
+    fn is_dry(&mut self) -> bool {
+        let Some(output) = self.output.as_ref().filter(|o| o.jack_client().is_none()) else {
+            return false;
+        };
+        let (frames, dry) =
+            (output.frames(), self.telemetry.device_underruns.load(Ordering::Relaxed));
+        let is_dry = self.dry.look(Instant::now(), dry, frames);
+        if is_dry {
+            tracing::warn!(
+                "{frames} frames at a time are too few for this device, which runs dry all the time; trying {}",
+                self.dry.frames(frames)
+            );
+        }
+        is_dry
     }
 
     /// Ends the output, and the client of JACK with it where it is one. Nothing is heard any more.

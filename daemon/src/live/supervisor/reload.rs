@@ -70,6 +70,7 @@ impl Daemon {
     /// Plays as the new configuration says; where that does not work, as the one before said, until somebody changes it.
     fn reopen_output(&mut self, before: Loaded) -> Result<(), Error> {
         let chosen = self.chosen.take();
+        self.dry.forget();
         self.close_output();
         let Err(e) = self.open_output() else { return Ok(()) };
         let after = std::mem::replace(&mut self.loaded, before);
