@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rosc::OscType;
 use timbre_control::osc::{self, PING, Request, STATUS, message};
-use timbre_control::packet::{decode, delay};
+use timbre_control::packet::{ahead_s, decode};
 use timbre_control::parameters::Key;
 use timbre_control::settings::Settings;
 use timbre_control::status::Status;
@@ -90,7 +90,8 @@ enum Meaning {
 
 fn meaning(packet: &[u8]) -> Meaning {
     let Ok(parts) = decode(packet) else { return Meaning::NoOsc };
-    if parts.iter().any(|part| !delay(part.at, SystemTime::now()).is_zero()) {
+    let waits = |s: f64| (-1.0..=1.0).contains(&s);
+    if parts.iter().any(|part| ahead_s(part.at, SystemTime::now()).is_some_and(waits)) {
         return Meaning::Unwanted;
     }
     let messages = parts.iter().flat_map(|part| &part.messages);
