@@ -23,8 +23,11 @@ const FORMATS: [Format; 4] = [Format::FloatLE, Format::S32LE, Format::S16LE, For
 const PERIODS: i64 = 3;
 /// The longest that a device may let us wait before we look whether we are to end, ms.
 const WAIT_MS: u32 = 200;
-/// See errno(3); the number is Linux's.
+/// A look at a device that has no room yet.
+const EARLY: Duration = Duration::from_millis(1);
+/// See errno(3); the numbers are Linux's.
 const RAN_DRY: i32 = 32;
+const FULL: i32 = 11;
 
 /// A device that is open and does not play yet.
 pub(super) struct Pcm {
@@ -120,6 +123,8 @@ impl Pcm {
     /// One buffer.
     fn turn(&self, playing: &mut Playing, made: &mut Made, stop: &AtomicBool) -> alsa::Result<()> {
         if self.pcm.avail_update()? < i64::from(self.frames) {
+            // A plugin that wakes too early must not keep a real-time thread going round.
+            std::thread::sleep(EARLY);
             return Ok(());
         }
         let delay_s = self.pcm.delay()?.max(0) as f64 / f64::from(self.rate_hz);
@@ -130,8 +135,11 @@ impl Pcm {
         let io = self.pcm.io_bytes();
         let mut rest = bytes;
         while !rest.is_empty() && !stop.load(Ordering::Acquire) {
-            let written = io.writei(rest)?;
-            rest = rest.get(written * frame..).unwrap_or_default();
+            match io.writei(rest) {
+                Ok(written) => rest = rest.get(written * frame..).unwrap_or_default(),
+                Err(e) if e.errno() == FULL => std::thread::sleep(EARLY),
+                Err(e) => return Err(e),
+            }
         }
         Ok(())
     }
