@@ -17,6 +17,6 @@ timbred ($version) stable; urgency=medium
 
   * See CHANGELOG.md of the project, /usr/share/doc/timbred/CHANGELOG.md.gz.
 
- -- The timbred authors <timbred@localhost>  $(date -R -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
+ -- The timbred authors <timbred@example.org>  $(date -R -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
 TXT
 gzip -9nc "$(dirname "$0")/../CHANGELOG.md" >"$out/CHANGELOG.md.gz"
