@@ -69,7 +69,7 @@ upper_band = true
 """
 
 
-def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=1, live_hop=2, liveliness=0.0):
+def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=1, live_hop=2, liveliness=0.2):
     """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in `directory`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def main():
     p.add_argument("--song-steps", type=int, default=1)
     p.add_argument("--live-steps", type=int, default=1)
     p.add_argument("--live-hop", type=int, default=2, help="frames of 20 ms")
-    p.add_argument("--liveliness", type=float, default=0.0, help="what vibrato, tremolo and beating are multiplied with, 0 to 1")
+    p.add_argument("--liveliness", type=float, default=0.2, help="what vibrato, tremolo and beating are multiplied with, 0 to 1")
     a = p.parse_args()
     export(a.denoiser, a.prior, a.vocoder, a.attacks, a.life, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop, a.liveliness)
 
