@@ -44,7 +44,7 @@ def test_a_run_with_an_adversary_is_taken_up_where_it_was(tmp_path):
     fake(tmp_path)
     data = fed.Fed(tmp_path, torch.device("cpu"))
     steps = []
-    for minutes in (0.08, 0.16):
+    for minutes in (0.3, 0.6):  # long enough for a busy machine to come to the adversary
         train_vocoder.train(data, tmp_path / "v.pt", minutes, 16, 1, 2, 1e-3, torch.device("cpu"), adversarial=True, rival_width=4)
         saved = torch.load(tmp_path / "v.pt", weights_only=True)
         steps.append(saved["step"])
