@@ -376,8 +376,8 @@ fn step_size(text: &str) -> Result<(usize, usize), String> {
 /// `timbred pack`
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// Folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz and attacks.npz, as the training's export writes it; a part that is
-    /// missing there stays as it is in the bundle.
+    /// Folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz, attacks.npz and life.npz, as the training's export writes it; a part
+    /// that is missing there stays as it is in the bundle.
     pub weights: PathBuf,
     /// Folder of the bundle.
     #[arg(short, long, value_name = "FOLDER")]

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use timbre_models::bundle::manifest::ATTACKS;
+use timbre_models::bundle::manifest::{ATTACKS, LIFE};
 use timbre_models::bundle::{self, Bundle, Graphs, Manifest};
 use timbre_models::graph::{ParamError, Params, WeightFormat};
 
 use crate::cli::PackArgs;
 use crate::error::Error;
 
-/// Reads `manifest.toml` and, as `.npz` files, the weights of `denoiser`, `prior`, `vocoder` and `attacks` from the folder that the training's export
+/// Reads `manifest.toml` and, as `.npz` files, the weights of `denoiser`, `prior`, `vocoder`, `attacks` and `life` from the folder that the training's export
 /// wrote, and writes the bundle. A part without a file is taken from the bundle that is there.
 ///
 /// # Errors
@@ -42,6 +42,8 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
             graphs.extend(part("vocoder.npz", &["vocoder"], &build)?);
             let build = |params: &Params| bundle::attack_graphs(params, format);
             graphs.extend(part("attacks.npz", &[ATTACKS], &build)?);
+            let build = |params: &Params| bundle::life_graphs(params, format);
+            graphs.extend(part("life.npz", &[LIFE], &build)?);
         }
         None => graphs.extend(kept(&args.out, &["vocoder"], &args.weights.join("vocoder.npz"))?),
     }

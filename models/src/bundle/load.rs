@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::ATTACKS;
+use super::manifest::{ATTACKS, LIFE};
 use super::{BundleError, Manifest};
 use crate::denoise::network::{Network, RunOptions};
 use crate::denoise::step_trial::StepTrial;
@@ -14,17 +14,18 @@ use crate::denoise::{Arithmetic, DenoiseError};
 use crate::graph::GraphKind;
 use crate::prior::NotePrior;
 use crate::threads::Threads;
-use crate::vocoder::Vocoder;
 use crate::vocoder::attack::AttackTable;
 use crate::vocoder::inverter::Inverter;
+use crate::vocoder::life::LifeTable;
 use crate::vocoder::mel_decoder::MelDecoder;
 use crate::vocoder::tables::Tables;
+use crate::vocoder::{NoteTables, Vocoder};
 
 /// The name of the model inside the program.
 pub const BUNDLED: &str = "live";
 
 /// The bundled model's files, compiled in, so that the program needs nothing beside it.
-const BUNDLED_FILES: [(&str, &[u8]); 9] = [
+const BUNDLED_FILES: [(&str, &[u8]); 10] = [
     ("manifest.toml", include_bytes!("../../bundled/live/manifest.toml")),
     ("note_encoder.onnx", include_bytes!("../../bundled/live/note_encoder.onnx")),
     ("context_encoder.onnx", include_bytes!("../../bundled/live/context_encoder.onnx")),
@@ -34,6 +35,7 @@ const BUNDLED_FILES: [(&str, &[u8]); 9] = [
     ("prior.onnx", include_bytes!("../../bundled/live/prior.onnx")),
     ("vocoder.onnx", include_bytes!("../../bundled/live/vocoder.onnx")),
     ("attacks.onnx", include_bytes!("../../bundled/live/attacks.onnx")),
+    ("life.onnx", include_bytes!("../../bundled/live/life.onnx")),
 ];
 
 /// Where a bundle's files are.
@@ -185,13 +187,15 @@ impl Bundle {
     /// [`BundleError`] naming the file, what was found and what to do.
     pub fn vocoder(&self, tables: Arc<Tables>) -> Result<Inverter, BundleError> {
         let bytes = self.verified("vocoder")?;
-        let attacks = match self.manifest.files.contains_key(ATTACKS) {
-            true => Some(self.verified(ATTACKS)?),
-            false => None,
+        let table = |role: &str| match self.manifest.files.contains_key(role) {
+            true => self.verified(role).map(Some),
+            false => Ok(None),
         };
+        let (attacks, life) = (table(ATTACKS)?, table(LIFE)?);
         let score_informed = |config| {
             let attacks = attacks.as_deref().map(AttackTable::load).transpose()?;
-            Vocoder::load(config, &bytes, attacks, tables)
+            let life = life.as_deref().map(LifeTable::load).transpose()?;
+            Vocoder::load(config, &bytes, NoteTables { attacks, life }, tables)
         };
         let inverter = match (self.manifest.vocoder, self.manifest.mel_decoder) {
             (Some(config), _) => {

@@ -62,7 +62,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruments: Option<Instruments>,
     /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`, and where its own vocoder
-    /// knows how notes begin `attacks`.
+    /// knows how notes begin `attacks`, how they live `life`.
     #[serde(default)]
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -208,8 +208,10 @@ impl Manifest {
     }
 }
 
-/// The role that a model may leave out.
+/// The roles that a model may leave out: how notes begin and how they live.
 pub const ATTACKS: &str = "attacks";
+/// See [`ATTACKS`].
+pub const LIFE: &str = "life";
 #[cfg(test)]
 #[path = "manifest_tests.rs"]
 mod tests;

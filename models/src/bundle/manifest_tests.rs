@@ -83,15 +83,17 @@ fn a_good_one_is_read_and_written_back() {
 }
 
 #[test]
-fn an_attack_table_may_be_there_with_a_vocoder_of_ours() {
-    let entry =
-        format!("[files.attacks]\nfile = \"attacks.onnx\"\nsha256 = \"{}\"\n", "ab".repeat(32));
-    let text = good() + &entry;
-    assert!(Manifest::parse("m", text.as_bytes()).is_ok());
-    let decoder = "[mel_decoder]\npast_frames = 1\nfuture_frames = 1";
-    let other = text.replacen("[vocoder]\nwidth = 16\nblocks = 2", decoder, 1);
-    let message = Manifest::parse("m", other.as_bytes()).unwrap_err().to_string();
-    assert!(message.contains("files.attacks"), "{message}");
+fn tables_of_attacks_and_lives_may_be_there_with_a_vocoder_of_ours() {
+    for role in [ATTACKS, LIFE] {
+        let sha256 = "ab".repeat(32);
+        let entry = format!("[files.{role}]\nfile = \"{role}.onnx\"\nsha256 = \"{sha256}\"\n");
+        let text = good() + &entry;
+        assert!(Manifest::parse("m", text.as_bytes()).is_ok());
+        let decoder = "[mel_decoder]\npast_frames = 1\nfuture_frames = 1";
+        let other = text.replacen("[vocoder]\nwidth = 16\nblocks = 2", decoder, 1);
+        let message = Manifest::parse("m", other.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains(&format!("files.{role}")), "{message}");
+    }
 }
 
 #[test]

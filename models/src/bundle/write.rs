@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use super::load::sha256;
-use super::manifest::{ATTACKS, FileEntry, Manifest};
+use super::manifest::{ATTACKS, FileEntry, LIFE, Manifest};
 use crate::graph::{
     GraphKind, NetworkConfig, ParamError, Params, PriorConfig, VocoderConfig, WeightFormat, build,
-    build_attacks, build_prior, build_vocoder,
+    build_attacks, build_life, build_prior, build_vocoder,
 };
 
 /// Graphs as ONNX bytes by their role in a manifest.
@@ -71,6 +71,14 @@ pub fn vocoder_graphs(
 /// Weights that are no attack table.
 pub fn attack_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, ParamError> {
     Ok(Graphs::from([(ATTACKS, build_attacks(params, format)?.encode_to_vec())]))
+}
+
+/// The graph of a table of how notes live.
+///
+/// # Errors
+/// Weights that are no such table.
+pub fn life_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, ParamError> {
+    Ok(Graphs::from([(LIFE, build_life(params, format)?.encode_to_vec())]))
 }
 
 /// Writes the bundle to `folder`, whose manifest is written last: a folder with a manifest is whole. The manifest's `files` are

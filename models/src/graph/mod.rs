@@ -12,7 +12,7 @@
 //! | `film` | `time` `[1]` | `film` [1, layers, 2, 2 emb] |
 //! | `step` | `z` [1, L, mel], with a note prior `prior` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
 //!
-//! The vocoder's network is a graph of its own, `vocoder`, and so are its attack table, `attacks`, and the note prior's network, `prior`.
+//! The vocoder's network is a graph of its own, `vocoder`, and so are its tables, `attacks` and `life`, and the note prior's network, `prior`.
 //!
 //! Source: `music_spectrogram_diffusion/models/diffusion/{models,network}.py` (T5.1.1 style).
 
@@ -36,7 +36,7 @@ mod vocoder;
 mod vocoder_config;
 
 #[cfg(feature = "engine")]
-pub use attacks::{build_attacks, check_attacks};
+pub use attacks::{build_attacks, build_life, check_attacks, check_life};
 pub use config::NetworkConfig;
 pub use params::{Param, ParamError, Params};
 #[cfg(feature = "engine")]
@@ -53,6 +53,6 @@ pub use signature::{GraphKind, check_signature};
 #[cfg(feature = "engine")]
 pub use vocoder::{build_vocoder, check_vocoder};
 pub use vocoder_config::{
-    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, MAX_REACH, MelDecoderConfig, OUTPUTS,
-    UPPER_OUTPUTS, VocoderConfig,
+    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_COLUMNS, LIFE_ROWS, MAX_REACH,
+    MelDecoderConfig, OUTPUTS, UPPER_OUTPUTS, VocoderConfig,
 };

@@ -58,6 +58,10 @@ pub const ATTACK_LEVELS: usize = 5;
 pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
 /// Rows of the attack table.
 pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
+/// Values that say how a note lives.
+pub const LIFE_COLUMNS: usize = 9;
+/// Rows of the table that says it: the keys of program 0, of program 1, ...
+pub const LIFE_ROWS: usize = 128 * TABLE_KEYS;
 
 /// Frames that a mel decoder may look back or ahead; one that looks further is given no more: 1.28 s.
 pub const MAX_REACH: usize = 64;

@@ -4,7 +4,9 @@
 //! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vectors/excitation.npz`.
 
 use super::attack::Shape;
+use super::life::Life;
 use super::tables::{Tables, single};
+use super::tone::{DRUM_TONES, tone_key};
 use crate::notes::{NoteEvent, Voice};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use realfft::num_complex::Complex;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 pub const BLOCK: usize = 160;
 /// A released note falls by a factor e in this time.
 const RELEASE_S: f64 = 0.25;
+/// In this time the rest of a note falls by a factor e once its key is struck again.
+const RESTRUCK_S: f64 = 0.02;
 /// A released note is forgotten below this level.
 const FORGET: f64 = 1e-3;
 /// A struck note does not fall below this level while it is held.
@@ -25,7 +29,7 @@ const DRUM_S: f64 = 0.1;
 /// Notes that can sound (or ring out) together; past that the oldest gives way.
 const VOICES: usize = 256;
 
-/// One sounding or releasing note; a drum has no tone, but noise begins with it.
+/// One sounding or releasing note; most drums have no tone, but noise begins with them.
 #[derive(Debug, Clone, Copy)]
 struct Tone {
     voice: Voice,
@@ -35,8 +39,12 @@ struct Tone {
     first: u64,
     /// Samples from the key press to the release, once it is known.
     down: Option<u64>,
+    /// Samples from the key press until its key was struck again.
+    again: Option<u64>,
     /// How it begins.
     shape: Shape,
+    /// How it lives.
+    life: Life,
 }
 
 impl Tone {
@@ -61,10 +69,16 @@ impl Tone {
         let down = self.down.unwrap_or(u64::MAX);
         let mut held = (-(n.min(down) as f64) * decay).exp();
         let mut released = (-(n.saturating_sub(down) as f64) * release).exp();
-        let (held_by, released_by) = ((-decay).exp(), (-release).exp());
+        let restruck = 1.0 / (RESTRUCK_S * rate);
+        let again = self.again.unwrap_or(u64::MAX);
+        let mut rest = (-(n.saturating_sub(again) as f64) * restruck).exp();
+        let [held_by, released_by, rest_by] = [decay, release, restruck].map(|by| (-by).exp());
         let level = self.level;
         (n..).map(move |n| {
-            let now = level * held.max(HELD_FLOOR) * released;
+            let now = level * held.max(HELD_FLOOR) * released * rest;
+            if n >= again {
+                rest *= rest_by;
+            }
             if n < down {
                 held *= held_by;
             } else {
@@ -76,13 +90,19 @@ impl Tone {
 
     /// In this time it falls by a factor e once it is over, seconds.
     fn fall_s(&self) -> f64 {
-        if self.voice.is_drum { DRUM_S } else { RELEASE_S }
+        let tone = DRUM_TONES.iter().find(|(key, ..)| *key == self.voice.key);
+        match self.voice.is_drum {
+            true => tone.map_or(DRUM_S, |(_, fall_s, _)| *fall_s),
+            false => RELEASE_S,
+        }
     }
 
     /// The sample after the last one, `u64::MAX` while the key is down.
     fn last(&self) -> u64 {
-        let tail = (-FORGET.ln() * self.fall_s() * f64::from(SAMPLE_RATE_HZ)) as u64;
-        self.down.map_or(u64::MAX, |down| self.first + down + tail)
+        let tail = |fall_s: f64| (-FORGET.ln() * fall_s * f64::from(SAMPLE_RATE_HZ)) as u64;
+        let over = self.down.map_or(u64::MAX, |down| self.first + down + tail(self.fall_s()));
+        let again = self.again.map_or(u64::MAX, |again| self.first + again + tail(RESTRUCK_S));
+        over.min(again)
     }
 }
 
@@ -98,8 +118,9 @@ pub struct Excitation {
     /// Power of the notes in each sample of the hop, whole and as they begin.
     sounding: Vec<f64>,
     begun: Vec<f64>,
-    /// Levels of one note in the samples of the hop, as it begins.
+    /// Levels of one note in the samples of the hop, as it begins, and how vibrato and tremolo have moved it.
     shaped: Vec<f64>,
+    swung: Vec<(f64, f64)>,
 }
 
 impl Excitation {
@@ -113,15 +134,21 @@ impl Excitation {
             sounding: vec![],
             begun: vec![],
             shaped: vec![],
+            swung: vec![],
         }
     }
 
-    /// Takes a note event that happens at `at`; a note that is pressed begins as `shape` says.
-    pub fn event(&mut self, at: SamplePos, event: &NoteEvent, shape: Shape) {
+    /// Takes a note event that happens at `at`; a note that is pressed begins as `shape` says and lives as `life` does.
+    pub fn event(&mut self, at: SamplePos, event: &NoteEvent, shape: Shape, life: Life) {
         for tone in self.tones.iter_mut().filter(|t| t.voice == event.voice && t.down.is_none()) {
             tone.down = Some(at.0.saturating_sub(tone.first));
         }
         if event.velocity > 0 {
+            let before =
+                |t: &&mut Tone| t.voice == event.voice && t.again.is_none() && !event.voice.is_drum;
+            for tone in self.tones.iter_mut().filter(before) {
+                tone.again = Some(at.0.saturating_sub(tone.first));
+            }
             if self.tones.len() == VOICES {
                 self.tones.remove(0);
             }
@@ -129,7 +156,8 @@ impl Excitation {
             self.strokes.extend(event.voice.is_drum.then_some(at.0));
             let level = f64::from(event.velocity) / 127.0;
             let down = event.voice.is_drum.then_some(0);
-            self.tones.push(Tone { voice: event.voice, level, first: at.0, down, shape });
+            let (voice, first) = (event.voice, at.0);
+            self.tones.push(Tone { voice, level, first, down, again: None, shape, life });
         }
     }
 
@@ -156,7 +184,6 @@ impl Excitation {
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let end = start.0 + tones.len() as u64;
         for tone in &self.tones {
-            let steady = self.tables.steady(tone.voice.program, tone.voice.key);
             let from = tone.first.max(start.0);
             let to = tone.last().min(end);
             if from >= to {
@@ -175,15 +202,28 @@ impl Excitation {
                     shaped
                 },
             ));
-            if tone.voice.is_drum {
-                continue;
-            }
+            let Some(steady) = self.tables.steady(tone.voice) else { continue };
             let shaped = || (first..).zip(&self.shaped);
-            for ((n, level), out) in shaped().zip(&mut tones[samples.clone()]) {
-                *out += single(steady.sound.at(n) * level);
-            }
-            for ((n, level), out) in shaped().zip(upper.get_mut(samples).unwrap_or_default()) {
-                *out += (steady.upper.at(n).re * level) as f32;
+            let above = upper.get_mut(samples.clone()).unwrap_or_default();
+            if tone.life.is_still() || !steady.sound.lives() {
+                for ((n, level), out) in shaped().zip(&mut tones[samples]) {
+                    *out += single(steady.sound.at(n) * level);
+                }
+                for ((n, level), out) in shaped().zip(above) {
+                    *out += (steady.upper.at(n).re * level) as f32;
+                }
+            } else {
+                let key = tone_key(tone.voice.program, tone.voice.key);
+                let hz = Tables::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ);
+                self.swung.clear();
+                self.swung.extend(tone.life.swing_from(first, hz).take(self.shaped.len()));
+                let moved = || shaped().zip(&self.swung);
+                for (((n, level), swung), out) in moved().zip(&mut tones[samples]) {
+                    *out += single(steady.sound.living(n, &tone.life, *swung) * level);
+                }
+                for (((n, level), swung), out) in moved().zip(above) {
+                    *out += (steady.upper.living(n, &tone.life, *swung).re * level) as f32;
+                }
             }
             for (b, level) in levels.chunks_exact_mut(MEL_BINS).enumerate() {
                 let block_end = start.0 + ((b + 1) * BLOCK) as u64;

@@ -9,8 +9,10 @@ pub mod attack;
 mod bands;
 pub mod excitation;
 mod filter;
+mod gains;
 pub mod inverter;
 mod join;
+pub mod life;
 pub mod mel_decoder;
 mod network;
 pub mod tables;
@@ -26,6 +28,8 @@ use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use attack::{AttackTable, Shape};
 use excitation::{BLOCK, Excitation};
 use filter::{BlockFilter, Ramp, SOURCES};
+use gains::{Even, most_tone};
+use life::{Life, LifeTable};
 use network::VocoderNetwork;
 use realfft::num_complex::Complex;
 use std::sync::Arc;
@@ -47,12 +51,21 @@ const NOISE_START: f32 = -1.5;
 /// Keeps the vocoder's noise apart from the denoiser's.
 const NOISE_KEY: u64 = 0x766f_636f_6465_7200;
 
+/// What a model knows of how notes begin and live; without `attacks` notes are at once as loud as their frames, without `life` they are still.
+#[derive(Debug, Default)]
+pub struct NoteTables {
+    /// How they begin.
+    pub attacks: Option<AttackTable>,
+    /// How they live.
+    pub life: Option<LifeTable>,
+}
+
 /// The vocoder with all it remembers of the stream.
 #[derive(Debug)]
 pub struct Vocoder {
     tables: Arc<Tables>,
     network: VocoderNetwork,
-    attacks: Option<AttackTable>,
+    of_notes: NoteTables,
     excitation: Excitation,
     filter: BlockFilter,
     turn: Turn,
@@ -67,6 +80,7 @@ pub struct Vocoder {
     log_levels: Vec<f32>,
     inputs: [Vec<f32>; 2],
     corrections: Vec<f32>,
+    even: Even,
     gains: Vec<f32>,
     /// The tones of a block, turned back.
     turned: Vec<f32>,
@@ -75,18 +89,18 @@ pub struct Vocoder {
 }
 
 impl Vocoder {
-    /// Loads the network from ONNX bytes, with noise seed 0 and nothing above 8 kHz; without `attacks` notes are at once as loud as their frames.
+    /// Loads the network from ONNX bytes, with noise seed 0 and nothing above 8 kHz.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `vocoder`.
     pub fn load(
         config: VocoderConfig,
         bytes: &[u8],
-        attacks: Option<AttackTable>,
+        of_notes: NoteTables,
         tables: Arc<Tables>,
     ) -> Result<Self, DenoiseError> {
         Ok(Self {
-            attacks,
+            of_notes,
             network: VocoderNetwork::load(config, bytes)?,
             excitation: Excitation::new(tables.clone()),
             filter: BlockFilter::new(tables.bands.clone()),
@@ -100,6 +114,7 @@ impl Vocoder {
             log_levels: vec![],
             inputs: [vec![], vec![]],
             corrections: vec![],
+            even: Even::default(),
             gains: vec![0.0; SOURCES * MEL_BINS],
             turned: Vec::with_capacity(BLOCK),
             lower: vec![],
@@ -109,15 +124,21 @@ impl Vocoder {
     /// Takes a note event at `at`, which lies in the hop that is rendered next.
     ///
     /// # Errors
-    /// Whatever the engine says of the attack table; the note then begins at once.
+    /// Whatever the engine says of the tables; the note then begins at once or is still.
     pub fn event(&mut self, at: SamplePos, event: &NoteEvent) -> Result<(), DenoiseError> {
         let hop = HOP_SAMPLES as u64;
-        let shape = match &mut self.attacks {
-            Some(attacks) if event.velocity > 0 => attacks.shape(event.voice, hop - at.0 % hop),
+        let pressed = event.velocity > 0;
+        let shape = match &mut self.of_notes.attacks {
+            Some(attacks) if pressed => attacks.shape(event.voice, hop - at.0 % hop),
             _ => Ok(Shape::NONE),
         };
-        self.excitation.event(at, event, *shape.as_ref().unwrap_or(&Shape::NONE));
-        shape.map(|_| ())
+        let life = match &mut self.of_notes.life {
+            Some(lives) if pressed => lives.life(event.voice),
+            _ => Ok(Life::STILL),
+        };
+        let begins = *shape.as_ref().unwrap_or(&Shape::NONE);
+        self.excitation.event(at, event, begins, *life.as_ref().unwrap_or(&Life::STILL));
+        shape.and(life).map(|_| ())
     }
 
     /// Samples a second of what it renders: 48,000 with an upper band, else 16,000.
@@ -192,10 +213,11 @@ impl Vocoder {
             });
             let pressed = presses.iter().position(Option::is_some);
             let frame_start = start.start().0 + (i * HOP_SAMPLES) as u64;
-            let struck_floor = match self.excitation.is_drummed(SamplePos(frame_start)) {
-                true => f32::NEG_INFINITY,
-                false => STRUCK_FLOOR,
-            };
+            let drummed = self.excitation.is_drummed(SamplePos(frame_start));
+            let struck_floor = if drummed { f32::NEG_INFINITY } else { STRUCK_FLOOR };
+            let upper = self.upper.as_mut().map(|upper| upper.corrections.as_mut_slice());
+            let all = [self.corrections.as_mut_slice(), upper.unwrap_or_default()];
+            self.even.frame(i, all, pressed.is_none() && !drummed);
             for (block, press) in presses.into_iter().enumerate() {
                 let share = (block + 1) as f32 / BLOCKS as f32;
                 let (rise, floor) = match pressed {
@@ -243,7 +265,8 @@ impl Vocoder {
         for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
             mel.zip(sources_levels).zip(gains)
         {
-            *tone = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            let gain = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            *tone = gain.min(most_tone(*tones));
             *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
         let range = part(&self.noise, BLOCK);
@@ -278,6 +301,7 @@ impl Vocoder {
         self.filter.reset();
         self.turn.reset();
         self.last_mel.clear();
+        self.even.reset();
         self.network.reset()
     }
 }

@@ -4,8 +4,9 @@
 //! needs no more than its partials in its table: read at 16 kHz they come to lie there by themselves.
 
 use super::bands::BandFilters;
-use super::tone::{PARTIALS, Sound, SteadyTone, tone_key};
+use super::tone::{DRUM_TONES, PARTIALS, Sound, SteadyTone, tone_key};
 use crate::mel::{MelFrontEnd, mel_matrix};
+use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
@@ -44,35 +45,55 @@ pub struct Tables {
     pub upper_bands: Arc<BandFilters>,
 }
 
-/// An instrument whose partials are no harmonics.
+/// What has partials that are no harmonics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Program(u8),
+    Drum(u8),
+}
+
+/// The partials of such a one.
 #[derive(Debug)]
 struct Inharmonic {
-    program: u8,
-    /// Multiple of the key's frequency and starting phase in turns, from low to high.
-    partials: Vec<(f64, f64)>,
-    /// [128 keys, 128 bands]: mel magnitude of the steady full-level tone.
+    owner: Owner,
+    /// [keys]: frequency in turns a sample and starting phase in turns, from low to high; a drum has one key.
+    partials: Vec<Vec<(f64, f64)>>,
+    /// [keys, 128 bands]: mel magnitude of the steady full-level tone.
     profiles: Vec<f32>,
 }
 
 impl Inharmonic {
-    fn new(program: u8, multiples: &[f64], cosine: &[Complex<f32>]) -> Self {
-        let partials = multiples.iter().zip(1..).map(|(by, i)| (*by, start_turn(i))).collect();
-        let mut own = Self { program, partials, profiles: vec![] };
-        own.profiles = profiles(|key| own.sound(key, LOWER_HZ, cosine));
+    /// Of frequencies in turns a sample, key by key.
+    fn new(owner: Owner, steps: Vec<Vec<f64>>, cosine: &[Complex<f32>]) -> Self {
+        let started = |steps: Vec<f64>| steps.into_iter().zip((1..).map(start_turn)).collect();
+        let partials: Vec<Vec<_>> = steps.into_iter().map(started).collect();
+        let mut own = Self { owner, partials, profiles: vec![] };
+        own.profiles = profiles(own.partials.len(), |key| own.sound(key, LOWER_HZ, cosine));
         own
+    }
+
+    fn of_program((program, by): &(u8, &[f64]), cosine: &[Complex<f32>]) -> Self {
+        let of_key = |key| by.iter().map(|by| by * Tables::turns_per_sample(key)).collect();
+        Self::new(Owner::Program(*program), (0..128).map(of_key).collect(), cosine)
+    }
+
+    fn of_drum((key, _, hz): &(u8, f64, &[f64]), cosine: &[Complex<f32>]) -> Self {
+        let steps = hz.iter().map(|hz| hz / f64::from(SAMPLE_RATE_HZ)).collect();
+        Self::new(Owner::Drum(*key), vec![steps], cosine)
     }
 
     /// The sound of a key, of the partials in a range.
     fn sound<'a>(
         &'a self,
-        key: u8,
+        key: usize,
         hz: RangeInclusive<f64>,
         cosine: &'a [Complex<f32>],
     ) -> Sound<'a> {
-        let key_hz = Tables::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ);
-        let first = self.partials.partition_point(|(by, _)| by * key_hz < *hz.start());
-        let end = self.partials.partition_point(|(by, _)| by * key_hz <= *hz.end());
-        Sound::partials(key, cosine, self.partials.get(first..end).unwrap_or_default())
+        let partials = self.partials.get(key).map(Vec::as_slice).unwrap_or_default();
+        let rate = f64::from(SAMPLE_RATE_HZ);
+        let first = partials.partition_point(|(step, _)| step * rate < *hz.start());
+        let end = partials.partition_point(|(step, _)| step * rate <= *hz.end());
+        Sound::partials(cosine, partials.get(first..end).unwrap_or_default())
     }
 }
 
@@ -82,10 +103,12 @@ impl Tables {
         let waves = waves(LOWER_HZ);
         let cosine = |i| Complex::cis(2.0 * PI * f64::from(i) / TABLE as f64);
         let cosine: Vec<_> = (0..=TABLE as u32).map(|i| single(cosine(i))).collect();
-        let inharmonic = |(program, by): &(u8, &[f64])| Inharmonic::new(*program, by, &cosine);
+        let programs = PARTIALS.iter().map(|own| Inharmonic::of_program(own, &cosine));
+        let drums = DRUM_TONES.iter().map(|own| Inharmonic::of_drum(own, &cosine));
+        let harmonics = |key| Sound::harmonics(key as u8, row(&waves, key, TABLE + 1));
         Self {
-            profiles: profiles(|key| Sound::harmonics(key, row(&waves, key, TABLE + 1))),
-            inharmonic: PARTIALS.iter().map(inharmonic).collect(),
+            profiles: profiles(128, harmonics),
+            inharmonic: programs.chain(drums).collect(),
             waves,
             upper_waves: self::waves(UPPER_HZ),
             cosine,
@@ -115,22 +138,29 @@ impl Tables {
         }
     }
 
-    /// The tone that a key 0..=127 of a program has.
-    pub fn steady(&self, program: u8, key: u8) -> SteadyTone<'_> {
-        if let Some(own) = self.inharmonic.iter().find(|own| own.program == program) {
+    /// The tone that a voice has; most drums have none.
+    pub fn steady(&self, voice: Voice) -> Option<SteadyTone<'_>> {
+        let (owner, key) = match voice.is_drum {
+            true => (Owner::Drum(voice.key), 0),
+            false => (Owner::Program(voice.program), usize::from(voice.key)),
+        };
+        if let Some(own) = self.inharmonic.iter().find(|own| own.owner == owner) {
             let profile = row(&own.profiles, key, MEL_BINS);
             let [sound, upper] = [LOWER_HZ, UPPER_HZ].map(|hz| own.sound(key, hz, &self.cosine));
-            return SteadyTone { sound, upper, profile };
+            return Some(SteadyTone { sound, upper, profile });
         }
-        let key = tone_key(program, key);
+        if voice.is_drum {
+            return None;
+        }
+        let key = tone_key(voice.program, voice.key);
         let [sound, upper] = [&self.waves, &self.upper_waves]
-            .map(|waves| Sound::harmonics(key, row(waves, key, TABLE + 1)));
-        SteadyTone { sound, upper, profile: self.profile(key) }
+            .map(|waves| Sound::harmonics(key, row(waves, usize::from(key), TABLE + 1)));
+        Some(SteadyTone { sound, upper, profile: self.profile(key) })
     }
 
     /// Mel magnitude [128 bands] of the steady tone of harmonics of a key 0..=127.
     pub fn profile(&self, key: u8) -> &[f32] {
-        row(&self.profiles, key, MEL_BINS)
+        row(&self.profiles, usize::from(key), MEL_BINS)
     }
 }
 
@@ -159,9 +189,9 @@ fn waves(hz: RangeInclusive<f64>) -> Vec<Complex<f32>> {
     waves
 }
 
-/// A row of a table [128 keys, width].
-fn row<T>(table: &[T], key: u8, width: usize) -> &[T] {
-    let first = usize::from(key) * width;
+/// A row of a table [keys, width].
+fn row<T>(table: &[T], key: usize, width: usize) -> &[T] {
+    let first = key * width;
     table.get(first..first + width).unwrap_or_default()
 }
 
@@ -175,10 +205,10 @@ fn start_turn(i: u32) -> f64 {
     (f64::from(i) * f64::from(i) * GOLDEN).fract()
 }
 
-/// What the front end measures of every key's tone: [128 keys, 128 bands] magnitudes.
-fn profiles<'a>(sound: impl Fn(u8) -> Sound<'a>) -> Vec<f32> {
+/// What the front end measures of every key's tone: [keys, 128 bands] magnitudes.
+fn profiles<'a>(keys: usize, sound: impl Fn(usize) -> Sound<'a>) -> Vec<f32> {
     let mut front_end = MelFrontEnd::new();
-    let (mut frame, mut profiles) = (vec![0.0; FRAME_SAMPLES], vec![0.0; 128 * MEL_BINS]);
+    let (mut frame, mut profiles) = (vec![0.0; FRAME_SAMPLES], vec![0.0; keys * MEL_BINS]);
     for (key, profile) in (0..).zip(profiles.chunks_exact_mut(MEL_BINS)) {
         let sound = sound(key);
         (0..).zip(&mut frame).for_each(|(n, sample)| *sample = sound.at(n).re as f32);

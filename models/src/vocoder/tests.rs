@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::graph::{Params, WeightFormat, build_attacks, build_vocoder};
+use crate::graph::{Params, WeightFormat, build_attacks, build_life, build_vocoder};
 use crate::test_vectors::{array, events, open, params};
 use ndarray::ArrayD;
 use prost::Message;
@@ -12,13 +12,20 @@ fn at(event: &NoteEvent) -> u64 {
     (event.time_s * 16_000.0).round_ties_even() as u64
 }
 
-/// The attack table of the vectors.
-fn attacks() -> AttackTable {
-    let table: ArrayD<f32> = array(&mut open("excitation"), "attacks");
-    let mut params = Params::new();
-    params.insert("table", table.shape().to_vec(), table.into_raw_vec_and_offset().0);
-    let graph = build_attacks(&params, WeightFormat::F32).unwrap();
-    AttackTable::load(&graph.encode_to_vec()).unwrap()
+/// The tables of the vectors.
+fn of_notes() -> NoteTables {
+    let params = |name: &str| {
+        let table: ArrayD<f32> = array(&mut open("excitation"), name);
+        let mut params = Params::new();
+        params.insert("table", table.shape().to_vec(), table.into_raw_vec_and_offset().0);
+        params
+    };
+    let attacks = build_attacks(&params("attacks"), WeightFormat::F32).unwrap();
+    let life = build_life(&params("life"), WeightFormat::F32).unwrap();
+    NoteTables {
+        attacks: Some(AttackTable::load(&attacks.encode_to_vec()).unwrap()),
+        life: Some(LifeTable::load(&life.encode_to_vec()).unwrap()),
+    }
 }
 
 fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
@@ -27,8 +34,7 @@ fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
     let params = params(&mut npz, config.parameters());
     let graph = build_vocoder(&config, &params, WeightFormat::F32).unwrap();
     let vocoder =
-        Vocoder::load(config, &graph.encode_to_vec(), Some(attacks()), Arc::new(Tables::new()))
-            .unwrap();
+        Vocoder::load(config, &graph.encode_to_vec(), of_notes(), Arc::new(Tables::new())).unwrap();
     (vocoder, array(&mut npz, "log_mel"), array(&mut npz, "noise"), array(&mut npz, "audio"))
 }
 
@@ -79,10 +85,12 @@ fn excitation_agrees_with_its_python_twin() {
         let values: ArrayD<f32> = array(&mut npz, name);
         values.into_raw_vec_and_offset().0
     });
-    let (mut excitation, mut attacks) = (Excitation::new(Arc::new(Tables::new())), attacks());
+    let (mut excitation, mut of_notes) = (Excitation::new(Arc::new(Tables::new())), of_notes());
     for event in events() {
+        let attacks = of_notes.attacks.as_mut().unwrap();
         let shape = attacks.shape(event.voice, 320 - at(&event) % 320).unwrap();
-        excitation.event(SamplePos(at(&event)), &event, shape);
+        let life = of_notes.life.as_mut().unwrap().life(event.voice).unwrap();
+        excitation.event(SamplePos(at(&event)), &event, shape, life);
     }
     let mut our_tones = vec![Complex::ZERO; tones.len()];
     let mut our_upper = vec![0.0; upper.len()];

@@ -1,8 +1,9 @@
-//! What sounds of a note before any filter: equal harmonics of its key, or the partials of its instrument where those are no harmonics. Knows
+//! What sounds of a note before any filter: equal harmonics of its key, or the partials of its instrument or drum where those are no harmonics. Knows
 //! neither time nor level.
 //!
 //! Python twin: `models/training/timbre_training/excitation.py`.
 
+use super::life::{Life, Part};
 use super::tables::{HARMONIC_AMPLITUDE, Tables};
 use realfft::num_complex::Complex;
 
@@ -20,6 +21,36 @@ pub const PARTIALS: [(u8, &[f64]); 6] = [
     (47, &[1.012, 1.028, 1.06, 1.5, 1.517, 1.543, 1.653, 1.705, 1.765, 1.82, 1.93, 1.978, 2.836, 2.898, 2.96, 3.335, 3.377, 3.437, 4.099, 5.209, 5.77]),
     (112, &[0.999, 1.287, 1.788, 2.001, 2.882, 3.63, 3.918, 4.18, 5.455, 6.37, 6.702, 8.195, 8.53, 9.444]),
     (113, &[2.026, 4.052, 4.568, 5.166, 7.548, 8.355, 10.381, 12.406, 13.09, 13.967, 15.076, 15.32, 16.07, 17.825, 19.11, 21.144]),
+];
+
+/// Drums that ring: key, the time in which their tone falls by a factor e, in seconds, and their partials in Hz, in the soundfont of the training.
+#[rustfmt::skip]
+pub const DRUM_TONES: [(u8, f64, &[f64]); 21] = [
+    // Toms.
+    (41, 0.25, &[53.0, 105.0, 148.0]),
+    (43, 0.2, &[77.0, 133.0, 225.0]),
+    (45, 0.3, &[78.0, 118.0]),
+    (47, 0.3, &[97.0]),
+    (48, 0.25, &[103.0]),
+    (50, 0.25, &[114.0]),
+    // Ride bell, cowbell.
+    (53, 0.4, &[1582.0, 1953.0, 1991.0, 2596.0, 2636.0, 2710.0, 2869.0, 3415.0, 3445.0, 3503.0, 3601.0, 4277.0, 4354.0, 5977.0]),
+    (56, 0.08, &[471.0, 507.0, 1982.0, 2494.0, 2655.0]),
+    // Bongos, congas, timbales, agogos.
+    (60, 0.05, &[888.0, 1327.0, 1353.0]),
+    (61, 0.06, &[593.0, 903.0, 1255.0, 1372.0]),
+    (63, 0.15, &[293.0, 519.0, 726.0]),
+    (64, 0.15, &[213.0, 260.0, 404.0, 553.0]),
+    (65, 0.2, &[270.0, 535.0, 766.0, 969.0, 1166.0, 1375.0, 1568.0, 1760.0, 2150.0]),
+    (66, 0.2, &[204.0, 398.0, 573.0, 725.0, 874.0, 1030.0, 1174.0, 1607.0]),
+    (67, 0.12, &[1500.0, 7682.0]),
+    (68, 0.12, &[1001.0, 5127.0]),
+    // Claves, wood blocks, triangles.
+    (75, 0.03, &[2146.0, 2180.0]),
+    (76, 0.06, &[668.0, 710.0, 747.0, 1490.0, 1637.0]),
+    (77, 0.06, &[500.0, 532.0, 560.0, 1117.0, 1226.0]),
+    (80, 0.1, &[1206.0, 2166.0, 3944.0, 4423.0, 4755.0, 5959.0, 9757.0, 10525.0, 11210.0, 13382.0, 14630.0, 15110.0, 15532.0]),
+    (81, 0.4, &[1206.0, 2165.0, 3943.0, 4423.0, 4754.0, 5958.0, 9757.0, 10525.0, 11210.0, 15110.0, 15532.0]),
 ];
 
 /// The key whose tone a key of a program has.
@@ -41,40 +72,57 @@ pub struct SteadyTone<'a> {
 /// The sound of a tone at full level.
 #[derive(Debug, Clone, Copy)]
 pub struct Sound<'a> {
-    /// Periods of the key in one sample.
-    step: f64,
     wave: Wave<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Wave<'a> {
-    /// One period [TABLE + 1].
-    Harmonics(&'a [Complex<f32>]),
-    /// A cosine [TABLE + 1], and the frequency (multiple of the key's) and starting phase (turns) of every partial.
+    /// Periods of the key in one sample, and one period [TABLE + 1].
+    Harmonics(f64, &'a [Complex<f32>]),
+    /// A cosine [TABLE + 1], and the frequency (turns a sample) and starting phase (turns) of every partial.
     Partials(&'a [Complex<f32>], &'a [(f64, f64)]),
 }
 
 impl<'a> Sound<'a> {
     /// The harmonics of a key with one period of them [TABLE + 1].
     pub fn harmonics(key: u8, wave: &'a [Complex<f32>]) -> Self {
-        Self { step: Tables::turns_per_sample(key), wave: Wave::Harmonics(wave) }
+        Self { wave: Wave::Harmonics(Tables::turns_per_sample(key), wave) }
     }
 
-    /// Of a key with one period of a cosine [TABLE + 1], and (multiple of the key's frequency, phase in turns) of every partial.
-    pub fn partials(key: u8, cosine: &'a [Complex<f32>], partials: &'a [(f64, f64)]) -> Self {
-        Self { step: Tables::turns_per_sample(key), wave: Wave::Partials(cosine, partials) }
+    /// Of one period of a cosine [TABLE + 1], and (turns a sample, phase in turns) of every partial.
+    pub fn partials(cosine: &'a [Complex<f32>], partials: &'a [(f64, f64)]) -> Self {
+        Self { wave: Wave::Partials(cosine, partials) }
+    }
+
+    /// Whether it is made of harmonics, which live; others stay as they are.
+    pub fn lives(&self) -> bool {
+        matches!(self.wave, Wave::Harmonics(..))
     }
 
     /// Its value `n` samples after the key press; the imaginary part is a quarter turn behind.
     #[inline]
     pub fn at(&self, n: u64) -> Complex<f64> {
-        let turns = n as f64 * self.step;
         match self.wave {
-            Wave::Harmonics(wave) => Tables::read(wave, turns),
+            Wave::Harmonics(step, wave) => Tables::read(wave, n as f64 * step),
             Wave::Partials(cosine, partials) => {
-                let partial = |(by, phase): &(f64, f64)| Tables::read(cosine, turns * by + phase);
+                let partial =
+                    |(step, phase): &(f64, f64)| Tables::read(cosine, n as f64 * step + phase);
                 partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
             }
+        }
+    }
+
+    /// The same of a tone that lives so, and has been moved by so many turns and a factor.
+    #[inline]
+    pub fn living(&self, n: u64, life: &Life, (moved, factor): (f64, f64)) -> Complex<f64> {
+        match self.wave {
+            Wave::Harmonics(step, wave) => {
+                let turns = n as f64 * step + moved;
+                let part =
+                    |p: &Part| Tables::read(wave, turns * p.by + p.turn) * (p.amplitude * factor);
+                life.parts().iter().map(part).sum()
+            }
+            Wave::Partials(..) => self.at(n),
         }
     }
 }

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from . import mel, music, scores
+from . import mel, music, scores, solos
 from .bands import low_band, upper_band
 
 SECONDS, SHARD = 20.0, 25
 
 
-def _notes(seed, score_share):
+def _notes(seed, score_share, solo_share):
     rng = np.random.default_rng([seed, 7])
+    if solo_share and np.random.default_rng([seed, 8]).random() < solo_share:
+        return solos.clip(seed, SECONDS)
     if scores.available() and rng.random() < score_share:
         return scores.clip(seed, SECONDS)
     return music.clip(seed, SECONDS)
@@ -28,11 +30,11 @@ def _notes(seed, score_share):
 def _shard(job):
     from .synth import RENDER_HZ, Reference  # each process opens its own soundfont
 
-    path, first, score_share = job
+    path, first, score_share, solo_share = job
     global _reference
     if "_reference" not in globals():
         _reference = Reference()
-    notes = [_notes(first + i, score_share) for i in range(SHARD)]
+    notes = [_notes(first + i, score_share, solo_share) for i in range(SHARD)]
     wide = [_reference.render(n, SECONDS, RENDER_HZ) for n in notes]
     audio = np.stack([low_band(x) for x in wide])
     mels = np.stack([mel.scale(mel.log_mel(x)).astype(np.float16) for x in audio])
@@ -42,12 +44,12 @@ def _shard(job):
     return path
 
 
-def build(directory, hours, first_seed=0, workers=None, score_share=0.25):
+def build(directory, hours, first_seed=0, workers=None, score_share=0.25, solo_share=0.0):
     """Makes the missing shards of `hours` of clips in `directory`; prints progress."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     count = max(1, round(hours * 3600 / SECONDS / SHARD))
-    jobs = [(directory / f"{first_seed + i * SHARD:08d}.npz", first_seed + i * SHARD, score_share) for i in range(count)]
+    jobs = [(directory / f"{first_seed + i * SHARD:08d}.npz", first_seed + i * SHARD, score_share, solo_share) for i in range(count)]
     missing = [j for j in jobs if not j[0].exists()]
     start = time.time()
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
@@ -64,25 +66,16 @@ def prior_path(shard):
 
 
 class Clips:
-    """The clips of a directory in memory: notes, mel, prior and (struck, of `prior.mix`) with the audio, float16 [frames, 128] scaled to
-    [-1, 1]; audio and its upper band float32."""
+    """The clips of a directory in memory: notes, mel and prior, float16 [frames, 128] scaled to [-1, 1]."""
 
-    def __init__(self, directory, with_audio=False, limit=None):
-        self.notes, self.mel, self.prior, self.struck, self.audio, self.upper = [], [], [], [], [], []
+    def __init__(self, directory, limit=None):
+        self.notes, self.mel, self.prior = [], [], []
         for path in sorted(Path(directory).glob("????????.npz"))[:limit]:
             shard = np.load(path)
             bounds = np.cumsum(shard["counts"])[:-1]
             self.notes += np.split(shard["notes"], bounds)
             self.mel += list(shard["mel"])
-            priors = np.load(prior_path(path))
-            self.prior += list(priors[:, 0])
-            if with_audio:
-                if shard["audio"].dtype != np.float32 or "upper" not in shard:
-                    raise SystemExit(f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; wanted float32 and its upper band; an older "
-                                     f"version made it: delete the shard and run python -m timbre_training.data {directory} again")
-                self.struck += list(priors[:, 1])
-                self.audio += list(shard["audio"])
-                self.upper += list(shard["upper"])
+            self.prior += list(np.load(prior_path(path))[:, 0])
         if not self.notes:
             raise SystemExit(f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first")
 
@@ -97,5 +90,6 @@ if __name__ == "__main__":
     parser.add_argument("--first-seed", type=int, default=0, help="held-out sets use seeds from 90000000")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--score-share", type=float, default=0.25, help="share of clips from real scores")
+    parser.add_argument("--solo-share", type=float, default=0.0, help="share of clips of one instrument by itself, for the vocoder")
     a = parser.parse_args()
-    build(a.directory, a.hours, a.first_seed, a.workers, a.score_share)
+    build(a.directory, a.hours, a.first_seed, a.workers, a.score_share, a.solo_share)

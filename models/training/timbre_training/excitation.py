@@ -3,15 +3,15 @@
 Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press, fixed phases per harmonic), or of the
 partials of its instrument where those are no harmonics. Those between 8.4 and 15.6 kHz are a tone of their own, the upper one: sampled at 16 kHz,
 they come to lie at 16 kHz less their frequency, as in `bands.upper_band`.
-Struck and plucked programs decay while held; after release every note decays with 0.25 s. Drums have no tone: they are noise. All begin
-as the attack table says.
+Struck and plucked programs decay while held; after release every note decays with 0.25 s, and with 20 ms once its key is struck again. Drums are
+noise, but those of `DRUM_TONES` ring at partials of their own. All begin as the attack table says, and held notes live as `life` says.
 `levels` is the mel the front end would measure of the tones, computed from the notes alone, so it needs no look-ahead.
 """
 from functools import cache
 
 import numpy as np
 
-from . import attacks, mel
+from . import attacks, life, mel
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 BLOCK = 160  # samples of one gain step (10 ms)
@@ -20,6 +20,7 @@ HARMONIC_AMPLITUDE = 0.05
 HIGHEST_HZ = 7600.0
 UPPER_HZ = 8400.0, 15600.0  # between which the partials of the upper tone lie
 RELEASE_S = 0.25
+RESTRUCK_S = 0.02  # in this time the rest of a note falls by a factor e once its key is struck again
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
 DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
@@ -35,6 +36,22 @@ PARTIALS = {
     47: (1.012, 1.028, 1.06, 1.5, 1.517, 1.543, 1.653, 1.705, 1.765, 1.82, 1.93, 1.978, 2.836, 2.898, 2.96, 3.335, 3.377, 3.437, 4.099, 5.209, 5.77),  # timpani
     112: (0.999, 1.287, 1.788, 2.001, 2.882, 3.63, 3.918, 4.18, 5.455, 6.37, 6.702, 8.195, 8.53, 9.444),  # tinkle bell
     113: (2.026, 4.052, 4.568, 5.166, 7.548, 8.355, 10.381, 12.406, 13.09, 13.967, 15.076, 15.32, 16.07, 17.825, 19.11, 21.144),  # agogo
+}
+# Drums that ring: key -> the time in which their tone falls by a factor e, in seconds, and their partials in Hz, in the soundfont of the training.
+DRUM_TONES = {
+    41: (0.25, (53.0, 105.0, 148.0)), 43: (0.2, (77.0, 133.0, 225.0)), 45: (0.3, (78.0, 118.0)),  # toms
+    47: (0.3, (97.0,)), 48: (0.25, (103.0,)), 50: (0.25, (114.0,)),
+    53: (0.4, (1582.0, 1953.0, 1991.0, 2596.0, 2636.0, 2710.0, 2869.0, 3415.0, 3445.0, 3503.0, 3601.0, 4277.0, 4354.0, 5977.0)),  # ride bell
+    56: (0.08, (471.0, 507.0, 1982.0, 2494.0, 2655.0)),  # cowbell
+    60: (0.05, (888.0, 1327.0, 1353.0)), 61: (0.06, (593.0, 903.0, 1255.0, 1372.0)),  # bongos
+    63: (0.15, (293.0, 519.0, 726.0)), 64: (0.15, (213.0, 260.0, 404.0, 553.0)),  # congas
+    65: (0.2, (270.0, 535.0, 766.0, 969.0, 1166.0, 1375.0, 1568.0, 1760.0, 2150.0)),  # timbales
+    66: (0.2, (204.0, 398.0, 573.0, 725.0, 874.0, 1030.0, 1174.0, 1607.0)),
+    67: (0.12, (1500.0, 7682.0)), 68: (0.12, (1001.0, 5127.0)),  # agogos
+    75: (0.03, (2146.0, 2180.0)),  # claves
+    76: (0.06, (668.0, 710.0, 747.0, 1490.0, 1637.0)), 77: (0.06, (500.0, 532.0, 560.0, 1117.0, 1226.0)),  # wood blocks
+    80: (0.1, (1206.0, 2166.0, 3944.0, 4423.0, 4755.0, 5959.0, 9757.0, 10525.0, 11210.0, 13382.0, 14630.0, 15110.0, 15532.0)),  # triangles
+    81: (0.4, (1206.0, 2165.0, 3943.0, 4423.0, 4754.0, 5958.0, 9757.0, 10525.0, 11210.0, 15110.0, 15532.0)),
 }
 LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
 GOLDEN = 0.6180339887498949
@@ -68,7 +85,7 @@ def tables():
         waves[key] = period(spectrum) + 1j * period(-1j * spectrum)
         first, last = (hz / key_hz(key) for hz in UPPER_HZ)
         upper[key] = period(spectrum_of(np.arange(int(np.ceil(first)), int(last) + 1)))
-        profiles[key] = profile(read_wave(waves[key], key, np.arange(mel.FRAME)))
+        profiles[key] = profile(read_wave(waves[key], np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)))
     return waves, upper, profiles
 
 
@@ -95,18 +112,25 @@ def profile(tone):
     return np.abs(np.fft.rfft(tone.real * mel.window(), mel.FFT)) @ mel.mel_matrix()
 
 
-def read_partials(program, key, n, between_hz=(0.0, HIGHEST_HZ)):
-    """The tone, complex, of an instrument of `PARTIALS` at samples n after the key press, of the partials in a range."""
-    turns, tone = n * (key_hz(key) / mel.RATE), np.zeros(len(n), complex)
-    for i, ratio in enumerate(PARTIALS[program], 1):
-        if between_hz[0] <= ratio * key_hz(key) <= between_hz[1]:
-            tone += HARMONIC_AMPLITUDE * np.exp(2j * np.pi * (turns * ratio + start_turn(i)))
+def read_partials(partials_hz, n, between_hz=(0.0, HIGHEST_HZ)):
+    """The tone, complex, of these partials at samples n after the key press, of those in a range."""
+    tone = np.zeros(len(n), complex)
+    for i, hz in enumerate(partials_hz, 1):
+        if between_hz[0] <= hz <= between_hz[1]:
+            tone += HARMONIC_AMPLITUDE * np.exp(2j * np.pi * (n * (hz / mel.RATE) + start_turn(i)))
     return tone
 
 
-def read_wave(wave, key, n):
-    """A wavetable [4097] of a key at samples n after the key press, linearly interpolated."""
-    where = np.modf(n * (key_hz(key) / mel.RATE))[0] * TABLE
+def own_partials(note):
+    """The partials in Hz of a note [6] that has no harmonics, else none."""
+    if note[DRUM]:
+        return DRUM_TONES.get(int(note[KEY]), (0.0, ()))[1]
+    return tuple(by * key_hz(note[KEY]) for by in PARTIALS.get(int(note[PROGRAM]), ()))
+
+
+def read_wave(wave, turns):
+    """A wavetable [4097] at phases in turns, 0 and up, linearly interpolated."""
+    where = np.modf(turns)[0] * TABLE
     i = where.astype(np.int64)
     return wave[i] + (where - i) * (wave[i + 1] - wave[i])
 
@@ -120,58 +144,95 @@ _TABLES = None
 
 
 @cache
-def partial_profile(program, key):
-    return profile(read_partials(program, key, np.arange(mel.FRAME)))
+def partial_profile(partials_hz):
+    return profile(read_partials(partials_hz, np.arange(mel.FRAME)))
 
 
-def steady_tone(note, n):
-    """A note [6] at full level at samples n after its key press: its tone, its upper tone, and its mel profile [128]."""
+def steady_tone(note, n, living=None):
+    """A note [6] at full level at samples n after its key press, one after the other: its tone, its upper tone, and its mel profile [128]; `living` is its
+    row of the table of `life`."""
     global _TABLES
     _TABLES = _TABLES or tables()
     waves, upper, profiles = _TABLES
-    program, key = int(note[PROGRAM]), tone_key(note)
-    if program in PARTIALS:
-        return read_partials(program, key, n), read_partials(program, key, n, UPPER_HZ).real, partial_profile(program, key)
-    return read_wave(waves[key], key, n), read_wave(upper[key], key, n), profiles[key]
+    key, partials_hz = tone_key(note), own_partials(note)
+    if partials_hz:
+        return read_partials(partials_hz, n), read_partials(partials_hz, n, UPPER_HZ).real, partial_profile(partials_hz)
+    turns, factor = n * (key_hz(key) / mel.RATE), 1.0
+    living = np.zeros(life.COLUMNS) if living is None else living
+    if living.any():
+        swung, factor = life.swing_at(living, n, key_hz(key))
+        turns = turns + swung
+    tone, above = 0.0, 0.0
+    for amplitude, by, turn in life.voices(living):
+        tone = tone + amplitude * read_wave(waves[key], turns * by + turn)
+        above = above + amplitude * read_wave(upper[key], turns * by + turn)
+    return factor * tone, factor * above, profiles[key]
 
 
-def envelope(n, note):
-    """Level of a note [len(n)] at samples n after its key press, for a note array row."""
-    velocity, key, program = note[VELOCITY], note[KEY], int(note[PROGRAM])
-    down = round(note[END] * mel.RATE) - round(note[START] * mel.RATE)
+def fall_s(note):
+    """In this time a note [6] falls by a factor e once it is over."""
+    if note[DRUM]:
+        return DRUM_TONES.get(int(note[KEY]), (DRUM_SAMPLES / mel.RATE,))[0]
+    return RELEASE_S
+
+
+def struck_again(notes):
+    """For each of notes [n, 6] the sample at which its key is struck again, or infinity."""
+    again, last = np.full(len(notes), np.inf), {}
+    for i in np.argsort(notes[:, START], kind="stable"):
+        if not notes[i, DRUM]:
+            voice = notes[i, PROGRAM], notes[i, KEY]
+            if voice in last:
+                again[last[voice]] = round(notes[i, START] * mel.RATE)
+            last[voice] = i
+    return again
+
+
+def envelope(n, note, again=np.inf):
+    """Level of a note [len(n)] at samples n after its key press, for a note array row; its key is struck again after `again` samples."""
+    velocity, key, program, drum = note[VELOCITY], note[KEY], int(note[PROGRAM]), bool(note[DRUM])
+    down = 0 if drum else round(note[END] * mel.RATE) - round(note[START] * mel.RATE)
     held = np.minimum(n, down) / mel.RATE
-    level = np.maximum(np.exp(-held / struck_decay_s(key)), HELD_FLOOR) if struck(program) else np.ones(len(n))
-    return velocity / 127.0 * level * np.exp(-np.maximum(n - down, 0) / (RELEASE_S * mel.RATE))
+    level = np.maximum(np.exp(-held / struck_decay_s(key)), HELD_FLOOR) if struck(program) and not drum else np.ones(len(n))
+    level = level * np.exp(-np.maximum(n - down, 0) / (fall_s(note) * mel.RATE))
+    return velocity / 127.0 * level * np.exp(-np.maximum(n - again, 0) / (RESTRUCK_S * mel.RATE))
 
 
-def excite(notes, samples, table):
-    """notes [n, 6], attack table [ROWS, LEVELS] -> tones complex64 [samples], upper tones float32 [samples], levels float32 [samples / 160, 128] (mel magnitude at each
-    block's end, as if every note were at once as loud as its frame), hush float32 [samples]: what noise is multiplied with, so that it
-    begins as the notes do."""
+def last_of(note, again):
+    """The sample after the last one of a note [6]; its key is struck again at sample `again`."""
+    tail = lambda seconds: int(-np.log(FORGET) * seconds * mel.RATE)
+    over = round(note[START if note[DRUM] else END] * mel.RATE) + tail(fall_s(note))
+    return min(over, again + tail(RESTRUCK_S))
+
+
+def excite(notes, samples, table, living=None):
+    """notes [n, 6], attack table [ROWS, LEVELS], table of `life` -> tones complex64 [samples], upper tones float32 [samples], levels float32
+    [samples / 160, 128] (mel magnitude at each block's end, as if every note were at once as loud as its frame), hush float32 [samples]: what noise is
+    multiplied with, so that it begins as the notes do."""
     out, above, blocks = np.zeros(samples, complex), np.zeros(samples), samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
     sounding, begun = np.zeros((2, samples))
-    tail, fall = int(-np.log(FORGET) * RELEASE_S * mel.RATE), int(-np.log(FORGET) * DRUM_SAMPLES)
-    for note in notes:
+    living = life.table_or_still(living)
+    for note, again in zip(notes, struck_again(notes)):
         drum = bool(note[DRUM])
         first = round(note[START] * mel.RATE)
-        last = min(samples, first + fall if drum else round(note[END] * mel.RATE) + tail)
+        last = int(min(samples, last_of(note, again)))
         if last <= first:
             continue
         n = np.arange(last - first)
-        level = note[VELOCITY] / 127.0 * np.exp(-n / DRUM_SAMPLES) if drum else envelope(n, note)
+        level = envelope(n, note, again - first)
         shape = attacks.shape(table[attacks.row(note)], mel.HOP - first % mel.HOP)
         shaped = level * np.interp(n, np.arange(attacks.SHAPES) * attacks.GRID, shape)
         sounding[first:last] += level ** 2
         begun[first:last] += shaped ** 2
-        if drum:
+        if drum and not own_partials(note):
             continue
-        tone, upper, profile = steady_tone(note, n)
+        tone, upper, profile = steady_tone(note, n, None if drum else living[life.row(note)])
         out[first:last] += shaped * tone
         above[first:last] += shaped * upper
         b0, b1 = first // BLOCK, last // BLOCK
         ends = (np.arange(b0, b1) + 1) * BLOCK - first
-        power[b0:b1] += np.outer(envelope(ends, note) ** 2, profile ** 2)
+        power[b0:b1] += np.outer(envelope(ends, note, again - first) ** 2, profile ** 2)
     hush = np.sqrt(np.divide(begun, sounding, out=np.ones(samples), where=sounding > 0))
     return out.astype(np.complex64), above.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32), hush.astype(np.float32)
 

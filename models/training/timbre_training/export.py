@@ -1,6 +1,6 @@
 """Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes into a bundle.
 
-Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz, DIR/attacks.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
+Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz, DIR/attacks.npz, DIR/life.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
 built by `timbred pack` (models/src/graph), the same code that builds those of an imported checkpoint.
 """
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import mel
+from . import life as lives, mel
 from .examples import RESIDUAL_NATS, VELOCITY_BINS
 from .network import flax_parameters
 
@@ -69,8 +69,8 @@ upper_band = true
 """
 
 
-def export(denoiser, prior, vocoder, attacks, directory, name="live", song_steps=1, live_steps=1, live_hop=2):
-    """Paths of the three checkpoints and of the attack table -> the five files in `directory`."""
+def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=1, live_hop=2, liveliness=0.2):
+    """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in `directory`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     d, r, v = (torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, prior, vocoder))
@@ -78,6 +78,7 @@ def export(denoiser, prior, vocoder, attacks, directory, name="live", song_steps
     for file, saved in (("prior", r), ("vocoder", v)):
         np.savez(directory / f"{file}.npz", **{k: w.float().numpy() for k, w in saved["average"].items()})
     np.savez(directory / "attacks.npz", table=np.load(attacks).astype(np.float32))
+    np.savez(directory / "life.npz", table=lives.scaled(np.load(life), liveliness))
     text = manifest(name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
     (directory / "manifest.toml").write_text(text)
     print(f"{directory}: denoiser after {d['step']} steps, note prior after {r['step']}, vocoder after {v['step']} steps; next: timbred pack {directory}")
@@ -89,13 +90,15 @@ def main():
     p.add_argument("prior")
     p.add_argument("vocoder")
     p.add_argument("attacks", help="the file that `attacks` wrote")
+    p.add_argument("life", help="the file that `measure_life` wrote")
     p.add_argument("directory")
     p.add_argument("--name", default="live")
     p.add_argument("--song-steps", type=int, default=1)
     p.add_argument("--live-steps", type=int, default=1)
     p.add_argument("--live-hop", type=int, default=2, help="frames of 20 ms")
+    p.add_argument("--liveliness", type=float, default=0.2, help="what vibrato, tremolo and beating are multiplied with, 0 to 1")
     a = p.parse_args()
-    export(a.denoiser, a.prior, a.vocoder, a.attacks, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
+    export(a.denoiser, a.prior, a.vocoder, a.attacks, a.life, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop, a.liveliness)
 
 
 if __name__ == "__main__":

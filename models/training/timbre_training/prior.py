@@ -8,7 +8,9 @@ A note's mel is a tone (the key's harmonic profile of `excitation`, shaped by 12
 Rust twin: models/src/prior.
 """
 import argparse
+import os
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -194,19 +196,25 @@ def mix(model, notes, frames):
     return log_mel_of(power), log_mel_of(power + rise)
 
 
-def add_priors(directory, checkpoint):
+def _add_prior(job):
+    path, checkpoint = job
+    torch.set_num_threads(1)
+    model, shard = load(checkpoint), np.load(path)
+    clips = np.split(shard["notes"], np.cumsum(shard["counts"])[:-1])
+    mels = np.stack([mel.scale(torch.stack(mix(model, notes, shard["mel"].shape[1])).numpy()) for notes in clips])
+    np.save(prior_path(path), mels.astype(np.float16))
+    return np.abs(mels[:, 0] - shard["mel"]).mean() * (mel.LOG_MAX - mel.LOG_MIN) / 2
+
+
+def add_priors(directory, checkpoint, workers=None):
     """Writes what a trained note prior says of every clip beside its shard, plain and struck, float16 [c, 2, frames, 128] scaled;
     prints progress."""
-    model, start = load(checkpoint), time.time()
-    paths = [p for p in sorted(Path(directory).glob("????????.npz")) if not prior_path(p).exists()]
-    for done, path in enumerate(paths, 1):
-        shard = np.load(path)
-        clips = np.split(shard["notes"], np.cumsum(shard["counts"])[:-1])
-        mels = np.stack([mel.scale(torch.stack(mix(model, notes, shard["mel"].shape[1])).numpy()) for notes in clips])
-        np.save(prior_path(path), mels.astype(np.float16))
-        error = np.abs(mels[:, 0] - shard["mel"]).mean() * (mel.LOG_MAX - mel.LOG_MIN) / 2
-        left = (len(paths) - done) * (time.time() - start) / done
-        print(f"prior: {done}/{len(paths)} shards, {error:.3f} nats from the truth, {left / 60:.1f} min left", flush=True)
+    start = time.time()
+    jobs = [(p, checkpoint) for p in sorted(Path(directory).glob("????????.npz")) if not prior_path(p).exists()]
+    with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
+        for done, error in enumerate(pool.imap_unordered(_add_prior, jobs), 1):
+            left = (len(jobs) - done) * (time.time() - start) / done
+            print(f"prior: {done}/{len(jobs)} shards, {error:.3f} nats from the truth, {left / 60:.1f} min left", flush=True)
 
 
 if __name__ == "__main__":

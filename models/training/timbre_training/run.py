@@ -6,7 +6,7 @@ halves. Data are made first if missing (a hundredfold real time on one core). Wo
 import argparse
 from pathlib import Path
 
-from . import attacks, data, export, note_set, note_table, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
+from . import attacks, data, export, fed, measure_life, note_set, note_table, prior as prior_model, scores, train_denoiser, train_prior, train_vocoder
 from .network import Config
 from .training import pick_device
 
@@ -26,16 +26,20 @@ def main():
     data.build(a.work / "train", a.hours)
     data.build(a.work / "held", 0.14, first_seed=90_000_000)
     note_set.build(a.work / "notes", a.notes)
-    looks, beginnings = a.work / "looks.npy", a.work / "attacks.npy"
-    for path, module in (looks, note_table), (beginnings, attacks):
+    data.build(a.work / "solos", 0.5 * a.hours, first_seed=20_000_000, score_share=0.1, solo_share=0.6)
+    looks, beginnings, lives = a.work / "looks.npy", a.work / "attacks.npy", a.work / "life.npy"
+    for path, module in (looks, note_table), (beginnings, attacks), (lives, measure_life):
         if not path.exists():
             module.build(path)
     prior, denoiser, vocoder = (a.work / f"{name}.pt" for name in ("prior", "denoiser", "vocoder"))
     train_prior.train(a.work / "notes", looks, prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3, device)
-    prior_model.add_priors(a.work / "train", prior)
+    for name in "train", "solos":
+        prior_model.add_priors(a.work / name, prior)
     train_denoiser.train(a.work / "train", denoiser, 0.375 * a.minutes, Config(), a.batch, 1e-3, 0.0, device)
-    train_vocoder.train(a.work / "train", beginnings, vocoder, 0.375 * a.minutes, 192, 5, a.batch, 1e-3, device)
-    export.export(denoiser, prior, vocoder, beginnings, a.work / "export")
+    fed.build(a.work / "solos", beginnings, lives)
+    train_vocoder.train(fed.Fed(a.work / "solos", device), vocoder, 0.375 * a.minutes, 192, 5, a.batch, 6e-4, device, adversarial=True,
+                        rival_width=32 if device.type == "cuda" else 8)
+    export.export(denoiser, prior, vocoder, beginnings, lives, a.work / "export")
 
 
 if __name__ == "__main__":

@@ -86,9 +86,10 @@ def pick_device(name=None):
 
 
 def keep(checkpoint):
-    """Writes the moving average of a checkpoint to START, for who trains on after a fresh clone."""
+    """Writes the moving average of a checkpoint, or an adversary's weights, to START, for who trains on after a fresh clone."""
     START.mkdir(exist_ok=True)
-    average = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    average = saved.get("average", saved["model"])
     np.savez_compressed(START / f"{Path(checkpoint).stem}.npz", **{k: v.half().numpy() for k, v in average.items()})
 
 

@@ -1,6 +1,6 @@
 """Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
 
-`live_tokens.json` (segments of the live token style), `excitation.npz` (an attack table, tones with their quadrature, upper tones, levels and hush), `prior.npz` (a random
+`live_tokens.json` (segments of the live token style), `excitation.npz` (tables of attacks and lives, tones with their quadrature, upper tones, levels and hush), `prior.npz` (a random
 note prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it again only when a definition changes.
 """
 import json
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import attacks, excitation, music, tokens
+from . import attacks, excitation, life, music, tokens
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
-# A piano, an organ whose tone is an octave lower, a glockenspiel whose partials are no harmonics, a drum.
-NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 16, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.12, 0.3, 9, 72, 80, 0], [0.05, 0.1, 0, 38, 90, 1]])
+# A piano, an organ whose tone is an octave lower, a glockenspiel whose partials are no harmonics, a drum and one that rings; a key struck again.
+NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 16, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.12, 0.3, 9, 72, 80, 0], [0.05, 0.1, 0, 38, 90, 1], [0.15, 0.25, 0, 81, 70, 1]])
 OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 
 
@@ -50,8 +50,11 @@ def vocoder():
     table = np.zeros((attacks.ROWS, len(attacks.LEVELS)), np.float32)
     for i, note in enumerate(NOTES):  # from fast to slow
         table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
-    tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table)
-    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag, upper=upper_tones,
+    living = life.table_or_still(None)
+    living[life.row(NOTES[0])] = 5.0, 20.0, 0.3, 0.2, 4.0, 0.2, 0.1, 0.4, 12.0
+    living[life.row(NOTES[1])] = 0.0, 0.0, 0.25, 0.0, 6.0, 0.1, 0.7, 0.0, 0.0
+    tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table, living)
+    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, life=living, tones=tones.real, quadrature=tones.imag, upper=upper_tones,
                         levels=levels, hush=hush)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)

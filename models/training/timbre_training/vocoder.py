@@ -1,6 +1,7 @@
 """The vocoder in torch: mel frames and the notes' excitation -> samples; causal, no look-ahead. Knows no data and no files.
 
-A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one for white noise. They are
+A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one for white noise; where nothing is struck, its
+two blocks count as one, and gains go evenly from frame to frame, as else a steady note would have a line 50 Hz beside every partial. They are
 added to what the mels already say (mel minus the excitation's own level), made into minimum-phase filters, and cross-faded
 linearly from block to block; where a key is pressed, within 1 ms of the key. A filter whose shape goes on changing goes on turning the phase
 of what it lets through, which is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by as much.
@@ -25,6 +26,9 @@ ATTACK = 16  # samples in which the filters of a key press come in
 # Nats: from a key press to the end of its frame the network takes no more from a tone, unless a drum is loud: how fast it comes is the attack
 # table's, and must not depend on where in a frame the key fell.
 STRUCK_FLOOR = -0.5
+# The tones' gain, nats, in bands where they have no partial: what leaks into those when a key is struck must not be raised by the new note's mel. The
+# limit goes up as fast as SLOPE says once the level in nats is LEAST above the level's own floor.
+UNHEARD_GAIN, UNHEARD_SLOPE, UNHEARD_LEAST = -1.0, 10.0, 0.2
 CENTRES = mel.mel_matrix().argmax(0)  # the bin that a band hears most of
 # Nats that the upper bands' gains do not exceed. Of the training's 99 % stay below -3.7; more comes from tones that have nothing in the highest bands
 # below 8 kHz, where their level is at its floor and the gain at its limit.
@@ -58,6 +62,21 @@ def turned_back(tones, filters, log_levels, ramp):
     steps = F.pad(steps, (1, 0))[..., None]
     turn = steps.cumsum(1) - steps + ramp * steps
     return tones.real * turn.cos() + tones.imag * turn.sin()
+
+
+def evenly(corrections, free):
+    """corrections [B, T, 2 blocks, ...], free bool [B, T] -> [B, 2 T, ...]: in free frames the mean of both blocks, to which the first is halfway."""
+    free = free[(...,) + (None,) * (corrections.dim() - 3)]
+    mean = corrections.mean(2)
+    end = torch.where(free, mean, corrections[:, :, 1])
+    before = torch.cat([end[:, :1], end[:, :-1]], 1)
+    return torch.stack([torch.where(free, (before + mean) / 2, corrections[:, :, 0]), end], 2).flatten(1, 2)
+
+
+def most_tone(log_levels):
+    """log_levels in nats -> the most that a tone's gain may be, nats."""
+    above = log_levels - float(np.log(excitation.LEVEL_FLOOR)) - UNHEARD_LEAST
+    return UNHEARD_GAIN + UNHEARD_SLOPE * above.clamp(min=0)
 
 
 class Block(nn.Module):
@@ -129,11 +148,12 @@ class Vocoder(nn.Module):
         """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise [B, S, 2, 128]
         and of the upper bands [B, S, 2, 16]"""
         correction, upper = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8)
-        correction = correction.flatten(1, 2)  # [B, S, 2, 128]
+        first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
+        free = ~(first[..., 0] | second[..., 0] | drummed)
+        correction, upper = evenly(correction, free), evenly(upper, free)  # [B, S, 2, 128] and [B, S, 2, 16]
         # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
         halfway = (before + log_mel) / 2
-        first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
         held = torch.where(second, torch.minimum(halfway, before), halfway)
         at_block_end = torch.stack([torch.where(first, torch.maximum(halfway, log_mel), held), log_mel], 2).flatten(1, 2)
         bare = ~drummed[..., None]
@@ -142,8 +162,9 @@ class Vocoder(nn.Module):
         correction = torch.stack([tone, correction[:, :, 1]], 2)
         base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
         gains = (base + correction).clamp(GAIN_MIN, GAIN_MAX)
+        gains = torch.stack([torch.minimum(gains[:, :, 0], most_tone(log_levels)), gains[:, :, 1]], 2)
         highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
-        return gains, (highest + upper.flatten(1, 2)).clamp(GAIN_MIN, UPPER_GAIN_MAX)
+        return gains, (highest + upper).clamp(GAIN_MIN, UPPER_GAIN_MAX)
 
     def forward(self, log_mel, log_levels, onsets, drummed, tones, upper_tones, noise, only_upper=False):
         """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex, upper_tones and noise

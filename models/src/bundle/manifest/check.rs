@@ -1,6 +1,6 @@
 //! Whether a manifest can be that of a model: sizes, ranges and files that belong together. Reads no file.
 
-use super::{ATTACKS, Manifest};
+use super::{ATTACKS, LIFE, Manifest};
 use crate::bundle::{BundleError, Instruments};
 use crate::denoise::schedule::MAX_STEPS;
 use crate::graph::MAX_REACH;
@@ -184,7 +184,7 @@ impl Manifest {
             return Err(unfit(format!("files.{role}"), "nothing".into(), "a file and its sha256"));
         }
         if self.vocoder.is_some() {
-            roles.push(ATTACKS);
+            roles.extend([ATTACKS, LIFE]);
         }
         for (role, entry) in &self.files {
             if !roles.contains(&role.as_str()) {
