@@ -106,8 +106,8 @@ fn message(bytes: &[u8]) -> Result<OscMessage, Garbage> {
     }
 }
 
-/// The same message with its symbols (type `S`), which `rosc` does not know, as strings (type `s`): both are written
-/// alike. The types begin at `tags`.
+/// The same message with its symbols (type `S`), which `rosc` does not know, as strings (type `s`):
+/// both are written alike. The types begin at `tags`.
 fn without_symbols(bytes: &[u8], tags: usize) -> Cow<'_, [u8]> {
     let is_symbol = |bytes: &[u8]| bytes.iter().take_while(|b| **b != 0).any(|b| *b == b'S');
     if !bytes.get(tags..).is_some_and(is_symbol) {
@@ -131,8 +131,8 @@ fn ticks(time: OscTime) -> u64 {
     (u64::from(time.seconds) << 32) | u64::from(time.fractional)
 }
 
-/// Seconds from `now` until a time tag, negative for what is past; `None` for the tag that means now. Right also across the
-/// overflow of OSC time in 2036.
+/// Seconds from `now` until a time tag, negative for what is past; `None` for the tag that means
+/// now. Right also across the overflow of OSC time in 2036.
 pub fn ahead_s(at: OscTime, now: SystemTime) -> Option<f64> {
     // Some senders write 0 for now.
     if at.seconds == 0 && at.fractional <= IMMEDIATELY.fractional {

@@ -165,7 +165,8 @@ impl Parameter {
             Value::Bool(x) => Some(f64::from(u8::from(*x))),
             _ => None,
         };
-        // The bottom of a fader may be minus infinity; anything else that is not finite is a fault of the sender.
+        // The bottom of a fader may be minus infinity; anything else that is not finite is a fault
+        // of the sender.
         let is_bottom = |x: f64| x == f64::NEG_INFINITY && self.unit == "dB";
         if let Some(x) = number.filter(|x| !x.is_finite() && !is_bottom(*x)) {
             let found = if x.is_nan() { "not-a-number".to_owned() } else { x.to_string() };

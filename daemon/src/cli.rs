@@ -125,7 +125,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Look at tokens, models and spectrograms.
     Inspect(InspectArgs),
-    /// Look at all that sound depends on: device, rights, ports, heat, disk, service; says what to do.
+    /// Look at all that sound depends on: device, rights, ports, heat, disk, service; says what to
+    /// do.
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
     /// Measure how fast a model runs on this machine.
@@ -224,8 +225,8 @@ pub enum SampleFormat {
 /// `timbred render`
 #[derive(Debug, Args)]
 pub struct RenderArgs {
-    /// MIDI files (.mid, .kar, .rmi; `-` is standard input); with one of them, a last argument ending in .wav, .flac or
-    /// .npy is the output (`-` is standard output).
+    /// MIDI files (.mid, .kar, .rmi; `-` is standard input); with one of them, a last argument
+    /// ending in .wav, .flac or .npy is the output (`-` is standard output).
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Refuse a damaged MIDI file and say what is wrong with it, instead of mending it.
@@ -376,8 +377,9 @@ fn step_size(text: &str) -> Result<(usize, usize), String> {
 /// `timbred pack`
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// Folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz, attacks.npz and life.npz, as the training's export writes it; a part
-    /// that is missing there stays as it is in the bundle.
+    /// Folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz, attacks.npz and life.npz,
+    /// as the training's export writes it; a part that is missing there stays as it is in the
+    /// bundle.
     pub weights: PathBuf,
     /// Folder of the bundle.
     #[arg(short, long, value_name = "FOLDER")]

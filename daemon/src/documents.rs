@@ -1,4 +1,5 @@
-//! The manual page and the completions for shells, made from the command line itself. Knows no command's work.
+//! The manual page and the completions for shells, made from the command line itself. Knows no
+//! command's work.
 
 use std::io::Write;
 use std::path::Path;

@@ -9,8 +9,9 @@ use timbre_models::graph::{ParamError, Params, WeightFormat};
 use crate::cli::PackArgs;
 use crate::error::Error;
 
-/// Reads `manifest.toml` and, as `.npz` files, the weights of `denoiser`, `prior`, `vocoder`, `attacks` and `life` from the folder that the training's export
-/// wrote, and writes the bundle. A part without a file is taken from the bundle that is there.
+/// Reads `manifest.toml` and, as `.npz` files, the weights of `denoiser`, `prior`, `vocoder`,
+/// `attacks` and `life` from the folder that the training's export wrote, and writes the bundle. A
+/// part without a file is taken from the bundle that is there.
 ///
 /// # Errors
 /// Names the file that is missing or does not fit.

@@ -10,8 +10,8 @@ use timbre_models::notes::{FileRead, Mended, MidiFileError, Song, read_mended};
 use crate::error::Error;
 use crate::whole_file::STANDARD;
 
-/// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than [`MAX_FILE_BYTES`]. Tells what was
-/// damaged and is mended; if `is_strict`, that is an error.
+/// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than
+/// [`MAX_FILE_BYTES`]. Tells what was damaged and is mended; if `is_strict`, that is an error.
 ///
 /// # Errors
 /// Names the file, what was found and what to do.

@@ -1,5 +1,6 @@
-//! Files that appear whole or not at all: written beside their place under another name, renamed at the end. What is
-//! no file (a pipe, a device, standard output) is written to as it goes. Knows no format.
+//! Files that appear whole or not at all: written beside their place under another name, renamed at
+//! the end. What is no file (a pipe, a device, standard output) is written to as it goes. Knows no
+//! format.
 
 use std::fs::File;
 use std::io::Seek;
@@ -33,8 +34,9 @@ enum Out {
 }
 
 impl WholeFile {
-    /// Begins the file that will be `path`; its folder must be there. `-` is standard output; where a link points to a
-    /// file, that file is replaced and the link stays; a pipe or device is written to.
+    /// Begins the file that will be `path`; its folder must be there. `-` is standard output; where
+    /// a link points to a file, that file is replaced and the link stays; a pipe or device is
+    /// written to.
     ///
     /// # Errors
     /// A folder that is missing or cannot be written to.

@@ -1,4 +1,5 @@
-//! Where the golden vectors are. The project's own set is whole; a set that somebody else gives may have only a part of it.
+//! Where the golden vectors are. The project's own set is whole; a set that somebody else gives may
+//! have only a part of it.
 
 use std::path::PathBuf;
 
@@ -64,9 +65,9 @@ pub fn comparable() -> usize {
     SETS.iter().map(|(set, from, to)| golden_files(set, from, to).len()).sum()
 }
 
-/// How far float32 may be from the log-SNR `2 ln cot(a t + b)` of the published models. The angle is rounded to half a
-/// unit of its last place twice (product and sum), and `d log-SNR / d angle = -4 / sin(2 angle)` grows without
-/// bound where its tangent does, at both ends: 5e-3 at t = 1.
+/// How far float32 may be from the log-SNR `2 ln cot(a t + b)` of the published models. The angle
+/// is rounded to half a unit of its last place twice (product and sum), and `d log-SNR / d angle =
+/// -4 / sin(2 angle)` grows without bound where its tangent does, at both ends: 5e-3 at t = 1.
 pub fn log_snr_tolerance(log_snr: f64) -> f64 {
     let angle = (-log_snr / 2.0).exp().atan();
     let slope = 4.0 / (2.0 * angle).sin().abs();

@@ -1,4 +1,5 @@
-//! Inputs that failed once (`tests/cases`, each with a line that says what is right): what they are read as now.
+//! Inputs that failed once (`tests/cases`, each with a line that says what is right): what they are
+//! read as now.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::PathBuf;

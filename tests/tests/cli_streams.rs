@@ -1,4 +1,5 @@
-//! `timbred render` from and into pipes, through links, of damaged files, and of long songs in little memory.
+//! `timbred render` from and into pipes, through links, of damaged files, and of long songs in
+//! little memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{Read, Write};

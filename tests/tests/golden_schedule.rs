@@ -63,7 +63,8 @@ fn steps_of_the_original() {
         };
         let (z, x0, eps, noise) =
             (values("z_t"), values("pred_x0"), values("pred_eps"), values("noise"));
-        // The original's float32 log-SNR is off its own formula, and with it the levels of signal and noise.
+        // The original's float32 log-SNR is off its own formula, and with it the levels of signal
+        // and noise.
         let off = log_snr_tolerance(log_snr(step.from.t));
         let close = 2e-5 + off / 50.0;
         let mut out = vec![0.0; z.len()];

@@ -1,5 +1,6 @@
-//! Valid MIDI files with bytes changed, left out, put in and cut off: no panic, memory in proportion to the file, and every
-//! strike before the first damaged byte is heard. `MUTATIONS` of them (20,000; `make mutate` runs a million).
+//! Valid MIDI files with bytes changed, left out, put in and cut off: no panic, memory in
+//! proportion to the file, and every strike before the first damaged byte is heard. `MUTATIONS` of
+//! them (20,000; `make mutate` runs a million).
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Mutex;
@@ -12,7 +13,8 @@ use timbre_models::notes::{FileRead, read_mended};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Bytes that reading may take for each byte of a file, and beside that: sixteen ports of keys, and the test's own.
+/// Bytes that reading may take for each byte of a file, and beside that: sixteen ports of keys, and
+/// the test's own.
 const BYTES_A_BYTE: usize = 100;
 const BYTES_BESIDE: usize = 8 << 20;
 
@@ -22,7 +24,8 @@ struct Valid {
     strikes: Vec<(usize, u8)>,
 }
 
-/// A file of a few tracks with all that real files have: running status, texts, tempo, ports, SysEx, pedals, bends.
+/// A file of a few tracks with all that real files have: running status, texts, tempo, ports,
+/// SysEx, pedals, bends.
 fn valid(seed: u64) -> Valid {
     let mut random = StdRng::seed_from_u64(seed);
     let tracks = if seed.is_multiple_of(3) { 1 } else { random.random_range(2..6u16) };
@@ -69,8 +72,8 @@ fn event(file: &mut Valid, random: &mut StdRng, channel: u8, n: u8, running: &mu
         3 => file.bytes.extend([0, 0xE0 | channel, 0, random.random_range(0..128)]),
         4 => file.bytes.extend([0x81, 0x10, 0xD0 | channel, 9]),
         _ => {
-            // Each track has keys of its own: two parts that strike one key of one program at one time are one voice,
-            // and a damaged program change can make them so.
+            // Each track has keys of its own: two parts that strike one key of one program at one
+            // time are one voice, and a damaged program change can make them so.
             let key = 20 + channel * 18 + n % 18;
             // The status may be left out where the event before was a note too.
             let status = 0x90 | channel;

@@ -1,15 +1,18 @@
-//! What is known of the clocks of those who send bundles. Knows neither socket nor clock. Used by the thread `timbred-osc`.
+//! What is known of the clocks of those who send bundles. Knows neither socket nor clock. Used by
+//! the thread `timbred-osc`.
 //!
-//! A time tag is a time of the sender's clock, which nobody has set by ours: a Raspberry Pi without a battery can be years
-//! off. A tag far from now says nothing, and its bundle is done at once. A clock that is a little late would make every
-//! bundle late, so that their distances are those of the network: how late is learned, and they wait as if it were right.
+//! A time tag is a time of the sender's clock, which nobody has set by ours: a Raspberry Pi without
+//! a battery can be years off. A tag far from now says nothing, and its bundle is done at once. A
+//! clock that is a little late would make every bundle late, so that their distances are those of
+//! the network: how late is learned, and they wait as if it were right.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A tag that is further away than this (seconds) is one of another clock.
 const FARTHEST_S: f64 = 1.0;
-/// The longest that a late bundle waits to be as late as the ones before (seconds): more than a network's jitter.
+/// The longest that a late bundle waits to be as late as the ones before (seconds): more than a
+/// network's jitter.
 const LONGEST_WAIT_S: f64 = 0.02;
 /// What one bundle that is less late than expected moves the expectation by.
 const SHARE: f64 = 0.05;
@@ -34,7 +37,8 @@ pub struct Senders(Vec<Sender>);
 pub struct When {
     /// How long it waits.
     pub delay: Duration,
-    /// Its time tag is so far away (seconds; negative is past) that it does not count, and nobody has said so yet.
+    /// Its time tag is so far away (seconds; negative is past) that it does not count, and nobody
+    /// has said so yet.
     pub is_far_s: Option<f64>,
 }
 

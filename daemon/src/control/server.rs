@@ -216,7 +216,8 @@ impl Server {
         }
     }
 
-    /// How long a bundle waits whose time tag is so far ahead; of a clock that is far off it is said once.
+    /// How long a bundle waits whose time tag is so far ahead; of a clock that is far off it is
+    /// said once.
     fn delay(&mut self, from: SocketAddr, ahead_s: f64) -> Duration {
         let when = self.senders.when(from, ahead_s);
         if let Some(far_s) = when.is_far_s {
@@ -353,7 +354,8 @@ impl Server {
         Ok(message(SUBSCRIBE, args))
     }
 
-    /// The address as our socket knows it: one that listens on all of IPv6 reaches IPv4 too, under other names.
+    /// The address as our socket knows it: one that listens on all of IPv6 reaches IPv4 too, under
+    /// other names.
     fn reachable(&self, target: SocketAddr) -> Option<SocketAddr> {
         let ip = match (self.address.ip(), target.ip()) {
             (IpAddr::V6(own), IpAddr::V4(ip)) if own.is_unspecified() => ip.to_ipv6_mapped().into(),

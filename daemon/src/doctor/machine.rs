@@ -1,4 +1,5 @@
-//! What the system says about itself, read from `/proc` and `/sys` below a root that tests make themselves.
+//! What the system says about itself, read from `/proc` and `/sys` below a root that tests make
+//! themselves.
 
 use std::fs;
 use std::path::Path;

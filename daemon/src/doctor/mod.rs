@@ -1,5 +1,6 @@
-//! `timbred doctor`: what a musician would look at when there is no sound or a bad one, each with what to do. Changes
-//! nothing. `machine` looks at the system, `sound` asks the running daemon or tries the device.
+//! `timbred doctor`: what a musician would look at when there is no sound or a bad one, each with
+//! what to do. Changes nothing. `machine` looks at the system, `sound` asks the running daemon or
+//! tries the device.
 
 mod machine;
 mod sound;

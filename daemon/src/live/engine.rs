@@ -143,7 +143,8 @@ pub(super) struct Engine {
     governor: Governor,
     /// The lead in force, less the device's buffer, which may change from one callback to the next.
     lead_s: f64,
-    /// The stream second of the newest event: a lead that falls must not let a key go up before it came down.
+    /// The stream second of the newest event: a lead that falls must not let a key go up before it
+    /// came down.
     pub(super) heard_s: f64,
     /// What is recorded goes here.
     pub(super) tap: Tap,

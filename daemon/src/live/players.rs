@@ -191,7 +191,8 @@ impl Players {
         }
     }
 
-    /// A reset (FF): the source's notes and pedals end, the controllers of all channels are as at the start.
+    /// A reset (FF): the source's notes and pedals end, the controllers of all channels are as at
+    /// the start.
     fn reset(&mut self, time_s: f64, id: SourceId, out: &mut impl FnMut(NoteEvent)) {
         self.volumes.fill(DEFAULT_VOLUME);
         self.expressions.fill(DEFAULT_EXPRESSION);

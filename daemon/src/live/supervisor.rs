@@ -242,8 +242,8 @@ impl Daemon {
         format!("model {}, {output}, OSC {osc}", self.model.load())
     }
 
-    /// How far every thread has come that must go on for notes to be heard: the device's by what it has played of the stream, or by
-    /// the attempts to get one.
+    /// How far every thread has come that must go on for notes to be heard: the device's by what it
+    /// has played of the stream, or by the attempts to get one.
     fn pulses(&self) -> Vec<Pulse> {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Telemetry { pulses, stream_frames, .. } = &*self.telemetry;

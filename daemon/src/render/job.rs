@@ -84,8 +84,9 @@ pub fn begin(
 /// Takes samples, mel, and the seconds that are done with them.
 pub type Take<'a> = dyn FnMut(&[f32], &[f32], f64) -> Result<(), Error> + 'a;
 
-/// Renders what [`begin`] began. `take` gets the samples and the natural-log mel [frames, 128] of each hop, exactly as
-/// much as `extent` says in all, and hears how many seconds are done; it can end the work. Tells what the token limit cost.
+/// Renders what [`begin`] began. `take` gets the samples and the natural-log mel [frames, 128] of
+/// each hop, exactly as much as `extent` says in all, and hears how many seconds are done; it can
+/// end the work. Tells what the token limit cost.
 ///
 /// # Errors
 /// Those of the engine, and whatever `take` says.

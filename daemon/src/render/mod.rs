@@ -164,7 +164,8 @@ fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Er
     render_song(&song, file, job.kind, plan, streamer, &job.input)
 }
 
-/// A song into a file; `name` is what it is called on the terminal. The file is written as the sound is made.
+/// A song into a file; `name` is what it is called on the terminal. The file is written as the
+/// sound is made.
 ///
 /// # Errors
 /// Those of the engine, the part, the file, and [`Error::Interrupted`]; the file is then not there.

@@ -18,7 +18,8 @@ const DEPTH: usize = 3;
 
 /// Where the files are.
 enum Place {
-    /// The archive, and the place of each name in it; names have slashes, also where Windows wrote them.
+    /// The archive, and the place of each name in it; names have slashes, also where Windows wrote
+    /// them.
     Zip(ZipArchive<File>, HashMap<String, usize>),
     Folder(PathBuf),
 }

@@ -114,8 +114,8 @@ fn archives_that_are_no_checkpoint_say_so() {
     assert!(read(Path::new("/nowhere/at/all.zip")).contains("/nowhere/at/all.zip"));
 }
 
-/// A zip file as Python writes it with LZMA and the names that Windows programs give: `m_1\\checkpoint`, which is
-/// empty, and `m_1\\a\\0`, which holds 1.0 and 2.0.
+/// A zip file as Python writes it with LZMA and the names that Windows programs give:
+/// `m_1\\checkpoint`, which is empty, and `m_1\\a\\0`, which holds 1.0 and 2.0.
 const LZMA_FROM_WINDOWS: &[u8] =
     b"\x50\x4b\x03\x04\x3f\x00\x02\x00\x0e\x00\x00\x00\x21\x00\x00\x00\x00\x00\x13\x00\x00\x00\x00\
         \x00\x00\x00\x0e\x00\x00\x00\x6d\x5f\x31\x5c\x63\x68\x65\x63\x6b\x70\x6f\x69\x6e\x74\x09\x04\

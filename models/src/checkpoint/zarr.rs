@@ -30,7 +30,8 @@ struct Header {
     dimension_separator: Option<String>,
 }
 
-/// What stands where a chunk is missing: a number, or the name of one that JSON has no number for (`NaN`, `Infinity`).
+/// What stands where a chunk is missing: a number, or the name of one that JSON has no number for
+/// (`NaN`, `Infinity`).
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum FillValue {

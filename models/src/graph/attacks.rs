@@ -1,6 +1,8 @@
-//! The vocoder's tables as ONNX graphs: lookups. Know no sound: what the rows are for is in `crate::vocoder::attack` and `crate::vocoder::life`.
+//! The vocoder's tables as ONNX graphs: lookups. Know no sound: what the rows are for is in
+//! `crate::vocoder::attack` and `crate::vocoder::life`.
 //!
-//! `row` int64 `[R]` -> `attacks` [R, 5], or `life` [R, 9]. Made by `attacks.py` and `measure_life.py` in `models/training/timbre_training`.
+//! `row` int64 `[R]` -> `attacks` [R, 5], or `life` [R, 9]. Made by `attacks.py` and
+//! `measure_life.py` in `models/training/timbre_training`.
 
 use tract_onnx::pb::ModelProto;
 

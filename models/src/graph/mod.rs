@@ -12,7 +12,8 @@
 //! | `film` | `time` `[1]` | `film` [1, layers, 2, 2 emb] |
 //! | `step` | `z` [1, L, mel], with a note prior `prior` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
 //!
-//! The vocoder's network is a graph of its own, `vocoder`, and so are its tables, `attacks` and `life`, and the note prior's network, `prior`.
+//! The vocoder's network is a graph of its own, `vocoder`, and so are its tables, `attacks` and
+//! `life`, and the note prior's network, `prior`.
 //!
 //! Source: `music_spectrogram_diffusion/models/diffusion/{models,network}.py` (T5.1.1 style).
 

@@ -92,8 +92,8 @@ impl Keyboard {
         Self::with_ports(1)
     }
 
-    /// A keyboard with sixteen channels for each of up to 16 ports. Channel `n` of port `p`, both counted
-    /// from 0, is channel `16 * p + n` of [`Keyboard::feed`].
+    /// A keyboard with sixteen channels for each of up to 16 ports. Channel `n` of port `p`, both
+    /// counted from 0, is channel `16 * p + n` of [`Keyboard::feed`].
     pub fn with_ports(ports: usize) -> Self {
         let channel =
             Channel { keys: [Key::default(); KEYS], program: 0, sustain: false, sostenuto: false };

@@ -118,7 +118,8 @@ pub struct Excitation {
     /// Power of the notes in each sample of the hop, whole and as they begin.
     sounding: Vec<f64>,
     begun: Vec<f64>,
-    /// Levels of one note in the samples of the hop, as it begins, and how vibrato and tremolo have moved it.
+    /// Levels of one note in the samples of the hop, as it begins, and how vibrato and tremolo have
+    /// moved it.
     shaped: Vec<f64>,
     swung: Vec<(f64, f64)>,
 }
@@ -138,7 +139,8 @@ impl Excitation {
         }
     }
 
-    /// Takes a note event that happens at `at`; a note that is pressed begins as `shape` says and lives as `life` does.
+    /// Takes a note event that happens at `at`; a note that is pressed begins as `shape` says and
+    /// lives as `life` does.
     pub fn event(&mut self, at: SamplePos, event: &NoteEvent, shape: Shape, life: Life) {
         for tone in self.tones.iter_mut().filter(|t| t.voice == event.voice && t.down.is_none()) {
             tone.down = Some(at.0.saturating_sub(tone.first));

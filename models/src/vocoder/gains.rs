@@ -1,11 +1,12 @@
-//! How the network's corrections become a path that does not hum, and how loud a tone may be where it has no partial. Knows no notes.
+//! How the network's corrections become a path that does not hum, and how loud a tone may be where
+//! it has no partial. Knows no notes.
 
 use super::BLOCKS;
 use super::excitation::LEVEL_FLOOR;
 use crate::graph::{OUTPUTS, UPPER_OUTPUTS};
 
-/// The most that a tone's gain may be in bands where it has no partial, nats: what leaks into those when a key is struck must not be raised by the
-/// new note's mel.
+/// The most that a tone's gain may be in bands where it has no partial, nats: what leaks into those
+/// when a key is struck must not be raised by the new note's mel.
 const UNHEARD_GAIN: f32 = -1.0;
 /// The limit goes up as fast once the level, in nats, is `UNHEARD_LEAST` above its floor.
 const UNHEARD_SLOPE: f32 = 10.0;
@@ -17,8 +18,9 @@ pub fn most_tone(log_level: f32) -> f32 {
     UNHEARD_GAIN + UNHEARD_SLOPE * above.max(0.0)
 }
 
-/// Makes corrections go evenly from frame to frame where nothing is struck: two blocks that differ in every frame alike would be heard as a line 50 Hz
-/// beside every partial. There both count as one, their mean, and the first block is halfway to it.
+/// Makes corrections go evenly from frame to frame where nothing is struck: two blocks that differ
+/// in every frame alike would be heard as a line 50 Hz beside every partial. There both count as
+/// one, their mean, and the first block is halfway to it.
 #[derive(Debug, Default)]
 pub struct Even {
     /// With what the last frame ended, of both bands; empty before the first.
@@ -26,7 +28,8 @@ pub struct Even {
 }
 
 impl Even {
-    /// Goes on to frame `at` of the hop, in place: corrections of both bands [frames, 2 blocks, ...], the second empty where it is not made.
+    /// Goes on to frame `at` of the hop, in place: corrections of both bands [frames, 2 blocks,
+    /// ...], the second empty where it is not made.
     pub fn frame(&mut self, at: usize, all: [&mut [f32]; 2], is_free: bool) {
         for ((all, end), size) in all.into_iter().zip(&mut self.ends).zip([OUTPUTS, UPPER_OUTPUTS])
         {

@@ -1,8 +1,9 @@
-//! How a held note lives: the vibrato, tremolo and beating that every key of every program has, and what they do to its tone. Knows no stream and no
-//! network but a table.
+//! How a held note lives: the vibrato, tremolo and beating that every key of every program has, and
+//! what they do to its tone. Knows no stream and no network but a table.
 //!
-//! The same key lives in the same way each time it sounds, as the recording that the model learned from does.
-//! Python twin: `models/training/timbre_training/life.py`; `measure_life.py` beside it measures the table.
+//! The same key lives in the same way each time it sounds, as the recording that the model learned
+//! from does. Python twin: `models/training/timbre_training/life.py`; `measure_life.py` beside it
+//! measures the table.
 
 use std::f64::consts::{LN_2, TAU};
 
@@ -17,7 +18,8 @@ use tract_onnx::prelude::*;
 const GRID: u64 = 32;
 /// Voices of a tone: the main one and two beside it.
 pub const VOICES: usize = 3;
-/// The voices at the side: parts of their power, and of how far away they lie; their mean pitch is the main one's. And where their periods begin, turns.
+/// The voices at the side: parts of their power, and of how far away they lie; their mean pitch is
+/// the main one's. And where their periods begin, turns.
 const SIDES: [(f64, f64, f64); VOICES - 1] = [(7.0 / 17.0, 1.0, 0.31), (10.0 / 17.0, -0.7, 0.73)];
 /// Nats of frequency in a cent.
 const CENT: f64 = LN_2 / 1200.0;
@@ -99,8 +101,9 @@ impl Life {
         count: 1,
     };
 
-    /// Of a row of the table: rate (Hz), size (cents), coming (s) and turn of the vibrato, rate, size (nats) and turn of the tremolo, share of the power
-    /// beside the main voice, and how far away it lies (cents).
+    /// Of a row of the table: rate (Hz), size (cents), coming (s) and turn of the vibrato, rate,
+    /// size (nats) and turn of the tremolo, share of the power beside the main voice, and how far
+    /// away it lies (cents).
     pub fn new(row: &[f32]) -> Self {
         let value = |i: usize| row.get(i).map_or(0.0, |v| f64::from(*v));
         let (share, cents) = (value(7).clamp(0.0, 1.0), value(8));
@@ -135,7 +138,8 @@ impl Life {
         self.vibrato.hz > 0.0 || self.tremolo.size > 0.0
     }
 
-    /// By how many turns vibrato has moved a tone of `hz`, and tremolo's factor, in each sample from `n` after the key press on, without end.
+    /// By how many turns vibrato has moved a tone of `hz`, and tremolo's factor, in each sample
+    /// from `n` after the key press on, without end.
     pub fn swing_from(&self, n: u64, hz: f64) -> impl Iterator<Item = (f64, f64)> {
         let life = *self;
         let mut grid = n / GRID;

@@ -51,7 +51,8 @@ const NOISE_START: f32 = -1.5;
 /// Keeps the vocoder's noise apart from the denoiser's.
 const NOISE_KEY: u64 = 0x766f_636f_6465_7200;
 
-/// What a model knows of how notes begin and live; without `attacks` notes are at once as loud as their frames, without `life` they are still.
+/// What a model knows of how notes begin and live; without `attacks` notes are at once as loud as
+/// their frames, without `life` they are still.
 #[derive(Debug, Default)]
 pub struct NoteTables {
     /// How they begin.

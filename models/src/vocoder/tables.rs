@@ -56,7 +56,8 @@ enum Owner {
 #[derive(Debug)]
 struct Inharmonic {
     owner: Owner,
-    /// [keys]: frequency in turns a sample and starting phase in turns, from low to high; a drum has one key.
+    /// [keys]: frequency in turns a sample and starting phase in turns, from low to high; a drum
+    /// has one key.
     partials: Vec<Vec<(f64, f64)>>,
     /// [keys, 128 bands]: mel magnitude of the steady full-level tone.
     profiles: Vec<f32>,

@@ -1,5 +1,5 @@
-//! What sounds of a note before any filter: equal harmonics of its key, or the partials of its instrument or drum where those are no harmonics. Knows
-//! neither time nor level.
+//! What sounds of a note before any filter: equal harmonics of its key, or the partials of its
+//! instrument or drum where those are no harmonics. Knows neither time nor level.
 //!
 //! Python twin: `models/training/timbre_training/excitation.py`.
 
@@ -23,7 +23,8 @@ pub const PARTIALS: [(u8, &[f64]); 6] = [
     (113, &[2.026, 4.052, 4.568, 5.166, 7.548, 8.355, 10.381, 12.406, 13.09, 13.967, 15.076, 15.32, 16.07, 17.825, 19.11, 21.144]),
 ];
 
-/// Drums that ring: key, the time in which their tone falls by a factor e, in seconds, and their partials in Hz, in the soundfont of the training.
+/// Drums that ring: key, the time in which their tone falls by a factor e, in seconds, and their
+/// partials in Hz, in the soundfont of the training.
 #[rustfmt::skip]
 pub const DRUM_TONES: [(u8, f64, &[f64]); 21] = [
     // Toms.
@@ -79,7 +80,8 @@ pub struct Sound<'a> {
 enum Wave<'a> {
     /// Periods of the key in one sample, and one period [TABLE + 1].
     Harmonics(f64, &'a [Complex<f32>]),
-    /// A cosine [TABLE + 1], and the frequency (turns a sample) and starting phase (turns) of every partial.
+    /// A cosine [TABLE + 1], and the frequency (turns a sample) and starting phase (turns) of every
+    /// partial.
     Partials(&'a [Complex<f32>], &'a [(f64, f64)]),
 }
 
@@ -89,7 +91,8 @@ impl<'a> Sound<'a> {
         Self { wave: Wave::Harmonics(Tables::turns_per_sample(key), wave) }
     }
 
-    /// Of one period of a cosine [TABLE + 1], and (turns a sample, phase in turns) of every partial.
+    /// Of one period of a cosine [TABLE + 1], and (turns a sample, phase in turns) of every
+    /// partial.
     pub fn partials(cosine: &'a [Complex<f32>], partials: &'a [(f64, f64)]) -> Self {
         Self { wave: Wave::Partials(cosine, partials) }
     }

@@ -1,5 +1,6 @@
-//! Reads MIDI files whose names come on standard input and says of each, as a line of JSON, how many strikes were heard, what
-//! was mended, and why it is refused. Used by `tests/corpus/corpus.py`.
+//! Reads MIDI files whose names come on standard input and says of each, as a line of JSON, how
+//! many strikes were heard, what was mended, and why it is refused. Used by
+//! `tests/corpus/corpus.py`.
 
 use std::io::{BufRead, Write, stdin, stdout};
 

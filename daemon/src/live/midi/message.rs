@@ -16,8 +16,9 @@ pub fn message(bytes: &[u8]) -> Option<[u8; 3]> {
     message.iter().skip(1).all(|data| *data < 0x80).then_some(message)
 }
 
-/// Whether a system exclusive message, behind its F0 and with or without its F7, puts the whole instrument back: General
-/// MIDI on (level 1 and 2) or off, GS reset, XG System On; for any device number.
+/// Whether a system exclusive message, behind its F0 and with or without its F7, puts the whole
+/// instrument back: General MIDI on (level 1 and 2) or off, GS reset, XG System On; for any device
+/// number.
 fn is_system_on(exclusive: &[u8]) -> bool {
     let exclusive = exclusive.strip_suffix(&[0xF7]).unwrap_or(exclusive);
     match *exclusive {

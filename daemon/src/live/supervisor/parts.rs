@@ -263,8 +263,8 @@ impl Daemon {
         self.gaps.look(&self.telemetry);
     }
 
-    /// Whether the device has to be opened with more frames at a time, as it runs dry all the time. A JACK
-    /// server has its own.
+    /// Whether the device has to be opened with more frames at a time, as it runs dry all the time.
+    /// A JACK server has its own.
     fn is_dry(&mut self) -> bool {
         let Some(output) = self.output.as_ref().filter(|o| o.jack_client().is_none()) else {
             return false;

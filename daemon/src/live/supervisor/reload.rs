@@ -67,7 +67,8 @@ impl Daemon {
         results.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Plays as the new configuration says; where that does not work, as the one before said, until somebody changes it.
+    /// Plays as the new configuration says; where that does not work, as the one before said, until
+    /// somebody changes it.
     fn reopen_output(&mut self, before: Loaded) -> Result<(), Error> {
         let chosen = self.chosen.take();
         self.dry.forget();

@@ -71,8 +71,8 @@ impl Flac {
         Ok(())
     }
 
-    /// Writes what is left. The header that it gives back knows what only the end can say (the sum of all samples
-    /// and the sizes of frames), and may replace the first.
+    /// Writes what is left. The header that it gives back knows what only the end can say (the sum
+    /// of all samples and the sizes of frames), and may replace the first.
     pub(super) fn finish(mut self, out: &mut impl Write) -> io::Result<Vec<u8>> {
         if !self.waiting.is_empty() {
             self.frame(out)?;

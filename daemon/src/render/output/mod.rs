@@ -1,5 +1,5 @@
-//! Samples or mel frames -> WAV, FLAC or NPY, as they are made: a file of any length needs little memory. Knows no song,
-//! and no names of files.
+//! Samples or mel frames -> WAV, FLAC or NPY, as they are made: a file of any length needs little
+//! memory. Knows no song, and no names of files.
 
 mod flac;
 mod wav;

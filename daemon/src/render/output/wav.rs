@@ -1,4 +1,5 @@
-//! A WAV file of known length, sample by sample; one of more than 4 GiB is RF64 (EBU Tech 3306). Knows no file.
+//! A WAV file of known length, sample by sample; one of more than 4 GiB is RF64 (EBU Tech 3306).
+//! Knows no file.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,5 @@
-//! Header and tracks of a MIDI file, also where lengths are wrong or something lies around them. Knows no events.
+//! Header and tracks of a MIDI file, also where lengths are wrong or something lies around them.
+//! Knows no events.
 
 use super::mended::{Damage, Mended};
 
@@ -32,7 +33,8 @@ pub(super) struct Region {
     pub(super) end: usize,
 }
 
-/// Finds the header. Where there is none but a track, what stands before the track is taken for one.
+/// Finds the header. Where there is none but a track, what stands before the track is taken for
+/// one.
 pub(super) fn header(bytes: &[u8], mended: &mut Mended) -> Option<Header> {
     let offset = match find(bytes, HEADER, 0) {
         Some(offset) => offset,
@@ -119,15 +121,16 @@ pub(super) fn next_track(bytes: &[u8], mut at: usize, mended: &mut Mended) -> Op
     }
 }
 
-/// Whether a track that begins at `start` may end at `end`: the file ends there, another chunk begins, or it is
-/// where an end-of-track lies.
+/// Whether a track that begins at `start` may end at `end`: the file ends there, another chunk
+/// begins, or it is where an end-of-track lies.
 fn is_end(bytes: &[u8], start: usize, end: usize) -> bool {
     end == bytes.len()
         || is_chunk(bytes, end)
         || bytes.get(start..end).is_some_and(|track| track.ends_with(END_OF_TRACK))
 }
 
-/// Whether a chunk begins at `at`: a track, or another name in letters whose length fits into the file.
+/// Whether a chunk begins at `at`: a track, or another name in letters whose length fits into the
+/// file.
 pub(super) fn is_chunk(bytes: &[u8], at: usize) -> bool {
     let Some(rest) = bytes.get(at..) else { return false };
     let is_name = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ');

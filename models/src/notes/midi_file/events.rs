@@ -1,7 +1,8 @@
 //! The events of a track, one after the other, also behind damage. Knows no time and no notes.
 //!
-//! Where an event is damaged, several places may be where the next one begins. Each is tried, and the one is
-//! taken from which the most events can be read (`score`), so that one lost byte does not cost the rest.
+//! Where an event is damaged, several places may be where the next one begins. Each is tried, and
+//! the one is taken from which the most events can be read (`score`), so that one lost byte does
+//! not cost the rest.
 
 use midly::{EventIter, MetaMessage, TrackEventKind};
 
@@ -133,8 +134,9 @@ impl<'a> Events<'a> {
         best.0
     }
 
-    /// How much speaks for an event that begins at `at`: three for each that names its status, two for each that
-    /// does not, one for each that comes after an unlikely time or of which damage leaves nothing.
+    /// How much speaks for an event that begins at `at`: three for each that names its status, two
+    /// for each that does not, one for each that comes after an unlikely time or of which damage
+    /// leaves nothing.
     fn score(&self, mut at: usize, mut running: Running) -> u32 {
         let mut score = 0;
         for n in 0..LOOK_AHEAD {
@@ -144,7 +146,8 @@ impl<'a> Events<'a> {
             }
             let step = match self.step(at, running) {
                 Ok(step) => step,
-                // Files that have one such byte have many: an event as any other, if something is left of it.
+                // Files that have one such byte have many: an event as any other, if something is
+                // left of it.
                 Err(Broken {
                     damage: Damage::DataByte(_), delta, running: after, ways, ..
                 }) => {
@@ -312,8 +315,8 @@ fn nothing(delta: u32, next: usize, running: Running) -> Step {
     Step { delta, what: What::Nothing, next, running, damage: None, has_status: true }
 }
 
-/// What is kept of a message with a data byte over 127: a value that is too large is the largest; a key,
-/// controller or program that there is not is nothing.
+/// What is kept of a message with a data byte over 127: a value that is too large is the largest; a
+/// key, controller or program that there is not is nothing.
 fn clamped(status: u8, data: [u8; 2]) -> What {
     let [first, second] = data;
     let is_value = matches!(status & 0xF0, 0xD0 | 0xE0);

@@ -1,7 +1,8 @@
-//! Standard MIDI files to songs. Knows the file's structure and tempo; what the keys mean is the keyboard's.
+//! Standard MIDI files to songs. Knows the file's structure and tempo; what the keys mean is the
+//! keyboard's.
 //!
-//! A damaged file is read as far as it is music: [`Mended`] says what was wrong. `chunks` finds the tracks, `events`
-//! reads one, `timing` knows seconds.
+//! A damaged file is read as far as it is music: [`Mended`] says what was wrong. `chunks` finds the
+//! tracks, `events` reads one, `timing` knows seconds.
 
 mod chunks;
 mod events;
@@ -121,20 +122,21 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
     Ok(read_mended(bytes)?.song)
 }
 
-/// Reads formats 0 and 1: tracks are merged by time (at equal ticks in file order), with one tempo map, and
-/// played through one [`Keyboard`](super::Keyboard), so that pedals and repeated keys mean what they mean live.
-/// The patterns of format 2 are played one after the other. A file inside a RIFF file (.rmi) or behind a
-/// MacBinary header is found.
+/// Reads formats 0 and 1: tracks are merged by time (at equal ticks in file order), with one tempo
+/// map, and played through one [`Keyboard`](super::Keyboard), so that pedals and repeated keys mean
+/// what they mean live. The patterns of format 2 are played one after the other. A file inside a
+/// RIFF file (.rmi) or behind a MacBinary header is found.
 ///
 /// Sixteen channels for each port that the tracks name (FF 21), for up to 16 ports.
 ///
-/// SMPTE time is read as frames * ticks (29 as 30000/1001). Unknown chunks and tracks beyond those declared
-/// are tolerated, a missing end-of-track too. Notes without length become [`MIN_NOTE_S`](super::MIN_NOTE_S) long, or
-/// end where their key is struck again; drums are given that length. Notes never released end with the last
-/// track, or a minute after the last message if that is earlier. `total_time_s` is the latest end of a note.
+/// SMPTE time is read as frames * ticks (29 as 30000/1001). Unknown chunks and tracks beyond those
+/// declared are tolerated, a missing end-of-track too. Notes without length become
+/// [`MIN_NOTE_S`](super::MIN_NOTE_S) long, or end where their key is struck again; drums are given
+/// that length. Notes never released end with the last track, or a minute after the last message if
+/// that is earlier. `total_time_s` is the latest end of a note.
 ///
-/// Damage costs the events that it hit, and no strike before it. Memory is proportional to the length of
-/// `bytes` (at most 100 times as much, and 8 MB).
+/// Damage costs the events that it hit, and no strike before it. Memory is proportional to the
+/// length of `bytes` (at most 100 times as much, and 8 MB).
 ///
 /// # Errors
 /// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].

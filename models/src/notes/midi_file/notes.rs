@@ -7,7 +7,8 @@ use midly::num::{u4, u7, u14};
 
 use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Voice};
 
-/// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two events.
+/// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two
+/// events.
 const NO_LENGTH_S: f64 = 1e-6;
 
 /// Plays messages and gathers the notes.
@@ -94,8 +95,8 @@ fn pair(notes: &mut Vec<Note>, open: &mut HashMap<Voice, usize>, event: &NoteEve
     notes.push(Note { voice, velocity, start_s: time_s, end_s: time_s });
 }
 
-/// Gives notes without length [`MIN_NOTE_S`], or less if the same voice starts again before that. Drums, which
-/// nothing ends, always get it.
+/// Gives notes without length [`MIN_NOTE_S`], or less if the same voice starts again before that.
+/// Drums, which nothing ends, always get it.
 fn lengthen(notes: &mut Vec<Note>) {
     let mut next_start_s = HashMap::<Voice, f64>::new();
     for note in notes.iter_mut().rev() {

@@ -29,7 +29,8 @@ pub(super) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    /// SMPTE time is read as frames * ticks (29 as 30000/1001). A division that gives no time is mended.
+    /// SMPTE time is read as frames * ticks (29 as 30000/1001). A division that gives no time is
+    /// mended.
     pub(super) fn new(division: u16, tempos: &'a [Tempo], mended: &mut Mended) -> Self {
         let (tick_s, per_quarter) = match smpte_tick_s(division) {
             Some(tick_s) => (tick_s, None),
