@@ -34,17 +34,32 @@ pub struct Senders(Vec<Sender>);
 
 /// What is done with a bundle.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct When {
+struct When {
     /// How long it waits.
-    pub delay: Duration,
+    delay: Duration,
     /// Its time tag is so far away (seconds; negative is past) that it does not count, and nobody
     /// has said so yet.
-    pub is_far_s: Option<f64>,
+    is_far_s: Option<f64>,
 }
 
 impl Senders {
+    /// How long a bundle waits whose tag is `ahead_s` seconds ahead of our clock. Of a clock that is
+    /// far off it is said once in the log.
+    pub fn delay(&mut self, from: SocketAddr, ahead_s: f64) -> Duration {
+        let when = self.when(from, ahead_s);
+        if let Some(far_s) = when.is_far_s {
+            let side = if far_s > 0.0 { "ahead of" } else { "behind" };
+            tracing::warn!(
+                "OSC: the bundles of {from} are stamped {:.0} s {side} the clock of this machine; they \
+                 are done as soon as they come. Set both clocks right if they shall wait for their time",
+                far_s.abs()
+            );
+        }
+        when.delay
+    }
+
     /// When a bundle is due whose tag is `ahead_s` seconds ahead of our clock.
-    pub fn when(&mut self, from: SocketAddr, ahead_s: f64) -> When {
+    fn when(&mut self, from: SocketAddr, ahead_s: f64) -> When {
         let sender = self.sender(from);
         if ahead_s.abs() > FARTHEST_S {
             let was_told = std::mem::replace(&mut sender.is_told, true);

@@ -5,7 +5,7 @@
 //! that a bundle sets is published as one settings value. Memory is bounded whatever comes: see `waiting` and `subscribers`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,7 +31,7 @@ use super::handle::OscServer;
 use super::learned::{Learned, Moved};
 use super::pending::Pending;
 use super::senders::Senders;
-use super::subscribers::Subscribers;
+use super::subscribers::{Subscribers, reachable};
 use super::values::Values;
 use super::waiting::{Bundle, Waiting};
 use crate::live::priority::give_way_to_sound;
@@ -205,7 +205,7 @@ impl Server {
         let (now, wall) = (Instant::now(), SystemTime::now());
         for (at, requests) in bundles {
             let delay = match ahead_s(at, wall) {
-                Some(ahead_s) => self.delay(from, ahead_s),
+                Some(ahead_s) => self.senders.delay(from, ahead_s),
                 None => Duration::ZERO,
             };
             if delay.is_zero() {
@@ -214,21 +214,6 @@ impl Server {
                 self.refuse(from, "#bundle", &e);
             }
         }
-    }
-
-    /// How long a bundle waits whose time tag is so far ahead; of a clock that is far off it is
-    /// said once.
-    fn delay(&mut self, from: SocketAddr, ahead_s: f64) -> Duration {
-        let when = self.senders.when(from, ahead_s);
-        if let Some(far_s) = when.is_far_s {
-            let side = if far_s > 0.0 { "ahead of" } else { "behind" };
-            tracing::warn!(
-                "OSC: the bundles of {from} are stamped {:.0} s {side} the clock of this machine; they are done as soon \
-                 as they come. Set both clocks right if they shall wait for their time",
-                far_s.abs()
-            );
-        }
-        when.delay
     }
 
     /// Does what is asked for, in order; settings are published once, before the answers.
@@ -277,7 +262,7 @@ impl Server {
                 Request::Unsubscribe { host, port, pattern } => {
                     let target =
                         SocketAddr::new(host.unwrap_or(from.ip()), port.unwrap_or(from.port()));
-                    if let Some(target) = self.reachable(target) {
+                    if let Some(target) = reachable(self.address, target) {
                         self.subscribers.remove(target, pattern.as_ref());
                     }
                 }
@@ -336,7 +321,7 @@ impl Server {
     ) -> Result<OscMessage, ControlError> {
         let host = wanted.host.unwrap_or(from.ip());
         let port = wanted.port.unwrap_or(from.port());
-        let Some(target) = self.reachable(SocketAddr::new(host, port)) else {
+        let Some(target) = reachable(self.address, SocketAddr::new(host, port)) else {
             let text = format!("{host} cannot be reached from {}", self.address);
             return Err(ControlError::new(Code::BadValue, text));
         };
@@ -352,18 +337,6 @@ impl Server {
             LEASE_S.into(),
         ];
         Ok(message(SUBSCRIBE, args))
-    }
-
-    /// The address as our socket knows it: one that listens on all of IPv6 reaches IPv4 too, under
-    /// other names.
-    fn reachable(&self, target: SocketAddr) -> Option<SocketAddr> {
-        let ip = match (self.address.ip(), target.ip()) {
-            (IpAddr::V6(own), IpAddr::V4(ip)) if own.is_unspecified() => ip.to_ipv6_mapped().into(),
-            (IpAddr::V4(_), IpAddr::V6(ip)) => ip.to_ipv4_mapped()?.into(),
-            (IpAddr::V6(_), IpAddr::V4(_)) => return None,
-            (_, ip) => ip,
-        };
-        Some(SocketAddr::new(ip, target.port()))
     }
 
     /// Sets what controllers set that have moved; who taught one is told.

@@ -4,7 +4,7 @@
 //! the current value is another, it is sent, at most `hz` times a second; so the newest wins, whatever changed it, and
 //! nobody gets back what they sent.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use timbre_control::error::{Code, ControlError};
@@ -166,6 +166,18 @@ impl Subscribers {
     pub fn len(&self) -> usize {
         self.list.len()
     }
+}
+
+/// The address as the socket at `own` knows it: one that listens on all of IPv6 reaches IPv4 too, under
+/// other names.
+pub fn reachable(own: SocketAddr, target: SocketAddr) -> Option<SocketAddr> {
+    let ip = match (own.ip(), target.ip()) {
+        (IpAddr::V6(all), IpAddr::V4(ip)) if all.is_unspecified() => ip.to_ipv6_mapped().into(),
+        (IpAddr::V4(_), IpAddr::V6(ip)) => ip.to_ipv4_mapped()?.into(),
+        (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+        (_, ip) => ip,
+    };
+    Some(SocketAddr::new(ip, target.port()))
 }
 
 #[cfg(test)]
