@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::bundle::Bundle;
-use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::notes::{NoteEvent, Voice, read_song_file};
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::SAMPLE_RATE_HZ;
 
@@ -77,4 +77,26 @@ fn it_plays_every_live_hop() {
         let (before, during) = (level_db(&sound[..at(0.08)]), level_db(&sound[at(0.2)..at(0.5)]));
         assert!(during > before + 10.0, "{hop_frames} frames: {before} then {during} dBFS");
     }
+}
+
+/// Two files that differ in controller 7 alone, 127 and 20: in General MIDI 32 dB apart.
+#[test]
+fn the_mix_of_a_file_is_heard() {
+    let bundle = Bundle::bundled().unwrap();
+    let options = StreamOptions::live(&bundle).unwrap();
+    let mut streamer = Streamer::new(&bundle, options).unwrap();
+    let mut level = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/");
+        let song = read_song_file(format!("{folder}{name}")).unwrap();
+        streamer.restart(options).unwrap();
+        song.events().into_iter().for_each(|event| streamer.push(event));
+        let mut sound = vec![];
+        while sound.len() < at(song.total_time_s) {
+            sound.extend_from_slice(streamer.hop().unwrap().samples);
+        }
+        level_db(&sound)
+    };
+    let apart = level("mix_channel_volume_127.mid") - level("mix_channel_volume_20.mid");
+    println!("{apart:.1} dB");
+    assert!((apart - 32.0).abs() < 4.0, "{apart} dB");
 }

@@ -5,9 +5,10 @@
 //! leave a note behind: a key is released as the key it was struck as, and a muted channel lets go.
 
 use timbre_control::settings::{Channel, Settings};
+use timbre_models::notes::mix::{DEFAULT_EXPRESSION, DEFAULT_VOLUME, share};
 use timbre_models::notes::{Keyboard, NoteEvent, Voice};
 
-use super::queues::{DEFAULT_EXPRESSION, DEFAULT_VOLUME, Midi, SourceId};
+use super::queues::{Midi, SourceId};
 
 const CHANNELS: usize = 16;
 const KEYS: usize = 128;
@@ -205,11 +206,7 @@ impl Players {
     /// The velocity the model hears, None where the channel is silent.
     fn velocity(&self, channel: usize, velocity: u8) -> Option<u8> {
         let strip = self.strips.get(channel).filter(|_| self.is_audible(channel))?;
-        let part = |of: &[u8; CHANNELS], full: u8| {
-            f32::from(of.get(channel).copied().unwrap_or(full)) / f32::from(full)
-        };
-        let volume =
-            part(&self.volumes, DEFAULT_VOLUME) * part(&self.expressions, DEFAULT_EXPRESSION);
+        let volume = share(*self.volumes.get(channel)?, *self.expressions.get(channel)?);
         let gain = 10f32.powf(strip.gain as f32 / DB_PER_DECADE) * volume;
         let curved = (f32::from(velocity) / 127.0).powf(strip.velocity_curve as f32);
         let heard = (127.0 * curved * gain).round();

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use timbre_models::notes::mix::{DEFAULT_EXPRESSION, DEFAULT_VOLUME};
 
 /// Messages that can wait for the inference thread.
 const MIDI_CAPACITY: usize = 4096;
@@ -127,11 +128,6 @@ impl Controllers {
         self.0.iter().map(|c| Some(c.load(Ordering::Relaxed)).filter(|value| *value != UNHEARD))
     }
 }
-
-/// General MIDI volume when nobody has set any.
-pub const DEFAULT_VOLUME: u8 = 100;
-/// The same of expression.
-pub const DEFAULT_EXPRESSION: u8 = 127;
 
 /// A MIDI value of each channel, `START` until something else is said.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 pub mod keyboard;
 pub mod midi_file;
 pub mod midi_write;
+pub mod mix;
 
 #[cfg(test)]
 mod keyboard_tests;

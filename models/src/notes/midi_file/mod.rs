@@ -127,6 +127,8 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
 /// what they mean live. The patterns of format 2 are played one after the other. A file inside a
 /// RIFF file (.rmi) or behind a MacBinary header is found.
 ///
+/// Channel volume and expression act on the velocity of later strikes, as live.
+///
 /// Sixteen channels for each port that the tracks name (FF 21), for up to 16 ports.
 ///
 /// SMPTE time is read as frames * ticks (29 as 30000/1001). Unknown chunks and tracks beyond those

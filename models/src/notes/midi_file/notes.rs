@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use midly::MidiMessage;
 use midly::num::{u4, u7, u14};
 
+use crate::notes::mix::{DEFAULT_EXPRESSION, DEFAULT_VOLUME, share};
 use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Voice};
 
 /// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two
@@ -19,13 +20,16 @@ pub(super) struct Player {
     open: HashMap<Voice, usize>,
     last_s: f64,
     strikes: usize,
+    /// Volume and expression of each channel of each port.
+    levels: Vec<(u8, u8)>,
 }
 
 impl Player {
     /// A keyboard of sixteen channels for each of `ports` ports, with nothing pressed.
     pub(super) fn new(ports: usize) -> Self {
         let keyboard = Keyboard::with_ports(ports);
-        Self { keyboard, notes: Vec::new(), open: HashMap::new(), last_s: 0.0, strikes: 0 }
+        let levels = vec![(DEFAULT_VOLUME, DEFAULT_EXPRESSION); 16 * ports];
+        Self { keyboard, levels, notes: Vec::new(), open: HashMap::new(), last_s: 0.0, strikes: 0 }
     }
 
     /// When the last message came, seconds.
@@ -43,9 +47,31 @@ impl Player {
         self.last_s = time_s;
         let channel = port << 4 | u4::from_int_lossy(status).as_int();
         let Some(message) = message(status, data) else { return };
+        let message = self.mixed(channel, message);
         self.strikes += usize::from(matches!(message, MidiMessage::NoteOn { vel, .. } if vel > 0));
         let (notes, open) = (&mut self.notes, &mut self.open);
         self.keyboard.feed(time_s, channel, message, &mut |event| pair(notes, open, &event));
+    }
+
+    /// The message after the channel's volume and expression, which it may set: a strike is softer or louder by them,
+    /// but is heard however soft it is.
+    fn mixed(&mut self, channel: u8, message: MidiMessage) -> MidiMessage {
+        let Some(level) = self.levels.get_mut(usize::from(channel)) else { return message };
+        match message {
+            MidiMessage::Controller { controller, value } => match controller.as_int() {
+                7 => level.0 = value.as_int(),
+                11 => level.1 = value.as_int(),
+                121 => level.1 = DEFAULT_EXPRESSION,
+                _ => {}
+            },
+            MidiMessage::NoteOn { key, vel } if vel > 0 => {
+                let heard = f32::from(vel.as_int()) * share(level.0, level.1);
+                let vel = u7::from_int_lossy(heard.round().clamp(1.0, 127.0) as u8);
+                return MidiMessage::NoteOn { key, vel };
+            }
+            _ => {}
+        }
+        message
     }
 
     /// Releases everything.

@@ -204,6 +204,17 @@ fn ports_have_channels_of_their_own() {
 }
 
 #[test]
+fn volume_and_expression_act_on_later_strikes() {
+    let track: &[u8] = &[
+        0, 0xB0, 7, 50, 0, 0x90, 60, 100, 0, 0xB0, 11, 64, 0x10, 0x90, 62, 100, 0x10, 0xB0, 121, 0,
+        0, 0x90, 64, 100, 0, 0xB0, 7, 0, 0x10, 0x90, 65, 100, 0, 0x91, 67, 100,
+    ];
+    let song = read_song(&file(0, 96, &[track])).unwrap();
+    let velocities: Vec<u8> = song.notes.iter().map(|n| n.velocity).collect();
+    assert_eq!(velocities, [50, 25, 50, 1, 100]);
+}
+
+#[test]
 fn patterns_are_played_one_after_the_other() {
     let song = read_song(&file(2, 96, &[ONE_NOTE, ONE_NOTE])).unwrap();
     close(&song, &[note(0, 60, 100, 0.0, 0.5), note(0, 60, 100, 0.5, 1.0)]);
