@@ -12,8 +12,9 @@ Examples:
   timbred --check studio.toml             the same as it would be with this file
   timbred render song.mid                 a song into a file
 
-Exit codes: 0 done, 1 some of several files failed or doctor found trouble, 2 wrong arguments, 3 an input file cannot be used,
-4 a model cannot be used, 5 an output cannot be written, 6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
+Exit codes: 0 done, 1 some of several files failed or doctor found trouble, 2 wrong arguments,
+3 an input file cannot be used, 4 a model cannot be used, 5 an output cannot be written,
+6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
 130 interrupted.";
 
 pub(super) const RENDER_HELP: &str = "\

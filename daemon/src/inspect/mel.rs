@@ -11,7 +11,7 @@ use timbre_models::units::{MEL_BINS, SAMPLE_RATE_HZ};
 use super::colour::colour;
 use crate::audio::resample::resample;
 use crate::error::Error;
-use crate::render::output::write_mel;
+use crate::render::output::{Kind, Length, SoundFile};
 use crate::whole_file::WholeFile;
 
 /// Rates that are read (Hz).
@@ -40,6 +40,7 @@ pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
     let (samples, rate_hz) = read_mono(file)?;
     let samples = resample(&samples, rate_hz, SAMPLE_RATE_HZ).map_err(|e| Error::input(file, e))?;
     let mel = MelFrontEnd::new().log_mel(&samples);
+    let frames = mel.len() / MEL_BINS;
     let mut whole = WholeFile::create(out)?;
     match picture {
         true => {
@@ -47,11 +48,16 @@ pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
             let drawn = draw(&mel).write_to(&mut bytes, ImageFormat::Png);
             drawn.map_err(|e| whole.failed(e))?;
             whole.file().write_all(bytes.get_ref()).map_err(|e| whole.failed(e))?;
+            whole.keep()?;
         }
-        false => write_mel(&mut whole, &mel)?,
+        false => {
+            let length = Length { samples: 0, frames };
+            let (kind, format) = (Kind::Npy, crate::cli::SampleFormat::F32);
+            let mut file = SoundFile::begin(whole, kind, format, SAMPLE_RATE_HZ, length)?;
+            file.mel(&mel)?;
+            file.finish()?;
+        }
     }
-    whole.keep()?;
-    let frames = mel.len() / MEL_BINS;
     super::print(&format!("{}: {frames} frames of 20 ms, {MEL_BINS} bands\n", out.display()))
 }
 

@@ -5,9 +5,9 @@ mod flac;
 mod wav;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 
-use ndarray_npy::{WriteNpyExt, write_zeroed_npy};
+use ndarray_npy::write_zeroed_npy;
 use timbre_models::units::MEL_BINS;
 
 use crate::cli::SampleFormat;
@@ -222,21 +222,6 @@ fn begin_npy(file: &mut File, frames: usize) -> Result<(), String> {
     let data_bytes = (frames * MEL_BINS * size_of::<f32>()) as i64;
     file.seek(SeekFrom::End(-data_bytes)).map_err(|e| e.to_string())?;
     Ok(())
-}
-
-/// Writes mel frames as float32 [frames, 128].
-///
-/// # Errors
-/// What the system says.
-pub fn write_mel(file: &mut WholeFile, mel: &[f32]) -> Result<(), Error> {
-    let frames = mel.len() / MEL_BINS;
-    let rows =
-        ndarray::ArrayView2::from_shape((frames, MEL_BINS), mel).map_err(|e| file.failed(e))?;
-    let mut out = BufWriter::new(file.file());
-    let written = rows.write_npy(&mut out).map_err(|e| e.to_string());
-    let written = written.and_then(|()| out.flush().map_err(|e| e.to_string()));
-    drop(out);
-    written.map_err(|e| file.failed(e))
 }
 
 fn bits(format: SampleFormat) -> u16 {
