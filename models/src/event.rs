@@ -157,6 +157,36 @@ impl Control {
         rest
     };
 
+    /// All of them, in their order.
+    pub const ALL: [Self; Self::COUNT] = {
+        use Control::*;
+        [
+            Volume,
+            Expression,
+            Breath,
+            Gain,
+            Pan,
+            Bend,
+            Tuning,
+            Vibrato,
+            Pressure,
+            VibratoRate,
+            VibratoDepth,
+            VibratoDelay,
+            Brightness,
+            Resonance,
+            Attack,
+            Decay,
+            Release,
+            Damper,
+            Reverb,
+            Chorus,
+            MorphProgram,
+            MorphAmount,
+            Master,
+        ]
+    };
+
     /// Its value at rest.
     pub fn rest(self) -> f32 {
         Self::REST[self as usize]

@@ -4,10 +4,11 @@ use std::fs::OpenOptions;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use timbre_models::notes::GrowingTrack;
 use timbre_models::notes::midi_write::{TRACK_AT, track_head};
-use timbre_models::notes::{GrowingTrack, NoteEvent};
 
 use super::Disk;
+use super::tap::Played;
 
 /// The file.
 pub(super) struct MidiFile {
@@ -37,9 +38,14 @@ impl MidiFile {
         Ok(file)
     }
 
-    /// A note; its time is counted from the beginning of the file.
-    pub(super) fn note(&mut self, event: &NoteEvent) {
-        self.track.push(event);
+    /// What is played; its time is counted from the beginning of the file.
+    pub(super) fn played(&mut self, played: &Played) {
+        match played {
+            Played::Note(part, event) => self.track.push_to(*part, event),
+            Played::Control(part, time_s, control, value) => {
+                self.track.control(*part, *time_s, *control, *value);
+            }
+        }
     }
 
     /// Brings all notes to the disk; the file then ends at `end_s`.

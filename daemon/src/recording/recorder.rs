@@ -260,8 +260,8 @@ impl Worker {
                 Some(session) => session.begin(&self.create, begin).map(|()| true),
                 None => Ok(false),
             },
-            Mark::Note { take, event } => {
-                session.filter(|_| take == takes).into_iter().for_each(|s| s.note(event));
+            Mark::Played { take, played } => {
+                session.filter(|_| take == takes).into_iter().for_each(|s| s.played(played));
                 Ok(false)
             }
             Mark::Sound { take, at, count } => {

@@ -1,6 +1,7 @@
 //! The thread and its queues: orders, what happens when the disk is full, and the end in order.
 
-use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::event::{Event, NoteId, Part, Strike, What};
+use timbre_models::notes::Voice;
 
 use super::super::session::tests::{heard, notes, small};
 use super::*;
@@ -35,7 +36,19 @@ impl Rig {
     fn strike(&mut self, key: u8, velocity: u8) {
         let voice = Voice { is_drum: false, program: 0, key };
         let time_s = f64::from(self.hops) * 0.02;
-        self.tap.note(NoteEvent { time_s, voice, velocity });
+        let note = NoteId(u64::from(key));
+        let what = match velocity {
+            0 => What::Off(note),
+            _ => What::On(Strike {
+                note,
+                voice,
+                velocity,
+                tuning: 0.0,
+                glide: None,
+                is_legato: false,
+            }),
+        };
+        self.tap.event(&Event { at_s: time_s, part: Part(0), what });
     }
 
     fn wait_for(&self, what: impl Fn(&RecordState) -> bool) -> Arc<RecordState> {

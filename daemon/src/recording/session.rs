@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use timbre_models::event::Part;
 use timbre_models::notes::{NoteEvent, Voice};
 
 use super::midi::MidiFile;
-use super::tap::Begin;
+use super::tap::{Begin, Played};
 use super::wav::{MOST_FRAMES, WavFile};
 use super::{Create, Disk, names};
 use crate::mix::limiter::Limiter;
@@ -88,9 +89,9 @@ impl Open {
         self.origin + self.wav.frames()
     }
 
-    fn note(&mut self, at: u64, event: NoteEvent) {
+    fn played(&mut self, at: u64, played: Played) {
         let time_s = self.seconds(at);
-        self.midi.note(&NoteEvent { time_s, ..event });
+        self.midi.played(&played.at(time_s));
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -110,10 +111,10 @@ pub(super) struct Session {
     open: Option<Open>,
     limiter: Limiter,
     /// Notes whose sound has not come yet, by its sample since `begin` and in the order they came.
-    pending: BTreeMap<(u64, u64), NoteEvent>,
+    pending: BTreeMap<(u64, u64), Played>,
     notes: u64,
     /// What is held at the end of the file, with its velocity.
-    sounding: BTreeMap<Voice, u8>,
+    sounding: BTreeMap<(Part, Voice), u8>,
     /// Length of the files that are done, seconds.
     done_s: f64,
     most_frames: u64,
@@ -158,18 +159,18 @@ impl Session {
         Ok(())
     }
 
-    /// A note by its stream second.
-    pub(super) fn note(&mut self, event: NoteEvent) {
+    /// What is played, by its stream second.
+    pub(super) fn played(&mut self, played: Played) {
         let Some(open) = &self.open else { return };
         let (begin, next) = (&open.begin, open.next());
-        let at_s = event.time_s - begin.start_s + begin.delay_s;
+        let at_s = played.time_s() - begin.start_s + begin.delay_s;
         let at = (at_s * f64::from(begin.rate_hz)).round().max(0.0) as u64;
-        self.expect(at.max(next), event);
+        self.expect(at.max(next), played);
     }
 
-    fn expect(&mut self, at: u64, event: NoteEvent) {
+    fn expect(&mut self, at: u64, played: Played) {
         self.notes += 1;
-        self.pending.insert((at, self.notes), event);
+        self.pending.insert((at, self.notes), played);
     }
 
     /// Sound, of which the first is sample `at` since the beginning; what is missing before it was lost and becomes silence.
@@ -221,17 +222,19 @@ impl Session {
         while let Some(entry) = self.pending.first_entry()
             && entry.key().0 < until
         {
-            let ((at, _), event) = entry.remove_entry();
+            let ((at, _), played) = entry.remove_entry();
             let Some(open) = &mut self.open else { return };
-            open.note(at, event);
+            open.played(at, played);
+            let Played::Note(part, event) = played else { continue };
             match (event.voice.is_drum, event.velocity) {
                 (true, 0) => {}
                 (true, _) => {
                     let later = (DRUM_S * f64::from(open.begin.rate_hz)) as u64;
-                    self.expect(at + later, NoteEvent { velocity: 0, ..event });
+                    let end = NoteEvent { velocity: 0, ..event };
+                    self.expect(at + later, Played::Note(part, end));
                 }
-                (false, 0) => drop(self.sounding.remove(&event.voice)),
-                (false, velocity) => drop(self.sounding.insert(event.voice, velocity)),
+                (false, 0) => drop(self.sounding.remove(&(part, event.voice))),
+                (false, velocity) => drop(self.sounding.insert((part, event.voice), velocity)),
             }
         }
     }
@@ -244,8 +247,9 @@ impl Session {
         self.close()?;
         let pair = Pair::next(create, &self.first, &mut self.number)?;
         let mut open = Open::new(pair, begin, origin)?;
-        for (voice, velocity) in &held {
-            open.note(origin, NoteEvent { time_s: 0.0, voice: *voice, velocity: *velocity });
+        for ((part, voice), velocity) in &held {
+            let event = NoteEvent { time_s: 0.0, voice: *voice, velocity: *velocity };
+            open.played(origin, Played::Note(*part, event));
         }
         (self.open, self.sounding) = (Some(open), held);
         Ok(())
@@ -255,8 +259,9 @@ impl Session {
     fn close(&mut self) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
         let end = open.next();
-        for voice in std::mem::take(&mut self.sounding).into_keys() {
-            open.note(end, NoteEvent { time_s: 0.0, voice, velocity: 0 });
+        for (part, voice) in std::mem::take(&mut self.sounding).into_keys() {
+            let event = NoteEvent { time_s: 0.0, voice, velocity: 0 };
+            open.played(end, Played::Note(part, event));
         }
         let end_s = open.seconds(end);
         self.done_s += end_s;

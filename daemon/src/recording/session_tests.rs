@@ -71,9 +71,10 @@ fn begin(rate_hz: u32, start_s: f64) -> Begin {
     Begin { take: 1, rate_hz, start_s, delay_s: 0.0 }
 }
 
-fn event(time_s: f64, key: u8, velocity: u8) -> NoteEvent {
+fn event(time_s: f64, key: u8, velocity: u8) -> Played {
     let voice = Voice { is_drum: key < 40, program: 5, key };
-    NoteEvent { time_s, voice, velocity }
+    let part = Part(if key < 40 { 9 } else { 2 });
+    Played::Note(part, NoteEvent { time_s, voice, velocity })
 }
 
 /// The left samples of a file, full scale 1; a file that is not whole is no file.
@@ -146,14 +147,14 @@ impl Rig {
 #[test]
 fn sound_and_notes_lie_at_one_time() {
     let mut rig = Rig::new(create());
-    rig.session.note(event(10.5, 60, 90));
+    rig.session.played(event(10.5, 60, 90));
     rig.sound(0, 500, 0.0).unwrap();
     rig.sound(500, 1_000, 0.25).unwrap();
     // Later than its sound, and later than the end.
-    rig.session.note(event(10.7, 62, 80));
-    rig.session.note(event(10.8, 36, 80));
-    rig.session.note(event(11.25, 60, 0));
-    rig.session.note(event(99.0, 64, 80));
+    rig.session.played(event(10.7, 62, 80));
+    rig.session.played(event(10.8, 36, 80));
+    rig.session.played(event(11.25, 60, 0));
+    rig.session.played(event(99.0, 64, 80));
     rig.sound(1_000, 2_000, 0.25).unwrap();
     assert_eq!(rig.finish().unwrap(), 2.0);
     let samples = heard(&rig.path("take.wav"));
@@ -180,7 +181,7 @@ fn what_was_lost_is_silence_and_what_is_too_loud_is_held() {
 #[test]
 fn both_files_are_whole_while_they_are_written() {
     let mut rig = Rig::new(create());
-    rig.session.note(event(10.1, 60, 90));
+    rig.session.played(event(10.1, 60, 90));
     rig.sound(0, 4_500, 0.5).unwrap();
     // As after a crash: nothing is ended, and no more than the last seconds are missing.
     assert_eq!(hound::WavReader::open(rig.path("take.wav")).unwrap().duration(), 4_000);
@@ -193,8 +194,8 @@ fn a_full_file_is_followed_by_the_next_with_what_is_held() {
     let mut rig = Rig::new(create());
     rig.session.most_frames = 1_000;
     std::fs::write(rig.path("take-2.wav"), "somebody's").unwrap();
-    rig.session.note(event(10.9, 60, 90));
-    rig.session.note(event(11.2, 60, 0));
+    rig.session.played(event(10.9, 60, 90));
+    rig.session.played(event(11.2, 60, 0));
     rig.sound(0, 2_500, 0.5).unwrap();
     assert_eq!(rig.session.file(), rig.path("take-4.wav"));
     assert_eq!(rig.finish().unwrap(), 2.5);
@@ -209,11 +210,11 @@ fn a_full_file_is_followed_by_the_next_with_what_is_held() {
 #[test]
 fn another_rate_is_another_file() {
     let mut rig = Rig::new(create());
-    rig.session.note(event(10.1, 60, 90));
+    rig.session.played(event(10.1, 60, 90));
     rig.sound(0, 500, 0.5).unwrap();
     rig.session.begin(&rig.create, begin(2_000, 10.5)).unwrap();
-    rig.session.note(event(10.5, 60, 90));
-    rig.session.note(event(10.75, 60, 0));
+    rig.session.played(event(10.5, 60, 90));
+    rig.session.played(event(10.75, 60, 0));
     rig.sound(0, 1_000, 0.5).unwrap();
     assert_eq!(rig.finish().unwrap(), 1.0);
     assert_eq!(notes(&rig.path("take.wav")), [(60, 100, 500)]);
@@ -226,7 +227,7 @@ fn a_full_disk_leaves_whole_files() {
     // Both heads, then 5.2 s of sound.
     for spare in 0..60 {
         let mut rig = Rig::new(small(68 + 40 + 6 * 5_200 + 7 * spare));
-        rig.session.note(event(10.0, 60, 90));
+        rig.session.played(event(10.0, 60, 90));
         let failed = rig.sound(0, 20_000, 0.5).unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
         assert!(rig.finish().is_err());

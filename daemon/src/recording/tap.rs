@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use ringbuf::traits::{Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use timbre_models::event::Event;
+use timbre_models::event::{Control, Event, NoteId, Part, What};
 use timbre_models::notes::{NoteEvent, Voice};
-use timbre_models::tokens::merge::Merge;
 
 use crate::mix::Frame;
 
@@ -20,16 +19,46 @@ const RING: usize = 1 << 20;
 /// Notes and pieces of sound that can wait.
 const MARKS: usize = 8192;
 const KEYS: usize = 128;
+const PARTS: usize = 16;
+/// Notes that can be held; of more the first is forgotten.
+const NOTES: usize = 512;
 
 /// What goes through the queue; samples go through a ring of their own, in the same order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mark {
     /// A recording begins, or goes on with sound of another rate.
     Begin(Begin),
-    /// A note.
-    Note { take: u64, event: NoteEvent },
+    /// A note, or a control that moves.
+    Played { take: u64, played: Played },
     /// `count` samples lie in the ring; the first is sample `at` since [`Begin`].
     Sound { take: u64, at: u64, count: usize },
+}
+
+/// What is played on a part.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Played {
+    /// A note begins or ends.
+    Note(Part, NoteEvent),
+    /// A control moves, at so many seconds.
+    Control(Part, f64, Control, f32),
+}
+
+impl Played {
+    /// When, seconds.
+    pub(super) fn time_s(&self) -> f64 {
+        match self {
+            Self::Note(_, event) => event.time_s,
+            Self::Control(_, time_s, ..) => *time_s,
+        }
+    }
+
+    /// The same at another time.
+    pub(super) fn at(self, time_s: f64) -> Self {
+        match self {
+            Self::Note(part, event) => Self::Note(part, NoteEvent { time_s, ..event }),
+            Self::Control(part, _, control, value) => Self::Control(part, time_s, control, value),
+        }
+    }
 }
 
 /// Where sample 0 of a recording lies in the stream.
@@ -68,12 +97,15 @@ pub struct Tap {
     shared: Arc<Shared>,
     marks: Sender<Mark>,
     ring: HeapProd<Frame>,
-    /// Velocity of every voice that is held, by program * 128 + key.
-    held: Box<[u8]>,
+    /// Program and velocity of every key that is held, by part * 128 + key; velocity 0 for none.
+    held: Box<[(u8, u8)]>,
+    /// The notes that are held.
+    notes: Vec<(NoteId, Part, Voice)>,
+    /// What every part is set to.
+    controls: Box<[[f32; Control::COUNT]; PARTS]>,
     /// Rate and delay of the device; none before the first.
     device: Option<(u32, f64)>,
     begun: Option<Begin>,
-    merge: Merge,
     /// Samples since the beginning, those that were lost among them.
     written: u64,
     /// Stream second of the hop that is being made.
@@ -95,10 +127,11 @@ pub(super) fn queues() -> (Tap, Taken) {
         shared: shared.clone(),
         marks: sender,
         ring,
-        held: vec![0; KEYS * KEYS].into_boxed_slice(),
+        held: vec![(0, 0); PARTS * KEYS].into_boxed_slice(),
+        notes: Vec::with_capacity(NOTES),
+        controls: Box::new([Control::REST; PARTS]),
         device: None,
         begun: None,
-        merge: Merge::default(),
         written: 0,
         now_s: 0.0,
     };
@@ -118,8 +151,8 @@ impl Tap {
 
     /// The stream begins again at second 0, with nothing held: another model. A recording goes on in its next file.
     pub fn restart(&mut self) {
-        self.held.fill(0);
-        self.merge.clear();
+        self.held.fill((0, 0));
+        self.notes.clear();
         self.begun = None;
     }
 
@@ -136,40 +169,78 @@ impl Tap {
         // A full queue: the next hop tries again.
         if self.marks.try_send(Mark::Begin(begin)).is_ok() {
             (self.begun, self.written) = (Some(begin), 0);
-            self.strike_what_is_held(take);
+            self.tell_what_is(take);
         }
     }
 
-    fn strike_what_is_held(&self, take: u64) {
-        for (place, velocity) in self.held.iter().enumerate().filter(|(_, v)| **v > 0) {
-            let (program, key) = ((place / KEYS) as u8, (place % KEYS) as u8);
-            let voice = Voice { is_drum: false, program, key };
-            self.send(take, NoteEvent { time_s: self.now_s, voice, velocity: *velocity });
+    /// What is set and what is held where a recording begins.
+    fn tell_what_is(&self, take: u64) {
+        let now_s = self.now_s;
+        for (part, values) in (0..).zip(self.controls.iter()) {
+            for control in Control::ALL {
+                let value = values[control as usize];
+                if value != control.rest() {
+                    self.send(take, Played::Control(Part(part), now_s, control, value));
+                }
+            }
+        }
+        for (place, (program, velocity)) in self.held.iter().enumerate().filter(|(_, h)| h.1 > 0) {
+            let (part, key) = (Part((place / KEYS) as u8), (place % KEYS) as u8);
+            let voice = Voice { is_drum: false, program: *program, key };
+            let event = NoteEvent { time_s: now_s, voice, velocity: *velocity };
+            self.send(take, Played::Note(part, event));
         }
     }
 
     /// An event on its way to the model.
     pub fn event(&mut self, event: &Event) {
-        let mut merge = std::mem::take(&mut self.merge);
-        merge.event(event, &mut |note| self.note(note));
-        self.merge = merge;
+        let (part, time_s) = (event.part, event.at_s);
+        match event.what {
+            What::On(strike) => {
+                if !strike.voice.is_drum {
+                    if self.notes.len() == NOTES {
+                        self.notes.remove(0);
+                    }
+                    self.notes.push((strike.note, part, strike.voice));
+                }
+                let (voice, velocity) = (strike.voice, strike.velocity);
+                self.note(part, NoteEvent { time_s, voice, velocity });
+            }
+            What::Off(note) => {
+                if let Some(at) = self.notes.iter().position(|(id, ..)| *id == note) {
+                    let (_, part, voice) = self.notes.remove(at);
+                    self.note(part, NoteEvent { time_s, voice, velocity: 0 });
+                }
+            }
+            What::Control(control, value) => {
+                if let Some(values) = self.controls.get_mut(usize::from(part.0)) {
+                    values[control as usize] = value;
+                }
+                self.played(Played::Control(part, time_s, control, value));
+            }
+            What::Silence | What::KeyPressure(..) | What::Retune(..) => {}
+        }
     }
 
     /// A note on its way to the model.
-    pub fn note(&mut self, event: NoteEvent) {
+    fn note(&mut self, part: Part, event: NoteEvent) {
         let Voice { is_drum, program, key } = event.voice;
-        let place = usize::from(program) * KEYS + usize::from(key);
+        let place = usize::from(part.0) * KEYS + usize::from(key);
         if let Some(held) = self.held.get_mut(place).filter(|_| !is_drum) {
-            *held = event.velocity;
+            *held = (program, event.velocity);
         }
+        self.played(Played::Note(part, event));
+    }
+
+    /// Goes into the recording, if there is one; what comes late sounds at the beginning of the hop.
+    fn played(&self, played: Played) {
         if let Some(begun) = &self.begun {
-            // What comes late sounds at the beginning of the hop.
-            self.send(begun.take, NoteEvent { time_s: event.time_s.max(self.now_s), ..event });
+            self.send(begun.take, played.at(played.time_s().max(self.now_s)));
         }
     }
 
-    fn send(&self, take: u64, event: NoteEvent) {
-        if self.marks.try_send(Mark::Note { take, event }).is_err() {
+    fn send(&self, take: u64, played: Played) {
+        if self.marks.try_send(Mark::Played { take, played }).is_err() {
             self.shared.lost_notes.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -203,17 +274,20 @@ mod tests {
         let (mut tap, taken) = queues();
         tap.device(48_000, 0.002, 0.0);
         tap.hop(0.0);
-        tap.note(strike(60, 0.01));
+        tap.note(Part(0), strike(60, 0.01));
         tap.sound(&[[0.5; 2]; 320]);
         assert!(taken.marks.is_empty(), "nobody records");
         taken.shared.take.store(7, Ordering::Release);
-        tap.note(strike(61, 0.03));
+        tap.note(Part(0), strike(61, 0.03));
         tap.hop(0.02);
-        tap.note(strike(62, 0.0));
+        tap.note(Part(0), strike(62, 0.0));
         tap.sound(&[[0.5; 2]; 320]);
         tap.sound(&[[0.5; 2]; 300]);
         let begin = Begin { take: 7, rate_hz: 48_000, start_s: 0.02, delay_s: 0.002 };
-        let note = |key| Mark::Note { take: 7, event: strike(key, 0.02) };
+        let note = |key| {
+            let played = Played::Note(Part(0), strike(key, 0.02));
+            Mark::Played { take: 7, played }
+        };
         let sound = |at, count| Mark::Sound { take: 7, at, count };
         let wanted =
             [Mark::Begin(begin), note(60), note(61), note(62), sound(0, 320), sound(320, 300)];
@@ -236,7 +310,7 @@ mod tests {
         }
         assert_eq!(taken.shared.lost_samples.load(Ordering::Relaxed), piece.len() as u64);
         assert_eq!(taken.marks.len(), 5);
-        (0..MARKS).for_each(|_| tap.note(strike(60, 1.0)));
+        (0..MARKS).for_each(|_| tap.note(Part(0), strike(60, 1.0)));
         assert_eq!(taken.shared.lost_notes.load(Ordering::Relaxed), 5);
         tap.sound(&piece[..0]);
         assert_eq!(tap.written, 5 * piece.len() as u64);

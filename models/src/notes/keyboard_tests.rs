@@ -339,6 +339,103 @@ fn incomplete_messages_are_refused() {
     }
 }
 
+#[test]
+fn a_recorded_part_is_read_as_it_was_played() {
+    use super::{GrowingTrack, Voice, read_mended};
+    let played = [
+        (Control::Volume, 0.5),
+        (Control::Pan, -1.0),
+        (Control::Bend, 7.0),
+        (Control::Bend, -0.5),
+        (Control::Tuning, -3.25),
+        (Control::Vibrato, 0.25),
+        (Control::Release, -1.5),
+        (Control::Brightness, 1.0),
+        (Control::Reverb, 1.0),
+    ];
+    let mut track = GrowingTrack::new();
+    let voice = Voice { is_drum: true, program: 8, key: 60 };
+    track.push_to(Part(4), &NoteEvent { time_s: 0.0, voice, velocity: 90 });
+    for (control, value) in played {
+        track.control(Part(5), 0.5, control, value);
+    }
+    let (events, end) = track.piece(1.0).unwrap();
+    let head = super::midi_write::track_head(events.len() + end.len()).unwrap();
+    let read = read_mended(&[head, events, end].concat()).unwrap();
+    assert_eq!(read.song.notes[0].voice, voice, "drums on any part");
+    for (control, value) in played {
+        let values = read.events.iter().filter_map(|event| match event.what {
+            What::Control(found, found_value) if found == control => Some(found_value),
+            _ => None,
+        });
+        let near = values.map(|found| (found - value).abs()).fold(f32::INFINITY, f32::min);
+        assert!(near < 0.03, "{control:?} {value}: {near} away");
+    }
+}
+
+/// Numbers without order, the same each time (Knuth's constants).
+fn numbers() -> impl FnMut(u64) -> u8 {
+    let mut state = 1u64;
+    move |below| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % below) as u8
+    }
+}
+
+#[test]
+fn no_note_hangs_after_a_million_messages_of_all_kinds() {
+    let mut keyboard = Keyboard::new();
+    let mut sounding = std::collections::HashMap::new();
+    let mut next = numbers();
+    let mut play = |keyboard: &mut Keyboard, bytes: &[u8]| {
+        let keep = &mut |event: Event| match event.what {
+            What::On(strike) if strike.voice.is_drum => {}
+            What::On(strike) => {
+                let place = (event.part, strike.voice.key);
+                assert_eq!(sounding.insert(strike.note, place), None, "struck twice");
+            }
+            What::Off(note) => assert!(sounding.remove(&note).is_some(), "released twice"),
+            _ => {}
+        };
+        keyboard.feed_bytes(0.0, bytes, keep).unwrap();
+        match bytes {
+            // Only the last messages are asked.
+            [status, 127, 0] if status & 0xF0 == 0x80 => sounding.values().copied().collect(),
+            _ => vec![],
+        }
+    };
+    // Pedals, portamento, legato, mono and poly, zones, banks, modes.
+    let controllers = [64, 66, 64, 66, 65, 84, 68, 126, 127, 0, 121, 123, 101, 100, 6, 120, 5, 67];
+    for _ in 0..1_000_000 {
+        let channel = next(16);
+        let message = match next(16) {
+            0..=5 => [0x90 | channel, 40 + next(40), 1 + next(127)],
+            6..=10 => [0x80 | channel, 40 + next(40), 0],
+            11 => [0xC0 | channel, next(128), 0],
+            12 => [0xA0 | channel, 40 + next(40), next(128)],
+            _ => {
+                let which = controllers[usize::from(next(controllers.len() as u64))];
+                let value = if matches!(which, 6 | 100 | 101) { next(8) } else { next(128) };
+                [0xB0 | channel, which, value]
+            }
+        };
+        let length = if message[0] & 0xF0 == 0xC0 { 2 } else { 3 };
+        play(&mut keyboard, &message[..length]);
+    }
+    // Every finger and every pedal goes up.
+    let mut left = vec![];
+    for channel in 0..16 {
+        for controller in [64, 66] {
+            play(&mut keyboard, &[0xB0 | channel, controller, 0]);
+        }
+        for key in 0..128 {
+            left = play(&mut keyboard, &[0x80 | channel, key, 0]);
+        }
+    }
+    assert_eq!(left, [], "notes hang");
+}
+
 proptest! {
     /// Whatever is played: strikes and releases of a voice alternate but for drums, time does not run backwards
     /// within a voice, and after `release_all` nothing sounds.

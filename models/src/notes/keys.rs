@@ -107,7 +107,7 @@ impl Keys {
         // The key that was pressed last of those that are still down sounds again.
         let others = self.keys.get(channel).into_iter().flatten().zip(0u8..);
         let last = others.filter(|(other, _)| other.down).max_by_key(|(other, _)| other.order);
-        if let Some((Key { velocity, .. }, other)) = last.map(|(key, n)| (*key, n)) {
+        if let Some((Key { velocity, holds: false, .. }, other)) = last.map(|(key, n)| (*key, n)) {
             let is_held = self.key_mut(channel, key).is_some_and(|state| state.holds);
             if is_held {
                 self.let_go(channel, key, emit);

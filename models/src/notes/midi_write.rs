@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use midly::num::{u4, u7, u15, u24, u28};
-use midly::{Format, Header, MetaMessage, MidiMessage, Timing, TrackEvent, TrackEventKind};
+use midly::num::{u4, u7, u14, u15, u24, u28};
+use midly::{
+    Format, Header, MetaMessage, MidiMessage, PitchBend, Timing, TrackEvent, TrackEventKind,
+};
 
 use super::midi_file::MAX_SONG_S;
 use super::{NoteEvent, Song, Voice};
+use crate::event::{Control, Part};
 
 /// Ticks a second: [`PER_QUARTER`] at 120 quarter notes a minute.
 const TICKS_PER_S: f64 = 10_000.0;
@@ -59,6 +62,8 @@ pub fn track_head(length: usize) -> std::io::Result<Vec<u8>> {
 #[derive(Debug)]
 pub struct GrowingTrack {
     channels: Channels,
+    /// What the channels of parts are set to.
+    parts: [PartChannel; 16],
     tick: u64,
     events: Vec<TrackEvent<'static>>,
 }
@@ -74,7 +79,12 @@ impl GrowingTrack {
     pub fn new() -> Self {
         let tempo = MetaMessage::Tempo(u24::new(TEMPO_US));
         let events = vec![TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(tempo) }];
-        Self { channels: Channels::default(), tick: 0, events }
+        let parts = std::array::from_fn(|channel| PartChannel {
+            is_drum: channel == DRUM_CHANNEL,
+            program: None,
+            bend_semitones: 2.0,
+        });
+        Self { channels: Channels::default(), parts, tick: 0, events }
     }
 
     /// One more event; one earlier than the last is put at its time.
@@ -90,6 +100,63 @@ impl GrowingTrack {
         put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
     }
 
+    /// One more event of a part, on the channel of the part, which plays drums or the program of the
+    /// note from then on.
+    pub fn push_to(&mut self, part: Part, event: &NoteEvent) {
+        let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(event.time_s));
+        let channel = usize::from(part.0) % self.parts.len();
+        let Voice { is_drum, program, key } = event.voice;
+        let state = &mut self.parts[channel];
+        if event.velocity > 0 {
+            let mut say = |message| put(track, tick, at, channel, message);
+            if std::mem::replace(&mut state.is_drum, is_drum) != is_drum {
+                say(controller(0, if is_drum { RHYTHM_BANK } else { MELODY_BANK }));
+                state.program = None;
+            }
+            if state.program.replace(program) != Some(program) {
+                say(MidiMessage::ProgramChange { program: u7::from_int_lossy(program) });
+            }
+        }
+        let (key, vel) = (u7::from_int_lossy(key), u7::from_int_lossy(event.velocity));
+        put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
+    }
+
+    /// A control of a part moves, as the messages that move it; what MIDI has no message for (gain of
+    /// a strip, morph) is left out.
+    pub fn control(&mut self, part: Part, time_s: f64, control: Control, value: f32) {
+        let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(time_s));
+        let channel = usize::from(part.0) % self.parts.len();
+        let mut say = |message| put(track, tick, at, channel, message);
+        let state = &mut self.parts[channel];
+        match control {
+            Control::Bend => {
+                if value.abs() > state.bend_semitones {
+                    state.bend_semitones = value.abs().ceil().min(127.0);
+                    registered(0, state.bend_semitones as u8, &mut say);
+                }
+                let share = (value / state.bend_semitones).clamp(-1.0, 1.0);
+                let bits = 8192.0 + share * if share > 0.0 { 8191.0 } else { 8192.0 };
+                let bend = PitchBend(u14::from_int_lossy(bits.round() as u16));
+                say(MidiMessage::PitchBend { bend });
+            }
+            Control::Tuning => {
+                let coarse = value.round();
+                registered(2, (64.0 + coarse).clamp(0.0, 127.0) as u8, &mut say);
+                let fine = 64.0 + (64.0 * (value - coarse)).round();
+                registered(1, fine.clamp(0.0, 127.0) as u8, &mut say);
+            }
+            Control::Pressure => {
+                let vel = u7::from_int_lossy(seven(value));
+                say(MidiMessage::ChannelAftertouch { vel });
+            }
+            _ => {
+                if let Some((number, value)) = super::channels::controller_of(control, value) {
+                    say(controller(number, value));
+                }
+            }
+        }
+    }
+
     /// The bytes of what was pushed since the last piece, and those that end the track at `end_s`, in whose place the next piece
     /// goes.
     ///
@@ -102,6 +169,37 @@ impl GrowingTrack {
         let delta = wait(&mut end, &mut tick, ticks(end_s));
         end.push(TrackEvent { delta, kind: TrackEventKind::Meta(MetaMessage::EndOfTrack) });
         Ok((piece, encoded(&end)?.split_off(TRACK_AT)))
+    }
+}
+
+/// What the channel of a part is set to.
+#[derive(Debug, Clone, Copy)]
+struct PartChannel {
+    is_drum: bool,
+    program: Option<u8>,
+    bend_semitones: f32,
+}
+
+/// The banks of drums and of other instruments (General MIDI 2).
+const RHYTHM_BANK: u8 = 120;
+const MELODY_BANK: u8 = 121;
+
+/// A part of the whole as seven bits.
+fn seven(value: f32) -> u8 {
+    (127.0 * value).round().clamp(0.0, 127.0) as u8
+}
+
+fn controller(number: u8, value: u8) -> MidiMessage {
+    let (controller, value) = (u7::from_int_lossy(number), u7::from_int_lossy(value));
+    MidiMessage::Controller { controller, value }
+}
+
+/// Sets a registered parameter, then selects none.
+fn registered(number: u8, coarse: u8, say: &mut impl FnMut(MidiMessage)) {
+    for (controller_number, value) in
+        [(101, 0), (100, number), (6, coarse), (38, 0), (101, 127), (100, 127)]
+    {
+        say(controller(controller_number, value));
     }
 }
 

@@ -2,19 +2,29 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use timbre_models::event::{Event, What};
 use timbre_models::notes::{Keyboard, read_song, write_song};
 use timbre_models::tokens::{HeldStyle, Rounding, TokenOptions, song_segments};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut keyboard = Keyboard::new();
     let mut sounding = std::collections::HashSet::new();
-    let mut keep = |event: timbre_models::notes::NoteEvent| match event.velocity {
-        _ if event.voice.is_drum => {}
-        0 => assert!(sounding.remove(&event.voice), "released twice"),
-        _ => assert!(sounding.insert(event.voice), "struck twice"),
+    let mut keep = |event: Event| match event.what {
+        What::On(strike) if strike.voice.is_drum => {}
+        What::On(strike) => assert!(sounding.insert(strike.note), "struck twice"),
+        What::Off(note) => assert!(sounding.remove(&note), "released twice"),
+        What::Control(_, value) | What::KeyPressure(_, value) | What::Retune(_, value) => {
+            assert!(value.is_finite());
+        }
+        What::Silence => {}
     };
-    for message in bytes.chunks(3) {
+    // Messages of any length: the first byte of each says of which, so system exclusive ones are
+    // whole, cut off, too long, and have real-time bytes in them.
+    let mut rest = bytes;
+    while let Some((length, after)) = rest.split_first() {
+        let (message, after) = after.split_at(after.len().min(1 + usize::from(length % 32)));
         let _ = keyboard.feed_bytes(0.0, message, &mut keep);
+        rest = after;
     }
     keyboard.release_all(1.0, &mut keep);
     assert!(sounding.is_empty(), "a note hangs");
