@@ -1,4 +1,8 @@
-# The machine was started again, and the service with it. Then once more, without its sound card.
+# The service after a start of the machine; then without a sound card, which comes late.
+plain_alsa; loopback
+install_service
+within 10 "the service plays" 'timbrectl status | grep -q "device     ALSA"'
+# --- the machine is started again ---
 within 60 "after a restart of the machine it plays without a login" 'timbrectl status | grep -q "device     ALSA"'
 (aplaymidi --port timbred $kit/scale.mid) & sleep 2
 least "it is heard" "$(peak 4)" 300

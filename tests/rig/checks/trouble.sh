@@ -1,4 +1,6 @@
 # What else an administrator's bad day does to the service.
+plain_alsa; loopback
+install_service
 within 30 "the service plays" 'timbrectl status | grep -q "device     ALSA"'
 kept=0
 for i in $(seq ${TIMES:-20}); do
