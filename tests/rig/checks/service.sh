@@ -31,6 +31,8 @@ echo "--- the card is lost"
 echo snd_aloop.0 >/sys/bus/platform/drivers/snd_aloop/unbind & sleep 0.1
 within 10 "status says that it is lost" 'timbrectl status | grep -q "device     none"'
 within 5 "systemctl status, too" 'systemctl status timbred --no-pager | grep -q "NO SOUND DEVICE"'
+has "and names it as what is to be mended" "$(timbrectl status)" \
+  "to mend    sound device: timbred runs without sound"
 has "no level is shown" "$(timbrectl status)" "-120.0 dBFS peak"
 sleep 12
 has "the service stays" "$(systemctl is-active timbred)" active

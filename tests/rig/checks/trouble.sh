@@ -22,6 +22,7 @@ mount -t tmpfs -o size=64k none $state; chown --reference=/proc/$(main) $state; 
 timbrectl program 3 11; sleep 5
 has "with a full disk it plays on" "$(timbrectl status)" "device     ALSA"
 least "and says what it could not write" "$(journalctl -u timbred -b -p err -q --no-pager | grep -c state.toml)" 1
+has "as doctor does" "$(timbred doctor)" "is not kept for the next start"
 systemctl restart timbred
 same "it starts with a full disk" "$(systemctl is-active timbred)" active
 umount -l $state
