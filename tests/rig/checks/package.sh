@@ -8,7 +8,7 @@ apt_get install $kit/timbred.deb
 same "apt installs it" $? 0
 lacks "without a warning" "$(cat /tmp/apt.log)" "arning"
 same "its service is enabled" "$(systemctl is-enabled timbred)" enabled
-within 20 "and started, and plays" 'timbrectl status | grep -q "device     ALSA"'
+within 20 "and started, and plays" plays
 # --- the machine is started again ---
 # From here to the sound nothing is typed: a keyboard is plugged in and played until it is heard.
 arecord -q -D plughw:Loopback,1,0 -f S16_LE -r 48000 -c 1 -t raw /tmp/heard.raw 2>/dev/null &
@@ -49,4 +49,4 @@ echo "deb $by file:$kit/repository stable main" >/etc/apt/sources.list.d/timbred
 mv /etc/apt/sources.list /etc/apt/sources.list.off 2>/dev/null
 apt_get update && apt_get install timbred
 same "apt installs it out of a signed repository" $? 0
-within 20 "and it plays" 'timbrectl status | grep -q "device     ALSA"'
+within 20 "and it plays" plays
