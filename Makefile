@@ -12,13 +12,18 @@ PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
 TEST_PACKAGES := jackd2 liblo-tools
 # What makes and checks the Debian package.
-DEB_PACKAGES := dpkg-dev lintian
+DEB_PACKAGES := dpkg-dev lintian apt-utils gpg
 # What builds and runs programs for a 64-bit ARM on another machine.
 ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
+# What programs for it with sound are linked to.
+ARM_DEB_PACKAGES := $(ARM_PACKAGES) libasound2-dev:arm64 libjack-jackd2-dev:arm64
 ARM := aarch64-unknown-linux-gnu
 # What controls are compared with.
 EXPRESSION_PACKAGES := fluidsynth fluid-soundfont-gm
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
+ARM_BUILD := CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++ \
+  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+  PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu=/usr/lib/aarch64-linux-gnu/pkgconfig
 # What the machine under test is made with.
 RIG_PACKAGES := libasound2-dev bc bison flex kmod e2fsprogs python3
 TRAINING := models/training
@@ -29,9 +34,10 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
 	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	fi
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (Debian 12's own is too old), then run make again"; exit 1; }
@@ -60,8 +66,7 @@ unit: setup osc-clients ## Unit, property and end-to-end tests
 
 test-arm: setup ## The engine's unit tests built for a 64-bit ARM (Raspberry Pi) and run by an emulator
 	rustup target add $(ARM)
-	CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++ \
-	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	$(ARM_BUILD) \
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
 	cargo test --release -p timbre-models --lib --target $(ARM)
 
@@ -102,7 +107,7 @@ deny: setup ## Licences and sources of all dependencies (installs cargo-deny, so
 fuzz: setup ## Fuzz the MIDI reader and the manifest, FUZZ_SECONDS each
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
-rig: setup ## A whole Linux under test, all checks, an hour of playing among them (as root; builds its kernel first)
+rig: setup deb ## A whole Linux under test, all checks, an hour of playing among them (as root; builds its kernel first)
 	cargo build --release -p timbred -p timbre-control
 	tests/rig/run.sh
 
@@ -128,7 +133,25 @@ deb: setup ## The Debian package of this machine's kind, into target/debian (ins
 	cargo build --release -p timbred -p timbre-control
 	packaging/prepare.sh target/release target/package
 	cargo deb --no-build -p timbred
-	lintian --fail-on error target/debian/*.deb
+	lintian --fail-on error target/debian/timbred_*_$$(dpkg --print-architecture).deb
+
+deb-arm: setup ## The Debian package for a 64-bit ARM (Raspberry Pi) made on another machine, into target/debian
+	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb
+	rustup target add $(ARM)
+	$(ARM_BUILD) cargo build --release --target $(ARM) -p timbred -p timbre-control
+	packaging/prepare.sh target/$(ARM)/release target/package qemu-aarch64
+	cargo deb --no-build --target $(ARM) -p timbred -o target/debian/
+	lintian --fail-on error target/debian/timbred_*_arm64.deb
+
+check-arm-deb: deb-arm ## Run what is in that package by an emulator: it sounds as the programs of this machine do
+	cargo build --release -p timbred
+	packaging/check-arm.sh target/debian/timbred_*_arm64.deb target/release/timbred
+
+repository: setup ## An apt repository of the packages in target/debian, in target/repository (KEY=NAME of gpg signs it)
+	KEY="$(KEY)" packaging/repository.sh target/repository target/debian/*.deb
+
+check-repository: setup ## That apt takes packages out of such a repository, and refuses what was changed
+	packaging/check-repository.sh target/debian/*.deb
 
 bench: setup ## How fast the bundled model runs here: ms per hop, x real time
 	cargo build --release -p timbred
@@ -184,4 +207,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: deb help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: deb deb-arm check-arm-deb repository check-repository help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean

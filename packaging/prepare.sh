@@ -1,15 +1,16 @@
 #!/bin/sh
 # Makes what the package holds beside the programs: manual pages, completions, changelog.
-# usage: packaging/prepare.sh FOLDER_OF_PROGRAMS FOLDER_TO_WRITE
+# usage: packaging/prepare.sh FOLDER_OF_PROGRAMS FOLDER_TO_WRITE [EMULATOR]
 set -eu
 programs=$1
 out=$2
+emulator=${3:-}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml" | head -n 1)
 mkdir -p "$out"
 for program in timbred timbrectl; do
-    "$programs/$program" man | gzip -9n >"$out/$program.1.gz"
+    $emulator "$programs/$program" man | gzip -9n >"$out/$program.1.gz"
     for shell in bash zsh fish; do
-        "$programs/$program" completions "$shell" >"$out/$program.$shell"
+        $emulator "$programs/$program" completions "$shell" >"$out/$program.$shell"
     done
 done
 gzip -9n >"$out/changelog.gz" <<TXT

@@ -56,6 +56,62 @@ pub struct Status {
     pub recording: Recording,
     /// OSC traffic.
     pub osc: OscStatus,
+    /// What the daemon looked at of itself, in the order in which `timbred doctor` tells it.
+    pub findings: Vec<Finding>,
+}
+
+impl Status {
+    /// What is to be mended first: what keeps it from playing before what could be better.
+    pub fn first_trouble(&self) -> Option<&Finding> {
+        let of = |verdict| self.findings.iter().find(|f| f.verdict == verdict);
+        of(Verdict::Trouble).or_else(|| of(Verdict::Warning))
+    }
+}
+
+/// How a thing is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    #[default]
+    Good,
+    /// It plays, but could play better.
+    Warning,
+    /// It does not play.
+    Trouble,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Finding {
+    /// What was looked at, in a musician's words.
+    pub what: String,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What to do; empty where nothing is to be done.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// It is as it should be.
+    pub fn good(what: &str, found: impl Into<String>) -> Self {
+        let (what, found) = (what.to_owned(), found.into());
+        Self { what, found, ..Self::default() }
+    }
+
+    /// It could be better.
+    pub fn warning(what: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let remedy = remedy.into();
+        Self { verdict: Verdict::Warning, remedy, ..Self::good(what, found) }
+    }
+
+    /// It keeps timbred from playing.
+    pub fn trouble(what: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Trouble, ..Self::warning(what, found, remedy) }
+    }
 }
 
 /// The recording that runs, or the last one.
@@ -90,4 +146,22 @@ pub struct OscStatus {
     pub subscribers: usize,
     /// Bundles now that wait for their time.
     pub waiting_bundles: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_it_from_playing_comes_first() {
+        let first = |findings: Vec<Finding>| {
+            let status = Status { findings, ..Status::default() };
+            status.first_trouble().map(|finding| finding.what.clone())
+        };
+        let (good, warning) = (Finding::good("a", ""), Finding::warning("b", "", ""));
+        assert_eq!(first(vec![good.clone()]), None);
+        assert_eq!(first(vec![good.clone(), warning.clone()]).as_deref(), Some("b"));
+        let trouble = Finding::trouble("c", "", "");
+        assert_eq!(first(vec![good, warning, trouble]).as_deref(), Some("c"));
+    }
 }

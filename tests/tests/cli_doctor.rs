@@ -29,6 +29,12 @@ fn a_daemon_that_plays_is_asked() {
     assert_eq!(control(&daemon, &["set", "master.mute", "on"]).0, Some(0));
     let level = finding(&ask(), "level");
     assert_eq!((&level["verdict"], level["remedy"].as_str().is_some()), (&"trouble".into(), true));
+    // What the doctor finds first, the status names.
+    let (_, said) = control(&daemon, &["status"]);
+    let wanted = "to mend    level: the master is muted -> timbrectl set master.mute off\n";
+    assert!(said.contains(wanted), "{said}");
+    assert_eq!(control(&daemon, &["set", "master.mute", "off"]).0, Some(0));
+    assert!(!control(&daemon, &["status"]).1.contains("to mend    level"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rosc::OscMessage;
 use serde_json::json;
 use timbre_control::arguments::value;
 use timbre_control::osc::SUBSCRIBE;
-use timbre_control::status::Status;
+use timbre_control::status::{Finding, Status};
 
 use super::Error;
 use crate::cli::Global;
@@ -31,6 +31,9 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
         "trouble    {} misses, {} underruns, {} overflows",
         s.misses, s.underruns, s.overflows
     ))?;
+    if let Some(Finding { what, found, remedy, .. }) = s.first_trouble() {
+        line(format!("to mend    {what}: {found} -> {remedy}").trim_end_matches(" -> "))?;
+    }
     let r = &s.recording;
     if !r.file.is_empty() {
         let lost = format!("{} samples and {} notes lost", r.lost_samples, r.lost_notes);

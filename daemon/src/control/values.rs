@@ -13,6 +13,8 @@ use timbre_control::settings::Settings;
 use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
 
+use crate::doctor::own::{Facts, findings};
+use crate::live::priority::is_refused;
 use crate::live::queues::Telemetry;
 use crate::recording::Recorder;
 
@@ -140,7 +142,7 @@ impl Values {
     /// The answer to `/status`.
     pub fn status(&self, settings: &Settings, osc: OscStatus) -> Status {
         let t = &self.telemetry;
-        Status {
+        let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.model.load().to_string(),
             uptime_s: self.started.elapsed().as_secs(),
@@ -165,7 +167,15 @@ impl Values {
             settings: settings.clone(),
             recording: self.recorder.state().status(),
             osc,
-        }
+            findings: vec![],
+        };
+        let facts = Facts {
+            is_deaf: t.is_deaf.load(Relaxed),
+            is_refused: is_refused(),
+            unsaved: t.unsaved.load().to_string(),
+        };
+        status.findings = findings(&status, &facts);
+        status
     }
 
     /// The program of each channel.

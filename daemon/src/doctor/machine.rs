@@ -8,7 +8,9 @@ use std::process::Command;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
-use super::Finding;
+use timbre_control::status::Finding;
+
+use super::own::{REAL_TIME, REAL_TIME_REMEDY};
 
 /// Warmer processors are slowed down by most boards (thousandths of a degree).
 const HOT_MILLIDEGREES: i64 = 80_000;
@@ -56,7 +58,7 @@ pub(super) fn card_holders(root: &Path) -> Finding {
 
 /// Whether the threads of the sound may go before all others.
 pub(super) fn real_time(wanted: u8) -> Finding {
-    let what = "real-time priority";
+    let what = REAL_TIME;
     let allowed = getrlimit(Resource::RLIMIT_RTPRIO).map_or(0, |(soft, _)| soft);
     match (wanted, allowed) {
         (0, _) => Finding::good(what, "not asked for (audio.realtime_priority = 0)"),
@@ -66,8 +68,7 @@ pub(super) fn real_time(wanted: u8) -> Finding {
         (wanted, allowed) => Finding::warning(
             what,
             format!("up to {allowed} is allowed in this login, {wanted} is asked for"),
-            "as root: echo '@audio - rtprio 95' > /etc/security/limits.d/audio.conf, then \
-             `usermod -aG audio YOU`, and log in anew; the system service has the right by itself",
+            REAL_TIME_REMEDY,
         ),
     }
 }
@@ -177,7 +178,8 @@ fn or_none(state: &str) -> &str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::Verdict;
+    use timbre_control::status::Verdict;
+
     use super::*;
 
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -1,57 +1,19 @@
 //! `timbred doctor`: what a musician would look at when there is no sound or a bad one, each with
 //! what to do. Changes nothing. `machine` looks at the system, `sound` asks the running daemon or
-//! tries the device.
+//! tries the device, `own` is what a daemon says of itself, in `/status` too.
 
 mod machine;
+pub(crate) mod own;
 mod sound;
 
 use std::fmt::Write;
 use std::path::Path;
 
-use serde::Serialize;
+use timbre_control::status::{Finding, Verdict};
 
 use crate::cli::DoctorArgs;
 use crate::config::{self, Sources};
 use crate::error::Error;
-
-/// How a thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    /// As it should be.
-    Good,
-    /// It plays, but could play better.
-    Warning,
-    /// It does not play.
-    Trouble,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
-    /// What was looked at, in a musician's words.
-    what: &'static str,
-    verdict: Verdict,
-    /// What was found.
-    found: String,
-    /// What to do; empty where nothing is to be done.
-    remedy: String,
-}
-
-impl Finding {
-    fn good(what: &'static str, found: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Good, found: found.into(), remedy: String::new() }
-    }
-
-    fn warning(what: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        let (found, remedy) = (found.into(), remedy.into());
-        Self { what, verdict: Verdict::Warning, found, remedy }
-    }
-
-    fn trouble(what: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Trouble, ..Self::warning(what, found, remedy) }
-    }
-}
 
 /// Looks at everything and prints it.
 ///
@@ -62,7 +24,10 @@ pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let root = Path::new("/");
     let mut findings = sound::findings(&loaded.config);
     findings.push(machine::card_holders(root));
-    findings.push(machine::real_time(loaded.config.audio.realtime_priority));
+    // A daemon that runs has said what it was given, which may be more than this login has.
+    if !findings.iter().any(|finding| finding.what == own::REAL_TIME) {
+        findings.push(machine::real_time(loaded.config.audio.realtime_priority));
+    }
     findings.push(machine::governor(root));
     findings.push(machine::heat(root));
     findings.push(machine::disk(crate::recording::folder().as_deref()));

@@ -53,6 +53,11 @@ pub fn give_way_to_sound() {
     }
 }
 
+/// Whether the system refused a thread of ours that asked for real time.
+pub fn is_refused() -> bool {
+    REFUSED.is_completed()
+}
+
 /// Asks for SCHED_FIFO at `priority` (1..=94; 0: nothing is asked) for the calling thread. A
 /// refusal is a warning that says what to change.
 pub fn ask_for_realtime(priority: u8) {
@@ -65,9 +70,7 @@ pub fn ask_for_realtime(priority: u8) {
     if let Err(e) = set_thread_priority_and_policy(thread_native_id(), asked, policy) {
         REFUSED.call_once(|| {
             tracing::warn!(
-                "no real-time priority ({e:?}); sound may break up when the machine is busy: as root, write \
-                 `@audio - rtprio 95` into /etc/security/limits.d/95-timbred.conf, join the group audio and log in anew, \
-                 or set audio.realtime_priority = 0"
+                "no real-time priority ({e:?}): sound may break up; `timbred doctor` tells what to do"
             );
         });
     }

@@ -202,6 +202,10 @@ pub struct Telemetry {
     pub is_prepared: AtomicBool,
     /// The device that plays, or why none does (supervisor).
     pub device: ArcSwap<String>,
+    /// Whether no MIDI can arrive, though it is wanted (supervisor).
+    pub is_deaf: AtomicBool,
+    /// Why the file of what is set could not be written; empty: it was (supervisor).
+    pub unsaved: ArcSwap<String>,
     /// General MIDI program of each channel (inference).
     pub programs: OfChannels<0>,
     /// Where the controllers of each channel are, whoever moved them (inference).

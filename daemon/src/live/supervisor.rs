@@ -284,10 +284,13 @@ impl Daemon {
         let path = self.loaded.config.state.path.as_ref();
         let written = path.map_or(Ok(()), |path| state::save(path, &current));
         (self.saved, self.changed) = (Some(current), None);
-        written.map_err(|e| {
+        let written = written.map_err(|e| {
             tracing::error!("{e}");
             e.to_string()
-        })
+        });
+        let unsaved = written.as_ref().err().cloned().unwrap_or_default();
+        self.telemetry.unsaved.store(Arc::new(unsaved));
+        written
     }
 
     /// Ends everything but inference, in order: no more input, sound fades, what is set is kept.

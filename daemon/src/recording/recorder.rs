@@ -1,6 +1,7 @@
 //! The thread `timbred-recorder`: takes what inference gives and writes it. It alone waits for the disk; knows no format.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -82,7 +83,7 @@ pub(super) fn start_with(
     };
     let thread = std::thread::Builder::new()
         .name("timbred-recorder".to_owned())
-        .spawn(move || worker.run())?;
+        .spawn(move || worker.run_always())?;
     Ok((RecorderThread { recorder: Recorder { orders, state }, thread }, tap))
 }
 
@@ -157,8 +158,21 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(&mut self) {
+    /// Until the program ends: a fault ends the recording that runs and no other.
+    fn run_always(&mut self) {
         give_way_to_sound();
+        while catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            self.shared.take.store(0, Ordering::Release);
+            // Its files are whole as they lie there; what is not written yet may be what is broken.
+            self.session = None;
+            let why = "the recorder ended by a fault of its own and was started again".to_owned();
+            tracing::error!("{why}");
+            let state = RecordState::clone(&self.state.load());
+            self.state.store(Arc::new(RecordState { phase: Phase::Failed(why), ..state }));
+        }
+    }
+
+    fn run(&mut self) {
         loop {
             select! {
                 recv(self.orders) -> order => match order {

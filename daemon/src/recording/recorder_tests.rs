@@ -129,6 +129,27 @@ fn a_full_disk_ends_the_recording_and_says_so() {
 }
 
 #[test]
+fn a_fault_ends_a_recording_and_not_the_recorder() {
+    let folder = tempfile::tempdir().unwrap();
+    let create: Create = Box::new(|path| {
+        assert!(!path.ends_with("broken.wav"), "a fault of the test's");
+        Ok(Box::new(std::fs::File::create_new(path)?) as Box<dyn Disk>)
+    });
+    let (thread, mut tap) = start_with(create, Some(folder.path().to_owned())).unwrap();
+    tap.device(16_000, 0.0, 0.0);
+    let recorder = thread.recorder();
+    let mut rig = Rig { recorder, folder, thread, tap, hops: 0 };
+    rig.recorder.start(Some("broken")).unwrap_err();
+    let state = rig.wait_for(|state| matches!(state.phase, Phase::Failed(_)));
+    assert!(state.to_string().contains("started again"), "{state}");
+    let file = rig.recorder.start(Some("whole")).unwrap();
+    rig.play(10);
+    assert_eq!(rig.recorder.stop().unwrap().1, 0.2);
+    assert_eq!(heard(&file).len(), 10 * 320);
+    rig.thread.finish();
+}
+
+#[test]
 fn the_end_of_the_program_ends_the_recording() {
     let mut rig = rig(u64::MAX);
     let file = rig.recorder.start(Some("take")).unwrap();

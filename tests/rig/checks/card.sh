@@ -8,17 +8,18 @@ for i in $(seq ${TIMES:-50}); do
   $kit/keyboard "Keys" "k" 1 0.5 60 3 0 & player=$!
   sleep 0.9
   echo snd_aloop.0 >$driver/unbind & sleep 0.6
-  until ! timbrectl status | grep -q "device     ALSA"; do sleep 0.1; done
+  while plays; do sleep 0.1; done
   wait %2 2>/dev/null
   wait $player 2>/dev/null
   echo snd_aloop.0 >$driver/bind
   begun=$(now)
-  until timbrectl status | grep -q "device     ALSA"; do sleep 0.05; awk -v a=$begun -v b=$(now) 'BEGIN{exit !(b-a>12)}' && break; done
+  until plays || longer 12 $begun; do sleep 0.05; done
   took=$(awk -v a=$begun -v b=$(now) 'BEGIN{print b-a}')
   awk -v t=$took 'BEGIN{exit !(t>5)}' && slow=$((slow + 1))
   worst=$(awk -v a=$worst -v b=$took 'BEGIN{print (a>b?a:b)}')
   begun=$(now)
-  until [ "$(notes)" = 0 ]; do sleep 0.1; awk -v a=$begun -v b=$(now) 'BEGIN{exit !(b-a>4)}' && { stuck=$((stuck + 1)); break; }; done
+  until is_silent || longer 4 $begun; do sleep 0.1; done
+  is_silent || stuck=$((stuck + 1))
 done
 most "slowest return of the sound in ${TIMES:-50} times, s" $worst 6
 same "times that it took more than 5 s" $slow 0

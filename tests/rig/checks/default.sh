@@ -36,8 +36,10 @@ printf 'pcm.mine { type plug; slave.pcm "hw:Loopback" }\n' >/root/.asoundrc
 for name in hw:0 plughw:0,0 hw:Loopback plughw:CARD=Loopback plug:hw:0 sysdefault:CARD=Loopback; do
   has "ALSA's own name $name is taken" "$(timbrectl device $name 2>&1)" " 48000 Hz, "
 done
-has "a part of a name is enough" "$(timbrectl device 'loopback,dev=0' 2>&1)" "plughw:CARD=Loopback,DEV=0"
-has "a wrong name is answered with what there is" "$(timbrectl device nonsense 2>&1)" "there are: ALSA default"
+has "a part of a name is enough" "$(timbrectl device 'loopback,dev=0' 2>&1)" \
+  "plughw:CARD=Loopback,DEV=0"
+has "a wrong name is answered with what there is" "$(timbrectl device nonsense 2>&1)" \
+  "there are: ALSA default"
 has "what played before plays on" "$(timbrectl devices)" "* ALSA plughw:CARD=Loopback,DEV=0"
 # A card whose only format or rate is another one: the loopback card has that of who records first.
 odd() { # FORMAT RATE
@@ -47,7 +49,8 @@ odd() { # FORMAT RATE
   timbrectl device hw:CARD=Loopback,DEV=0
   (aplaymidi --port timbred $kit/scale.mid) & player=$!
   sleep 5; kill $recorder; wait $recorder 2>/dev/null
-  least "$1 at $2 Hz is played" "$(od -An -v -tu1 -w6 /tmp/odd.raw | awk '$3+0>0 && $3+0<255 || $6+0>0 && $6+0<255' | wc -l)" 1000
+  least "$1 at $2 Hz is played" "$(od -An -v -tu1 -w6 /tmp/odd.raw |
+    awk '$3+0>0 && $3+0<255 || $6+0>0 && $6+0<255' | wc -l)" 1000
   wait $player 2>/dev/null
 }
 odd S24_3LE 48000
@@ -56,7 +59,8 @@ odd FLOAT_LE 48000
 stop_timbred
 for buffer in 16 300 2048 8192; do
   start_timbred --buffer $buffer
-  has "with --buffer $buffer it plays the default device" "$(timbrectl status)" "device     ALSA default"
+  has "with --buffer $buffer it plays the default device" "$(timbrectl status)" \
+    "device     ALSA default"
   stop_timbred
 done
 # Frozen for longer than two buffers: the device runs dry, which is counted and told.

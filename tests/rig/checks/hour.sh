@@ -10,7 +10,8 @@ while [ "$(date +%s)" -lt $end ]; do aplaymidi --port timbred $kit/scale.mid; do
 sleep 3
 same "notes still held" "$(notes)" 0
 most "memory that it grew by, kB" $(($(memory) - at_first)) 20000
-most "published latency that it grew by, ms" "$(awk -v a=$(field latency_ms) -v b=$latency 'BEGIN{print a-b}')" 15
+most "published latency that it grew by, ms" \
+  "$(awk -v a=$(field latency_ms) -v b=$latency 'BEGIN{print a-b}')" 15
 echo "$(($(field underruns) - gaps)) underruns in ${HOUR_MINUTES:-60} minutes"
 (aplaymidi --port timbred $kit/scale.mid) & sleep 2
 least "it is heard" "$(peak 4)" 300

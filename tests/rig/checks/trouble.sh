@@ -1,5 +1,7 @@
 # What else an administrator's bad day does to the service.
-within 30 "the service plays" 'timbrectl status | grep -q "device     ALSA"'
+plain_alsa; loopback
+install_service
+within 30 "the service plays" plays
 kept=0
 for i in $(seq ${TIMES:-20}); do
   p=$(main)
@@ -10,23 +12,29 @@ done
 same "instruments kept in ${TIMES:-20} kills" $kept ${TIMES:-20}
 p=$(main)
 now=$(date +%s)
-date -s '2031-01-01 00:00' >/dev/null; sleep 5; date -s '2020-01-01 00:00' >/dev/null; sleep 8; date -s "@$((now + 13))" >/dev/null
+date -s '2031-01-01 00:00' >/dev/null; sleep 5
+date -s '2020-01-01 00:00' >/dev/null; sleep 8
+date -s "@$((now + 13))" >/dev/null
 same "a clock that jumps does it no harm" "$(main)" "$p"
 (aplaymidi --port timbred $kit/scale.mid) & sleep 2
 least "and it is heard" "$(peak 4)" 300
 wait
 state=/var/lib/private/timbred
-mount -t tmpfs -o size=64k none $state; chown --reference=/proc/$(main) $state; dd if=/dev/zero of=$state/fill bs=1k 2>/dev/null
+mount -t tmpfs -o size=64k none $state
+chown --reference=/proc/$(main) $state
+dd if=/dev/zero of=$state/fill bs=1k 2>/dev/null
 timbrectl program 3 11; sleep 5
 has "with a full disk it plays on" "$(timbrectl status)" "device     ALSA"
-least "and says what it could not write" "$(journalctl -u timbred -b -p err -q --no-pager | grep -c state.toml)" 1
+least "and says what it could not write" \
+  "$(journalctl -u timbred -b -p err -q --no-pager | grep -c state.toml)" 1
+has "as doctor does" "$(timbred doctor)" "is not kept for the next start"
 systemctl restart timbred
 same "it starts with a full disk" "$(systemctl is-active timbred)" active
 umount -l $state
 mount --bind $state $state; mount -o remount,bind,ro $state
 systemctl restart timbred
 same "it starts with a read-only disk" "$(systemctl is-active timbred)" active
-within 10 "and plays" 'timbrectl status | grep -q "device     ALSA"'
+within 10 "and plays" plays
 umount -l $state; systemctl restart timbred
 p=$(main); echo 1000 >/proc/$p/oom_score_adj; echo f >/proc/sysrq-trigger
-within 15 "out of memory it is back" '[ "$(main)" != '$p' ] && [ "$(main)" != 0 ] && timbrectl status'
+within 15 "out of memory it is back" 'is_another $p && timbrectl status'

@@ -311,6 +311,10 @@ impl Daemon {
         {
             tracing::debug!("JACK MIDI: {e}");
         }
+        let midi = &self.loaded.config.midi;
+        let is_wanted = midi.alsa != Switch::Off || midi.jack != Switch::Off;
+        let is_deaf = is_wanted && self.ports.is_none() && self.jack.is_none();
+        self.telemetry.is_deaf.store(is_deaf, Ordering::Relaxed);
     }
 
     fn look_after_osc(&mut self) {
