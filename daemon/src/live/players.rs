@@ -39,8 +39,11 @@ pub struct Players {
     master: f32,
 }
 
+/// A control that a strip sets, and how it says to what.
+type OfStrip = (Control, fn(&Channel) -> f32);
+
 /// What the strips say of parts.
-const OF_STRIPS: [(Control, fn(&Channel) -> f32); 3] = [
+const OF_STRIPS: [OfStrip; 3] = [
     (Control::Gain, |strip| strip.gain as f32),
     (Control::MorphProgram, |strip| strip.morph.program as f32),
     (Control::MorphAmount, |strip| strip.morph.amount as f32),

@@ -181,7 +181,7 @@ impl Session {
         at: u64,
         samples: &[Frame],
     ) -> io::Result<bool> {
-        const SILENCE: [Frame; 4096] = [[0.0; SIDES]; 4096];
+        static SILENCE: [Frame; 4096] = [[0.0; SIDES]; 4096];
         while let Some(open) = &self.open
             && open.next() < at
         {

@@ -201,8 +201,9 @@ impl Bundle {
             (Some(config), _) => {
                 score_informed(config).map(|vocoder| Inverter::ScoreInformed(Box::new(vocoder)))
             }
-            (None, decoder) => MelDecoder::load(decoder.unwrap_or_default(), &bytes)
-                .map(|decoder| Inverter::mel_decoder(decoder)),
+            (None, decoder) => {
+                MelDecoder::load(decoder.unwrap_or_default(), &bytes).map(Inverter::mel_decoder)
+            }
         };
         inverter.map_err(|source| BundleError::Graph { path: self.location(), source })
     }

@@ -43,11 +43,11 @@ fn events(messages: &[&[u8]]) -> Vec<(Part, What)> {
 
 /// The last value of a control of the first part.
 fn control(messages: &[&[u8]], wanted: Control) -> Option<f32> {
-    let found = events(messages).into_iter().filter_map(|(part, what)| match what {
+    let mut found = events(messages).into_iter().filter_map(|(part, what)| match what {
         What::Control(control, value) if control == wanted && part == Part(0) => Some(value),
         _ => None,
     });
-    found.last()
+    found.next_back()
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn one_note_at_a_time_goes_back_to_the_key_that_is_still_down() {
 #[test]
 fn portamento_glides_from_the_last_key_in_its_time() {
     let glide = |messages: &[&[u8]]| {
-        let strikes = events(messages).into_iter().filter_map(|(_, what)| match what {
+        let mut strikes = events(messages).into_iter().filter_map(|(_, what)| match what {
             What::On(strike) => Some(strike.glide),
             _ => None,
         });
-        strikes.last().unwrap().map(|glide| (glide.from, glide.seconds))
+        strikes.next_back().unwrap().map(|glide| (glide.from, glide.seconds))
     };
     let (first, second): (&[u8], &[u8]) = (&[0x90, 60, 90], &[0x90, 67, 90]);
     assert_eq!(glide(&[first, second]), None);

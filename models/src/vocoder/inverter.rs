@@ -94,7 +94,7 @@ impl Inverter {
     ///
     /// # Errors
     /// Whatever the engine says.
-    pub fn finish(&mut self, levels: &[f32], out: &mut Vec<Vec<f32>>) -> Result<(), DenoiseError> {
+    pub fn finish(&mut self, levels: &[f32], out: &mut [Vec<f32>]) -> Result<(), DenoiseError> {
         out.iter_mut().for_each(Vec::clear);
         match self {
             Self::ScoreInformed(_) => Ok(()),

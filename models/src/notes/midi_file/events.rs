@@ -25,7 +25,7 @@ pub(super) enum What {
     /// Microseconds a quarter note, never 0.
     Tempo(u32),
     /// A system exclusive message, whose bytes begin there in the file.
-    Exclusive { at: usize },
+    Exclusive { at: u32 },
     /// What follows in this track is for another port (FF 21).
     Port(u8),
     /// The end of the track.
@@ -267,7 +267,8 @@ impl<'a> Events<'a> {
         match behind {
             Ok((body, next)) if next <= self.end => {
                 let is_whole = self.byte(at) == Some(0xF0) && next > body;
-                let what = if is_whole { What::Exclusive { at: body } } else { What::Nothing };
+                let what =
+                    if is_whole { What::Exclusive { at: body as u32 } } else { What::Nothing };
                 Ok(Step { what, ..nothing(delta, next, running) })
             }
             behind => {

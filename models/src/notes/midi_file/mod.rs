@@ -261,7 +261,7 @@ impl Score {
                     self.events.push(At { tick, offset, port, status, data });
                 }
                 What::Exclusive { at } => {
-                    let (offset, data) = (at as u32, [0; 2]);
+                    let (offset, data) = (at, [0; 2]);
                     self.events.push(At { tick, offset, port, status: EXCLUSIVE, data });
                 }
                 What::Tempo(quarter_us) => self.tempos.push(Tempo { tick, quarter_us }),
