@@ -1,6 +1,6 @@
 """A mel decoder of random weights, of the operators and size of the published one where public.
 
-    python make_melgan.py OUT.onnx [--causal] [--seed N]
+    python make_melgan.py FOLDER [--causal] [--seed N]
 
 The published file (`melgan/model.onnx`, the SoundStream mel decoder for music) was never seen here.
 This is the decoder that the paper of SoundStream describes (arXiv 2107.03312): a convolution of 7,
@@ -92,15 +92,17 @@ def decoder(seed, is_causal):
 def main():
     help_form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=help_form)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--causal", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     model = decoder(args.seed, args.causal)
     onnx.checker.check_model(model)
     values = sum(int(np.prod(weights.dims)) for weights in model.graph.initializer)
-    args.out.write_bytes(model.SerializeToString())
-    print(f"{args.out}: {values / 1e6:.2f} M values, {args.out.stat().st_size / 1e6:.1f} MB")
+    args.folder.mkdir(parents=True, exist_ok=True)
+    path = args.folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    print(f"{path}: {values / 1e6:.2f} M values, {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

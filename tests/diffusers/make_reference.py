@@ -1,6 +1,6 @@
 """A pipeline of random weights as diffusers itself saves it, and what diffusers makes of it.
 
-    python make_reference.py OUT --size tiny|small|base [--seed N] [--steps K] [--melgan FILE]
+    python make_reference.py OUT --size tiny|small|base [--seed N] [--steps K] [--melgan FOLDER]
 
 Needs the packages of requirements.txt, which nothing else here needs. OUT/bin and OUT/safetensors
 are what `save_pretrained` writes without and with `safe_serialization`; OUT/vectors.npz has `steps`
@@ -110,14 +110,13 @@ def main():
     parser.add_argument("--size", choices=SIZES, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--melgan", type=Path, help="a mel decoder to save with it")
+    parser.add_argument("--melgan", type=Path, help="folder of a model.onnx to save with it")
     args = parser.parse_args()
     melgan = None
     if args.melgan:
         from diffusers import OnnxRuntimeModel
 
-        folder, name = str(args.melgan.parent), args.melgan.name
-        melgan = OnnxRuntimeModel.from_pretrained(folder, file_name=name)
+        melgan = OnnxRuntimeModel.from_pretrained(str(args.melgan))
     size = SIZES[args.size]
     pipe = random_pipeline(size, args.seed, melgan)
     for folder, is_safe in (("bin", False), ("safetensors", True)):

@@ -105,10 +105,13 @@ impl Speed {
         if let Some(ahead) = self.ahead_frames {
             let factor = song.segment.as_secs_f64() / song.vocode.as_secs_f64().max(1e-9);
             let ms = ahead * FRAME_MS;
-            lines.push(format!(
-                "its mel decoder alone: {factor:.1} x real time; it hears {ahead} frames ahead, so \
-                 the sound of a song comes {ms} ms late; live nothing waits for them"
-            ));
+            let heard = match ahead {
+                0 => "it hears no frame ahead, so no sound waits".to_owned(),
+                _ => format!(
+                    "it hears {ahead} frames ahead, for which a song waits {ms} ms, and live nothing"
+                ),
+            };
+            lines.push(format!("its mel decoder alone: {factor:.1} x real time; {heard}"));
         }
         lines
     }
@@ -180,7 +183,9 @@ mod tests {
             lines[0].starts_with("live on this machine: hops of 2560 ms with 1 unguided step,")
         );
         assert!(lines[1].contains("4.00 x real time with 10 guided steps, 1.84 x with 25"));
-        assert!(lines[2].contains("28.4 x real time") && lines[2].contains("100 ms late"));
+        assert!(
+            lines[2].contains("28.4 x real time") && lines[2].contains("waits 100 ms, and live")
+        );
         let slow = Speed {
             live: Some(live(3000)),
             song: Song { is_guided: false, ..song_of_one() },

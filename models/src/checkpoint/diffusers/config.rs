@@ -50,8 +50,8 @@ impl ModelIndex {
 /// What all three parts say.
 #[derive(Debug, Deserialize)]
 struct Sizes {
-    #[serde(rename = "_class_name")]
-    class: String,
+    #[serde(rename = "_class_name", default)]
+    class: Option<String>,
     d_model: usize,
     num_layers: usize,
     num_heads: usize,
@@ -215,8 +215,8 @@ pub(super) fn network(folder: &Folder) -> Result<NetworkConfig, CheckpointError>
 impl Sizes {
     /// What is wrong with them, if anything.
     fn problem(&self, class: &str) -> Option<String> {
-        if self.class != class {
-            return Some(format!("a {}; wanted a {class}", self.class));
+        if let Some(other) = self.class.as_ref().filter(|other| *other != class) {
+            return Some(format!("a {other}; wanted a {class}"));
         }
         let sizes = [
             ("d_model", self.d_model, MOST),
