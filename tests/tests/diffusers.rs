@@ -125,7 +125,8 @@ fn the_mel_decoder_that_came_with_it_makes_the_sound_unless_it_is_refused() {
     let folder = Folder::new();
     with_mel_decoder(&folder, &Decoder::default().onnx());
     let said = folder.run("import pipeline --out own").well().out;
-    for words in ["melgan/model.onnx", "saved by diffusers 0.27.2", "hears 1 frames ahead", "waits 20 ms"]
+    for words in
+        ["melgan/model.onnx", "saved by diffusers 0.27.2", "hears 1 frames ahead", "waits 20 ms"]
     {
         assert!(said.contains(words), "{said}");
     }

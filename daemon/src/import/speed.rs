@@ -17,6 +17,9 @@ use crate::live::quality::Quality;
 const FRAME_MS: usize = 20;
 /// Steps of a segment that are measured.
 const STEPS: usize = 2;
+/// Segments that are measured, of which the fastest counts: what else the machine does is not the
+/// model's.
+const TRIALS: usize = 3;
 /// Steps of a song that is told beside the model's own.
 const FEW_STEPS: usize = 10;
 
@@ -118,31 +121,32 @@ impl Speed {
 }
 
 impl Song {
-    /// A segment with a full context and a chord in it.
+    /// Segments with a full context and a chord in them.
     fn measure(streamer: &mut Streamer, options: StreamOptions) -> Result<Self, Error> {
         streamer.restart(StreamOptions { steps: STEPS, ..options })?;
         let segment = frames_last(options.hop_frames);
-        for at in [0.05, segment.as_secs_f64() + 0.05] {
+        for n in 0..=TRIALS {
+            let at = n as f64 * segment.as_secs_f64() + 0.05;
             for key in 48..56 {
                 let voice = Voice { is_drum: false, program: 0, key };
                 streamer.push(NoteEvent { time_s: at, voice, velocity: 90 });
             }
         }
         streamer.hop()?;
-        let begun = Instant::now();
-        streamer.encode()?;
-        let encoded = Instant::now();
-        streamer.denoise()?;
-        let denoised = Instant::now();
-        streamer.vocode()?;
-        Ok(Self {
-            segment,
-            encode: encoded - begun,
-            step: (denoised - encoded) / STEPS as u32,
-            vocode: denoised.elapsed(),
-            own_steps: options.steps,
-            is_guided: options.guidance != 1.0,
-        })
+        let mut best = [Duration::MAX; 3];
+        for _ in 0..TRIALS {
+            let begun = Instant::now();
+            streamer.encode()?;
+            let encoded = Instant::now();
+            streamer.denoise()?;
+            let denoised = Instant::now();
+            streamer.vocode()?;
+            let times = [encoded - begun, denoised - encoded, denoised.elapsed()];
+            best.iter_mut().zip(times).for_each(|(best, time)| *best = time.min(*best));
+        }
+        let [encode, denoise, vocode] = best;
+        let (own_steps, is_guided) = (options.steps, options.guidance != 1.0);
+        Ok(Self { segment, encode, step: denoise / STEPS as u32, vocode, own_steps, is_guided })
     }
 
     /// Seconds of sound in a second with so many steps.
