@@ -130,7 +130,7 @@ pub enum Command {
     Man,
     /// Make a model bundle out of the weights of a training run (models/training).
     Pack(PackArgs),
-    /// Install a published checkpoint (small_with_context.zip, base_with_context.zip) as a model.
+    /// Install the published model, as diffusers or as T5X saved it, as a model.
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
 }

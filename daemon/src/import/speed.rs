@@ -17,8 +17,8 @@ use crate::live::quality::Quality;
 const FRAME_MS: usize = 20;
 /// Steps of a segment that are measured.
 const STEPS: usize = 2;
-/// Segments that are measured, of which the fastest counts: what else the machine does is not the
-/// model's.
+/// Segments that are measured, of which the fastest counts, as of two hops: what else the machine
+/// does is not the model's.
 const TRIALS: usize = 3;
 /// Steps of a song that is told beside the model's own.
 const FEW_STEPS: usize = 10;
@@ -66,8 +66,11 @@ impl Speed {
             (Some(options), Some(mode)) => {
                 let options = StreamOptions { arithmetic, ..options };
                 let hops = mode.min_hop_frames..=mode.max_hop_frames;
-                let costs = Costs::measure(&mut streamer, options, frames, hops.clone())?;
                 let wanted = Quality::of(&options);
+                let mut measure = || Costs::measure(&mut streamer, options, frames, hops.clone());
+                let (one, other) = (measure()?, measure()?);
+                let is_faster = one.hop(wanted) < other.hop(wanted);
+                let costs = if is_faster { one } else { other };
                 let hop = frames_last(costs.shortest_hop(wanted, hops));
                 let quality = wanted.at(wanted.governor(Some(&costs), hop).steps());
                 Some(Live { hop, makes: costs.hop(quality), quality })

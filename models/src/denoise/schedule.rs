@@ -70,7 +70,7 @@ pub enum Spacing {
     /// K values even in log-SNR from t = 1 to t = 0.001, then clean.
     UniformLogSnr,
     /// The grid and the noise levels of the schedulers of diffusers, for comparisons: see
-    /// [`squared_cosine`].
+    /// `squared_cosine` in this file.
     Diffusers,
 }
 
