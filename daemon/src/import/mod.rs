@@ -15,6 +15,7 @@ use timbre_models::graph::{MelDecoderConfig, ParamError, WeightFormat};
 
 use crate::cli::ImportArgs;
 use crate::error::Error;
+use crate::inspect::print;
 use crate::interrupt::Interrupt;
 use crate::models;
 use speed::Speed;
@@ -59,11 +60,11 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     interrupt.check()?;
     std::fs::rename(&inside, &folder).map_err(failed)?;
     bar.finish_and_clear();
-    tell(args, &name, &folder, &checkpoint, bytes);
-    speed.lines().iter().for_each(|line| println!("{line}"));
+    let mut lines = installed(args, &name, &folder, &checkpoint, bytes);
+    lines.extend(speed.lines());
     let model = if args.out.is_some() { folder.display().to_string() } else { name };
-    println!("try it: timbred render song.mid --model {model}");
-    Ok(())
+    lines.push(format!("try it: timbred render song.mid --model {model}\n"));
+    print(&lines.join("\n"))
 }
 
 /// Where the model will be: there is nothing yet.
@@ -121,21 +122,26 @@ fn write(
     writer.finish(manifest::manifest(name, checkpoint, vocoder)).map_err(failed)
 }
 
-/// What was installed, and where.
-fn tell(args: &ImportArgs, name: &str, folder: &Path, checkpoint: &Checkpoint, bytes: u64) {
+/// What was installed, and where, a line each.
+fn installed(
+    args: &ImportArgs,
+    name: &str,
+    folder: &Path,
+    checkpoint: &Checkpoint,
+    bytes: u64,
+) -> Vec<String> {
     let origin = match &checkpoint.origin {
         Origin::T5x { step } => format!("after {step} steps of training"),
         Origin::Diffusers { version } => format!("saved by diffusers {version}"),
     };
-    let megabytes = bytes as f64 / 1e6;
-    let count = checkpoint.count();
-    println!("{name}: {count} parameters {origin}, {megabytes:.1} MB in {}", folder.display());
-    match &checkpoint.mel_decoder {
-        Some(path) if args.vocoder.is_none() => {
-            println!("its sound is made by its own mel decoder, {}", path.display());
-        }
-        Some(_) | None => {}
+    let (count, megabytes) = (checkpoint.count(), bytes as f64 / 1e6);
+    let place = folder.display();
+    let mut lines =
+        vec![format!("{name}: {count} parameters {origin}, {megabytes:.1} MB in {place}")];
+    if let (Some(own), None) = (&checkpoint.mel_decoder, &args.vocoder) {
+        lines.push(format!("its sound is made by its own mel decoder, {}", own.display()));
     }
+    lines
 }
 
 /// The mel decoder that is asked for, or that came with the checkpoint; none for the bundled

@@ -1,7 +1,7 @@
 //! The files of a pipeline's folder, none of which may lie outside it. Knows no format of theirs.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -68,8 +68,8 @@ impl Folder {
             let reason = "a pointer of Git LFS and not the file itself; `git lfs pull` fetches it";
             return Err(CheckpointError::refused(&self.name_of(name), reason));
         }
-        // Opened anew, as reading has moved on.
-        Ok(Some((File::open(&path).map_err(io())?, length)))
+        file.rewind().map_err(io())?;
+        Ok(Some((file, length)))
     }
 
     /// A file of the folder in JSON.

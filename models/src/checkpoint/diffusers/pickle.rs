@@ -102,17 +102,13 @@ impl Reader<'_> {
             opcodes::NEWTRUE | opcodes::NEWFALSE => self.push(Value::Bool),
             opcodes::EMPTY_DICT => self.push(Value::Dict(vec![])),
             opcodes::EMPTY_LIST => self.push(Value::List),
-            opcodes::BININT | opcodes::BININT1 | opcodes::BININT2 | opcodes::LONG1 => {
-                self.number(opcode)
-            }
+            opcodes::BININT | opcodes::BININT1 | opcodes::BININT2 => self.number(opcode),
+            opcodes::LONG1 => self.number(opcode),
             opcodes::BINUNICODE | opcodes::SHORT_BINUNICODE => self.text(opcode),
             opcodes::BINPUT | opcodes::LONG_BINPUT | opcodes::MEMOIZE => self.remember(opcode),
             opcodes::BINGET | opcodes::LONG_BINGET => self.recall(opcode),
-            opcodes::EMPTY_TUPLE
-            | opcodes::TUPLE
-            | opcodes::TUPLE1
-            | opcodes::TUPLE2
-            | opcodes::TUPLE3 => self.tuple(opcode),
+            opcodes::EMPTY_TUPLE | opcodes::TUPLE => self.tuple(opcode),
+            opcodes::TUPLE1 | opcodes::TUPLE2 | opcodes::TUPLE3 => self.tuple(opcode),
             opcodes::GLOBAL | opcodes::STACK_GLOBAL => self.global(opcode),
             opcodes::SETITEM | opcodes::SETITEMS => self.set_items(opcode),
             opcodes::BINPERSID => self.storage(),
