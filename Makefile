@@ -19,6 +19,9 @@ DEB_PACKAGES := dpkg-dev lintian
 # What builds and runs programs for a 64-bit ARM on another machine.
 ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
 ARM := aarch64-unknown-linux-gnu
+# What controls are compared with.
+EXPRESSION_PACKAGES := fluidsynth fluid-soundfont-gm
+SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 # What the machine under test is made with.
 RIG_PACKAGES := libasound2-dev bc bison flex kmod e2fsprogs python3
 TRAINING := models/training
@@ -29,7 +32,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  $$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
@@ -109,6 +112,15 @@ rig: setup ## A whole Linux under test, all checks, an hour of playing among the
 rig-quick: setup ## The same: boot, default start, hot-plug, service; under ten minutes once its kernel is built
 	cargo build --release -p timbred -p timbre-control
 	tests/rig/run.sh --quick
+
+$(VENV)/expression-ready:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q mido==1.3.3 numpy scipy
+	touch $@
+
+expression: setup $(VENV)/expression-ready ## What each control does here and in FluidSynth, from the same MIDI files (some minutes)
+	cargo build --release -p timbred
+	$(VENV)/bin/python tests/expression/expression.py target/release/timbred $(SOUNDFONT)
 
 latency: setup ## From key to sound on a JACK server with a dummy driver, 200 notes at H = 1 and 2
 	cargo build --release --workspace

@@ -20,6 +20,11 @@ STRIP = 68
 # Where the master begins.
 MASTER = 16 * STRIP + 8
 GAIN_DB = (-60, 12)
+# A MIDI controller, and small faders for some of them on every strip: name and value at the start.
+CONTROLLER = (0, 127)
+SMALL = [("pan", 64), ("reverb", 40), ("brightness", 64)]
+# Of the room, on the master's strip: address and range.
+ROOM = [("/reverb/level", GAIN_DB), ("/reverb/time", (0.2, 10)), ("/chorus/level", GAIN_DB)]
 METER_DB = (-60, 0)
 # TouchOSC receives here; the layout tells the daemon so.
 TOUCHOSC_PORT = 9001
@@ -61,6 +66,14 @@ def fader(name, at, address, limits=GAIN_DB):
     return widget("fader", name, at, address, range=scale, default=0, typeTags="f", design="compact", doubleTap=True)
 
 
+def small(name, at, address, limits, start, tag):
+    """A fader that lies."""
+    low, high = limits
+    scale = {"min": low, "max": high}
+    return widget("fader", name, at, address, range=scale, default=start, typeTags=tag, design="compact",
+                  horizontal=True, doubleTap=True)
+
+
 def meter(name, at, address):
     # Two numbers come; a fader shows the first, the peak.
     low, high = METER_DB
@@ -77,7 +90,11 @@ def open_stage_control():
             text(f"number_{n}", [x, 4, wide, 28], "Drums" if n == 10 else str(n)),
             text(f"name_{n}", [x, 36, wide, 44], "", f"{ch}/instrument"),
             widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program", values=names, typeTags="i", default=0),
-            fader(f"gain_{n}", [x, 128, wide, 400], f"{ch}/gain"),
+            fader(f"gain_{n}", [x, 128, wide - 16, 292], f"{ch}/gain"),
+            meter(f"meter_{n}", [x + wide - 14, 128, 14, 292], f"{ch}/meter"),
+            *(small(f"{name}_{n}", [x, 424 + 26 * at, wide, 24], f"{ch}/{name}", CONTROLLER, start, "i")
+              for at, (name, start) in enumerate(SMALL)),
+            small(f"morph_{n}", [x, 502, wide, 24], f"{ch}/morph/amount", (0, 1), 0, "f"),
             switch(f"mute_{n}", [x, 536, wide, 44], "mute", f"{ch}/mute", "#c04040"),
             switch(f"solo_{n}", [x, 586, wide, 44], "solo", f"{ch}/solo", "#c0a030"),
             widget("input", f"transpose_{n}", [x, 636, wide, 36], f"{ch}/transpose", typeTags="i", default=0),
@@ -86,8 +103,10 @@ def open_stage_control():
     widgets += [
         text("master", [x, 4, wide, 28], "timbred"),
         text("model", [x, 36, wide, 28], "", "/engine/model"),
-        fader("master_gain", [x, 84, half, 400], "/master/gain"),
-        meter("master_meter", [x + half + 4, 84, half, 400], "/meter/master"),
+        fader("master_gain", [x, 84, half, 306], "/master/gain"),
+        meter("master_meter", [x + half + 4, 84, half, 306], "/meter/master"),
+        *(small(address[1:].replace("/", "_"), [x, 396 + 30 * at, wide, 28], address, limits, limits[0], "f")
+          for at, (address, limits) in enumerate(ROOM)),
         switch("master_mute", [x, 492, wide, 40], "mute", "/master/mute", "#c04040"),
         tap("panic", [x, 536, wide, 44], "PANIC", "/panic", "#e02020"),
         tap("record_start", [x, 586, half, 40], "record", "/record/start", "#e02020"),
@@ -174,6 +193,14 @@ def touch_fader(name, at, address, limits=GAIN_DB):
     return node("FADER", name, at, message, start, color=color(0.3, 0.6, 0.8), orientation=("i", 0))
 
 
+def touch_small(name, at, address, limits, start, kind):
+    """A fader that lies."""
+    message = osc(address, [partial("VALUE", kind, "x", limits)])
+    low, high = limits
+    values = initial("x", (start - low) / (high - low)) + initial("touch", "false")
+    return node("FADER", name, at, message, values, color=color(0.4, 0.5, 0.6), orientation=("i", 1))
+
+
 def touch_label(name, at, shown, address=None):
     message = osc(address, [partial("VALUE", "STRING", "text")], sends=False) if address else ""
     look = {"background": ("b", 0), "interactive": ("b", 0), "outline": ("b", 0), "textSize": ("i", 13), "color": color(0.2, 0.2, 0.2)}
@@ -200,7 +227,13 @@ def touchosc():
             touch_label(f"number_{n}", [x, 4, wide, 24], "Drums" if n == 10 else str(n)),
             touch_label(f"instrument_{n}", [x, 30, wide, 40], "", f"{ch}/instrument"),
             node("RADIAL", f"program_{n}", [x, 74, wide, 62], program, initial("x", 0) + initial("touch", "false"), color=grey),
-            touch_fader(f"gain_{n}", [x, 144, wide, 420], f"{ch}/gain"),
+            touch_fader(f"gain_{n}", [x, 144, wide - 16, 308], f"{ch}/gain"),
+            node("FADER", f"meter_{n}", [x + wide - 14, 144, 14, 308],
+                 osc(f"{ch}/meter", [partial("VALUE", "FLOAT", "x", METER_DB)], sends=False), initial("x", 0),
+                 color=yellow, interactive=("b", 0)),
+            *(touch_small(f"{name}_{n}", [x, 456 + 28 * at, wide, 26], f"{ch}/{name}", CONTROLLER, start, "INTEGER")
+              for at, (name, start) in enumerate(SMALL)),
+            touch_small(f"morph_{n}", [x, 540, wide, 26], f"{ch}/morph/amount", (0, 1), 0, "FLOAT"),
             touch_button(f"mute_{n}", [x, 572, wide, 64], "mute", f"{ch}/mute", red, True),
             touch_button(f"solo_{n}", [x, 644, wide, 64], "solo", f"{ch}/solo", yellow, True),
         ]
@@ -210,8 +243,10 @@ def touchosc():
     meter_message = osc("/meter/master", levels, sends=False)
     nodes += [
         touch_label("model", [x, 4, wide, 24], "timbred", "/engine/model"),
-        touch_fader("master_gain", [x, 74, half, 400], "/master/gain"),
-        node("FADER", "meter", [x + half + 4, 74, half, 400], meter_message, initial("x", 0), color=yellow, interactive=("b", 0)),
+        touch_fader("master_gain", [x, 74, half, 308], "/master/gain"),
+        *(touch_small(address[1:].replace("/", "_"), [x, 388 + 30 * at, wide, 28], address, limits, limits[0], "FLOAT")
+          for at, (address, limits) in enumerate(ROOM)),
+        node("FADER", "meter", [x + half + 4, 74, half, 308], meter_message, initial("x", 0), color=yellow, interactive=("b", 0)),
         touch_button("master_mute", [x, 484, wide, 48], "mute", "/master/mute", red, True),
         touch_button("panic", [x, 540, wide, 48], "PANIC", "/panic", red, False),
         touch_button("record_start", [x, 596, half, 40], "record", "/record/start", red, False),

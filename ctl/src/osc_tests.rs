@@ -28,6 +28,7 @@ fn every_parameter_can_be_asked_for_and_what_can_be_set_is_set() {
             Key::Instrument => text("flute"),
             Key::Model => text("live"),
             Key::Sampler => text("ddim"),
+            Key::ReverbType => text("hall"),
             _ => Int(1),
         };
         match ask(&address, vec![value]) {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rosc::{OscMessage, OscPacket, OscTime, decoder, encoder};
+use rosc::{OscBundle, OscMessage, OscPacket, OscTime, decoder, encoder};
 
 /// Largest packet in bytes: what UDP can carry.
 pub const LARGEST: usize = 65_536;
@@ -161,11 +161,29 @@ pub fn encode(message: OscMessage) -> Vec<u8> {
     encoder::encode(&OscPacket::Message(message)).unwrap_or_default()
 }
 
+/// Messages of one packet: a bundle that is to be done at once.
+const TOGETHER: usize = 32;
+
+/// The packets of an answer: of a few messages one each, of many as few as can be, so that they fit
+/// into what the system keeps for a socket.
+pub fn packets(messages: Vec<OscMessage>) -> Vec<Vec<u8>> {
+    if messages.len() <= TOGETHER {
+        return messages.into_iter().map(encode).collect();
+    }
+    let timetag = OscTime { seconds: 0, fractional: 1 };
+    let bundle = |part: &[OscMessage]| {
+        let content = part.iter().cloned().map(OscPacket::Message).collect();
+        // Writing to memory does not fail.
+        encoder::encode(&OscPacket::Bundle(OscBundle { timetag, content })).unwrap_or_default()
+    };
+    messages.chunks(TOGETHER).map(bundle).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use rosc::{OscBundle, OscType};
+    use rosc::OscType;
 
     use super::*;
 

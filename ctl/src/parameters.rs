@@ -51,8 +51,20 @@ pub enum Access {
 pub enum Key {
     Program,
     Instrument,
-    Volume,
-    Expression,
+    /// A MIDI controller, by its number.
+    Controller(u8),
+    MorphProgram,
+    MorphAmount,
+    Breath,
+    MeterPart,
+    NotesPart,
+    ReverbType,
+    ReverbTime,
+    ReverbDamping,
+    ReverbLevel,
+    ChorusRate,
+    ChorusDepth,
+    ChorusLevel,
     Gain,
     Transpose,
     Mute,
@@ -236,6 +248,7 @@ impl Parameter {
             Kind::Number | Kind::Whole => self.wanted_number(),
             Kind::Bool => "wanted on or off".to_owned(),
             Kind::Text if self.choices.is_empty() => "wanted a text".to_owned(),
+            Kind::Text if !self.optional => format!("wanted one of {}", self.choices.join(", ")),
             Kind::Text => format!("wanted {}, or the word {MODEL_WORD}", self.choices.join(", ")),
             Kind::Pair => "it can only be asked for".to_owned(),
         }
@@ -283,7 +296,7 @@ pub fn unknown(address: &str) -> ControlError {
         .map(|id| id.address())
         .chain(actions)
         .map(|known| (distance(&shown, &known), known))
-        .min_by_key(|(steps, _)| *steps)
+        .min_by_key(|(steps, known)| (*steps, known.len().abs_diff(shown.len())))
         .filter(|(steps, _)| *steps <= 3)
         .map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"));
     ControlError::new(Code::UnknownAddress, format!("nothing is at {shown}{near}"))

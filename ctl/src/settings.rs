@@ -15,6 +15,10 @@ pub struct Settings {
     pub channels: [Channel; CHANNELS],
     /// What everything passes.
     pub master: Master,
+    /// The room.
+    pub reverb: Reverb,
+    /// The chorus.
+    pub chorus: Chorus,
     /// Quality and latency.
     pub engine: Engine,
 }
@@ -35,6 +39,59 @@ pub struct Channel {
     pub enable: bool,
     /// Exponent of velocity / 127.
     pub velocity_curve: f64,
+    /// Whether breath is a volume.
+    pub breath: bool,
+    /// Another instrument.
+    pub morph: Morph,
+}
+
+/// The instrument that a channel's notes turn into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Morph {
+    /// General MIDI program.
+    pub program: u32,
+    /// How far, 0..=1.
+    pub amount: f64,
+}
+
+/// The reverb.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reverb {
+    /// One of the table's choices.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Seconds until it has fallen by 60 dB.
+    pub time: f64,
+    /// How much sooner high tones fall, 0..=1.
+    pub damping: f64,
+    /// dB.
+    pub level: f64,
+}
+
+/// The chorus.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chorus {
+    /// Hz.
+    pub rate: f64,
+    /// ms.
+    pub depth: f64,
+    /// dB.
+    pub level: f64,
+}
+
+impl Default for Reverb {
+    fn default() -> Self {
+        Self { kind: "room".to_owned(), time: 1.2, damping: 0.5, level: 0.0 }
+    }
+}
+
+impl Default for Chorus {
+    fn default() -> Self {
+        Self { rate: 0.4, depth: 5.0, level: 0.0 }
+    }
 }
 
 /// What everything passes.
@@ -74,6 +131,8 @@ impl Default for Channel {
             solo: false,
             enable: true,
             velocity_curve: 1.0,
+            breath: false,
+            morph: Morph::default(),
         }
     }
 }
@@ -112,6 +171,16 @@ impl Settings {
             Key::Solo => Value::Bool(strip.solo),
             Key::Enable => Value::Bool(strip.enable),
             Key::VelocityCurve => Value::Number(strip.velocity_curve),
+            Key::Breath => Value::Bool(strip.breath),
+            Key::MorphProgram => Value::Whole(strip.morph.program.into()),
+            Key::MorphAmount => Value::Number(strip.morph.amount),
+            Key::ReverbType => Value::Text(self.reverb.kind.clone()),
+            Key::ReverbTime => Value::Number(self.reverb.time),
+            Key::ReverbDamping => Value::Number(self.reverb.damping),
+            Key::ReverbLevel => Value::Number(self.reverb.level),
+            Key::ChorusRate => Value::Number(self.chorus.rate),
+            Key::ChorusDepth => Value::Number(self.chorus.depth),
+            Key::ChorusLevel => Value::Number(self.chorus.level),
             Key::MasterGain => Value::Number(self.master.gain),
             Key::MasterMute => Value::Bool(self.master.mute),
             Key::Steps => Value::Whole(self.engine.steps.into()),
@@ -125,8 +194,9 @@ impl Settings {
             Key::Governor => Value::Bool(self.engine.governor),
             Key::Program
             | Key::Instrument
-            | Key::Volume
-            | Key::Expression
+            | Key::Controller(_)
+            | Key::MeterPart
+            | Key::NotesPart
             | Key::Model
             | Key::LatencyMs
             | Key::Load
@@ -153,6 +223,18 @@ impl Settings {
             (Key::Solo, Value::Bool(x)) => strip.solo = x,
             (Key::Enable, Value::Bool(x)) => strip.enable = x,
             (Key::VelocityCurve, Value::Number(x)) => strip.velocity_curve = x,
+            (Key::Breath, Value::Bool(x)) => strip.breath = x,
+            (Key::MorphProgram, Value::Whole(x)) => {
+                strip.morph.program = u32::try_from(x).unwrap_or(0);
+            }
+            (Key::MorphAmount, Value::Number(x)) => strip.morph.amount = x,
+            (Key::ReverbType, Value::Text(name)) => self.reverb.kind = name,
+            (Key::ReverbTime, Value::Number(x)) => self.reverb.time = x,
+            (Key::ReverbDamping, Value::Number(x)) => self.reverb.damping = x,
+            (Key::ReverbLevel, Value::Number(x)) => self.reverb.level = x,
+            (Key::ChorusRate, Value::Number(x)) => self.chorus.rate = x,
+            (Key::ChorusDepth, Value::Number(x)) => self.chorus.depth = x,
+            (Key::ChorusLevel, Value::Number(x)) => self.chorus.level = x,
             (Key::MasterGain, Value::Number(x)) => self.master.gain = x,
             (Key::MasterMute, Value::Bool(x)) => self.master.mute = x,
             (Key::Steps, Value::Whole(x)) => self.engine.steps = u32::try_from(x).unwrap_or(0),
@@ -204,7 +286,10 @@ mod tests {
         for id in ids().filter(is_setting) {
             let p = id.parameter;
             let value = match (p.kind, settings.value(id)) {
-                (Kind::Number, _) => Value::Number(p.max - 0.5 - id.channel as f64 / 64.0),
+                (Kind::Number, _) => {
+                    let below = (0.25 + id.channel as f64 / 64.0) * (p.max - p.min).min(1.0);
+                    Value::Number(p.max - below)
+                }
                 (Kind::Whole, _) => Value::Whole(7 + id.channel as i64),
                 (Kind::Bool, Some(Value::Bool(old))) => Value::Bool(!old),
                 (Kind::Text, _) => Value::Text(p.choices[1].to_owned()),

@@ -44,6 +44,12 @@ pub struct Status {
     pub volumes: Vec<u8>,
     /// Expression (controller 11) of each channel, 0 to 127.
     pub expressions: Vec<u8>,
+    /// Level of each channel, dBFS.
+    pub part_dbfs: Vec<f64>,
+    /// Notes of each channel that sound or ring out.
+    pub part_notes: Vec<u32>,
+    /// Notes that gave way because more sounded than there is room for.
+    pub stolen: u64,
     /// Everything that is set.
     pub settings: Settings,
     /// What is being recorded.

@@ -74,7 +74,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 26] = [
+pub const PARAMETERS: [Parameter; 54] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -92,24 +92,130 @@ pub const PARAMETERS: [Parameter; 26] = [
             "The same by its General MIDI name; the beginning of a name is enough if no other begins so",
         )
     },
-    Parameter {
-        access: Access::Midi,
-        ..whole(
-            Key::Volume,
-            ["/ch/{n}/volume", "volume", "100"],
-            (0.0, 127.0),
-            "Channel volume, 0 to 127, as controller 7 on the channel sets it; 0 is silence",
-        )
-    },
-    Parameter {
-        access: Access::Midi,
-        ..whole(
-            Key::Expression,
-            ["/ch/{n}/expression", "expression", "127"],
-            (0.0, 127.0),
-            "Expression, 0 to 127, as controller 11 on the channel sets it; 0 is silence",
-        )
-    },
+    controller(
+        7,
+        ["/ch/{n}/volume", "volume", "100"],
+        "Channel volume, 0 to 127, as controller 7 on the channel sets it; 0 is silence",
+    ),
+    controller(
+        11,
+        ["/ch/{n}/expression", "expression", "127"],
+        "Expression, 0 to 127, as controller 11 on the channel sets it; 0 is silence",
+    ),
+    controller(
+        10,
+        ["/ch/{n}/pan", "pan", "64"],
+        "Place between left, 0, and right, 127, as controller 10 sets it; 64 is the middle",
+    ),
+    controller(
+        91,
+        ["/ch/{n}/reverb", "reverb", "40"],
+        "How much of the channel the reverb hears, 0 to 127, as controller 91 sets it",
+    ),
+    controller(
+        93,
+        ["/ch/{n}/chorus", "chorus", "0"],
+        "How much of the channel the chorus hears, 0 to 127, as controller 93 sets it",
+    ),
+    controller(
+        1,
+        ["/ch/{n}/modulation", "modulation", "0"],
+        "Modulation wheel, 0 to 127, as controller 1 sets it: depth of the vibrato",
+    ),
+    controller(
+        76,
+        ["/ch/{n}/vibrato_rate", "vibrato_rate", "64"],
+        "Rate of the vibrato, as controller 76 sets it: half of it at 0, twice at 127",
+    ),
+    controller(
+        77,
+        ["/ch/{n}/vibrato_depth", "vibrato_depth", "64"],
+        "Vibrato without the wheel, as controller 77 sets it; none up to 64",
+    ),
+    controller(
+        78,
+        ["/ch/{n}/vibrato_delay", "vibrato_delay", "64"],
+        "Time until a vibrato begins, as controller 78 sets it: none up to 64, 2 s at 127",
+    ),
+    controller(
+        74,
+        ["/ch/{n}/brightness", "brightness", "64"],
+        "How bright the channel sounds, as controller 74 sets it; 64 is the instrument's own",
+    ),
+    controller(
+        71,
+        ["/ch/{n}/resonance", "resonance", "64"],
+        "A resonance above each note, as controller 71 sets it; 64 is none",
+    ),
+    controller(
+        73,
+        ["/ch/{n}/attack", "attack", "64"],
+        "Time of the attack, as controller 73 sets it: an eighth at 0, eight times at 127",
+    ),
+    controller(
+        75,
+        ["/ch/{n}/decay", "decay", "64"],
+        "Time of the decay, as controller 75 sets it: an eighth at 0, eight times at 127",
+    ),
+    controller(
+        72,
+        ["/ch/{n}/release", "release", "64"],
+        "Time of the release, as controller 72 sets it: an eighth at 0, eight times at 127",
+    ),
+    controller(
+        65,
+        ["/ch/{n}/portamento", "portamento", "0"],
+        "Whether notes glide from the one before, as controller 65 sets it: from 64 on they do",
+    ),
+    controller(
+        5,
+        ["/ch/{n}/portamento_time", "portamento_time", "0"],
+        "How long a glide takes, as controller 5 sets it, in steps of 128 ms",
+    ),
+    controller(
+        126,
+        ["/ch/{n}/mono", "mono", "0"],
+        "Whether the channel plays one note at a time, as controllers 126 and 127 set it: from 64 on it does",
+    ),
+    controller(
+        68,
+        ["/ch/{n}/legato", "legato", "0"],
+        "Whether notes that overlap go on without an attack, as controller 68 sets it: from 64 on they do",
+    ),
+    whole(
+        Key::MorphProgram,
+        ["/ch/{n}/morph/program", "program", "0"],
+        (0.0, 127.0),
+        "The General MIDI program that the channel's notes turn into",
+    ),
+    number(
+        Key::MorphAmount,
+        ["/ch/{n}/morph/amount", "amount", "0"],
+        "",
+        (0.0, 1.0),
+        "How far notes have turned into the other program, 0 to 1, also while they sound",
+    ),
+    switch(
+        Key::Breath,
+        ["/ch/{n}/breath", "breath", "false"],
+        "Whether breath (controller 2) is a volume of the channel",
+    ),
+    read(
+        Key::MeterPart,
+        Kind::Number,
+        ["/ch/{n}/meter", "meter", ""],
+        "dBFS",
+        (-120.0, 60.0),
+        "Level of the channel in dBFS; -120 is silence",
+    ),
+    read(
+        Key::NotesPart,
+        Kind::Whole,
+        ["/ch/{n}/notes", "notes", ""],
+        "",
+        (0.0, 256.0),
+        "Notes of the channel that sound or ring out",
+    ),
     number(
         Key::Gain,
         ["/ch/{n}/gain", "gain", "0"],
@@ -149,6 +255,56 @@ pub const PARAMETERS: [Parameter; 26] = [
         "Loudness of everything in dB",
     ),
     switch(Key::MasterMute, ["/master/mute", "mute", "false"], "Whether everything is silent"),
+    Parameter {
+        choices: &["room", "hall", "plate"],
+        ..text(
+            Key::ReverbType,
+            ["/reverb/type", "type", "room"],
+            "The room of the reverb: room, hall or plate",
+        )
+    },
+    number(
+        Key::ReverbTime,
+        ["/reverb/time", "time", "1.2"],
+        "s",
+        (0.2, 10.0),
+        "Time in which the reverb falls by 60 dB, in seconds",
+    ),
+    number(
+        Key::ReverbDamping,
+        ["/reverb/damping", "damping", "0.5"],
+        "",
+        (0.0, 1.0),
+        "How much sooner high tones of the reverb fall, 0 to 1",
+    ),
+    number(
+        Key::ReverbLevel,
+        ["/reverb/level", "level", "0"],
+        "dB",
+        (-60.0, 12.0),
+        "Loudness of the reverb in dB; -60 is none",
+    ),
+    number(
+        Key::ChorusRate,
+        ["/chorus/rate", "rate", "0.4"],
+        "Hz",
+        (0.05, 5.0),
+        "How often the voices of the chorus move, in Hz",
+    ),
+    number(
+        Key::ChorusDepth,
+        ["/chorus/depth", "depth", "5"],
+        "ms",
+        (0.5, 10.0),
+        "How far the voices of the chorus move, in ms",
+    ),
+    number(
+        Key::ChorusLevel,
+        ["/chorus/level", "level", "0"],
+        "dB",
+        (-60.0, 12.0),
+        "Loudness of the chorus in dB; -60 is none",
+    ),
     Parameter {
         access: Access::Command,
         ..text(
@@ -244,6 +400,11 @@ const fn number(
 
 const fn whole(key: Key, words: Words, (min, max): (f64, f64), help: &'static str) -> Parameter {
     Parameter { kind: Kind::Whole, min, max, ..row(key, words, help) }
+}
+
+const fn controller(number: u8, words: Words, help: &'static str) -> Parameter {
+    let row = whole(Key::Controller(number), words, (0.0, 127.0), help);
+    Parameter { access: Access::Midi, ..row }
 }
 
 const fn switch(key: Key, words: Words, help: &'static str) -> Parameter {

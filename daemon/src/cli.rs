@@ -203,6 +203,14 @@ pub struct RenderArgs {
     /// Sample format.
     #[arg(long, value_enum, default_value = "16")]
     pub format: SampleFormat,
+    /// Write one channel as the model makes it: no sides, no reverb and chorus, no more level, no
+    /// limiter; what models are measured with.
+    #[arg(long, conflicts_with = "stems")]
+    pub dry: bool,
+    /// Write a file for each channel too, named OUTPUT-part_01.wav and so on: both sides, without
+    /// reverb, chorus and limiter.
+    #[arg(long, conflicts_with = "mel")]
+    pub stems: bool,
     /// Write FLAC instead of WAV where no output file is named.
     #[arg(long)]
     pub flac: bool,

@@ -19,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::live::inference::Sink;
 use crate::live::output::{Output, OutputOptions};
 use crate::live::queues::Telemetry;
+use crate::mix::{Frame, Mix, MixSettings, SIDES};
 use crate::models;
 use crate::options::stream_options;
 use crate::render::job::Part;
@@ -84,7 +85,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Error> {
         }
         Err(reason) => {
             println!("{reason}; writing {} instead", args.out.display());
-            write(&song, &bundle, options, args, kind, interrupt)
+            write(song, &bundle, options, args, kind, interrupt)
         }
     }
 }
@@ -111,7 +112,7 @@ struct Device {
 }
 
 fn write(
-    song: &Song,
+    song: Song,
     bundle: &Bundle,
     options: StreamOptions,
     args: &DemoArgs,
@@ -124,10 +125,11 @@ fn write(
     let plan = Plan { options, part, rate_hz, format, is_strict: true, interrupt, progress };
     let file = WholeFile::create(&args.out)?;
     let mut streamer = Streamer::new(bundle, options)?;
-    render_song(song, file, kind, &plan, &mut streamer, &args.out)?;
+    let song_s = song.total_time_s;
+    render_song(&song.into(), file, kind, &plan, &mut streamer, &args.out)?;
     let path = args.out.canonicalize().unwrap_or_else(|_| args.out.clone());
     let path = path.display();
-    println!("wrote {path} ({NAME}, {:.1} s)", song.total_time_s + TAIL_S);
+    println!("wrote {path} ({NAME}, {:.1} s)", song_s + TAIL_S);
     println!("play it with any player, as `aplay {path}`, here or on a machine with speakers");
     Ok(())
 }
@@ -144,7 +146,7 @@ fn play(
     let length_s = song.total_time_s + TAIL_S;
     let frames = |seconds: f64| (seconds * f64::from(rate_hz)).ceil() as usize;
     // The whole piece fits: nobody waits for room, and a slow machine can be ahead before the first sound.
-    let (ring, mut sound) = HeapRb::<f32>::new(frames(length_s) + 1).split();
+    let (ring, mut sound) = HeapRb::<Frame>::new(frames(length_s) + 1).split();
     let mut maker = Maker { ring, rate_hz, length_s, interrupt };
     let mut streamer = Streamer::new(bundle, options)?;
     let start = frames((START_SHARE * length_s).max(START_S).min(length_s));
@@ -154,7 +156,7 @@ fn play(
         while sound.occupied_len() < start && !making.is_finished() {
             watch(&device.output, interrupt)?;
         }
-        let mut chunk = vec![0.0; BUFFER_FRAMES as usize];
+        let mut chunk = vec![[0.0; SIDES]; BUFFER_FRAMES as usize];
         while !(making.is_finished() && sound.is_empty()) {
             let room = device.sink.ring.vacant_len().min(chunk.len());
             let here = sound.pop_slice(chunk.get_mut(..room).unwrap_or_default());
@@ -193,7 +195,7 @@ fn watch(output: &Output, interrupt: &Interrupt) -> Result<(), Error> {
 
 /// Fills the ring with the song.
 struct Maker<'a> {
-    ring: HeapProd<f32>,
+    ring: HeapProd<Frame>,
     rate_hz: u32,
     length_s: f64,
     interrupt: &'a Interrupt,
@@ -209,21 +211,26 @@ impl Maker<'_> {
         let failed = |e: ResampleError| Error::Audio(e.to_string());
         streamer.restart(options)?;
         let model_hz = streamer.sample_rate_hz();
-        let mut converter = StreamResampler::new(model_hz, self.rate_hz).map_err(failed)?;
+        let converter = StreamResampler::new(model_hz, self.rate_hz, SIDES);
+        let mut converter = converter.map_err(failed)?;
+        let mut mix = Mix::new(MixSettings::default(), model_hz);
+        let mut mixed = vec![];
         song.events().into_iter().for_each(|event| streamer.push(event));
         let mut left = (self.length_s * f64::from(model_hz)).round() as usize;
         let mut samples = vec![];
         while left > 0 {
             self.interrupt.check()?;
             let hop = streamer.hop()?;
-            let here = hop.samples.get(..left).unwrap_or(hop.samples);
-            left -= here.len();
-            converter.push(here, &mut samples).map_err(failed)?;
+            mixed.clear();
+            mix.push(hop.buses, 1.0, &mut mixed);
+            mixed.truncate(left);
+            left -= mixed.len();
+            converter.push(mixed.as_flattened(), &mut samples).map_err(failed)?;
             if left == 0 {
                 converter.finish(&mut samples).map_err(failed)?;
             }
             // It has room for all.
-            self.ring.push_slice(&samples);
+            self.ring.push_slice(samples.as_chunks().0);
             samples.clear();
         }
         Ok(())

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod interrupt;
 pub mod live;
 pub mod logging;
+pub mod mix;
 pub mod models;
 pub mod options;
 pub mod pack;

@@ -4,18 +4,35 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use timbre_models::event::Event;
 use timbre_models::notes::midi_file::MAX_FILE_BYTES;
 use timbre_models::notes::{FileRead, Mended, MidiFileError, Song, read_mended};
 
 use crate::error::Error;
 use crate::whole_file::STANDARD;
 
+/// What is played, and what the models' vocabulary knows of it.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// The notes.
+    pub song: Song,
+    /// All that happens, by time.
+    pub events: Vec<Event>,
+}
+
+impl From<Song> for Piece {
+    fn from(song: Song) -> Self {
+        let events = song.events().iter().map(Event::of).collect();
+        Self { song, events }
+    }
+}
+
 /// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than
 /// [`MAX_FILE_BYTES`]. Tells what was damaged and is mended; if `is_strict`, that is an error.
 ///
 /// # Errors
 /// Names the file, what was found and what to do.
-pub fn read(path: &Path, is_strict: bool) -> Result<(Song, Option<Mended>), Error> {
+pub fn read(path: &Path, is_strict: bool) -> Result<(Piece, Option<Mended>), Error> {
     let unread = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => Error::input(path, "no such file; check the name"),
         _ => Error::input(path, format!("{e}; wanted a readable MIDI file")),
@@ -31,11 +48,11 @@ pub fn read(path: &Path, is_strict: bool) -> Result<(Song, Option<Mended>), Erro
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::input(path, MidiFileError::TooLarge { bytes: bytes.len() as u64 }));
     }
-    let read = read_mended(&bytes).and_then(|FileRead { song, mended, .. }| {
+    let read = read_mended(&bytes).and_then(|FileRead { song, events, mended, .. }| {
         if is_strict {
             mended.strictly()?;
         }
-        Ok((song, Some(mended).filter(|mended| mended.count > 0)))
+        Ok((Piece { song, events }, Some(mended).filter(|mended| mended.count > 0)))
     });
     read.map_err(|e| Error::input(path, e))
 }

@@ -11,6 +11,7 @@ use ringbuf::traits::{Producer, Split};
 use timbred::live::callback::{Level, Player};
 use timbred::live::clock::PlayPosition;
 use timbred::live::queues::Telemetry;
+use timbred::mix::Frame;
 
 /// Ends the process when something is allocated or freed where it must not be.
 #[global_allocator]
@@ -18,7 +19,7 @@ static ALLOCATOR: AllocDisabler = AllocDisabler;
 
 #[test]
 fn the_callback_neither_allocates_nor_frees() {
-    let (mut ring, consumer) = HeapRb::<f32>::new(48_000).split();
+    let (mut ring, consumer) = HeapRb::<Frame>::new(48_000).split();
     let (level, position) = (Arc::new(Level::default()), Arc::new(PlayPosition::default()));
     let telemetry = Arc::new(Telemetry::default());
     let mut player = Player::new(consumer, 48_000, level.clone(), position, telemetry.clone());
@@ -27,7 +28,7 @@ fn the_callback_neither_allocates_nor_frees() {
     for n in 0..4_000u32 {
         // Every fifth buffer finds the ring empty; now and then the device itself is late.
         if n % 5 != 0 {
-            ring.push_slice(&[1.5 * (n as f32).sin(); 400]);
+            ring.push_slice(&[[1.5 * (n as f32).sin(), 0.3]; 400]);
         }
         level.set_gain((n % 7) as f32);
         level.set_refill((n % 300) as usize);
@@ -38,6 +39,8 @@ fn the_callback_neither_allocates_nor_frees() {
         assert_no_alloc(|| {
             player.fill(now, &mut floats, 1);
             player.fill(now, &mut shorts, 2);
+            let (left, right) = floats.split_at_mut(128);
+            player.fill_sides(now, left, right);
             player.fill(now, &mut floats[..(n % 256) as usize], 1);
             level.note_delay(Duration::from_micros(u64::from(n)));
         });

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::notes::{NoteEvent, Voice};
+use crate::ledger::{Ledger, Sounding};
+use crate::parts::Parts;
+use crate::prior::NoisePower;
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
 
@@ -17,67 +19,58 @@ const EVERYWHERE: f64 = 0.01;
 const FALL_S: f64 = 0.25;
 /// A note that has fallen below this part of its power counts no more.
 const FORGET: f64 = 1e-6;
-/// Notes that count at once; past that the oldest gives way.
-const NOTES: usize = 256;
 
-#[derive(Debug, Clone, Copy)]
-struct Sounding {
-    voice: Voice,
-    /// Power gain of its velocity.
-    gain: f64,
-    start_s: f64,
-    /// When it begins to fall.
-    falls_s: f64,
-}
-
-impl Sounding {
-    /// Its power at `time_s`, 1 while held.
-    fn power(&self, time_s: f64) -> f64 {
-        (-2.0 * (time_s - self.falls_s).max(0.0) / FALL_S).exp()
-    }
-}
-
-/// The notes that count.
+/// The loudness of notes.
 #[derive(Debug)]
 pub struct Dynamics {
     tables: Arc<Tables>,
-    notes: Vec<Sounding>,
+    /// Whether the network hears velocity itself.
+    hears_velocity: bool,
     /// The last gain of each band, nats; it stays while what was played rings out.
     gains: Vec<f32>,
+    shares: Vec<NoisePower>,
+}
+
+/// A note's power at `time_s`, 1 while held.
+fn power(note: &Sounding, time_s: f64) -> f64 {
+    let falls_s = match note.voice.is_drum {
+        true => note.start_s,
+        false => note.end_s.unwrap_or(f64::INFINITY),
+    };
+    (-2.0 * (time_s - falls_s).max(0.0) / FALL_S).exp()
 }
 
 impl Dynamics {
-    /// No note.
-    pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, notes: Vec::with_capacity(NOTES), gains: vec![0.0; MEL_BINS] }
+    /// No note; `hears_velocity` says whether the network hears velocity itself.
+    pub fn new(tables: Arc<Tables>, hears_velocity: bool) -> Self {
+        Self { tables, hears_velocity, gains: vec![0.0; MEL_BINS], shares: vec![] }
     }
 
-    /// Takes a note event, in order of time, before the hop it lies in.
-    pub fn event(&mut self, event: &NoteEvent) {
-        let NoteEvent { time_s, voice, velocity } = *event;
-        if !voice.is_drum {
-            let open = |n: &&mut Sounding| n.voice == voice && n.falls_s == f64::INFINITY;
-            self.notes.iter_mut().filter(open).for_each(|n| n.falls_s = time_s);
-        }
-        if velocity > 0 {
-            if self.notes.len() == NOTES {
-                self.notes.remove(0);
-            }
-            let gain = (f64::from(velocity) / PLAIN_VELOCITY).powi(4);
-            let falls_s = if voice.is_drum { time_s } else { f64::INFINITY };
-            self.notes.push(Sounding { voice, gain, start_s: time_s, falls_s });
-        }
+    /// Whether a note counts no more from the frame `next` on.
+    pub fn is_over(note: &Sounding, next: FrameIdx) -> bool {
+        power(note, next.start().seconds()) <= FORGET
+    }
+
+    /// How much each note has of the frames of the last hop.
+    pub fn shares(&self) -> &[NoisePower] {
+        &self.shares
     }
 
     /// Adds the gains (nats) to `mel` [T, 128], natural-log, whose first frame is `start`.
-    pub fn apply(&mut self, start: FrameIdx, mel: &mut [f32]) {
+    pub fn apply(&mut self, start: FrameIdx, ledger: &Ledger, parts: &Parts, mel: &mut [f32]) {
         let frame_s = HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ);
-        for (n, frame) in (start.0..).zip(mel.chunks_exact_mut(MEL_BINS)) {
+        self.shares.clear();
+        for ((n, frame), place) in (start.0..).zip(mel.chunks_exact_mut(MEL_BINS)).zip(0..) {
             let at_s = n as f64 * frame_s;
-            self.notes.retain(|note| note.power(at_s) > FORGET);
             let (mut wanted, mut plain) = ([0.0f64; MEL_BINS], [0.0f64; MEL_BINS]);
-            for note in self.notes.iter().filter(|note| note.start_s < at_s + frame_s) {
-                let power = note.power(at_s);
+            for (at, note) in ledger.notes().iter().enumerate() {
+                let power = power(note, at_s);
+                if note.start_s >= at_s + frame_s || power <= FORGET {
+                    continue;
+                }
+                let gain = self.gain(note, f64::from(parts.at_frame(note.part, place).gain));
+                let heard = (power * gain) as f32;
+                self.shares.push(NoisePower { frame: place, note: at, power: heard });
                 let profile = match note.voice.is_drum {
                     true => None,
                     false => Some(self.tables.profile(note.voice.key)),
@@ -87,17 +80,26 @@ impl Dynamics {
                     let own = profile.and_then(|profile| profile.get(band)).copied();
                     let own = own.map_or(1.0, |p| f64::from(p).powi(2) / mean);
                     let here = power * (own + EVERYWHERE);
-                    *wanted += note.gain * here;
+                    *wanted += gain * here;
                     *plain += here;
                 }
             }
             for (gain, (wanted, plain)) in self.gains.iter_mut().zip(wanted.iter().zip(&plain)) {
                 if *plain > 0.0 {
-                    *gain = (0.5 * (wanted / plain).ln()) as f32;
+                    *gain = (0.5 * (wanted / plain).max(FORGET * FORGET).ln()) as f32;
                 }
             }
             frame.iter_mut().zip(&self.gains).for_each(|(v, gain)| *v += gain);
         }
+    }
+
+    /// By how much the power of a note is another than the network makes it.
+    fn gain(&self, note: &Sounding, part: f64) -> f64 {
+        let velocity = match self.hears_velocity {
+            true => 1.0,
+            false => (f64::from(note.velocity) / PLAIN_VELOCITY).powi(4),
+        };
+        velocity * part.powi(2)
     }
 }
 
@@ -109,16 +111,20 @@ fn mean_power(profile: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notes::{NoteEvent, Voice};
 
     fn event(time_s: f64, key: u8, velocity: u8) -> NoteEvent {
         NoteEvent { time_s, voice: Voice { is_drum: false, program: 0, key }, velocity }
     }
 
     fn gains(events: &[NoteEvent], start: FrameIdx) -> Vec<f32> {
-        let mut dynamics = Dynamics::new(Arc::new(Tables::new()));
+        let mut dynamics = Dynamics::new(Arc::new(Tables::new()), false);
         let mut mel = vec![0.0; 20 * MEL_BINS];
-        events.iter().for_each(|event| dynamics.event(event));
-        dynamics.apply(start, &mut mel);
+        let mut ledger = Ledger::new();
+        events.iter().for_each(|event| {
+            ledger.note_event(event);
+        });
+        dynamics.apply(start, &ledger, &Parts::new(), &mut mel);
         mel
     }
 

@@ -13,9 +13,14 @@ pub mod denoise;
 pub mod dynamics;
 #[cfg(feature = "engine")]
 mod engine;
+pub mod event;
 pub mod graph;
+#[cfg(feature = "engine")]
+pub mod ledger;
 pub mod mel;
 pub mod notes;
+#[cfg(feature = "engine")]
+pub mod parts;
 #[cfg(feature = "engine")]
 pub mod prior;
 #[cfg(feature = "engine")]

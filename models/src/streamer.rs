@@ -10,19 +10,29 @@ use crate::denoise::noise::SeededNoise;
 use crate::denoise::sampler::{Sampler, SamplerOptions};
 use crate::denoise::schedule::{Level, Schedule};
 use crate::dynamics::Dynamics;
+use crate::event::{Event, Strike, What};
+use crate::ledger::{Ledger, Sounding, sample_at};
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
+use crate::parts::Parts;
 use crate::prior::NotePrior;
 use crate::threads::Threads;
 use crate::timeline::Timeline;
+use crate::tokens::merge::Merge;
 use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
-use crate::units::{FrameIdx, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::units::{FrameIdx, MEL_BINS, TICKS_PER_FRAME};
+use crate::vocoder::Playing;
 use crate::vocoder::inverter::Inverter;
 use crate::vocoder::tables::Tables;
 use crate::window::Window;
 use std::sync::Arc;
 
+mod mix;
 mod options;
+mod queue;
+
+use mix::Mix;
+use queue::{Item, Queue};
 
 pub use options::{StreamError, StreamOptions};
 
@@ -36,8 +46,10 @@ pub struct Hop<'a> {
     pub start: FrameIdx,
     /// Natural-log mel [hop_frames, 128].
     pub mel: &'a [f32],
-    /// hop_frames * 20 ms of samples at [`Streamer::sample_rate_hz`]; in a stream that looks ahead those that are ready.
+    /// hop_frames * 20 ms of samples of the first bus at [`Streamer::sample_rate_hz`]; in a stream that looks ahead those that are ready.
     pub samples: &'a [f32],
+    /// The same of every bus ([`crate::parts::Buses::list`]).
+    pub buses: &'a [Vec<f32>],
     /// What the token limit cost.
     pub report: EncodeReport,
 }
@@ -48,6 +60,11 @@ pub struct Streamer {
     options: StreamOptions,
     tokens: TokenOptions,
     range: FeatureRange,
+    queue: Queue,
+    merge: Merge,
+    ledger: Ledger,
+    parts: Parts,
+    mix: Mix,
     timeline: Timeline,
     network: Network,
     sampler: Sampler,
@@ -69,7 +86,7 @@ pub struct Streamer {
     window: Option<Window>,
     /// A full target in network scale, with a window.
     target: Vec<f32>,
-    /// With a window, where the network does not hear velocity.
+    /// Without a note prior: how loud notes are.
     dynamics: Option<Dynamics>,
     /// Whether no note is in the window.
     is_idle: bool,
@@ -78,7 +95,8 @@ pub struct Streamer {
     frames: Vec<f32>,
     /// The hop as the vocoder gets it, in nats: its notes struck.
     voiced: Vec<f32>,
-    samples: Vec<f32>,
+    /// The hop's sound, bus by bus.
+    samples: Vec<Vec<f32>>,
     report: EncodeReport,
 }
 
@@ -99,6 +117,11 @@ impl Streamer {
         let mut streamer = Self {
             tokens: manifest.tokens.clone(),
             range: manifest.mel.range,
+            queue: Queue::default(),
+            merge: Merge::default(),
+            ledger: Ledger::new(),
+            parts: Parts::new(),
+            mix: Mix::default(),
             timeline: Timeline::new(&manifest.tokens),
             vocoder: bundle.vocoder(tables.clone())?,
             prior: bundle.prior(tables.clone())?,
@@ -134,7 +157,13 @@ impl Streamer {
     /// [`StreamError`] for an option that does not fit.
     pub fn restart(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         self.set(options)?;
-        self.vocoder.restart(options.seed, options.looks_ahead, options.is_wide)?;
+        let StreamOptions { seed, looks_ahead, is_wide, buses, .. } = options;
+        self.vocoder.restart(seed, looks_ahead, is_wide, buses)?;
+        self.queue.clear();
+        self.merge.clear();
+        self.ledger.clear();
+        self.parts = Parts::new();
+        self.mix = Mix::new(buses);
         self.timeline = Timeline::new(&self.tokens);
         if let Some(prior) = &mut self.prior {
             prior.clear();
@@ -143,8 +172,9 @@ impl Streamer {
         let network = self.network.config();
         let window = || Window::new(&self.tokens, network.target_frames, network.context_frames);
         self.window = options.window.then(window);
-        let is_deaf = options.window && self.tokens.velocity_bins == 1;
-        self.dynamics = is_deaf.then(|| Dynamics::new(self.tables.clone()));
+        let hears_velocity = !options.window || self.tokens.velocity_bins > 1;
+        let dynamics = || Dynamics::new(self.tables.clone(), hears_velocity);
+        self.dynamics = self.prior.is_none().then(dynamics);
         (self.position, self.hops, self.is_idle) = (FrameIdx(0), 0, false);
         Ok(())
     }
@@ -197,9 +227,40 @@ impl Streamer {
         self.is_idle
     }
 
-    /// Adds an event, in any order; one that comes too late happens at the start of the next hop.
+    /// Adds a note event that belongs to no part, in any order; one that comes too late happens at the start of the next hop.
     pub fn push(&mut self, event: NoteEvent) {
-        self.timeline.push(event);
+        self.queue.push(&self.tokens, event.time_s, Item::Note(event));
+    }
+
+    /// Adds an event of a part, as [`Self::push`]; of events at one time the first comes first.
+    pub fn event(&mut self, event: Event) {
+        self.queue.push(&self.tokens, event.at_s, Item::Event(event));
+    }
+
+    /// How many notes gave way because more sounded than there is room for.
+    pub fn stolen(&self) -> u64 {
+        self.ledger.stolen()
+    }
+
+    /// Level of each of the first sixteen parts in the last hop, root of the mean square of both
+    /// sides: the parts share that of the hop by the power of their notes.
+    pub fn part_levels(&self) -> [f32; 16] {
+        let mut powers = [0.0f32; 16];
+        for note in self.ledger.notes().iter().filter(|note| note.power.is_finite()) {
+            if let Some(power) = powers.get_mut(usize::from(note.part.0)) {
+                *power += note.power;
+            }
+        }
+        let sides = self.samples.iter().take(2).flatten();
+        let (sum, count) = sides.fold((0.0, 0), |(sum, n), x| (sum + x * x, n + 1));
+        let all: f32 = powers.iter().sum();
+        let share = if all > 0.0 { sum / count.max(1) as f32 / all } else { 0.0 };
+        powers.map(|power| (power * share).sqrt())
+    }
+
+    /// The notes that sound or ring out.
+    pub fn notes(&self) -> &[Sounding] {
+        self.ledger.notes()
     }
 
     /// Makes the next hop.
@@ -218,17 +279,8 @@ impl Streamer {
     /// Whatever the engine says.
     pub fn encode(&mut self) -> Result<(), StreamError> {
         let end = FrameIdx(self.position.0 + self.options.hop_frames as u64);
+        self.listen(end)?;
         let cut = self.timeline.cut(self.position.step(), end.step());
-        for (_, event) in cut.events {
-            if let Some(dynamics) = &mut self.dynamics {
-                dynamics.event(event);
-            }
-            if let Some(prior) = &mut self.prior {
-                prior.event(event);
-            }
-            let at = (event.time_s * f64::from(SAMPLE_RATE_HZ)).round_ties_even() as u64;
-            self.vocoder.event(SamplePos(at.max(self.position.start().0)), event)?;
-        }
         let StreamOptions { hop_frames, context_frames, .. } = self.options;
         match &mut self.window {
             None => {
@@ -245,10 +297,62 @@ impl Streamer {
             }
         }
         if let Some(prior) = &mut self.prior {
-            prior.render(self.position, &mut self.prior_mel, &mut self.struck_mel)?;
+            let notes = (&mut self.ledger, &self.parts);
+            let reference = self.mix.reference().get(1..).unwrap_or_default();
+            let mels = [&mut self.prior_mel, &mut self.struck_mel];
+            let [plain, struck] = mels.map(Vec::as_mut_slice);
+            prior.render(self.position, notes, reference, plain, struck)?;
+            self.mix.share(prior.noises(), &self.ledger, &self.parts);
             self.prior_frames.clone_from(&self.prior_mel);
             self.range.scale_slice(&mut self.prior_frames, true);
             self.network.set_prior(&self.prior_frames)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the events up to `end`: they go to the notes, the parts and the timeline.
+    fn listen(&mut self, end: FrameIdx) -> Result<(), StreamError> {
+        let start_s = self.position.start().seconds();
+        while let Some(item) = self.queue.next(end.step()) {
+            let event = match item {
+                Item::Event(event) => {
+                    let timeline = &mut self.timeline;
+                    self.merge.event(&event, &mut |event| timeline.push(event));
+                    event
+                }
+                Item::Note(event) => {
+                    self.timeline.push(event);
+                    Event::of(&event)
+                }
+            };
+            self.obey(event, event.at_s.max(start_s))?;
+        }
+        let ticks = self.options.hop_frames * TICKS_PER_FRAME;
+        self.parts.advance(self.position.tick(), ticks);
+        let frames = self.options.hop_frames;
+        self.mix.hear(self.position, frames, &self.ledger, &self.parts, self.prior.is_some());
+        Ok(())
+    }
+
+    /// An event acts at `at_s`.
+    fn obey(&mut self, event: Event, at_s: f64) -> Result<(), StreamError> {
+        let (part, tick) = (event.part, sample_at(at_s).tick());
+        match event.what {
+            What::On(strike) => {
+                let voice = self.tokens.map_voice(strike.voice);
+                let note = self.ledger.strike(at_s, part, &Strike { voice, ..strike });
+                self.parts.strike(tick, part);
+                self.vocoder.strike(&note)?;
+            }
+            What::Off(note) => self.ledger.release(at_s, note),
+            What::Silence => self.ledger.silence(at_s, part),
+            What::KeyPressure(note, pressure) => {
+                self.ledger.touch(at_s, note, |touch| touch.pressure = pressure);
+            }
+            What::Retune(note, tuning) => {
+                self.ledger.touch(at_s, note, |touch| touch.tuning = tuning);
+            }
+            What::Control(control, value) => self.parts.set(tick, part, control, value),
         }
         Ok(())
     }
@@ -325,20 +429,40 @@ impl Streamer {
         let struck = self.struck_mel.iter().zip(&self.prior_mel);
         self.voiced.iter_mut().zip(struck).for_each(|(v, (struck, plain))| *v += struck - plain);
         if let Some(dynamics) = &mut self.dynamics {
-            dynamics.apply(start, &mut self.voiced);
+            dynamics.apply(start, &self.ledger, &self.parts, &mut self.voiced);
+            self.mix.share(dynamics.shares(), &self.ledger, &self.parts);
         }
-        self.vocoder.render(start, &self.voiced, &mut self.samples)?;
+        let (ledger, parts) = (&self.ledger, &self.parts);
+        let (reference, noise) = (self.mix.reference(), self.mix.noise());
+        let playing = Playing { start, ledger, parts, reference, noise };
+        self.vocoder.render(playing, &self.voiced, &mut self.samples)?;
         self.position = FrameIdx(start.0 + self.options.hop_frames as u64);
         self.hops += 1;
-        Ok(Hop { start, mel: &self.frames, samples: &self.samples, report: self.report })
+        self.forget();
+        let buses = self.samples.as_slice();
+        let samples = buses.first().map(Vec::as_slice).unwrap_or_default();
+        Ok(Hop { start, mel: &self.frames, samples, buses, report: self.report })
+    }
+
+    /// Forgets the notes of which nothing is heard any more.
+    fn forget(&mut self) {
+        let (prior, vocoder, next) = (&self.prior, &self.vocoder, self.position);
+        self.ledger.next_hop();
+        self.ledger.forget(|note| {
+            let is_over = match prior {
+                Some(prior) => prior.is_over(note, next),
+                None => Dynamics::is_over(note, next),
+            };
+            is_over && vocoder.is_over(note)
+        });
     }
 
     /// The samples that waited for frames behind them, of a stream that looks ahead; none else. Nothing may come after.
     ///
     /// # Errors
     /// Whatever the engine says.
-    pub fn finish(&mut self) -> Result<&[f32], StreamError> {
-        self.vocoder.finish(&mut self.samples)?;
+    pub fn finish(&mut self) -> Result<&[Vec<f32>], StreamError> {
+        self.vocoder.finish(self.mix.last(), &mut self.samples)?;
         Ok(&self.samples)
     }
 }

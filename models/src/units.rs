@@ -12,6 +12,10 @@ pub struct FrameIdx(pub u64);
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 /// Samples from one mel frame to the next (20 ms).
 pub const HOP_SAMPLES: usize = 320;
+/// Samples of a tick (2.5 ms), in which the controls of parts move evenly.
+pub const TICK_SAMPLES: usize = 40;
+/// Ticks in one mel frame.
+pub const TICKS_PER_FRAME: usize = HOP_SAMPLES / TICK_SAMPLES;
 /// Samples one mel frame sees (40 ms).
 pub const FRAME_SAMPLES: usize = 640;
 /// Mel bands of a frame.
@@ -27,6 +31,11 @@ impl FrameIdx {
         SamplePos(self.0 * HOP_SAMPLES as u64)
     }
 
+    /// The tick with which this frame begins.
+    pub fn tick(self) -> u64 {
+        self.0 * TICKS_PER_FRAME as u64
+    }
+
     /// The 10 ms token step at which this frame begins.
     pub fn step(self) -> u64 {
         self.0 * STEPS_PER_FRAME
@@ -37,5 +46,10 @@ impl SamplePos {
     /// This position in seconds from the start of the stream.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / f64::from(SAMPLE_RATE_HZ)
+    }
+
+    /// The tick in which this sample lies.
+    pub fn tick(self) -> u64 {
+        self.0 / TICK_SAMPLES as u64
     }
 }

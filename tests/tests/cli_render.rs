@@ -31,8 +31,8 @@ fn wav_of_every_format_has_the_rate_and_length_of_the_song() {
     for (format, bits) in [("16", 16), ("24", 24), ("32f", 32)] {
         folder.run(&format!("render a.mid out.wav --rate 44100 --format {format}")).well();
         let (spec, samples) = wav(&folder, "out.wav");
-        assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 44_100, bits));
-        assert_eq!(samples.len(), (LENGTH_S * 44_100.0).round() as usize);
+        assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (2, 44_100, bits));
+        assert_eq!(samples.len(), 2 * (LENGTH_S * 44_100.0).round() as usize);
         assert!(samples.iter().any(|x| x.abs() > 1e-3), "silence");
         if let Some(last) = last {
             let near = |(a, b): (&f32, &f32)| (a - b.clamp(-1.0, 1.0)).abs() < 1e-4;
@@ -53,7 +53,7 @@ fn flac_says_its_rate_bits_and_length() {
         // STREAMINFO: 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of samples.
         let info = bytes[18..26].iter().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
         assert_eq!(info >> 44, 48_000);
-        assert_eq!(info >> 41 & 7, 0);
+        assert_eq!(info >> 41 & 7, 1);
         assert_eq!((info >> 36 & 31) + 1, bits);
         assert_eq!(info & ((1 << 36) - 1), (LENGTH_S * 48_000.0).round() as u64);
     }
@@ -87,7 +87,7 @@ fn live_mode_and_sampling_flags_are_taken() {
     let flags = "--live --hop-ms 40 --steps 3 --sampler dpm++2m --spacing uniform_t --guidance 2";
     folder.run(&format!("render a.mid live.wav --rate 16000 {flags}")).well();
     folder.run("render a.mid song.wav --rate 16000").well();
-    assert_eq!(wav(&folder, "live.wav").1.len(), (LENGTH_S * 16_000.0) as usize);
+    assert_eq!(wav(&folder, "live.wav").1.len(), 2 * (LENGTH_S * 16_000.0) as usize);
     assert_ne!(folder.read("live.wav"), folder.read("song.wav"));
 }
 
@@ -96,9 +96,9 @@ fn a_part_is_as_long_as_asked() {
     let folder = Folder::new();
     folder.song("a.mid", 8);
     folder.run("render a.mid out.wav --rate 16000 --from 0.6 --to 1.35").well();
-    assert_eq!(wav(&folder, "out.wav").1.len(), 12_000);
+    assert_eq!(wav(&folder, "out.wav").1.len(), 2 * 12_000);
     folder.run("render a.mid out.wav --rate 16000 --from 1.0 --tail 0.5").well();
-    assert_eq!(wav(&folder, "out.wav").1.len(), (16_000.0 * (2.25 - 1.0 + 0.5)) as usize);
+    assert_eq!(wav(&folder, "out.wav").1.len(), 2 * (16_000.0 * (2.25 - 1.0 + 0.5)) as usize);
     folder.run("render a.mid out.wav --from 9").failed(2, &["--from 9", "2.25 s"]);
     folder.run("render a.mid out.wav --from 2 --to 1").failed(2, &["--to 1"]);
 }

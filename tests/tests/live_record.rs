@@ -26,8 +26,9 @@ fn said(daemon: &Daemon, arguments: &[&str]) -> String {
 fn samples(wav: &Path) -> Vec<f32> {
     let reader = hound::WavReader::open(wav).unwrap();
     let spec = reader.spec();
-    assert_eq!((spec.sample_rate, spec.bits_per_sample, spec.channels), (RATE_HZ, 24, 1));
-    reader.into_samples::<i32>().map(|s| s.unwrap() as f32 / 8_388_608.0).collect()
+    assert_eq!((spec.sample_rate, spec.bits_per_sample, spec.channels), (RATE_HZ, 24, 2));
+    let left = reader.into_samples::<i32>().step_by(2);
+    left.map(|s| s.unwrap() as f32 / 8_388_608.0).collect()
 }
 
 fn song(wav: &Path) -> Song {

@@ -85,7 +85,7 @@ fn every_published_way_of_sampling_is_taken_and_the_sound_is_as_long_as_the_song
     for how in ["--sampler ddpm --steps 1000", "--sampler dpm++2m --steps 10", "--guidance 1"] {
         folder.run(&format!("render song.mid --model golden --quiet --tail 0.1 {how}")).well();
         let wav = hound::WavReader::open(folder.path("song.wav")).unwrap();
-        assert_eq!(wav.len(), (seconds * 48_000.0) as u32, "{how}");
+        assert_eq!(wav.duration(), (seconds * 48_000.0) as u32, "{how}");
     }
     let help = folder.command("render --help").output().unwrap().stdout;
     let help = String::from_utf8_lossy(&help);

@@ -117,8 +117,18 @@ fn draw_channels(frame: &mut Frame<'_>, area: Rect, s: &Status) {
             };
             let is_silent = !strip.enable || strip.mute || (any_solo && !strip.solo);
             let style = if is_silent { Style::from(Modifier::DIM) } else { Style::new() };
-            let text = format!(" {number:2} {name:21.21} {:+5.1} ", strip.gain);
-            Line::from(vec![Span::from(text).style(style), Span::from(word).style(bold(colour))])
+            let text = format!(" {number:2} {name:15.15} {:+5.1} ", strip.gain);
+            let level = s.part_dbfs.get(number - 1).copied().unwrap_or(f64::NEG_INFINITY);
+            let notes = s.part_notes.get(number - 1).copied().unwrap_or(0);
+            let mut spans = vec![Span::from(text).style(style)];
+            match word {
+                "" => {
+                    spans.extend(bar(share(level), None, 6, level_colour(level)));
+                    spans.push(Span::from(format!(" {notes:2}")));
+                }
+                word => spans.push(Span::from(word).style(bold(colour))),
+            }
+            Line::from(spans)
         })
         .collect();
     for (half, lines) in halves.iter().zip(lines.chunks(8)) {

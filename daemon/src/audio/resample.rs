@@ -1,4 +1,4 @@
-//! Rate conversion of one channel with the converter's delay taken out, so that onsets stay in place. Knows no files.
+//! Rate conversion of one or more channels with the converter's delay taken out, so that onsets stay in place. Knows no files.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler};
@@ -29,7 +29,8 @@ pub struct StreamResampler {
     to_hz: u32,
     /// None where both rates are the same.
     converter: Option<Fft<f32>>,
-    /// Input that does not fill a block yet.
+    channels: usize,
+    /// Input that does not fill a block yet, frame by frame.
     waiting: Vec<f32>,
     block: Vec<f32>,
     /// Samples of the converter's delay that are still to be dropped.
@@ -39,18 +40,30 @@ pub struct StreamResampler {
 }
 
 impl StreamResampler {
-    /// A conversion at its start.
+    /// A conversion of so many channels at its start; samples of a frame lie side by side.
     ///
     /// # Errors
     /// A rate of 0.
-    pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, ResampleError> {
+    pub fn new(from_hz: u32, to_hz: u32, channels: usize) -> Result<Self, ResampleError> {
         let converter = match from_hz == to_hz {
             true => None,
-            false => Some(converter(from_hz, to_hz)?),
+            false => Some(converter(from_hz, to_hz, channels)?),
         };
         let to_drop = converter.as_ref().map_or(0, Resampler::output_delay);
-        let block = vec![0.0; converter.as_ref().map_or(0, Resampler::output_frames_max)];
-        Ok(Self { from_hz, to_hz, converter, waiting: vec![], block, to_drop, taken: 0, given: 0 })
+        let room = converter.as_ref().map_or(0, Resampler::output_frames_max);
+        let block = vec![0.0; room * channels];
+        let waiting = vec![];
+        Ok(Self {
+            from_hz,
+            to_hz,
+            converter,
+            channels,
+            waiting,
+            block,
+            to_drop,
+            taken: 0,
+            given: 0,
+        })
     }
 
     /// Takes the next samples and appends to `out` what is ready.
@@ -58,7 +71,7 @@ impl StreamResampler {
     /// # Errors
     /// None that fitting lengths can give.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), ResampleError> {
-        self.taken += samples.len() as u64;
+        self.taken += (samples.len() / self.channels) as u64;
         self.waiting.extend_from_slice(samples);
         self.convert(out)
     }
@@ -71,29 +84,31 @@ impl StreamResampler {
         let wanted = length(self.taken, self.from_hz, self.to_hz);
         while self.given < wanted {
             let silence = self.converter.as_ref().map_or(1, Resampler::input_frames_next);
-            self.waiting.resize(self.waiting.len() + silence, 0.0);
+            self.waiting.resize(self.waiting.len() + silence * self.channels, 0.0);
             self.convert(out)?;
         }
-        out.truncate(out.len().saturating_sub((self.given - wanted) as usize));
+        let excess = (self.given - wanted) as usize * self.channels;
+        out.truncate(out.len().saturating_sub(excess));
         self.given = wanted;
         Ok(())
     }
 
     fn convert(&mut self, out: &mut Vec<f32>) -> Result<(), ResampleError> {
         let Some(converter) = &mut self.converter else {
-            self.given += self.waiting.len() as u64;
+            self.given += (self.waiting.len() / self.channels) as u64;
             out.append(&mut self.waiting);
             return Ok(());
         };
         let (from_hz, to_hz) = (self.from_hz, self.to_hz);
         let failed = |reason: String| ResampleError { from_hz, to_hz, reason };
         let mut start = 0;
-        while self.waiting.len() - start >= converter.input_frames_next() {
-            let frames = self.waiting.len() - start;
-            let input = InterleavedSlice::new(&self.waiting[start..], 1, frames)
+        let channels = self.channels;
+        while self.waiting.len() / channels - start >= converter.input_frames_next() {
+            let frames = self.waiting.len() / channels - start;
+            let input = InterleavedSlice::new(&self.waiting[start * channels..], channels, frames)
                 .map_err(|e| failed(e.to_string()))?;
-            let room = self.block.len();
-            let mut output = InterleavedSlice::new_mut(&mut self.block, 1, room)
+            let room = self.block.len() / channels;
+            let mut output = InterleavedSlice::new_mut(&mut self.block, channels, room)
                 .map_err(|e| failed(e.to_string()))?;
             let (used, made) = converter
                 .process_into_buffer(&input, &mut output, None::<&Indexing>)
@@ -101,10 +116,12 @@ impl StreamResampler {
             start += used;
             let dropped = self.to_drop.min(made);
             self.to_drop -= dropped;
-            out.extend_from_slice(self.block.get(dropped..made).unwrap_or_default());
+            out.extend_from_slice(
+                self.block.get(dropped * channels..made * channels).unwrap_or_default(),
+            );
             self.given += (made - dropped) as u64;
         }
-        self.waiting.drain(..start);
+        self.waiting.drain(..start * channels);
         Ok(())
     }
 }
@@ -114,7 +131,7 @@ impl StreamResampler {
 /// # Errors
 /// A rate of 0.
 pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, ResampleError> {
-    let mut converter = StreamResampler::new(from_hz, to_hz)?;
+    let mut converter = StreamResampler::new(from_hz, to_hz, 1)?;
     let mut out = Vec::with_capacity(length(samples.len() as u64, from_hz, to_hz) as usize);
     converter.push(samples, &mut out)?;
     converter.finish(&mut out)?;
@@ -128,7 +145,7 @@ pub fn length(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
 }
 
 /// An FFT converter whose blocks are even, so that its delay is a whole number of samples on both sides.
-fn converter(from_hz: u32, to_hz: u32) -> Result<Fft<f32>, ResampleError> {
+fn converter(from_hz: u32, to_hz: u32, channels: usize) -> Result<Fft<f32>, ResampleError> {
     let failed = |reason: String| ResampleError { from_hz, to_hz, reason };
     if from_hz == 0 || to_hz == 0 {
         return Err(failed("a rate of 0".to_owned()));
@@ -136,7 +153,7 @@ fn converter(from_hz: u32, to_hz: u32) -> Result<Fft<f32>, ResampleError> {
     let (from, to) = (from_hz as usize, to_hz as usize);
     let smallest = 2 * (from / gcd(from, to));
     let block = BLOCK.next_multiple_of(smallest);
-    Fft::new(from, to, block, 1, FixedSync::Both).map_err(|e| failed(e.to_string()))
+    Fft::new(from, to, block, channels, FixedSync::Both).map_err(|e| failed(e.to_string()))
 }
 
 fn gcd(a: usize, b: usize) -> usize {
@@ -194,7 +211,7 @@ mod tests {
     fn pieces_give_what_the_whole_gives() {
         let samples: Vec<f32> = (0..9_999).map(|n| (n as f32 * 0.3).sin()).collect();
         let whole = resample(&samples, 16_000, 44_100).unwrap();
-        let mut pieces = StreamResampler::new(16_000, 44_100).unwrap();
+        let mut pieces = StreamResampler::new(16_000, 44_100, 1).unwrap();
         let mut out = vec![];
         for piece in samples.chunks(321) {
             pieces.push(piece, &mut out).unwrap();

@@ -43,8 +43,7 @@ pub(super) fn pong(token: Option<&OscType>) -> OscMessage {
 pub(super) fn by_midi(id: Id, value: &Value) -> Option<(Sent, u8)> {
     let what = match id.parameter.key {
         Key::Program | Key::Instrument => Sent::Program,
-        Key::Volume => Sent::Volume,
-        Key::Expression => Sent::Expression,
+        Key::Controller(number) => Sent::Controller(number),
         _ => return None,
     };
     let value = match value {

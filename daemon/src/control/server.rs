@@ -18,7 +18,7 @@ use timbre_control::learn::LEARN;
 use timbre_control::osc::{
     self, EVERYTHING, LEASE_S, RECORD_START, RECORD_STOP, Request, SUBSCRIBE, Subscription, message,
 };
-use timbre_control::packet::{LARGEST, ahead_s, decode, encode};
+use timbre_control::packet::{LARGEST, ahead_s, decode, encode, packets};
 use timbre_control::parameters::{Id, Key};
 use timbre_control::pattern::Pattern;
 use timbre_control::settings::Settings;
@@ -308,8 +308,9 @@ impl Server {
                 next
             });
         }
-        for answer in answers {
-            send(&self.socket, from, answer);
+        for packet in packets(answers) {
+            // Who is gone cannot be told.
+            let _ = self.socket.send_to(&packet, from);
         }
     }
 

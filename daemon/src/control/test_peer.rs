@@ -1,5 +1,7 @@
 //! A server and its peers, for tests: real sockets on the loopback device.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +89,8 @@ impl Daemon {
 pub struct Peer {
     pub socket: UdpSocket,
     token: i32,
+    /// Messages of a bundle that were not looked at yet.
+    waiting: RefCell<VecDeque<OscMessage>>,
 }
 
 impl Peer {
@@ -96,7 +100,7 @@ impl Peer {
 
     pub fn from(socket: UdpSocket, to: SocketAddr) -> Self {
         socket.connect(to).unwrap();
-        Self { socket, token: 0 }
+        Self { socket, token: 0, waiting: RefCell::default() }
     }
 
     pub fn send(&self, address: &str, args: Vec<OscType>) {
@@ -110,10 +114,13 @@ impl Peer {
     }
 
     pub fn receive(&self, wait: Duration) -> Option<OscMessage> {
-        self.socket.set_read_timeout(Some(wait)).unwrap();
-        let mut buffer = vec![0; LARGEST];
-        let length = self.socket.recv(&mut buffer).ok()?;
-        decode(&buffer[..length]).unwrap().remove(0).messages.pop()
+        if self.waiting.borrow().is_empty() {
+            self.socket.set_read_timeout(Some(wait)).unwrap();
+            let mut buffer = vec![0; LARGEST];
+            let length = self.socket.recv(&mut buffer).ok()?;
+            self.waiting.borrow_mut().extend(decode(&buffer[..length]).unwrap().remove(0).messages);
+        }
+        self.waiting.borrow_mut().pop_front()
     }
 
     /// Everything that comes until the server has done all that was sent to it.

@@ -1,6 +1,7 @@
 //! What every parameter is now: settings, telemetry, and programs that are on their way. Knows no socket.
 //! Used by the thread `timbred-osc`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -29,31 +30,32 @@ pub struct Values {
     telemetry: Arc<Telemetry>,
     recorder: Recorder,
     started: Instant,
-    /// Programs, volumes and expressions that were sent to inference, and when.
-    sent: [[Option<(u8, Instant)>; CHANNELS]; 3],
+    /// What was sent to inference, and when.
+    sent: HashMap<(Sent, usize), (u8, Instant)>,
 }
 
 /// What is set by MIDI and stands in no settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sent {
     /// The General MIDI program.
     Program,
-    /// Channel volume, controller 7.
-    Volume,
-    /// Expression, controller 11.
-    Expression,
+    /// A controller, by its number.
+    Controller(u8),
 }
 
-impl Sent {
-    const ALL: [Self; 3] = [Self::Program, Self::Volume, Self::Expression];
+/// One note at a time, and several.
+const MONO: u8 = 126;
+const POLY: u8 = 127;
 
+impl Sent {
     /// The message that sets it on a channel.
     pub fn message(self, channel: usize, value: u8) -> [u8; 3] {
         let channel = (channel & 15) as u8;
         match self {
             Self::Program => [0xC0 | channel, value, 0],
-            Self::Volume => [0xB0 | channel, 7, value],
-            Self::Expression => [0xB0 | channel, 11, value],
+            Self::Controller(MONO) if value < 64 => [0xB0 | channel, POLY, 0],
+            Self::Controller(MONO) => [0xB0 | channel, MONO, 1],
+            Self::Controller(number) => [0xB0 | channel, number, value],
         }
     }
 
@@ -61,8 +63,7 @@ impl Sent {
     fn current(self, telemetry: &Telemetry, channel: usize) -> u8 {
         match self {
             Self::Program => telemetry.programs.get(channel),
-            Self::Volume => telemetry.volumes.get(channel),
-            Self::Expression => telemetry.expressions.get(channel),
+            Self::Controller(number) => telemetry.places.get(channel, number),
         }
     }
 }
@@ -76,30 +77,21 @@ impl Values {
             telemetry,
             recorder,
             started: Instant::now(),
-            sent: [[None; CHANNELS]; 3],
+            sent: HashMap::new(),
         }
     }
 
     /// A value was sent to inference.
     pub fn sent(&mut self, what: Sent, channel: usize, value: u8, now: Instant) {
-        if let Some(sent) = self.sent[what as usize].get_mut(channel) {
-            *sent = Some((value, now));
-        }
+        self.sent.insert((what, channel), (value, now));
     }
 
     /// Forgets what inference has, or will not have.
     pub fn tidy(&mut self, now: Instant) {
-        for what in Sent::ALL {
-            for (channel, sent) in self.sent[what as usize].iter_mut().enumerate() {
-                let arrived = |(value, at): &(u8, Instant)| {
-                    *value == what.current(&self.telemetry, channel)
-                        || now.duration_since(*at) > SENT_WAIT
-                };
-                if sent.as_ref().is_some_and(arrived) {
-                    *sent = None;
-                }
-            }
-        }
+        let telemetry = &self.telemetry;
+        self.sent.retain(|(what, channel), (value, at)| {
+            *value != what.current(telemetry, *channel) && now.duration_since(*at) <= SENT_WAIT
+        });
     }
 
     /// What a parameter is now.
@@ -111,8 +103,17 @@ impl Values {
         let count = |x: u64| Value::Whole(i64::try_from(x).unwrap_or(i64::MAX));
         match id.parameter.key {
             Key::Program => Value::Whole(self.now(Sent::Program, id.channel).into()),
-            Key::Volume => Value::Whole(self.now(Sent::Volume, id.channel).into()),
-            Key::Expression => Value::Whole(self.now(Sent::Expression, id.channel).into()),
+            Key::Controller(number) => {
+                Value::Whole(self.now(Sent::Controller(number), id.channel).into())
+            }
+            Key::MeterPart => {
+                let level = t.part_levels.get(id.channel).map_or(0, |level| level.load(Relaxed));
+                Value::Number(level_dbfs(level))
+            }
+            Key::NotesPart => {
+                let notes = t.part_notes.get(id.channel).map_or(0, |notes| notes.load(Relaxed));
+                Value::Whole(notes.into())
+            }
             Key::Instrument => {
                 let program = self.now(Sent::Program, id.channel);
                 Value::Text(instruments::name(program).to_owned())
@@ -156,8 +157,11 @@ impl Values {
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
             programs: self.programs().to_vec(),
-            volumes: (0..CHANNELS).map(|n| self.now(Sent::Volume, n)).collect(),
-            expressions: (0..CHANNELS).map(|n| self.now(Sent::Expression, n)).collect(),
+            volumes: (0..CHANNELS).map(|n| self.now(Sent::Controller(7), n)).collect(),
+            expressions: (0..CHANNELS).map(|n| self.now(Sent::Controller(11), n)).collect(),
+            part_dbfs: t.part_levels.iter().map(|level| level_dbfs(level.load(Relaxed))).collect(),
+            part_notes: t.part_notes.iter().map(|notes| notes.load(Relaxed)).collect(),
+            stolen: t.stolen.load(Relaxed),
             settings: settings.clone(),
             recording: self.recorder.state().status(),
             osc,
@@ -170,9 +174,9 @@ impl Values {
     }
 
     fn now(&self, what: Sent, channel: usize) -> u8 {
-        match self.sent[what as usize].get(channel) {
-            Some(Some((value, _))) => *value,
-            _ => what.current(&self.telemetry, channel),
+        match self.sent.get(&(what, channel)) {
+            Some((value, _)) => *value,
+            None => what.current(&self.telemetry, channel),
         }
     }
 }

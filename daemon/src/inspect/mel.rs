@@ -51,7 +51,7 @@ pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
             whole.keep()?;
         }
         false => {
-            let length = Length { samples: 0, frames };
+            let length = Length { samples: 0, channels: 1, frames };
             let (kind, format) = (Kind::Npy, crate::cli::SampleFormat::F32);
             let mut file = SoundFile::begin(whole, kind, format, SAMPLE_RATE_HZ, length)?;
             file.mel(&mel)?;

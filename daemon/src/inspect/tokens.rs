@@ -23,7 +23,8 @@ pub(super) fn run(
     if segment == Some(0) {
         return Err(Error::Usage("--segment 0: wanted 1 frame or more".to_owned()));
     }
-    let (song, mended) = songs::read(file, is_strict)?;
+    let (piece, mended) = songs::read(file, is_strict)?;
+    let song = &piece.song;
     if let Some(mended) = mended {
         eprintln!("{}: {mended}", file.display());
     }

@@ -14,8 +14,9 @@ use ringbuf::HeapCons;
 use ringbuf::traits::{Consumer, Observer};
 
 use super::clock::{PlayPosition, TimeFilter};
-use super::limiter::Limiter;
 use super::queues::Telemetry;
+use crate::mix::limiter::Limiter;
+use crate::mix::{Frame, SIDES};
 
 /// A gap is faded into and out of in this time, seconds.
 const FADE_S: f32 = 0.004;
@@ -103,20 +104,20 @@ impl Level {
 
 /// Everything the callback owns.
 pub struct Player {
-    ring: HeapCons<f32>,
+    ring: HeapCons<Frame>,
     level: Arc<Level>,
     position: Arc<PlayPosition>,
     telemetry: Arc<Telemetry>,
     filter: TimeFilter,
     rate_hz: f32,
-    /// Samples taken from the ring so far.
+    /// Frames taken from the ring so far.
     taken: u64,
     is_running: bool,
     gain: f32,
     /// 0 in a gap, 1 in the sound, moved by `1 / (FADE_S * rate)` a sample.
     fade: f32,
-    /// The last sample before a gap, which the fade-out goes on from.
-    last: f32,
+    /// The last frame before a gap, which the fade-out goes on from.
+    last: Frame,
     limiter: Limiter,
     /// The most frames of one callback since the number that is published was last reached, and
     /// frames since then.
@@ -129,7 +130,7 @@ pub struct Player {
 impl Player {
     /// A player of a ring at the device's rate.
     pub fn new(
-        ring: HeapCons<f32>,
+        ring: HeapCons<Frame>,
         rate_hz: u32,
         level: Arc<Level>,
         position: Arc<PlayPosition>,
@@ -146,7 +147,7 @@ impl Player {
             is_running: false,
             gain: 0.0,
             fade: 0.0,
-            last: 0.0,
+            last: [0.0; SIDES],
             limiter: Limiter::default(),
             fewer: (0, 0),
             meter_peak: 0.0,
@@ -155,7 +156,7 @@ impl Player {
         }
     }
 
-    /// Fills a device buffer: one sample of the ring for every channel of a frame.
+    /// Fills a device buffer: of several channels every second is the right side, one is both.
     pub fn fill<T: SizedSample + FromSample<f32>>(
         &mut self,
         now: Instant,
@@ -164,6 +165,33 @@ impl Player {
     ) {
         let channels = channels.max(1);
         let frames = out.len() / channels;
+        let mut device = out.chunks_mut(channels);
+        self.play(now, frames, |[left, right]| {
+            let Some(frame) = device.next() else { return };
+            match frame {
+                [mono] => *mono = T::from_sample((left + right) / SIDES as f32),
+                all => {
+                    for (n, sample) in all.iter_mut().enumerate() {
+                        *sample = T::from_sample(if n % 2 == 0 { left } else { right });
+                    }
+                }
+            }
+        });
+    }
+
+    /// Fills the buffers of the two sides, which are as long as each other.
+    pub fn fill_sides(&mut self, now: Instant, left: &mut [f32], right: &mut [f32]) {
+        let frames = left.len();
+        let mut sides = left.iter_mut().zip(right);
+        self.play(now, frames, |frame| {
+            if let Some((left, right)) = sides.next() {
+                [*left, *right] = frame;
+            }
+        });
+    }
+
+    /// Plays so many frames, each at its final level.
+    fn play(&mut self, now: Instant, frames: usize, mut put: impl FnMut(Frame)) {
         self.note_frames(frames);
         let (start_s, s_per_frame) = self.filter.callback(self.position.seconds(now), frames);
         self.start_or_wait();
@@ -174,10 +202,9 @@ impl Player {
             false => f32::from_bits(self.level.gain.load(Ordering::Relaxed)),
         };
         let per_sample = 1.0 - (-1.0 / (GAIN_S * self.rate_hz)).exp();
-        for frame in out.chunks_mut(channels) {
+        for _ in 0..frames {
             self.gain += (wanted - self.gain) * per_sample;
-            let sample = self.next();
-            frame.fill(T::from_sample(sample));
+            put(self.next());
         }
         let moves = if self.is_running { s_per_frame } else { 0.0 };
         let taken = if self.is_running { taken_before } else { self.taken };
@@ -210,16 +237,16 @@ impl Player {
         }
     }
 
-    /// The next sample at its final level.
-    fn next(&mut self) -> f32 {
+    /// The next frame at its final level.
+    fn next(&mut self) -> Frame {
         let step = 1.0 / (FADE_S * self.rate_hz);
         let next = if self.is_running { self.ring.try_pop() } else { None };
         let raw = match next {
-            Some(sample) => {
+            Some(frame) => {
                 self.taken += 1;
                 self.fade = (self.fade + step).min(1.0);
-                self.last = sample;
-                sample
+                self.last = frame;
+                frame
             }
             None => {
                 if self.is_running {
@@ -230,14 +257,16 @@ impl Player {
                 self.last
             }
         };
-        let sample = self.limiter.next(raw * self.fade * self.gain, self.rate_hz);
-        self.meter(sample);
-        sample
+        let gain = self.fade * self.gain;
+        let frame = self.limiter.next(raw.map(|side| side * gain), self.rate_hz);
+        self.meter(frame);
+        frame
     }
 
-    fn meter(&mut self, sample: f32) {
-        self.meter_peak = self.meter_peak.max(sample.abs());
-        self.meter_power += sample * sample;
+    /// The louder side is what peaks; the power is the mean of both.
+    fn meter(&mut self, [left, right]: Frame) {
+        self.meter_peak = self.meter_peak.max(left.abs()).max(right.abs());
+        self.meter_power += (left * left + right * right) / SIDES as f32;
         self.meter_count += 1;
         if self.meter_count as f32 >= METER_S * self.rate_hz {
             let rms = (self.meter_power / self.meter_count as f32).sqrt();
@@ -256,9 +285,9 @@ mod tests {
     use ringbuf::{HeapProd, HeapRb};
 
     use super::*;
-    use crate::live::limiter::CEILING;
+    use crate::mix::limiter::CEILING;
 
-    fn player(refill: usize) -> (Player, HeapProd<f32>, Arc<Level>, Arc<Telemetry>) {
+    fn player(refill: usize) -> (Player, HeapProd<Frame>, Arc<Level>, Arc<Telemetry>) {
         let (producer, ring) = HeapRb::new(48_000).split();
         let (level, telemetry) = (Arc::new(Level::default()), Arc::new(Telemetry::default()));
         level.set_refill(refill);
@@ -275,10 +304,10 @@ mod tests {
     fn a_gap_is_faded_counted_and_waits_for_the_refill() {
         let (mut player, mut ring, _, telemetry) = player(1_000);
         let mut out = vec![0.0f32; 4_800];
-        ring.push_slice(&[0.5; 999]);
+        ring.push_slice(&[[0.5; 2]; 999]);
         player.fill(Instant::now(), &mut out, 1);
         assert!(out.iter().all(|s| *s == 0.0), "it waits for 1000");
-        ring.push_slice(&[0.5; 2_001]);
+        ring.push_slice(&[[0.5; 2]; 2_001]);
         player.fill(Instant::now(), &mut out, 1);
         assert_eq!(telemetry.underruns.load(Ordering::Relaxed), 1);
         assert!(out[2_900] > 0.45 && out[4_700] == 0.0);
@@ -292,7 +321,7 @@ mod tests {
     #[test]
     fn the_limiter_holds_and_the_gain_moves_smoothly() {
         let (mut player, mut ring, level, telemetry) = player(1);
-        ring.push_slice(&[0.9; 40_000]);
+        ring.push_slice(&[[0.9; 2]; 40_000]);
         let mut out = vec![0.0f32; 2 * 9_600];
         level.set_gain(8.0);
         player.fill(Instant::now(), &mut out, 2);
@@ -302,6 +331,21 @@ mod tests {
         player.fill(Instant::now(), &mut out, 2);
         assert!(largest_step(&out) < 0.05 && out[19_000] < 0.001);
         assert!(f32::from_bits(telemetry.peak.load(Ordering::Relaxed)) > 0.0);
+    }
+
+    #[test]
+    fn each_side_comes_out_of_its_channel_and_one_channel_has_both() {
+        let (mut player, mut ring, ..) = player(1);
+        ring.push_slice(&[[0.5, 0.1]; 40_000]);
+        let mut out = vec![0.0f32; 4 * 4_800];
+        player.fill(Instant::now(), &mut out, 4);
+        assert!((out[4 * 4_700] - 0.5).abs() < 0.01 && (out[4 * 4_700 + 1] - 0.1).abs() < 0.01);
+        assert_eq!(out[4 * 4_700..][..2], out[4 * 4_700 + 2..][..2]);
+        player.fill(Instant::now(), &mut out[..480], 1);
+        assert!((out[400] - 0.3).abs() < 0.01, "{}", out[400]);
+        let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
+        player.fill_sides(Instant::now(), &mut left, &mut right);
+        assert!((left[60] - 0.5).abs() < 0.01 && (right[60] - 0.1).abs() < 0.01);
     }
 
     #[test]
@@ -336,7 +380,7 @@ mod tests {
     #[test]
     fn the_position_is_what_was_taken() {
         let (mut player, mut ring, ..) = player(1);
-        ring.push_slice(&[0.1; 2_000]);
+        ring.push_slice(&[[0.1; 2]; 2_000]);
         let mut out = vec![0i16; 2 * 480];
         let now = Instant::now();
         player.fill(now, &mut out, 2);

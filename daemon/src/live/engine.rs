@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use timbre_control::settings::Settings;
 use timbre_models::bundle::Bundle;
+use timbre_models::ledger::Sounding;
 use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::threads::Threads;
 use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
@@ -55,6 +57,7 @@ impl Model {
     ) -> Result<Self, Error> {
         let mut options = live_options(&bundle, settings)?;
         options.is_wide = preparation.upper_band;
+        options.buses = Buses::Stereo;
         let window = bundle.manifest().live.filter(|live| live.window);
         let (frames, threads) = match window {
             // Every hop is a full target: more work than a core has time for, and enough to share.
@@ -108,8 +111,8 @@ impl Model {
     fn options(&self, settings: &Settings) -> Result<StreamOptions, Error> {
         let mut options = live_options(&self.bundle, settings)?;
         // What a stream keeps.
-        let StreamOptions { is_wide, arithmetic, .. } = *self.streamer.options();
-        (options.is_wide, options.arithmetic) = (is_wide, arithmetic);
+        let StreamOptions { is_wide, arithmetic, buses, .. } = *self.streamer.options();
+        (options.is_wide, options.arithmetic, options.buses) = (is_wide, arithmetic, buses);
         if let (Some(costs), Some(live), None) =
             (&self.costs, self.bundle.manifest().live, settings.engine.hop_ms)
         {
@@ -164,7 +167,25 @@ impl Engine {
         // Releases are no news to a model that has heard no note.
         self.players.release_all(0.0, &mut |_| {});
         self.tap.restart();
-        std::mem::replace(&mut self.model, model)
+        let before = std::mem::replace(&mut self.model, model);
+        let streamer = &mut self.model.streamer;
+        self.players.controls(0.0, &mut |event| streamer.event(event));
+        before
+    }
+
+    /// The notes that sound or ring out.
+    pub(super) fn notes(&self) -> &[Sounding] {
+        self.model.streamer.notes()
+    }
+
+    /// Level of each of the first sixteen parts in the last hop, root of the mean square.
+    pub(super) fn part_levels(&self) -> [f32; 16] {
+        self.model.streamer.part_levels()
+    }
+
+    /// How many notes gave way because more sounded than there is room for.
+    pub(super) fn stolen(&self) -> u64 {
+        self.model.streamer.stolen()
     }
 
     /// What makes hops, who plays, and who records.
@@ -299,7 +320,7 @@ mod tests {
         let note = |engine: &mut Engine, bytes| {
             let (streamer, players, _) = engine.parts();
             let midi = Midi::Message(bytes);
-            players.input(0.0, SourceId(1), midi, &mut |event| streamer.push(event));
+            players.input(0.0, SourceId(1), midi, &mut |event| streamer.event(event));
         };
         let loudest = |engine: &mut Engine| {
             let mut peak = 0f32;

@@ -4,7 +4,6 @@
 //! begun when the device is `lead` before its start, so by then every event of it has arrived. The lead is what
 //! computing takes (measured), the device's buffer, and a margin.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,7 +15,7 @@ use ringbuf::HeapProd;
 use ringbuf::traits::Producer;
 use timbre_control::settings::Settings;
 use timbre_models::bundle::Bundle;
-use timbre_models::notes::NoteEvent;
+use timbre_models::event::Event;
 
 use super::callback::Level;
 use super::clock::PlayPosition;
@@ -26,6 +25,7 @@ use super::priority::ask_for_realtime;
 use super::queues::{Midi, MidiReceiver, Pulses, SourceId, Telemetry};
 use super::resampler::HopResampler;
 use crate::error::Error;
+use crate::mix::{Frame, Mix, MixSettings};
 use crate::recording::Tap;
 
 /// How long the thread sleeps at most without looking around.
@@ -38,7 +38,7 @@ const LOAD_SHARE: f64 = 0.05;
 /// One opened device, as inference sees it; a new one replaces it.
 pub struct Sink {
     /// Where samples go; the callback has the other end.
-    pub ring: HeapProd<f32>,
+    pub ring: HeapProd<Frame>,
     /// Where the device is.
     pub position: Arc<PlayPosition>,
     /// What the callback reads.
@@ -75,6 +75,8 @@ pub struct Inference {
 struct Playing {
     sink: Sink,
     resampler: HopResampler,
+    mix: Mix,
+    mixed: Vec<Frame>,
     /// Stream seconds of the ring's first sample.
     origin_s: f64,
 }
@@ -85,7 +87,8 @@ impl Playing {
         let resampler = resampler(&sink, engine)?;
         let origin_s = engine.next_s();
         engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
-        Ok(Self { sink, resampler, origin_s })
+        let mix = Mix::new(MixSettings::default(), engine.rate_hz());
+        Ok(Self { sink, resampler, mix, mixed: vec![], origin_s })
     }
 
     /// The stream second that the device plays at `at`.
@@ -97,6 +100,7 @@ impl Playing {
     fn follow(&mut self, engine: &mut Engine) -> Result<(), Error> {
         if engine.rate_hz() != self.resampler.from_hz() {
             self.resampler = resampler(&self.sink, engine)?;
+            self.mix = Mix::new(MixSettings::default(), engine.rate_hz());
             engine.tap.device(self.sink.rate_hz, self.resampler.delay_s(), engine.next_s());
         }
         Ok(())
@@ -202,15 +206,21 @@ impl Inference {
         if playing.stream_s(begun) + lead_s - engine.next_s() > hop_s {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let (streamer, _, tap) = engine.parts();
+        let (streamer, players, tap) = engine.parts();
         let hop = streamer.hop()?;
-        let samples =
-            if is_last { Cow::Owned(faded(hop.samples)) } else { Cow::Borrowed(hop.samples) };
+        let Playing { mix, mixed, .. } = playing;
+        mix.set(MixSettings::of(settings));
+        mixed.clear();
+        mix.push(hop.buses, players.master(), mixed);
+        if is_last {
+            fade(mixed);
+        }
+        let samples = &playing.mixed;
         let ring = &mut playing.sink.ring;
         // What does not fit was never asked for: the device stands still.
         playing
             .resampler
-            .push(&samples, |samples| {
+            .push(samples, |samples| {
                 ring.push_slice(samples);
                 tap.sound(samples);
             })
@@ -228,9 +238,9 @@ impl Inference {
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
         let mut heard_s = engine.heard_s;
         let (streamer, players, tap) = engine.parts();
-        let mut push = |event: NoteEvent| {
-            tap.note(event);
-            streamer.push(event);
+        let mut push = |event: Event| {
+            tap.event(&event);
+            streamer.event(event);
         };
         if self.midi.overflowed() {
             self.telemetry.overflows.fetch_add(1, Ordering::Relaxed);
@@ -253,6 +263,25 @@ impl Inference {
         engine.heard_s = heard_s;
     }
 
+    /// Level and notes of each channel: the parts share the level of the hop by their notes' power.
+    fn publish_parts(&self, engine: &Engine) {
+        let t = &self.telemetry;
+        let mut notes = [0u32; 16];
+        for note in engine.notes() {
+            if let Some(count) = notes.get_mut(usize::from(note.part.0)) {
+                *count += 1;
+            }
+        }
+        let levels = engine.part_levels();
+        for (n, (level, notes)) in levels.iter().zip(notes).enumerate() {
+            if let (Some(to), Some(count)) = (t.part_levels.get(n), t.part_notes.get(n)) {
+                to.store(level.to_bits(), Ordering::Relaxed);
+                count.store(notes, Ordering::Relaxed);
+            }
+        }
+        t.stolen.store(engine.stolen(), Ordering::Relaxed);
+    }
+
     fn publish(&self, engine: &Engine, compute: Duration, hop: Duration, sound_s: f64) {
         let t = &self.telemetry;
         let load = compute.as_secs_f64() / hop.as_secs_f64() * 1000.0;
@@ -262,17 +291,19 @@ impl Inference {
         t.latency_us.store((sound_s * 1e6) as u64, Ordering::Relaxed);
         t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
-        t.programs.set(engine.players.programs());
-        t.volumes.set(engine.players.volumes());
-        t.expressions.set(engine.players.expressions());
+        t.programs.set(&engine.players.programs());
+        t.places.take(engine.players.controllers());
+        self.publish_parts(engine);
     }
 }
 
-/// The samples, quieter and quieter to silence.
-fn faded(samples: &[f32]) -> Vec<f32> {
-    let length = samples.len() as f32;
-    let fade = |(n, sample): (usize, &f32)| sample * (1.0 - (n + 1) as f32 / length);
-    samples.iter().enumerate().map(fade).collect()
+/// Makes the frames quieter and quieter to silence.
+fn fade(frames: &mut [Frame]) {
+    let length = frames.len() as f32;
+    for (n, frame) in frames.iter_mut().enumerate() {
+        let level = 1.0 - (n + 1) as f32 / length;
+        frame.iter_mut().for_each(|side| *side *= level);
+    }
 }
 
 #[cfg(test)]
@@ -281,7 +312,9 @@ mod tests {
 
     #[test]
     fn the_last_hop_of_a_model_ends_in_silence() {
-        assert_eq!(faded(&[1.0, 1.0, -1.0, 1.0]), [0.75, 0.5, -0.25, 0.0]);
-        assert_eq!(faded(&[]), [0.0; 0]);
+        let mut frames = [[1.0, 2.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 1.0]];
+        fade(&mut frames);
+        assert_eq!(frames, [[0.75, 1.5], [0.5, 0.0], [-0.25, 0.0], [0.0, 0.0]]);
+        fade(&mut []);
     }
 }

@@ -1,26 +1,27 @@
-//! From MIDI messages of many sources to the note events of one stream. Knows no thread, no device and no model.
+//! From MIDI messages of many sources to the events of one stream. Knows no thread, no device and no model.
 //!
-//! Every source has its own keys and pedals; programs and channel volume belong to the channel, whoever sets them. The channel
-//! strip (transpose, velocity curve, gain, mute, solo, enable) acts on the notes, which the model hears. Nothing it does can
+//! Every source has its own keys and pedals; what a channel is set to belongs to the channel, whoever sets it. The channel
+//! strip acts where it belongs: transpose and velocity curve on the keys, mute, solo and enable on
+//! which of them are heard, gain and morph on the part. Nothing it does can
 //! leave a note behind: a key is released as the key it was struck as, and a muted channel lets go.
 
+use midly::live::LiveEvent;
 use timbre_control::settings::{Channel, Settings};
-use timbre_models::notes::mix::{DEFAULT_EXPRESSION, DEFAULT_VOLUME, share};
-use timbre_models::notes::{Keyboard, NoteEvent, Voice};
+use timbre_models::event::{Control, Event, Part, What};
+use timbre_models::notes::sysex::{Standard, SysEx};
+use timbre_models::notes::{Channels, Keys, keyboard};
 
+use super::controllers::Controllers;
 use super::queues::{Midi, SourceId};
 
 const CHANNELS: usize = 16;
 const KEYS: usize = 128;
-/// Decibels of level for a factor of ten in velocity: amplitude goes with its square (General MIDI level 1 sound levels,
-/// FluidSynth's default modulators).
-const DB_PER_DECADE: f32 = 40.0;
 
-/// One keyboard of one source.
+/// The keys of one source.
 #[derive(Debug)]
 struct Source {
     id: SourceId,
-    keyboard: Keyboard,
+    keys: Keys,
     /// [channel][key]: the key it was struck as, 255 for not struck.
     struck_as: Box<[[u8; KEYS]; CHANNELS]>,
 }
@@ -28,49 +29,78 @@ struct Source {
 /// All sources together.
 #[derive(Debug)]
 pub struct Players {
+    channels: Channels,
     sources: Vec<Source>,
-    programs: [u8; CHANNELS],
-    volumes: [u8; CHANNELS],
-    expressions: [u8; CHANNELS],
+    /// Sources so far: each has a number of its own in its notes' ids.
+    count: u32,
+    controllers: Controllers,
     strips: [Channel; CHANNELS],
-    /// Sources that hold a voice, by program * 128 + key.
-    holders: Box<[u8]>,
+    /// Level of everything (system exclusive), 0..=1.
+    master: f32,
 }
+
+/// What the strips say of parts.
+const OF_STRIPS: [(Control, fn(&Channel) -> f32); 3] = [
+    (Control::Gain, |strip| strip.gain as f32),
+    (Control::MorphProgram, |strip| strip.morph.program as f32),
+    (Control::MorphAmount, |strip| strip.morph.amount as f32),
+];
 
 impl Players {
     /// Nobody plays, program 0 everywhere.
     pub fn new() -> Self {
         Self {
+            channels: Channels::new(1),
             sources: Vec::with_capacity(16),
-            programs: [0; CHANNELS],
-            volumes: [DEFAULT_VOLUME; CHANNELS],
-            expressions: [DEFAULT_EXPRESSION; CHANNELS],
+            count: 0,
+            controllers: Controllers::new(),
             strips: Settings::default().channels,
-            holders: vec![0; KEYS * KEYS].into_boxed_slice(),
+            master: 1.0,
         }
     }
 
-    /// Channel volume of each channel, 0 to 127.
-    pub fn volumes(&self) -> &[u8; CHANNELS] {
-        &self.volumes
-    }
-
-    /// Expression of each channel, 0 to 127.
-    pub fn expressions(&self) -> &[u8; CHANNELS] {
-        &self.expressions
+    /// Where the controllers of each channel are.
+    pub fn controllers(&self) -> &Controllers {
+        &self.controllers
     }
 
     /// General MIDI program of each channel.
-    pub fn programs(&self) -> &[u8; CHANNELS] {
-        &self.programs
+    pub fn programs(&self) -> [u8; CHANNELS] {
+        std::array::from_fn(|channel| self.channels.program(channel))
     }
 
     /// Notes that are held, by finger or pedal.
     pub fn held(&self) -> usize {
-        self.holders.iter().filter(|n| **n > 0).count()
+        self.sources.iter().map(|source| source.keys.held()).sum()
     }
 
-    /// What a source says at `time_s` of the stream; the note events it leads to go to `out`.
+    /// The amplitude that master volume (system exclusive) asks for.
+    pub fn master(&self) -> f32 {
+        self.master * self.master
+    }
+
+    /// Tunes every key, semitones beside equal temperament.
+    pub fn tune(&mut self, semitones: &[f32; KEYS]) {
+        self.channels.tune_keys(semitones);
+    }
+
+    /// All that parts are set to, for a stream that knows nothing of it.
+    pub fn controls(&self, time_s: f64, out: &mut impl FnMut(Event)) {
+        for (channel, controls) in self.controllers.controls().enumerate() {
+            let part = Part(channel as u8);
+            for what in controls {
+                out(Event { at_s: time_s, part, what });
+            }
+        }
+        for (channel, strip) in self.strips.iter().enumerate() {
+            for (control, of) in OF_STRIPS {
+                let (part, what) = (Part(channel as u8), What::Control(control, of(strip)));
+                out(Event { at_s: time_s, part, what });
+            }
+        }
+    }
+
+    /// What a source says at `time_s` of the stream; the events it leads to go to `out`.
     ///
     /// # Real time
     /// Allocates only when a new source first speaks.
@@ -79,14 +109,14 @@ impl Players {
         time_s: f64,
         source: SourceId,
         midi: Midi,
-        out: &mut impl FnMut(NoteEvent),
+        out: &mut impl FnMut(Event),
     ) {
         match midi {
             Midi::Message(bytes) => self.message(time_s, source, bytes, out),
+            Midi::Exclusive(message) => self.exclusive(time_s, message, out),
             Midi::Gone => {
-                let holders = &mut self.holders;
                 for source in self.sources.iter_mut().filter(|s| s.id == source) {
-                    source.keyboard.release_all(time_s, &mut |e| merge(holders, e, out));
+                    keyboard::release_all(&mut source.keys, time_s, out);
                 }
                 self.sources.retain(|s| s.id != source);
             }
@@ -94,10 +124,9 @@ impl Players {
     }
 
     /// Releases every note of everyone.
-    pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(NoteEvent)) {
+    pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(Event)) {
         for source in &mut self.sources {
-            let holders = &mut self.holders;
-            source.keyboard.release_all(time_s, &mut |e| merge(holders, e, out));
+            keyboard::release_all(&mut source.keys, time_s, out);
             source.struck_as.iter_mut().for_each(|keys| keys.fill(NOT_STRUCK));
         }
     }
@@ -107,18 +136,22 @@ impl Players {
         &mut self,
         time_s: f64,
         strips: &[Channel; CHANNELS],
-        out: &mut impl FnMut(NoteEvent),
+        out: &mut impl FnMut(Event),
     ) {
         if *strips == self.strips {
             return;
         }
-        let before: Vec<bool> = (0..CHANNELS).map(|c| self.is_audible(c)).collect();
-        self.strips.clone_from(strips);
-        for (channel, was) in before.into_iter().enumerate() {
-            if was && !self.is_audible(channel) {
+        let before: [bool; CHANNELS] = std::array::from_fn(|c| self.is_audible(c));
+        let old = std::mem::replace(&mut self.strips, strips.clone());
+        for (channel, (old, new)) in old.iter().zip(strips).enumerate() {
+            for (control, of) in OF_STRIPS.iter().filter(|(_, of)| of(old) != of(new)) {
+                let (part, what) = (Part(channel as u8), What::Control(*control, of(new)));
+                out(Event { at_s: time_s, part, what });
+            }
+            self.channels.set_breath(channel, new.breath);
+            if before.get(channel) == Some(&true) && !self.is_audible(channel) {
                 for source in &mut self.sources {
-                    let all_sound_off = [0xB0 | channel as u8, 120, 0];
-                    source.feed(time_s, all_sound_off, &mut self.holders, out);
+                    keyboard::silence(&mut source.keys, time_s, channel, out);
                 }
             }
         }
@@ -129,22 +162,17 @@ impl Players {
         self.strips.get(channel).is_some_and(|s| s.enable && !s.mute && (s.solo || !any_solo))
     }
 
-    fn message(
-        &mut self,
-        time_s: f64,
-        id: SourceId,
-        bytes: [u8; 3],
-        out: &mut impl FnMut(NoteEvent),
-    ) {
+    fn message(&mut self, time_s: f64, id: SourceId, bytes: [u8; 3], out: &mut impl FnMut(Event)) {
         let [status, data, value] = bytes;
         let channel = usize::from(status & 0x0F);
         match status & 0xF0 {
-            0xF0 => self.reset(time_s, id, out),
+            0xF0 => self.exclusive(time_s, SysEx::Reset(Standard::Gm), out),
             0x90 if value > 0 => {
                 let Some(velocity) = self.velocity(channel, value) else { return };
-                let transpose = match channel {
-                    9 => 0,
-                    _ => self.strips.get(channel).map_or(0, |s| s.transpose),
+                let is_drum = self.channels.voice(channel, data).is_some_and(|v| v.is_drum);
+                let transpose = match is_drum {
+                    true => 0,
+                    false => self.strips.get(channel).map_or(0, |s| s.transpose),
                 };
                 let Ok(key) = u8::try_from(i32::from(data & 0x7F) + transpose) else { return };
                 if usize::from(key) >= KEYS {
@@ -152,92 +180,90 @@ impl Players {
                 }
                 let before = self.source(id).swap(channel, data, key);
                 if let Some(before) = before.filter(|before| *before != key) {
-                    self.feed_from(id, time_s, [0x80 | channel as u8, before, 0], out);
+                    self.feed(id, time_s, [0x80 | channel as u8, before, 0], out);
                 }
-                self.feed_from(id, time_s, [status, key, velocity], out);
+                self.feed(id, time_s, [status, key, velocity], out);
             }
             0x80 | 0x90 => {
                 let key = self.source(id).swap(channel, data, NOT_STRUCK);
                 if let Some(key) = key {
-                    self.feed_from(id, time_s, [0x80 | channel as u8, key, 0], out);
+                    self.feed(id, time_s, [0x80 | channel as u8, key, 0], out);
                 }
             }
-            0xB0 if data == 7 => set(&mut self.volumes, channel, value),
-            0xB0 if data == 11 => set(&mut self.expressions, channel, value),
-            // Reset all controllers (RP-015): expression is full again, volume stays.
-            0xB0 if data == 121 => {
-                set(&mut self.expressions, channel, DEFAULT_EXPRESSION);
-                self.mode(time_s, id, bytes, out);
+            0xA0 => {
+                let key = self.source(id).struck_as[channel][usize::from(data & 0x7F)];
+                if key != NOT_STRUCK {
+                    self.feed(id, time_s, [status, key, value], out);
+                }
             }
-            0xB0 if matches!(data, 120 | 123..=127) => self.mode(time_s, id, bytes, out),
-            0xC0 => {
-                set(&mut self.programs, channel, data & 0x7F);
+            0xB0 => {
+                self.controllers.message(channel, data, value);
+                let is_mode = matches!(data, 120 | 121 | 123..=127);
                 self.source(id);
-                for source in &mut self.sources {
-                    source.feed(time_s, [status, data & 0x7F, 0], &mut self.holders, out);
+                // A mode message from OSC means everyone, whoever holds the keys.
+                match is_mode && id == SourceId::OSC {
+                    true => {
+                        let all: Vec<SourceId> = self.sources.iter().map(|s| s.id).collect();
+                        all.into_iter().for_each(|id| self.feed(id, time_s, bytes, out));
+                    }
+                    false => self.feed(id, time_s, bytes, out),
                 }
             }
             _ => {
                 self.source(id);
-                self.feed_from(id, time_s, bytes, out);
+                self.controllers.wheel(bytes);
+                self.feed(id, time_s, bytes, out);
             }
         }
     }
 
-    /// A channel mode message. From OSC it means everyone, whoever holds the keys.
-    fn mode(&mut self, time_s: f64, id: SourceId, bytes: [u8; 3], out: &mut impl FnMut(NoteEvent)) {
-        self.source(id);
-        for source in self.sources.iter_mut().filter(|s| id == SourceId::OSC || s.id == id) {
-            source.feed(time_s, bytes, &mut self.holders, out);
+    /// A system exclusive message; one that resets ends everyone's notes.
+    fn exclusive(&mut self, time_s: f64, message: SysEx, out: &mut impl FnMut(Event)) {
+        match message {
+            SysEx::MasterVolume(level) => self.master = level,
+            SysEx::Reset(_) => {
+                self.master = 1.0;
+                self.controllers = Controllers::new();
+                let up = |source: &mut Source| {
+                    source.struck_as.iter_mut().for_each(|keys| keys.fill(NOT_STRUCK));
+                };
+                self.sources.iter_mut().for_each(up);
+            }
+            _ => {}
         }
+        let sources = self.sources.iter_mut().map(|source| &mut source.keys);
+        keyboard::exclusive(&mut self.channels, sources, 0, &message, time_s, out);
     }
 
-    /// A reset (FF): the source's notes and pedals end, the controllers of all channels are as at
-    /// the start.
-    fn reset(&mut self, time_s: f64, id: SourceId, out: &mut impl FnMut(NoteEvent)) {
-        self.volumes.fill(DEFAULT_VOLUME);
-        self.expressions.fill(DEFAULT_EXPRESSION);
-        for status in 0xB0..=0xBF {
-            self.feed_from(id, time_s, [status, 120, 0], out);
-            self.feed_from(id, time_s, [status, 121, 0], out);
-        }
-    }
-
-    /// The velocity the model hears, None where the channel is silent.
+    /// The velocity of a strike, None where the channel is silent.
     fn velocity(&self, channel: usize, velocity: u8) -> Option<u8> {
         let strip = self.strips.get(channel).filter(|_| self.is_audible(channel))?;
-        let volume = share(*self.volumes.get(channel)?, *self.expressions.get(channel)?);
-        let gain = 10f32.powf(strip.gain as f32 / DB_PER_DECADE) * volume;
         let curved = (f32::from(velocity) / 127.0).powf(strip.velocity_curve as f32);
-        let heard = (127.0 * curved * gain).round();
-        (heard >= 1.0).then(|| heard.min(127.0) as u8)
+        Some((127.0 * curved).round().clamp(1.0, 127.0) as u8)
     }
 
-    fn feed_from(
-        &mut self,
-        id: SourceId,
-        time_s: f64,
-        bytes: [u8; 3],
-        out: &mut impl FnMut(NoteEvent),
-    ) {
-        if let Some(source) = self.sources.iter_mut().find(|s| s.id == id) {
-            source.feed(time_s, bytes, &mut self.holders, out);
+    fn feed(&mut self, id: SourceId, time_s: f64, bytes: [u8; 3], out: &mut impl FnMut(Event)) {
+        // Program change and channel pressure have one data byte.
+        let length = if matches!(bytes[0] & 0xF0, 0xC0 | 0xD0) { 2 } else { 3 };
+        // Bytes that are no message change nothing.
+        if let (Some(source), Ok(LiveEvent::Midi { channel, message })) = (
+            self.sources.iter_mut().find(|s| s.id == id),
+            LiveEvent::parse(bytes.get(..length).unwrap_or_default()),
+        ) {
+            let channel = usize::from(channel.as_int());
+            keyboard::feed(&mut self.channels, &mut source.keys, channel, message, time_s, out);
         }
     }
 
-    /// The keyboard of a source, made when it first speaks.
+    /// The keys of a source, made when it first speaks.
     fn source(&mut self, id: SourceId) -> &mut Source {
         let at = self.sources.iter().position(|s| s.id == id).unwrap_or_else(|| {
-            let mut source = Source {
+            self.count = self.count.wrapping_add(1);
+            self.sources.push(Source {
                 id,
-                keyboard: Keyboard::new(),
+                keys: Keys::new(CHANNELS, self.count),
                 struck_as: Box::new([[NOT_STRUCK; KEYS]; CHANNELS]),
-            };
-            for (channel, program) in self.programs.iter().enumerate() {
-                let change = [0xC0 | channel as u8, *program, 0];
-                source.feed(0.0, change, &mut self.holders, &mut |_| {});
-            }
-            self.sources.push(source);
+            });
             self.sources.len() - 1
         });
         &mut self.sources[at]
@@ -258,49 +284,6 @@ impl Source {
     fn swap(&mut self, channel: usize, key: u8, sounding: u8) -> Option<u8> {
         let slot = self.struck_as.get_mut(channel)?.get_mut(usize::from(key))?;
         Some(std::mem::replace(slot, sounding)).filter(|before| *before != NOT_STRUCK)
-    }
-
-    fn feed(
-        &mut self,
-        time_s: f64,
-        bytes: [u8; 3],
-        holders: &mut [u8],
-        out: &mut impl FnMut(NoteEvent),
-    ) {
-        // Program change and channel pressure have one data byte.
-        let length = if matches!(bytes[0] & 0xF0, 0xC0 | 0xD0) { 2 } else { 3 };
-        let bytes = bytes.get(..length).unwrap_or_default();
-        // Bytes that are no message change nothing.
-        let _ = self.keyboard.feed_bytes(time_s, bytes, &mut |e| merge(holders, e, out));
-    }
-}
-
-fn set(values: &mut [u8; CHANNELS], channel: usize, value: u8) {
-    if let Some(slot) = values.get_mut(channel) {
-        *slot = value;
-    }
-}
-
-/// One event of one source into the stream: a voice that several hold is released by the last of them.
-fn merge(holders: &mut [u8], event: NoteEvent, out: &mut impl FnMut(NoteEvent)) {
-    let Voice { is_drum, program, key } = event.voice;
-    let Some(count) = holders.get_mut(usize::from(program) * KEYS + usize::from(key)) else {
-        return;
-    };
-    if is_drum {
-        return out(event);
-    }
-    if event.velocity > 0 {
-        if *count > 0 {
-            out(NoteEvent { velocity: 0, ..event });
-        }
-        *count = count.saturating_add(1);
-        out(event);
-    } else {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            out(event);
-        }
     }
 }
 

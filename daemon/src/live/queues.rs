@@ -18,7 +18,9 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use timbre_models::notes::mix::{DEFAULT_EXPRESSION, DEFAULT_VOLUME};
+use timbre_models::notes::sysex::SysEx;
+
+use super::controllers::{self, TOLD};
 
 /// Messages that can wait for the inference thread.
 const MIDI_CAPACITY: usize = 4096;
@@ -33,10 +35,12 @@ impl SourceId {
 }
 
 /// What a source sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Midi {
     /// A channel message: status byte, then its data bytes (0 where it has only one).
     Message([u8; 3]),
+    /// A system exclusive message that is understood.
+    Exclusive(SysEx),
     /// The source is gone: its notes and pedals are released.
     Gone,
 }
@@ -100,8 +104,8 @@ impl MidiReceiver {
     }
 }
 
-/// Controllers of a MIDI channel.
-pub const CONTROLLERS: usize = 128;
+pub use super::controllers::CONTROLLERS;
+
 /// A controller that has not been heard of.
 const UNHEARD: u8 = u8::MAX;
 
@@ -121,6 +125,23 @@ impl Controllers {
         if let Some(place) = self.0.get(channel * CONTROLLERS + usize::from(controller)) {
             place.store(value, Ordering::Relaxed);
         }
+    }
+
+    /// Takes where the controllers that are told are.
+    pub fn take(&self, now: &controllers::Controllers) {
+        for channel in 0..16 {
+            for (controller, _) in TOLD {
+                self.set(channel, controller, now.get(channel, controller));
+            }
+        }
+    }
+
+    /// Where a controller of a channel is; at the start where nothing was heard yet.
+    pub fn get(&self, channel: usize, controller: u8) -> u8 {
+        let place = self.0.get(channel * CONTROLLERS + usize::from(controller));
+        let value = place.map_or(UNHEARD, |place| place.load(Ordering::Relaxed));
+        let rest = TOLD.iter().find(|(told, _)| *told == controller).map_or(0, |(_, rest)| *rest);
+        if value == UNHEARD { rest } else { value }
     }
 
     /// Where they are, all of channel 1 first; none where nothing was heard yet.
@@ -183,10 +204,14 @@ pub struct Telemetry {
     pub device: ArcSwap<String>,
     /// General MIDI program of each channel (inference).
     pub programs: OfChannels<0>,
-    /// Channel volume (CC 7) and expression (CC 11) of each channel (inference).
-    pub volumes: OfChannels<DEFAULT_VOLUME>,
-    /// As `volumes`.
-    pub expressions: OfChannels<DEFAULT_EXPRESSION>,
+    /// Where the controllers of each channel are, whoever moved them (inference).
+    pub places: Controllers,
+    /// Level of each channel in the last hop, bits of an f32 (inference).
+    pub part_levels: [AtomicU32; 16],
+    /// Notes of each channel that sound or ring out (inference).
+    pub part_notes: [AtomicU32; 16],
+    /// Notes that gave way because more sounded than there is room for (inference).
+    pub stolen: AtomicU64,
     /// Where the controllers of all ports are (inference).
     pub controllers: Controllers,
     /// Constant delay from a key press to its sound, µs, the device's buffer included (inference).

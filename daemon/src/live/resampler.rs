@@ -9,6 +9,7 @@ use rubato::{
 };
 
 use crate::audio::resample::ResampleError;
+use crate::mix::{Frame, SIDES};
 
 /// Length of the filter in samples of the model's rate: half of it, 0.7 ms of 48 kHz and 2 ms of 16 kHz, is the delay.
 const SINC_SAMPLES: usize = 64;
@@ -20,7 +21,7 @@ const FRAMES_A_SECOND: u32 = 50;
 pub struct HopResampler {
     /// None where both rates are the same.
     converter: Option<Async<f32>>,
-    block: Vec<f32>,
+    block: Vec<Frame>,
     /// Samples of a frame before the conversion.
     frame: usize,
     from_hz: u32,
@@ -55,9 +56,9 @@ impl HopResampler {
             window,
         };
         let ratio = f64::from(to_hz) / f64::from(from_hz.max(1));
-        let converter = Async::new_sinc(ratio, 1.0, &parameters, frame, 1, FixedAsync::Input)
+        let converter = Async::new_sinc(ratio, 1.0, &parameters, frame, SIDES, FixedAsync::Input)
             .map_err(|e| ResampleError::new(from_hz, to_hz, e))?;
-        let block = vec![0.0; converter.output_frames_max()];
+        let block = vec![[0.0; SIDES]; converter.output_frames_max()];
         Ok(Self { converter: Some(converter), block, frame, from_hz, to_hz })
     }
 
@@ -81,8 +82,8 @@ impl HopResampler {
     /// Allocates nothing.
     pub fn push(
         &mut self,
-        samples: &[f32],
-        mut out: impl FnMut(&[f32]),
+        samples: &[Frame],
+        mut out: impl FnMut(&[Frame]),
     ) -> Result<(), ResampleError> {
         let Some(converter) = &mut self.converter else {
             out(samples);
@@ -92,9 +93,10 @@ impl HopResampler {
         let failed = |e: &dyn std::fmt::Display| ResampleError::new(from_hz, to_hz, e);
         let room = self.block.len();
         for frame in samples.chunks_exact(self.frame) {
-            let input = InterleavedSlice::new(frame, 1, self.frame).map_err(|e| failed(&e))?;
-            let mut output =
-                InterleavedSlice::new_mut(&mut self.block, 1, room).map_err(|e| failed(&e))?;
+            let input = InterleavedSlice::new(frame.as_flattened(), SIDES, self.frame)
+                .map_err(|e| failed(&e))?;
+            let mut output = InterleavedSlice::new_mut(self.block.as_flattened_mut(), SIDES, room)
+                .map_err(|e| failed(&e))?;
             let (_, made) = converter
                 .process_into_buffer(&input, &mut output, None::<&Indexing>)
                 .map_err(|e| failed(&e))?;
@@ -115,12 +117,14 @@ mod tests {
         let rates =
             [16_000u32, 48_000].map(|from| [16_000, 44_100, 48_000, 96_000].map(|to| (from, to)));
         for (from_hz, to_hz) in rates.into_iter().flatten() {
-            let mut samples = vec![0.0; 2 * from_hz as usize];
-            samples[from_hz as usize] = 1.0;
+            let mut samples = vec![[0.0; 2]; 2 * from_hz as usize];
+            samples[from_hz as usize] = [1.0; 2];
             let mut converter = HopResampler::new(from_hz, to_hz).unwrap();
-            let mut out: Vec<f32> = vec![];
+            let mut out: Vec<Frame> = vec![];
             converter.push(&samples, |s| out.extend_from_slice(s)).unwrap();
-            let at = (0..out.len()).max_by(|a, b| out[*a].abs().total_cmp(&out[*b].abs())).unwrap();
+            let at = (0..out.len())
+                .max_by(|a, b| out[*a][1].abs().total_cmp(&out[*b][1].abs()))
+                .unwrap();
             let wanted_s = 1.0 + converter.delay_s();
             let found_s = at as f64 / f64::from(to_hz);
             assert!((found_s - wanted_s).abs() < 2e-4, "{to_hz} Hz: {found_s} and {wanted_s} s");

@@ -17,6 +17,7 @@ use super::session::{Pair, Session};
 use super::tap::{Mark, Shared, Taken, Tap, queues};
 use super::{Create, Disk, Phase, RecordState, names};
 use crate::live::priority::give_way_to_sound;
+use crate::mix::Frame;
 
 /// Orders that can wait.
 const ORDERS: usize = 8;
@@ -141,7 +142,7 @@ impl RecorderThread {
 
 struct Worker {
     marks: Receiver<Mark>,
-    ring: HeapCons<f32>,
+    ring: HeapCons<Frame>,
     shared: Arc<Shared>,
     orders: Receiver<Order>,
     state: Arc<ArcSwap<RecordState>>,
@@ -152,7 +153,7 @@ struct Worker {
     takes: u64,
     /// Samples and notes that were lost before this recording.
     lost_before: (u64, u64),
-    block: Vec<f32>,
+    block: Vec<Frame>,
 }
 
 impl Worker {
@@ -264,7 +265,7 @@ impl Worker {
                 Ok(false)
             }
             Mark::Sound { take, at, count } => {
-                self.block.resize(count, 0.0);
+                self.block.resize(count, [0.0; 2]);
                 self.ring.pop_slice(&mut self.block);
                 match session.filter(|_| take == takes) {
                     Some(session) => session.sound(&self.create, at, &self.block),

@@ -27,7 +27,7 @@ impl Rig {
     fn play(&mut self, hops: u32) {
         for _ in 0..hops {
             self.tap.hop(f64::from(self.hops) * 0.02);
-            self.tap.sound(&[0.5; 320]);
+            self.tap.sound(&[[0.5; 2]; 320]);
             self.hops += 1;
         }
     }
@@ -100,7 +100,7 @@ fn wrong_orders_are_answered() {
 
 #[test]
 fn a_full_disk_ends_the_recording_and_says_so() {
-    let mut rig = rig(3 * 16_000 * 7);
+    let mut rig = rig(6 * 16_000 * 7);
     let file = rig.recorder.start(Some("take")).unwrap();
     rig.strike(60, 90);
     rig.play(500);

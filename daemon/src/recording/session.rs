@@ -11,7 +11,8 @@ use super::midi::MidiFile;
 use super::tap::Begin;
 use super::wav::{MOST_FRAMES, WavFile};
 use super::{Create, Disk, names};
-use crate::live::limiter::Limiter;
+use crate::mix::limiter::Limiter;
+use crate::mix::{Frame, SIDES};
 
 /// A crash loses no more than this, seconds.
 const FLUSH_S: u64 = 2;
@@ -173,8 +174,13 @@ impl Session {
 
     /// Sound, of which the first is sample `at` since the beginning; what is missing before it was lost and becomes silence.
     /// Whether it was flushed.
-    pub(super) fn sound(&mut self, create: &Create, at: u64, samples: &[f32]) -> io::Result<bool> {
-        const SILENCE: [f32; 4096] = [0.0; 4096];
+    pub(super) fn sound(
+        &mut self,
+        create: &Create,
+        at: u64,
+        samples: &[Frame],
+    ) -> io::Result<bool> {
+        const SILENCE: [Frame; 4096] = [[0.0; SIDES]; 4096];
         while let Some(open) = &self.open
             && open.next() < at
         {
@@ -190,7 +196,7 @@ impl Session {
         Ok(is_due)
     }
 
-    fn extend(&mut self, create: &Create, mut samples: &[f32]) -> io::Result<()> {
+    fn extend(&mut self, create: &Create, mut samples: &[Frame]) -> io::Result<()> {
         while let Some(open) = &mut self.open
             && !samples.is_empty()
         {

@@ -76,16 +76,16 @@ fn event(time_s: f64, key: u8, velocity: u8) -> NoteEvent {
     NoteEvent { time_s, voice, velocity }
 }
 
-/// The samples of a file, full scale 1; a file that is not whole is no file.
+/// The left samples of a file, full scale 1; a file that is not whole is no file.
 pub(in super::super) fn heard(path: &Path) -> Vec<f32> {
     let reader = hound::WavReader::open(path).unwrap();
     let spec = reader.spec();
-    assert_eq!((spec.bits_per_sample, spec.channels), (24, 1));
+    assert_eq!((spec.bits_per_sample, spec.channels), (24, 2));
     let samples: Vec<f32> =
         reader.into_samples::<i32>().map(|s| s.unwrap() as f32 / 8_388_608.0).collect();
     let bytes = path.metadata().unwrap().len();
     assert_eq!(bytes, 68 + 3 * samples.len() as u64);
-    samples
+    samples.into_iter().step_by(2).collect()
 }
 
 /// That the track of the file is as long as it says, and ends.
@@ -131,7 +131,7 @@ impl Rig {
     /// Sound in pieces of 20 ms.
     fn sound(&mut self, from: u64, to: u64, level: f32) -> io::Result<()> {
         for at in (from..to).step_by(20) {
-            self.session.sound(&self.create, at, &[level; 20])?;
+            self.session.sound(&self.create, at, &[[level; 2]; 20])?;
         }
         Ok(())
     }
@@ -183,7 +183,7 @@ fn both_files_are_whole_while_they_are_written() {
     rig.session.note(event(10.1, 60, 90));
     rig.sound(0, 4_500, 0.5).unwrap();
     // As after a crash: nothing is ended, and no more than the last seconds are missing.
-    assert_eq!(hound::WavReader::open(rig.path("take.wav")).unwrap().len(), 4_000);
+    assert_eq!(hound::WavReader::open(rig.path("take.wav")).unwrap().duration(), 4_000);
     let notes = notes(&rig.path("take.wav"));
     assert_eq!((notes.len(), notes[0].1), (1, 100));
 }
@@ -225,7 +225,7 @@ fn another_rate_is_another_file() {
 fn a_full_disk_leaves_whole_files() {
     // Both heads, then 5.2 s of sound.
     for spare in 0..60 {
-        let mut rig = Rig::new(small(68 + 40 + 3 * 5_200 + 7 * spare));
+        let mut rig = Rig::new(small(68 + 40 + 6 * 5_200 + 7 * spare));
         rig.session.note(event(10.0, 60, 90));
         let failed = rig.sound(0, 20_000, 0.5).unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::StorageFull);

@@ -9,9 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use ringbuf::traits::{Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
+use timbre_models::event::Event;
 use timbre_models::notes::{NoteEvent, Voice};
+use timbre_models::tokens::merge::Merge;
 
-/// Samples that can wait for the disk: 20 s at 48 kHz.
+use crate::mix::Frame;
+
+/// Frames that can wait for the disk: 20 s at 48 kHz.
 const RING: usize = 1 << 20;
 /// Notes and pieces of sound that can wait.
 const MARKS: usize = 8192;
@@ -55,7 +59,7 @@ pub(super) struct Shared {
 /// The recorder's ends of the queues.
 pub(super) struct Taken {
     pub(super) marks: Receiver<Mark>,
-    pub(super) ring: HeapCons<f32>,
+    pub(super) ring: HeapCons<Frame>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -63,12 +67,13 @@ pub(super) struct Taken {
 pub struct Tap {
     shared: Arc<Shared>,
     marks: Sender<Mark>,
-    ring: HeapProd<f32>,
+    ring: HeapProd<Frame>,
     /// Velocity of every voice that is held, by program * 128 + key.
     held: Box<[u8]>,
     /// Rate and delay of the device; none before the first.
     device: Option<(u32, f64)>,
     begun: Option<Begin>,
+    merge: Merge,
     /// Samples since the beginning, those that were lost among them.
     written: u64,
     /// Stream second of the hop that is being made.
@@ -93,6 +98,7 @@ pub(super) fn queues() -> (Tap, Taken) {
         held: vec![0; KEYS * KEYS].into_boxed_slice(),
         device: None,
         begun: None,
+        merge: Merge::default(),
         written: 0,
         now_s: 0.0,
     };
@@ -113,6 +119,7 @@ impl Tap {
     /// The stream begins again at second 0, with nothing held: another model. A recording goes on in its next file.
     pub fn restart(&mut self) {
         self.held.fill(0);
+        self.merge.clear();
         self.begun = None;
     }
 
@@ -141,6 +148,13 @@ impl Tap {
         }
     }
 
+    /// An event on its way to the model.
+    pub fn event(&mut self, event: &Event) {
+        let mut merge = std::mem::take(&mut self.merge);
+        merge.event(event, &mut |note| self.note(note));
+        self.merge = merge;
+    }
+
     /// A note on its way to the model.
     pub fn note(&mut self, event: NoteEvent) {
         let Voice { is_drum, program, key } = event.voice;
@@ -161,7 +175,7 @@ impl Tap {
     }
 
     /// Sound at the rate of the device.
-    pub fn sound(&mut self, samples: &[f32]) {
+    pub fn sound(&mut self, samples: &[Frame]) {
         let Some(begun) = &self.begun else { return };
         let (at, count) = (self.written, samples.len());
         self.written += count as u64;
@@ -190,14 +204,14 @@ mod tests {
         tap.device(48_000, 0.002, 0.0);
         tap.hop(0.0);
         tap.note(strike(60, 0.01));
-        tap.sound(&[0.5; 320]);
+        tap.sound(&[[0.5; 2]; 320]);
         assert!(taken.marks.is_empty(), "nobody records");
         taken.shared.take.store(7, Ordering::Release);
         tap.note(strike(61, 0.03));
         tap.hop(0.02);
         tap.note(strike(62, 0.0));
-        tap.sound(&[0.5; 320]);
-        tap.sound(&[0.5; 300]);
+        tap.sound(&[[0.5; 2]; 320]);
+        tap.sound(&[[0.5; 2]; 300]);
         let begin = Begin { take: 7, rate_hz: 48_000, start_s: 0.02, delay_s: 0.002 };
         let note = |key| Mark::Note { take: 7, event: strike(key, 0.02) };
         let sound = |at, count| Mark::Sound { take: 7, at, count };
@@ -206,7 +220,7 @@ mod tests {
         assert_eq!(taken.marks.try_iter().collect::<Vec<_>>(), wanted);
         taken.shared.take.store(0, Ordering::Release);
         tap.hop(0.04);
-        tap.sound(&[0.5; 320]);
+        tap.sound(&[[0.5; 2]; 320]);
         assert!(taken.marks.is_empty());
     }
 
@@ -216,7 +230,7 @@ mod tests {
         tap.device(48_000, 0.0, 0.0);
         taken.shared.take.store(1, Ordering::Release);
         tap.hop(0.0);
-        let piece = vec![0.1; RING / 4];
+        let piece = vec![[0.1; 2]; RING / 4];
         for _ in 0..5 {
             tap.sound(&piece);
         }
@@ -234,10 +248,10 @@ mod tests {
         tap.device(48_000, 0.0, 0.0);
         taken.shared.take.store(1, Ordering::Release);
         tap.hop(1.0);
-        tap.sound(&[0.0; 957]);
+        tap.sound(&[[0.0; 2]; 957]);
         tap.device(48_000, 0.0, 1.02);
         tap.hop(1.02);
-        tap.sound(&[0.0; 10]);
+        tap.sound(&[[0.0; 2]; 10]);
         tap.device(44_100, 0.0, 1.04);
         tap.hop(1.04);
         let marks: Vec<Mark> = taken.marks.try_iter().collect();

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::Disk;
+use crate::mix::{Frame, SIDES};
 use crate::render::output::quantized;
 
 const BITS: u16 = 24;
-const FRAME_BYTES: u64 = 3;
+const FRAME_BYTES: u64 = 3 * SIDES as u64;
 /// Bytes before the first sample, as hound writes them for 24 bits; the last four count the samples' bytes.
 const HEAD_BYTES: u64 = 68;
 /// Samples of a file whose bytes can be counted in 32 bits.
@@ -30,7 +31,7 @@ impl WavFile {
     /// Begins a file.
     pub(super) fn new(disk: Box<dyn Disk>, path: &Path, rate_hz: u32) -> io::Result<Self> {
         let spec = WavSpec {
-            channels: 1,
+            channels: SIDES as u16,
             sample_rate: rate_hz,
             bits_per_sample: BITS,
             sample_format: SampleFormat::Int,
@@ -48,9 +49,11 @@ impl WavFile {
     }
 
     /// Writes samples; beyond full scale they are held there.
-    pub(super) fn write(&mut self, samples: impl Iterator<Item = f32>) -> io::Result<()> {
-        for sample in samples {
-            self.writer.write_sample(quantized(sample, BITS)).map_err(into_io)?;
+    pub(super) fn write(&mut self, samples: impl Iterator<Item = Frame>) -> io::Result<()> {
+        for frame in samples {
+            for sample in frame {
+                self.writer.write_sample(quantized(sample, BITS)).map_err(into_io)?;
+            }
             self.frames += 1;
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! One song -> its samples: cut to the part asked for, events into the stream, hop after hop, other rate.
 //! Knows no files and no terminal.
 
-use timbre_models::notes::{Note, Song, note_events};
+use timbre_models::event::{Event, NoteId, What};
+use timbre_models::notes::Song;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::tokens::EncodeReport;
 use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
 use crate::error::Error;
+use crate::songs::Piece;
 
 /// Which part of a song.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,17 +48,33 @@ impl Part {
         Ok(self.to_s.map_or(end_s, |to_s| to_s.min(end_s)) - self.from_s)
     }
 
-    /// The notes from `from_s` on, counted from there. Those that sound at `from_s` are struck there.
-    fn notes(&self, song: &Song) -> Vec<Note> {
+    /// The events from `from_s` on, counted from there. Notes that sound at `from_s` are struck
+    /// there, and what was set before is set there.
+    fn events(&self, piece: &Piece) -> Vec<Event> {
         let from_s = self.from_s;
-        let sounds = |n: &&Note| n.start_s >= from_s || (!n.voice.is_drum && n.end_s > from_s);
-        let moved = |n: &Note| Note {
-            start_s: (n.start_s - from_s).max(0.0),
-            end_s: n.end_s - from_s,
-            ..*n
-        };
-        song.notes.iter().filter(sounds).map(moved).collect()
+        let is_before = |event: &&Event| event.at_s < from_s;
+        let mut held: Vec<Event> = vec![];
+        let mut events: Vec<Event> = vec![];
+        for event in piece.events.iter().filter(is_before) {
+            match event.what {
+                What::On(strike) if !strike.voice.is_drum => held.push(*event),
+                What::Off(note) => held.retain(|held| !is_strike_of(held, note)),
+                What::Silence => held.retain(|held| held.part != event.part),
+                What::On(_) => {}
+                _ => events.push(*event),
+            }
+        }
+        events.append(&mut held);
+        events.iter_mut().for_each(|event| event.at_s = 0.0);
+        let later = piece.events.iter().filter(|event| !is_before(event));
+        events.extend(later.map(|event| Event { at_s: event.at_s - from_s, ..*event }));
+        events
     }
+}
+
+/// Whether an event strikes this note.
+fn is_strike_of(event: &Event, note: NoteId) -> bool {
+    matches!(event.what, What::On(strike) if strike.note == note)
 }
 
 /// Starts `streamer` anew with the notes of the part, and says how much sound that will be.
@@ -64,27 +82,27 @@ impl Part {
 /// # Errors
 /// Those of the engine and of the part.
 pub fn begin(
-    song: &Song,
+    piece: &Piece,
     part: &Part,
     streamer: &mut Streamer,
     options: StreamOptions,
 ) -> Result<Extent, Error> {
-    let length_s = part.length_s(song)?;
+    let length_s = part.length_s(&piece.song)?;
     streamer.restart(options)?;
     let rate_hz = streamer.sample_rate_hz();
     let samples = (length_s * f64::from(rate_hz)).round() as u64;
     if samples == 0 {
         return Err(Error::Usage("nothing lies between --from and --to".to_owned()));
     }
-    note_events(&part.notes(song)).into_iter().for_each(|event| streamer.push(event));
+    part.events(piece).into_iter().for_each(|event| streamer.event(event));
     let frames = (length_s * f64::from(SAMPLE_RATE_HZ)).round() as usize;
     Ok(Extent { samples, rate_hz, frames: frames.div_ceil(HOP_SAMPLES) })
 }
 
-/// Takes samples, mel, and the seconds that are done with them.
-pub type Take<'a> = dyn FnMut(&[f32], &[f32], f64) -> Result<(), Error> + 'a;
+/// Takes the samples of all buses, mel, and the seconds that are done with them.
+pub type Take<'a> = dyn FnMut(&[Vec<f32>], &[f32], f64) -> Result<(), Error> + 'a;
 
-/// Renders what [`begin`] began. `take` gets the samples and the natural-log mel [frames, 128] of
+/// Renders what [`begin`] began. `take` gets the samples of each bus and the natural-log mel [frames, 128] of
 /// each hop, exactly as much as `extent` says in all, and hears how many seconds are done; it can
 /// end the work. Tells what the token limit cost.
 ///
@@ -103,9 +121,10 @@ pub fn render(
         samples -= here;
         here as usize
     };
+    let mut here = vec![];
     while streamer.position().0 < extent.frames as u64 {
         let hop = streamer.hop()?;
-        let here = hop.samples.get(..up_to(hop.samples.len())).unwrap_or_default();
+        cut(hop.buses, up_to(hop.samples.len()), &mut here);
         let mel = hop.mel.get(..values.min(hop.mel.len())).unwrap_or_default();
         values -= mel.len();
         let one = hop.report;
@@ -115,12 +134,21 @@ pub fn render(
         left_out.dropped_ons += one.dropped_ons;
         let done_s = (hop.start.0 as usize + hop.mel.len() / MEL_BINS) as f64
             * (HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ));
-        take(here, mel, done_s)?;
+        take(&here, mel, done_s)?;
     }
     let rest = streamer.finish()?;
-    let here = rest.get(..up_to(rest.len())).unwrap_or_default();
-    take(here, &[], extent.samples as f64 / f64::from(extent.rate_hz))?;
+    cut(rest, up_to(rest.first().map_or(0, Vec::len)), &mut here);
+    take(&here, &[], extent.samples as f64 / f64::from(extent.rate_hz))?;
     Ok(left_out)
+}
+
+/// The first samples of each bus.
+fn cut(buses: &[Vec<f32>], count: usize, out: &mut Vec<Vec<f32>>) {
+    out.resize_with(buses.len(), Vec::new);
+    for (out, bus) in out.iter_mut().zip(buses) {
+        out.clear();
+        out.extend_from_slice(bus.get(..count).unwrap_or_default());
+    }
 }
 
 /// What did not fit into the model's token limit, in words.
@@ -144,7 +172,8 @@ pub fn left_out(report: &EncodeReport) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use timbre_models::notes::Voice;
+    use timbre_models::event::Control;
+    use timbre_models::notes::{Note, Voice};
 
     use super::*;
 
@@ -164,13 +193,21 @@ mod tests {
     }
 
     #[test]
-    fn held_notes_are_struck_where_the_part_begins() {
+    fn held_notes_are_struck_and_controls_set_where_the_part_begins() {
         let part = Part { from_s: 2.0, to_s: None, tail_s: 1.0 };
-        assert_eq!(
-            part.notes(&song()),
-            [note(false, 62, 0.0, 1.0), note(false, 64, 0.5, 2.0)],
-            "the drum was struck before"
-        );
+        let mut piece = Piece::from(song());
+        let volume = What::Control(Control::Volume, 0.25);
+        piece.events.insert(0, Event { at_s: 0.0, what: volume, ..piece.events[0] });
+        let events = part.events(&piece);
+        let keys: Vec<(f64, u8)> = events
+            .iter()
+            .filter_map(|event| match event.what {
+                What::On(strike) => Some((event.at_s, strike.voice.key)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(keys, [(0.0, 62), (0.5, 64)], "the drum was struck before");
+        assert_eq!((events[0].at_s, events[0].what), (0.0, volume));
         assert_eq!(part.length_s(&song()).unwrap(), 3.0);
     }
 

@@ -4,6 +4,7 @@ pub mod job;
 pub mod names;
 pub mod output;
 pub mod progress;
+mod stems;
 
 use std::num::NonZero;
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use timbre_models::bundle::Bundle;
-use timbre_models::notes::Song;
+use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::threads::Threads;
 use timbre_models::units::SAMPLE_RATE_HZ;
@@ -21,13 +22,16 @@ use crate::audio::resample::{self, ResampleError, StreamResampler};
 use crate::cli::{RenderArgs, SampleFormat};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
+use crate::mix::{Mix, MixSettings, SIDES};
 use crate::options::stream_options;
+use crate::songs::Piece;
 use crate::whole_file::WholeFile;
 use crate::{models, songs};
 use job::Part;
 use names::Job;
 use output::{Kind, Length, SoundFile};
 use progress::Progress;
+use stems::Stems;
 
 /// The longest tail (seconds).
 const MAX_TAIL_S: f64 = 600.0;
@@ -61,7 +65,12 @@ pub fn run(args: &RenderArgs) -> Result<(), Error> {
     let bundle = models::find(args.engine.model.as_deref())?;
     // A file at the model's own rate has no room for what lies above it.
     let is_wide = args.rate > SAMPLE_RATE_HZ;
-    let options = StreamOptions { is_wide, ..stream_options(&args.engine, &bundle)? };
+    let buses = match (args.dry, args.stems) {
+        (true, _) => Buses::Mono,
+        (false, true) => Buses::Stems,
+        (false, false) => Buses::Stereo,
+    };
+    let options = StreamOptions { is_wide, buses, ..stream_options(&args.engine, &bundle)? };
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     }
@@ -156,12 +165,12 @@ fn render_all(
 
 /// One file: read, render, write, put in place.
 fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Error> {
-    let (song, mended) = songs::read(&job.input, plan.is_strict)?;
+    let (piece, mended) = songs::read(&job.input, plan.is_strict)?;
     if let Some(mended) = mended {
         plan.progress.say(&format!("{}: {mended}", job.input.display()));
     }
     let file = WholeFile::create(&job.output)?;
-    render_song(&song, file, job.kind, plan, streamer, &job.input)
+    render_song(&piece, file, job.kind, plan, streamer, &job.input)
 }
 
 /// A song into a file; `name` is what it is called on the terminal. The file is written as the
@@ -170,7 +179,7 @@ fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Er
 /// # Errors
 /// Those of the engine, the part, the file, and [`Error::Interrupted`]; the file is then not there.
 pub fn render_song(
-    song: &Song,
+    piece: &Piece,
     file: WholeFile,
     kind: Kind,
     plan: &Plan,
@@ -178,22 +187,40 @@ pub fn render_song(
     name: &Path,
 ) -> Result<(), Error> {
     let unfit = |e: ResampleError| Error::Usage(e.to_string());
-    let extent = job::begin(song, &plan.part, streamer, plan.options)?;
-    let mut converter = StreamResampler::new(extent.rate_hz, plan.rate_hz).map_err(unfit)?;
+    let extent = job::begin(piece, &plan.part, streamer, plan.options)?;
+    let channels = if plan.options.buses == Buses::Mono { 1 } else { SIDES };
     let samples = resample::length(extent.samples, extent.rate_hz, plan.rate_hz);
-    let length = Length { samples, frames: extent.frames };
+    let length = Length { samples, channels, frames: extent.frames };
     if let Some(warning) = kind.warning(plan.format, length) {
         plan.progress.say(&format!("{}: {warning}", name.display()));
     }
     let path = file.path().to_owned();
     let mut file = SoundFile::begin(file, kind, plan.format, plan.rate_hz, length)?;
+    let mut stems = match plan.options.buses {
+        Buses::Stems => Stems::begin(piece, &path, plan, extent.rate_hz, length)?,
+        _ => Stems::none(),
+    };
     let shown = plan.progress.begin(name, extent.samples as f64 / f64::from(extent.rate_hz));
-    let mut converted = vec![];
-    let left_out = job::render(extent, streamer, &mut |samples, mel, done_s| {
+    let mut converter =
+        StreamResampler::new(extent.rate_hz, plan.rate_hz, channels).map_err(unfit)?;
+    let mut mix = Mix::new(MixSettings::default(), extent.rate_hz);
+    let (mut mixed, mut converted) = (vec![], vec![]);
+    let left_out = job::render(extent, streamer, &mut |buses, mel, done_s| {
         shown.at(done_s);
         plan.interrupt.check()?;
         file.mel(mel)?;
-        converter.push(samples, &mut converted).map_err(unfit)?;
+        match plan.options.buses {
+            Buses::Mono => {
+                let mono = buses.first().map(Vec::as_slice).unwrap_or_default();
+                converter.push(mono, &mut converted).map_err(unfit)?;
+            }
+            Buses::Stereo | Buses::Stems => {
+                mixed.clear();
+                mix.push(buses, 1.0, &mut mixed);
+                converter.push(mixed.as_flattened(), &mut converted).map_err(unfit)?;
+                stems.push(buses)?;
+            }
+        }
         file.samples(&converted)?;
         converted.clear();
         Ok(())
@@ -202,6 +229,7 @@ pub fn render_song(
     file.samples(&converted)?;
     plan.interrupt.check()?;
     let clipping = file.finish()?;
+    stems.finish()?;
     shown.done(&path);
     for warning in job::left_out(&left_out).into_iter().chain(clipping.say()) {
         plan.progress.say(&format!("{}: {warning}", name.display()));

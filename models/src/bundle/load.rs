@@ -202,7 +202,7 @@ impl Bundle {
                 score_informed(config).map(|vocoder| Inverter::ScoreInformed(Box::new(vocoder)))
             }
             (None, decoder) => MelDecoder::load(decoder.unwrap_or_default(), &bytes)
-                .map(|decoder| Inverter::MelDecoder(Box::new(decoder))),
+                .map(|decoder| Inverter::mel_decoder(decoder)),
         };
         inverter.map_err(|source| BundleError::Graph { path: self.location(), source })
     }

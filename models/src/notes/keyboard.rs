@@ -1,20 +1,15 @@
-//! Sixteen MIDI channels: keys, pedals and panic messages in, note events out. Knows no device and no clock.
+//! One MIDI source: messages in, events of parts out. Knows no device and no clock.
 
 use midly::MidiMessage;
-use midly::live::{LiveEvent, SystemRealtime};
+use midly::live::{LiveEvent, SystemCommon, SystemRealtime};
 
-use super::{NoteEvent, Voice};
+use super::channels::{CHANNELS, Channels, Emit};
+use super::keys::Keys;
+use super::sysex::{Standard, SysEx, decode};
+use crate::event::Event;
 
-/// Channels of one port.
-const CHANNELS: usize = 16;
 /// Ports that one keyboard can have: channels are counted in a byte.
 const MOST_PORTS: usize = 16;
-const KEYS: usize = 128;
-const PROGRAMS: usize = 128;
-/// MIDI channel 10, counted from 0.
-const DRUM_CHANNEL: u8 = 9;
-/// Pedal values from here on mean "down".
-const PEDAL_DOWN: u8 = 64;
 
 /// A message that is no complete MIDI message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,55 +24,27 @@ pub struct BadMessage {
     pub first: u8,
 }
 
-/// A key of one channel.
-#[derive(Debug, Clone, Copy, Default)]
-struct Key {
-    /// The finger is on it.
-    down: bool,
-    /// It holds its voice, by finger or pedal.
-    holds: bool,
-    /// The sostenuto pedal caught it.
-    caught: bool,
-    /// The program it was struck with: a program change does not move a sounding note.
-    program: u8,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Channel {
-    keys: [Key; KEYS],
-    program: u8,
-    sustain: bool,
-    sostenuto: bool,
-}
-
-/// What sounds under one (program, key), whoever plays it.
-#[derive(Debug, Clone, Copy)]
-struct Sounding {
-    /// Channels that hold it; drums hold nothing, so 240 at most.
-    holders: u8,
-    /// Time of its last event, seconds.
-    last_s: f64,
-}
-
 /// The state of one MIDI source.
 ///
-/// * Velocity 0 is a release. Channel 10 is drums: strikes only.
-/// * A key struck while its voice sounds (held or under a pedal) gives a release and a strike at one time.
-/// * Several channels may hold one (program, key): it is released when the last of them lets go.
-/// * CC64 sustain and CC66 sostenuto, down from 64 on. Sostenuto catches the keys down when it is pressed.
-/// * CC120 silences at once; CC123 (and the mode messages 124..=127, which imply it) lifts all fingers and leaves
-///   what a pedal holds; CC121 lifts the pedals.
-/// * A release never has the time of its strike: it is put one representable number later, because at equal
-///   times releases sort first and the note would hang. The events of a voice never run backwards.
+/// * Velocity 0 is a release. Drums are struck only: those of channel 10 and of every channel that
+///   a bank or a system exclusive message makes one.
+/// * A key struck while its note sounds (held or under a pedal) gives a release and a strike at one
+///   time. Every strike has an id of its own.
+/// * CC64 sustain and CC66 sostenuto, down from 64 on. Sostenuto catches the keys down when it is
+///   pressed. From 40 on CC64 lifts the dampers a little: releases take longer.
+/// * A channel of one note at a time (CC126, or CC68 while it is down) plays the key that was
+///   pressed last, without an attack where it takes over from another.
+/// * CC120 silences at once; CC123 (and the mode messages 124..=127, which imply it) lifts all
+///   fingers and leaves what a pedal holds; CC121 lifts the pedals and resets controllers (RP-015).
+/// * All other controllers become [`crate::event::Control`]s.
 ///
 /// # Real time
-/// No call allocates; the state (some 300 kB) is allocated by [`Keyboard::new`]. At most one event per held
-/// key is emitted per message, plus one.
+/// Channel messages allocate nothing. At most one event per held key is emitted per message, plus
+/// three; a reset emits some twenty a channel.
 #[derive(Debug, Clone)]
 pub struct Keyboard {
-    channels: Box<[Channel]>,
-    /// Indexed by program * 128 + key.
-    sounding: Box<[Sounding]>,
+    channels: Channels,
+    keys: Keys,
 }
 
 impl Default for Keyboard {
@@ -93,19 +60,18 @@ impl Keyboard {
     }
 
     /// A keyboard with sixteen channels for each of up to 16 ports. Channel `n` of port `p`, both
-    /// counted from 0, is channel `16 * p + n` of [`Keyboard::feed`].
+    /// counted from 0, is channel and part `16 * p + n`.
     pub fn with_ports(ports: usize) -> Self {
-        let channel =
-            Channel { keys: [Key::default(); KEYS], program: 0, sustain: false, sostenuto: false };
-        let silent = Sounding { holders: 0, last_s: f64::NEG_INFINITY };
-        Self {
-            channels: vec![channel; CHANNELS * ports.clamp(1, MOST_PORTS)].into_boxed_slice(),
-            sounding: vec![silent; PROGRAMS * KEYS].into_boxed_slice(),
-        }
+        let ports = ports.clamp(1, MOST_PORTS);
+        Self { channels: Channels::new(ports), keys: Keys::new(CHANNELS * ports, 0) }
     }
 
-    /// One complete message as a MIDI port delivers it. Everything but channel messages and system reset
-    /// (which releases all) is ignored.
+    /// What the channels are set to.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
+    /// One complete message as a MIDI port delivers it. What no synthesizer obeys is ignored.
     ///
     /// # Errors
     /// [`BadMessage`] if the bytes are no complete message; nothing has changed then.
@@ -113,32 +79,52 @@ impl Keyboard {
         &mut self,
         time_s: f64,
         bytes: &[u8],
-        out: &mut impl FnMut(NoteEvent),
+        out: &mut impl FnMut(Event),
     ) -> Result<(), BadMessage> {
         let first = bytes.first().copied().unwrap_or(0);
         let bad = BadMessage { length: bytes.len(), first };
         if first < 0x80 {
             return Err(bad);
         }
-        let event = LiveEvent::parse(bytes).map_err(|_| bad)?;
-        self.feed_live(time_s, event, out);
-        Ok(())
-    }
-
-    /// One live event of `midly`; see [`Keyboard::feed_bytes`].
-    pub fn feed_live(
-        &mut self,
-        time_s: f64,
-        event: LiveEvent<'_>,
-        out: &mut impl FnMut(NoteEvent),
-    ) {
-        match event {
+        if first == 0xF0 {
+            self.feed_exclusive(time_s, 0, bytes, out);
+            return Ok(());
+        }
+        match LiveEvent::parse(bytes).map_err(|_| bad)? {
             LiveEvent::Midi { channel, message } => {
                 self.feed(time_s, channel.as_int(), message, out);
             }
-            LiveEvent::Realtime(SystemRealtime::Reset) => self.release_all(time_s, out),
-            LiveEvent::Common(_) | LiveEvent::Realtime(_) => {}
+            LiveEvent::Realtime(SystemRealtime::Reset) => {
+                self.exclusive(time_s, 0, &SysEx::Reset(Standard::Gm), out);
+            }
+            LiveEvent::Common(SystemCommon::SysEx(_))
+            | LiveEvent::Common(_)
+            | LiveEvent::Realtime(_) => {}
         }
+        Ok(())
+    }
+
+    /// A system exclusive message that came from `port`, with or without its F0 and F7. Whether it
+    /// was understood; nothing has changed otherwise.
+    pub fn feed_exclusive(
+        &mut self,
+        time_s: f64,
+        port: usize,
+        bytes: &[u8],
+        out: &mut impl FnMut(Event),
+    ) -> bool {
+        decode(bytes, &mut |message| self.exclusive(time_s, port, &message, out))
+    }
+
+    fn exclusive(
+        &mut self,
+        time_s: f64,
+        port: usize,
+        message: &SysEx,
+        out: &mut impl FnMut(Event),
+    ) {
+        let sources = std::iter::once(&mut self.keys);
+        exclusive(&mut self.channels, sources, port, message, time_s, out);
     }
 
     /// One channel message at `time_s` seconds; `channel` counts from 0; one that the keyboard
@@ -148,182 +134,76 @@ impl Keyboard {
         time_s: f64,
         channel: u8,
         message: MidiMessage,
-        out: &mut impl FnMut(NoteEvent),
+        out: &mut impl FnMut(Event),
     ) {
-        match message {
-            MidiMessage::NoteOn { key, vel } if vel.as_int() > 0 => {
-                self.strike(time_s, channel, key.as_int(), vel.as_int(), out);
-            }
-            MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
-                self.lift(time_s, channel, key.as_int(), out);
-            }
-            MidiMessage::ProgramChange { program } => {
-                if let Some(state) = self.channels.get_mut(usize::from(channel)) {
-                    state.program = program.as_int();
-                }
-            }
-            MidiMessage::Controller { controller, value } => {
-                self.control(time_s, channel, controller.as_int(), value.as_int(), out);
-            }
-            MidiMessage::Aftertouch { .. }
-            | MidiMessage::ChannelAftertouch { .. }
-            | MidiMessage::PitchBend { .. } => {}
-        }
+        let channel = usize::from(channel);
+        feed(&mut self.channels, &mut self.keys, channel, message, time_s, out);
     }
 
     /// Releases everything and lifts all pedals: the source is gone, or messages were lost. Programs stay.
-    pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(NoteEvent)) {
-        for channel in 0..=u8::MAX {
-            if usize::from(channel) >= self.channels.len() {
-                break;
-            }
-            self.silence(time_s, channel, out);
-            self.pedals_up(time_s, channel, out);
-        }
+    pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(Event)) {
+        release_all(&mut self.keys, time_s, out);
     }
+}
 
-    fn key_mut(&mut self, channel: u8, key: u8) -> Option<&mut Key> {
-        self.channels.get_mut(usize::from(channel))?.keys.get_mut(usize::from(key))
+/// A channel message of the source that has these keys, at `at_s` seconds.
+pub fn feed(
+    channels: &mut Channels,
+    keys: &mut Keys,
+    channel: usize,
+    message: MidiMessage,
+    at_s: f64,
+    out: &mut impl FnMut(Event),
+) {
+    let mut emit = Emit { at_s, out };
+    match message {
+        MidiMessage::NoteOn { key, vel } if vel.as_int() > 0 => {
+            keys.strike(channels, channel, key.as_int(), vel.as_int(), &mut emit);
+        }
+        MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
+            keys.lift(channels, channel, key.as_int(), &mut emit);
+        }
+        MidiMessage::Aftertouch { key, vel } => {
+            let pressure = f32::from(vel.as_int()) / 127.0;
+            keys.pressure(channel, key.as_int(), pressure, &mut emit);
+        }
+        MidiMessage::Controller { controller, value } => {
+            let (controller, value) = (controller.as_int(), value.as_int());
+            channels.message(channel, message, &mut emit);
+            keys.control(channels, channel, controller, value, &mut emit);
+        }
+        _ => channels.message(channel, message, &mut emit),
     }
+}
 
-    fn strike(
-        &mut self,
-        time_s: f64,
-        channel: u8,
-        key: u8,
-        velocity: u8,
-        out: &mut impl FnMut(NoteEvent),
-    ) {
-        let Some(program) = self.channels.get(usize::from(channel)).map(|c| c.program) else {
-            return;
-        };
-        let is_drum = channel % CHANNELS as u8 == DRUM_CHANNEL;
-        let voice = Voice { is_drum, program, key };
-        if voice.is_drum {
-            return out(NoteEvent { time_s, voice, velocity });
-        }
-        let Some(state) = self.key_mut(channel, key) else { return };
-        let held_program = state.holds.then_some(state.program);
-        state.down = true;
-        state.holds = true;
-        state.program = program;
-        if let Some(other) = held_program.filter(|&other| other != program) {
-            self.let_go(time_s, Voice { program: other, ..voice }, out);
-        }
-        let Some(sounding) = self.sounding.get_mut(sounding_index(voice)) else { return };
-        if sounding.holders > 0 {
-            out(sounding.event(time_s, voice, 0));
-        }
-        if held_program != Some(program) {
-            sounding.holders += 1;
-        }
-        out(sounding.event(time_s, voice, velocity));
-    }
-
-    fn lift(&mut self, time_s: f64, channel: u8, key: u8, out: &mut impl FnMut(NoteEvent)) {
-        if let Some(state) = self.key_mut(channel, key) {
-            state.down = false;
-            self.settle(time_s, channel, out, Some(key));
-        }
-    }
-
-    fn control(
-        &mut self,
-        time_s: f64,
-        channel: u8,
-        controller: u8,
-        value: u8,
-        out: &mut impl FnMut(NoteEvent),
-    ) {
-        let Some(state) = self.channels.get_mut(usize::from(channel)) else { return };
-        let down = value >= PEDAL_DOWN;
-        match controller {
-            64 => {
-                state.sustain = down;
-                self.settle(time_s, channel, out, None);
-            }
-            66 => {
-                let pressed = down && !state.sostenuto;
-                state.sostenuto = down;
-                for key in &mut state.keys {
-                    key.caught = down && (key.caught || (pressed && key.down && key.holds));
-                }
-                self.settle(time_s, channel, out, None);
-            }
-            120 => self.silence(time_s, channel, out),
-            121 => self.pedals_up(time_s, channel, out),
-            123..=127 => {
-                for key in &mut state.keys {
-                    key.down = false;
-                }
-                self.settle(time_s, channel, out, None);
+/// A system exclusive message that came from `port`, for all sources that share the channels.
+pub fn exclusive<'a>(
+    channels: &mut Channels,
+    sources: impl Iterator<Item = &'a mut Keys>,
+    port: usize,
+    message: &SysEx,
+    at_s: f64,
+    out: &mut impl FnMut(Event),
+) {
+    let mut emit = Emit { at_s, out };
+    channels.exclusive(port, message, &mut emit);
+    for keys in sources {
+        match message {
+            SysEx::Reset(_) => keys.release_all(&mut emit),
+            SysEx::KeyTuning { .. } | SysEx::OctaveTuning { .. } => {
+                keys.retune(channels, &mut emit);
             }
             _ => {}
         }
     }
-
-    fn silence(&mut self, time_s: f64, channel: u8, out: &mut impl FnMut(NoteEvent)) {
-        for key in 0..KEYS as u8 {
-            let Some(state) = self.key_mut(channel, key) else { return };
-            let was = std::mem::take(state);
-            if was.holds {
-                self.let_go(time_s, Voice { is_drum: false, program: was.program, key }, out);
-            }
-        }
-    }
-
-    fn pedals_up(&mut self, time_s: f64, channel: u8, out: &mut impl FnMut(NoteEvent)) {
-        if let Some(state) = self.channels.get_mut(usize::from(channel)) {
-            state.sustain = false;
-            state.sostenuto = false;
-            for key in &mut state.keys {
-                key.caught = false;
-            }
-            self.settle(time_s, channel, out, None);
-        }
-    }
-
-    /// Lets go of what neither finger nor pedal holds any more: of `only` this key, or of all.
-    fn settle(
-        &mut self,
-        time_s: f64,
-        channel: u8,
-        out: &mut impl FnMut(NoteEvent),
-        only: Option<u8>,
-    ) {
-        let Some(sustain) = self.channels.get(usize::from(channel)).map(|c| c.sustain) else {
-            return;
-        };
-        let keys = only.map_or(0..KEYS as u8, |key| key..key.saturating_add(1));
-        for key in keys {
-            let Some(state) = self.key_mut(channel, key) else { return };
-            if state.holds && !state.down && !state.caught && !sustain {
-                state.holds = false;
-                let voice = Voice { is_drum: false, program: state.program, key };
-                self.let_go(time_s, voice, out);
-            }
-        }
-    }
-
-    /// One holder less; the last one releases the voice.
-    fn let_go(&mut self, time_s: f64, voice: Voice, out: &mut impl FnMut(NoteEvent)) {
-        let Some(sounding) = self.sounding.get_mut(sounding_index(voice)) else { return };
-        sounding.holders = sounding.holders.saturating_sub(1);
-        if sounding.holders == 0 {
-            out(sounding.event(time_s, voice, 0));
-        }
-    }
 }
 
-impl Sounding {
-    /// An event of this voice, after the one before: a release strictly, a strike at the same time or later.
-    fn event(&mut self, time_s: f64, voice: Voice, velocity: u8) -> NoteEvent {
-        let earliest_s = if velocity == 0 { self.last_s.next_up() } else { self.last_s };
-        self.last_s = if time_s >= earliest_s { time_s } else { earliest_s };
-        NoteEvent { time_s: self.last_s, voice, velocity }
-    }
+/// Releases everything of a source and lifts its pedals.
+pub fn release_all(keys: &mut Keys, at_s: f64, out: &mut impl FnMut(Event)) {
+    keys.release_all(&mut Emit { at_s, out });
 }
 
-fn sounding_index(voice: Voice) -> usize {
-    usize::from(voice.program) * KEYS + usize::from(voice.key)
+/// Releases what a source holds on a channel.
+pub fn silence(keys: &mut Keys, at_s: f64, channel: usize, out: &mut impl FnMut(Event)) {
+    keys.silence(channel, &mut Emit { at_s, out });
 }

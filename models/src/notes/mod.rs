@@ -1,14 +1,18 @@
 //! Notes and note events, and the order in which the models hear them. Knows no tokens, segments or devices.
 
+pub mod channels;
 pub mod keyboard;
+pub mod keys;
 pub mod midi_file;
 pub mod midi_write;
-pub mod mix;
+pub mod sysex;
 
 #[cfg(test)]
 mod keyboard_tests;
 
+pub use channels::Channels;
 pub use keyboard::{BadMessage, Keyboard};
+pub use keys::Keys;
 pub use midi_file::{FileRead, Mended, MidiFileError, read_mended, read_song, read_song_file};
 pub use midi_write::{GrowingTrack, write_song, write_song_file};
 

@@ -12,7 +12,9 @@ mod rows;
 use std::sync::Arc;
 
 use crate::denoise::DenoiseError;
-use crate::notes::{NoteEvent, Voice};
+use crate::ledger::{Ledger, NOTES, Sounding, Touch};
+use crate::notes::Voice;
+use crate::parts::{At, Parts, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
 use features::{DRUM_S, FADE_S, TAIL_S};
@@ -21,22 +23,39 @@ use rows::{ROWS, Rows};
 
 /// The front end's floor, squared.
 const FLOOR_POWER: f32 = 1e-10;
-/// Notes that can sound together; past that the one that was pressed first gives way.
-const NOTES: usize = 128;
 /// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note, seconds.
 const ATTACK_S: f64 = 0.02;
 /// A note that rings out is forgotten once no band has more power than this: a hundredth of the floor's.
 const FAINT_POWER: f32 = 1e-12;
 /// A note is not forgotten before this, seconds: it may have a slow attack.
 const FAINT_AFTER_S: f64 = 0.3;
+/// A note that is silenced is gone after this time, seconds.
+const CUT_S: f64 = 0.06;
+/// Rows that are kept for each note: two for its program, two for the one that it turns into.
+const KEPT: usize = 4;
 
-/// What a row adds to a frame.
+/// Rows between which a note lies, and how far it is from the first to the second.
 #[derive(Debug, Clone, Copy)]
-struct Part {
-    frame: usize,
-    row: usize,
-    /// How much of the row's power.
+struct Between {
+    rows: [usize; 2],
     share: f32,
+}
+
+/// What a note adds to a frame.
+#[derive(Debug, Clone, Copy)]
+struct Sound {
+    frame: usize,
+    /// Its place in the ledger.
+    note: usize,
+    own: Between,
+    /// Of the program that it turns into, and how far it has.
+    other: Option<(Between, f32)>,
+    /// How much of the power.
+    weight: f32,
+    /// Semitones by which it is higher than its key.
+    semitones: f32,
+    /// Its part.
+    at: At,
     /// Of a note that the frame hears only a part of.
     struck: Option<Struck>,
 }
@@ -56,62 +75,49 @@ struct Struck {
 #[derive(Debug, Clone, Copy)]
 struct Knots {
     is_released: bool,
+    /// The program that was asked for, and the times of the part.
+    program: u8,
+    times: [f32; 3],
     frames: [u64; 2],
     rows: [usize; 2],
 }
 
-/// A note that sounds or rings out.
+/// What is kept for a note.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    /// The note's serial number; 0 for none.
+    serial: u64,
+    /// Of its program, and of the one that it turns into.
+    knots: [Option<Knots>; 2],
+    /// How long it has been released, as its sound is asked for, seconds.
+    rung_s: f64,
+    /// Until when that was counted.
+    until_s: f64,
+}
+
+/// The power of a note's noise in a frame.
 #[derive(Debug, Clone, Copy)]
-struct Sounding {
-    voice: Voice,
-    velocity: u8,
-    start_s: f64,
-    /// When it was released, once that is known. Drums are never released.
-    end_s: Option<f64>,
-    /// Where its knots are kept.
-    slot: usize,
-    knots: Option<Knots>,
+pub struct NoisePower {
+    /// The frame of the hop.
+    pub frame: usize,
+    /// The note's place in the ledger.
+    pub note: usize,
+    /// The sum over all bands, as it counts among the others of the frame.
+    pub power: f32,
 }
 
-impl Sounding {
-    /// From when on it is silence, seconds.
-    fn over_s(&self) -> f64 {
-        if self.voice.is_drum {
-            return self.start_s + DRUM_S;
-        }
-        self.end_s.map_or(f64::INFINITY, |end| end + TAIL_S)
-    }
-
-    /// What its power is multiplied with at `now_s`: its amplitude goes evenly to zero.
-    fn fade(&self, now_s: f64) -> f32 {
-        ((self.over_s() - now_s) / FADE_S).clamp(0.0, 1.0).powi(2) as f32
-    }
-
-    /// How long ago it was released at `now_s`, seconds, 0 while it is held.
-    fn release_s(&self, now_s: f64) -> f64 {
-        match self.end_s {
-            Some(end_s) if !self.voice.is_drum => (now_s - end_s).max(0.0),
-            _ => 0.0,
-        }
-    }
-
-    /// The rows in which its knots are kept from hop to hop.
-    fn kept(&self) -> [usize; 2] {
-        [2 * self.slot, 2 * self.slot + 1]
-    }
-}
-
-/// The note prior with the notes it knows.
+/// The note prior with what it keeps for the notes.
 #[derive(Debug)]
 pub struct NotePrior {
+    tables: Arc<Tables>,
     rows: Rows,
-    notes: Vec<Sounding>,
-    free_slots: Vec<usize>,
+    kept: Vec<Kept>,
     /// What the rows asked for add to the frames.
-    parts: Vec<Part>,
+    sounds: Vec<Sound>,
     /// Mel power [frames, 128] of the hop, and how much more it is struck.
     power: Vec<f32>,
     rise: Vec<f32>,
+    noises: Vec<NoisePower>,
 }
 
 impl NotePrior {
@@ -121,172 +127,275 @@ impl NotePrior {
     /// As [`crate::denoise::network::Network::load`], for the graph `prior`.
     pub fn load(bytes: &[u8], tables: Arc<Tables>) -> Result<Self, DenoiseError> {
         Ok(Self {
-            rows: Rows::load(bytes, tables, 2 * NOTES)?,
-            notes: Vec::with_capacity(NOTES),
-            free_slots: (0..NOTES).collect(),
-            parts: vec![],
+            tables,
+            rows: Rows::load(bytes, KEPT * NOTES)?,
+            kept: vec![Kept::default(); NOTES],
+            sounds: vec![],
             power: vec![],
             rise: vec![],
+            noises: vec![],
         })
-    }
-
-    /// Takes a note event, in order of time, before the hop it lies in is rendered.
-    pub fn event(&mut self, event: &NoteEvent) {
-        let NoteEvent { time_s, voice, velocity } = *event;
-        if !voice.is_drum {
-            let open = |n: &&mut Sounding| n.voice == voice && n.end_s.is_none();
-            self.notes.iter_mut().filter(open).for_each(|n| n.end_s = Some(time_s));
-        }
-        if velocity > 0 {
-            if self.free_slots.is_empty() {
-                let oldest = self.notes.remove(0);
-                self.free_slots.push(oldest.slot);
-            }
-            let Some(slot) = self.free_slots.pop() else { return };
-            let note =
-                Sounding { voice, velocity, start_s: time_s, end_s: None, slot, knots: None };
-            self.notes.push(note);
-        }
     }
 
     /// Writes the natural-log mel [T, 128] of all notes together from frame `start` on; a frame without notes is the floor.
     /// `struck` [T, 128] is the same, but notes that a frame hears only a part of, as they have just been pressed, are as loud as the
-    /// vocoder must make them from the key press on.
+    /// vocoder must make them from the key press on. A note counts as loud as its part is beside the `reference` [T] of its frame.
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
     pub fn render(
         &mut self,
         start: FrameIdx,
+        (ledger, parts): (&mut Ledger, &Parts),
+        reference: &[f32],
         log_mel: &mut [f32],
         struck: &mut [f32],
     ) -> Result<(), DenoiseError> {
-        self.power.clear();
-        self.power.resize(log_mel.len(), 0.0);
-        self.rise.clear();
-        self.rise.resize(log_mel.len(), 0.0);
-        let frames = log_mel.len() / MEL_BINS;
-        for (index, frame) in (start.0..).zip(0..frames) {
-            let now_s = frame_start_s(index + 1);
-            let sounds = |note: &Sounding| note.start_s < now_s && now_s <= note.over_s();
-            for note in self.notes.iter_mut().filter(|note| sounds(note)) {
-                note_parts(&mut self.rows, &mut self.parts, note, index, frame);
+        for sum in [&mut self.power, &mut self.rise] {
+            sum.clear();
+            sum.resize(log_mel.len(), 0.0);
+        }
+        self.noises.clear();
+        for ((index, frame), reference) in (start.0..).zip(0..).zip(reference) {
+            for (place, note) in ledger.notes().iter().enumerate() {
+                let at = parts.at_frame(note.part, frame);
+                let touch = ledger.touch_at(note, frame_start_s(index + 1));
+                self.ask(note, place, (at, touch), [index, frame as u64], *reference);
             }
             if self.rows.asked() >= ROWS {
-                self.add_parts()?;
+                self.add(ledger)?;
             }
         }
-        self.add_parts()?;
+        self.add(ledger)?;
         let log_of = |power: f32| 0.5 * (power + FLOOR_POWER).ln();
         let powers = self.power.iter().zip(&self.rise);
         for ((log_mel, struck), (power, rise)) in log_mel.iter_mut().zip(struck).zip(powers) {
             (*log_mel, *struck) = (log_of(*power), log_of(power + rise));
         }
-        self.forget_ended(frame_start_s(start.0 + frames as u64));
         Ok(())
+    }
+
+    /// How loud the notes' noises are in the frames of the last hop.
+    pub fn noises(&self) -> &[NoisePower] {
+        &self.noises
+    }
+
+    /// Whether a note is over at the end of the frame before `next`, or rings below hearing.
+    pub fn is_over(&self, note: &Sounding, next: FrameIdx) -> bool {
+        let now_s = frame_start_s(next.0);
+        let Some(kept) = self.kept.get(note.slot).filter(|kept| kept.serial == note.serial) else {
+            return false;
+        };
+        let rings_out = note.voice.is_drum || note.end_s.is_some_and(|end_s| end_s < now_s);
+        let is_faint = kept.knots.iter().flatten().all(|knots| {
+            let (tone, noise) = self.rows.power(knots.rows[1]);
+            let profile = self.tables.profile(note.voice.key);
+            let bands = tone.iter().zip(noise).zip(profile);
+            bands.map(|((tone, noise), p)| tone * p * p + noise).all(|power| power < FAINT_POWER)
+        });
+        let is_known = kept.knots[0].is_some();
+        fade(note, kept.rung_s, now_s) == 0.0
+            || (rings_out && is_known && is_faint && note.start_s + FAINT_AFTER_S < now_s)
+    }
+
+    /// Asks for what a note adds to frame `index`, which is `frame` of the hop, if it sounds there.
+    fn ask(
+        &mut self,
+        note: &Sounding,
+        place: usize,
+        (at, touch): (At, Touch),
+        [index, frame]: [u64; 2],
+        reference: f32,
+    ) {
+        let now_s = frame_start_s(index + 1);
+        let Some(kept) = self.kept.get_mut(note.slot).filter(|_| note.start_s < now_s) else {
+            return;
+        };
+        if kept.serial != note.serial {
+            *kept = Kept { serial: note.serial, until_s: note.start_s, ..Kept::default() };
+        }
+        if let Some(end_s) = note.end_s.filter(|_| !note.voice.is_drum) {
+            let since_s = (now_s - end_s.max(kept.until_s)).max(0.0);
+            kept.rung_s += since_s / of_note::release(&at);
+        }
+        kept.until_s = now_s;
+        let fade = fade(note, kept.rung_s, now_s);
+        if fade == 0.0 {
+            return;
+        }
+        let age_s = now_s - note.start_s;
+        let (program, amount) = at.morph;
+        let is_morphed = amount > 0.0 && !note.voice.is_drum && program != note.voice.program;
+        let rows = &mut self.rows;
+        let own = between(rows, note, kept, 0, note.voice.program, &at, index);
+        let other = is_morphed.then(|| (between(rows, note, kept, 1, program, &at, index), amount));
+        let struck = (age_s < ATTACK_S && !note.is_legato).then(|| Struck {
+            row: rows.ask(note.voice, note.velocity, ATTACK_S, kept.rung_s),
+            scale: coverage(age_s).powi(-2) as f32,
+        });
+        let semitones = of_note::semitones(note, touch, &at, age_s);
+        let weight = fade * (at.gain / reference).powi(2);
+        let frame = frame as usize;
+        self.sounds.push(Sound { frame, note: place, own, other, weight, semitones, at, struck });
     }
 
     /// Has the network answer and adds what it says to the frames' power.
-    fn add_parts(&mut self) -> Result<(), DenoiseError> {
+    fn add(&mut self, ledger: &mut Ledger) -> Result<(), DenoiseError> {
         if let Err(e) = self.rows.answer() {
             // Nothing may wait for answers that do not come.
             self.rows.forget();
-            self.parts.clear();
-            self.notes.iter_mut().for_each(|note| note.knots = None);
+            self.sounds.clear();
+            self.kept.iter_mut().for_each(|kept| kept.knots = [None; 2]);
             return Err(e);
         }
-        for Part { frame, row, share, struck } in self.parts.drain(..) {
-            let bands = frame * MEL_BINS..(frame + 1) * MEL_BINS;
-            let here = self.rows.power(row);
-            let sum = self.power.get_mut(bands.clone()).unwrap_or_default();
-            sum.iter_mut().zip(here).for_each(|(sum, here)| *sum += share * here);
-            if let Some(Struck { row, scale }) = struck {
-                let sums = self.rise.get_mut(bands).unwrap_or_default().iter_mut();
-                for ((sum, here), whole) in sums.zip(here).zip(self.rows.power(row)) {
-                    *sum += (whole.min(scale * here) - here).max(0.0);
-                }
-            }
+        let mut sounds = std::mem::take(&mut self.sounds);
+        for sound in sounds.drain(..) {
+            self.add_one(&sound, ledger);
         }
-        for note in &mut self.notes {
-            let kept = note.kept();
-            if let Some(knots) = &mut note.knots {
+        self.sounds = sounds;
+        for (slot, kept) in self.kept.iter_mut().enumerate().filter(|(_, kept)| kept.serial > 0) {
+            for (which, knots) in kept.knots.iter_mut().enumerate() {
+                let Some(knots) = knots else { continue };
                 // In this order: the second of the last hop may be the first of this one.
-                for (row, kept) in knots.rows.iter_mut().zip(kept) {
-                    self.rows.keep(*row, kept);
-                    *row = kept;
+                for (i, row) in knots.rows.iter_mut().enumerate() {
+                    let to = KEPT * slot + 2 * which + i;
+                    self.rows.keep(*row, to);
+                    *row = to;
                 }
             }
         }
         Ok(())
     }
 
-    /// Forgets the notes that are over at `now_s` or ring below hearing.
-    fn forget_ended(&mut self, now_s: f64) {
-        let (free_slots, rows) = (&mut self.free_slots, &self.rows);
-        self.notes.retain(|note| {
-            let rings_out = note.voice.is_drum || note.end_s.is_some_and(|end_s| end_s < now_s);
-            let is_faint = note.knots.is_some_and(|knots| {
-                rows.power(knots.rows[1]).iter().all(|power| *power < FAINT_POWER)
-            });
-            let stays = note.over_s() > now_s
-                && !(rings_out && is_faint && note.start_s + FAINT_AFTER_S < now_s);
-            if !stays {
-                free_slots.push(note.slot);
+    /// Adds one note to one frame.
+    fn add_one(&mut self, sound: &Sound, ledger: &mut Ledger) {
+        let Some(note) = ledger.notes_mut().get_mut(sound.note) else { return };
+        let mut tone = [0.0; MEL_BINS];
+        let mut noise = [0.0; MEL_BINS];
+        mixed(&self.rows, sound.own, &mut tone, &mut noise);
+        if let Some((other, amount)) = sound.other {
+            let (mut other_tone, mut other_noise) = ([0.0; MEL_BINS], [0.0; MEL_BINS]);
+            mixed(&self.rows, other, &mut other_tone, &mut other_noise);
+            morph(&mut tone, &other_tone, amount);
+            morph(&mut noise, &other_noise, amount);
+        }
+        let key = note.voice.key;
+        let bent = (sound.semitones != 0.0 && !note.voice.is_drum)
+            .then(|| self.tables.bent_profile(key, sound.semitones));
+        if bent.is_some() {
+            tone = self.tables.moved(&tone, sound.semitones);
+        }
+        let profile = bent.as_ref().map_or(self.tables.profile(key), |bent| bent.as_slice());
+        let pitch = self.tables.octave_of(key) + sound.semitones / 12.0;
+        let colour = of_note::colour(&sound.at, &self.tables.octaves, pitch);
+        let colour_of = |band: usize| colour.as_ref().map_or(1.0, |c| c[band]);
+        let bands = sound.frame * MEL_BINS..(sound.frame + 1) * MEL_BINS;
+        let sum = self.power.get_mut(bands.clone()).unwrap_or_default();
+        let (mut all, mut hiss) = (0.0, 0.0);
+        for (band, (sum, p)) in sum.iter_mut().zip(profile).enumerate() {
+            let by = sound.weight * colour_of(band);
+            let power = by * (tone[band] * p * p + noise[band]);
+            hiss += by * noise[band];
+            all += power;
+            *sum += power;
+        }
+        note.power = all / MEL_BINS as f32;
+        self.noises.push(NoisePower { frame: sound.frame, note: sound.note, power: hiss });
+        if let Some(Struck { row, scale }) = sound.struck {
+            let (whole_tone, whole_noise) = self.rows.power(row);
+            let moved = bent.map(|_| self.tables.moved(whole_tone, sound.semitones));
+            let whole_tone = moved.as_ref().map_or(whole_tone, |moved| moved.as_slice());
+            let sums = self.rise.get_mut(bands).unwrap_or_default().iter_mut();
+            let whole = whole_tone.iter().zip(whole_noise).zip(profile);
+            for (band, (sum, ((t, n), p))) in sums.zip(whole).enumerate() {
+                let here = tone[band] * p * p + noise[band];
+                let rise = ((t * p * p + n).min(scale * here) - here).max(0.0);
+                *sum += sound.weight * colour_of(band) * rise;
             }
-            stays
-        });
+        }
     }
 
     /// Forgets every note at once.
     pub fn clear(&mut self) {
-        self.notes.clear();
-        self.free_slots.clear();
-        self.free_slots.extend(0..NOTES);
+        self.kept.fill(Kept::default());
+        self.noises.clear();
     }
 }
 
-/// Adds what a note that sounds in frame `index`, `frame` of the hop, adds to it, and asks for the rows that are not there yet.
-fn note_parts(
-    rows: &mut Rows,
-    parts: &mut Vec<Part>,
-    note: &mut Sounding,
-    index: u64,
-    frame: usize,
-) {
-    let Sounding { voice, velocity, start_s, .. } = *note;
-    let now_s = frame_start_s(index + 1);
-    let (release_s, fade) = (note.release_s(now_s), note.fade(now_s));
-    let is_released = release_s > 0.0;
-    let mut ask = |knot: u64| {
-        let now_s = frame_start_s(knot + 1);
-        let release_s = if is_released { note.release_s(now_s) } else { 0.0 };
-        rows.ask(voice, velocity, now_s - start_s, release_s)
+/// What a note's power is multiplied with at `now_s`: its amplitude goes evenly to zero.
+fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
+    if let Some(cut_s) = note.cut_s {
+        return (1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0).powi(2) as f32;
+    }
+    let left_s = match (note.voice.is_drum, note.end_s) {
+        (true, _) => note.start_s + DRUM_S - now_s,
+        (false, None) => return 1.0,
+        (false, Some(_)) => TAIL_S - rung_s,
     };
-    let age_s = now_s - start_s;
-    let known = note.knots.filter(|knots| {
+    (left_s / FADE_S).clamp(0.0, 1.0).powi(2) as f32
+}
+
+/// Asks for the rows of a note that are not there yet, as an instrument of `program`; `which` of
+/// the kept knots are of it.
+fn between(
+    rows: &mut Rows,
+    note: &Sounding,
+    kept: &mut Kept,
+    which: usize,
+    program: u8,
+    at: &At,
+    index: u64,
+) -> Between {
+    let now_s = frame_start_s(index + 1);
+    let rung_s = kept.rung_s;
+    let is_released = rung_s > 0.0;
+    let stretch = of_note::release(at);
+    let voice = Voice { program, ..note.voice };
+    let mut ask = |knot: u64| {
+        let later_s = frame_start_s(knot + 1) - now_s;
+        let age_s = of_note::age(note, at, now_s + later_s - note.start_s);
+        let release_s = if is_released { rung_s + later_s / stretch } else { 0.0 };
+        rows.ask(voice, note.velocity, age_s, release_s)
+    };
+    let times = [at.times[0], at.times[1], at.times[2] + at.damper];
+    let known = kept.knots[which].filter(|knots| {
         let [from, to] = knots.frames;
-        knots.is_released == is_released && (from..=to).contains(&index)
+        knots.is_released == is_released
+            && (knots.program, knots.times) == (program, times)
+            && (from..=to).contains(&index)
     });
     let knots = match known {
         Some(knots) if index < knots.frames[1] => knots,
         _ => {
-            let since_s = if is_released { release_s } else { age_s };
-            let next = index + stride(index, since_s, u64::from(voice.key));
+            let since_s = if is_released { rung_s } else { now_s - note.start_s };
+            let next = index + stride(index, since_s, u64::from(note.voice.key));
             let first = known.map_or_else(|| ask(index), |knots| knots.rows[1]);
-            Knots { is_released, frames: [index, next], rows: [first, ask(next)] }
+            let rows = [first, ask(next)];
+            Knots { is_released, program, times, frames: [index, next], rows }
         }
     };
-    let Knots { frames: [from, to], rows: [before, after], .. } = knots;
-    let share = (index - from) as f32 / (to - from) as f32;
-    let struck = (age_s < ATTACK_S).then(|| Struck {
-        row: rows.ask(voice, velocity, ATTACK_S, release_s),
-        scale: coverage(age_s).powi(-2) as f32,
-    });
-    parts.push(Part { frame, row: before, share: (1.0 - share) * fade, struck });
-    if share > 0.0 {
-        parts.push(Part { frame, row: after, share: share * fade, struck: None });
+    kept.knots[which] = Some(knots);
+    let [from, to] = knots.frames;
+    Between { rows: knots.rows, share: (index - from) as f32 / (to - from) as f32 }
+}
+
+/// What lies between two rows.
+fn mixed(rows: &Rows, between: Between, tone: &mut [f32], noise: &mut [f32]) {
+    let Between { rows: [before, after], share } = between;
+    let (before, after) = (rows.power(before), rows.power(after));
+    for (to, (a, b)) in [(tone, (before.0, after.0)), (noise, (before.1, after.1))] {
+        for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
+            *to = a + share * (b - a);
+        }
     }
-    note.knots = Some(knots);
+}
+
+/// Powers on the way to other ones, evenly in their logarithms.
+fn morph(own: &mut [f32], other: &[f32], amount: f32) {
+    for (own, other) in own.iter_mut().zip(other) {
+        let (a, b) = (own.max(FAINT_POWER).ln(), other.max(FAINT_POWER).ln());
+        *own = (a + amount * (b - a)).exp();
+    }
 }
 
 /// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`], before the window's centre.

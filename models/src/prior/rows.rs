@@ -1,6 +1,4 @@
-//! The note prior's network: rows of single notes at single times -> the mel power of each. Knows no stream.
-
-use std::sync::Arc;
+//! The note prior's network: rows of single notes at single times -> what each is made of. Knows no stream.
 
 use tract_onnx::prelude::*;
 
@@ -10,7 +8,6 @@ use crate::engine::Plan;
 use crate::graph::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, TABLE_KEYS, check_prior};
 use crate::notes::Voice;
 use crate::units::MEL_BINS;
-use crate::vocoder::tables::Tables;
 
 /// Rows of one network call, so that memory stays small whatever is played.
 pub(super) const ROWS: usize = 1024;
@@ -23,28 +20,27 @@ const DRUMS: i64 = 128;
 #[derive(Debug)]
 pub(super) struct Rows {
     plan: Plan,
-    tables: Arc<Tables>,
     kept: usize,
     instruments: Vec<i64>,
     keys: Vec<i64>,
     notes: Vec<i64>,
     features: Vec<f32>,
-    /// [kept + batch, 128] mel power.
+    /// [kept + batch, tone and noise, 128]: by how much the power of a tone's profile is multiplied,
+    /// and the mel power of a noise.
     powers: Vec<f32>,
 }
 
 impl Rows {
     /// Loads the network from ONNX bytes; `kept` rows are kept from batch to batch.
-    pub fn load(bytes: &[u8], tables: Arc<Tables>, kept: usize) -> Result<Self, DenoiseError> {
+    pub fn load(bytes: &[u8], kept: usize) -> Result<Self, DenoiseError> {
         Ok(Self {
             plan: Plan::load("prior", bytes, check_prior)?,
-            tables,
             kept,
             instruments: Vec::with_capacity(ROWS),
             keys: Vec::with_capacity(ROWS),
             notes: Vec::with_capacity(ROWS),
             features: Vec::with_capacity(ROWS * FEATURES),
-            powers: vec![0.0; kept * MEL_BINS],
+            powers: vec![0.0; kept * GAINS],
         })
     }
 
@@ -77,15 +73,9 @@ impl Rows {
         ];
         let result = self.plan.run(inputs)?;
         let gains = self.plan.floats(&result[0], count * GAINS)?.chunks_exact(GAINS);
-        self.powers.truncate(self.kept * MEL_BINS);
-        let level = |gain: &f32| gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1).exp();
-        for (key, gains) in self.keys.iter().zip(gains) {
-            let (tone, noise) = gains.split_at(MEL_BINS);
-            let bands = self.tables.profile(*key as u8).iter().zip(tone.iter().zip(noise));
-            self.powers.extend(bands.map(|(profile, (tone, noise))| {
-                (profile * level(tone)).powi(2) + level(noise).powi(2)
-            }));
-        }
+        self.powers.truncate(self.kept * GAINS);
+        let power = |gain: &f32| (2.0 * gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1)).exp();
+        self.powers.extend(gains.flatten().map(power));
         self.forget();
         Ok(())
     }
@@ -98,16 +88,18 @@ impl Rows {
         self.features.clear();
     }
 
-    /// The mel power [128] of an answered row.
-    pub fn power(&self, row: usize) -> &[f32] {
-        self.powers.get(row * MEL_BINS..(row + 1) * MEL_BINS).unwrap_or_default()
+    /// What an answered row is made of: factors for the power of a tone's profile [128], and the mel
+    /// power of a noise [128].
+    pub fn power(&self, row: usize) -> (&[f32], &[f32]) {
+        let both = self.powers.get(row * GAINS..(row + 1) * GAINS).unwrap_or_default();
+        both.split_at(MEL_BINS.min(both.len()))
     }
 
     /// Keeps an answered row as row `kept`, below the number that is kept.
     pub fn keep(&mut self, row: usize, kept: usize) {
-        let from = row * MEL_BINS;
-        if row != kept && kept < self.kept && from + MEL_BINS <= self.powers.len() {
-            self.powers.copy_within(from..from + MEL_BINS, kept * MEL_BINS);
+        let from = row * GAINS;
+        if row != kept && kept < self.kept && from + GAINS <= self.powers.len() {
+            self.powers.copy_within(from..from + GAINS, kept * GAINS);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::graph::{PriorConfig, WeightFormat, build_prior};
 use crate::test_vectors::{array, events, open, params};
+use crate::units::TICKS_PER_FRAME;
 use ndarray::ArrayD;
 use prost::Message;
 
@@ -18,6 +19,7 @@ fn rendered(hops: &[usize]) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
         mel.into_raw_vec_and_offset().0
     });
     let mut ours = theirs.clone().map(|mel| vec![0.0; mel.len()]);
+    let (mut ledger, mut parts) = (Ledger::new(), Parts::new());
     let (mut from, frames, events) = (0, ours[0].len() / MEL_BINS, events());
     for hop in hops.iter().cycle() {
         if from == frames {
@@ -25,10 +27,17 @@ fn rendered(hops: &[usize]) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
         }
         let to = (from + hop).min(frames);
         let times = frame_start_s(from as u64)..frame_start_s(to as u64);
-        events.iter().filter(|e| times.contains(&e.time_s)).for_each(|e| prior.event(e));
+        for event in events.iter().filter(|e| times.contains(&e.time_s)) {
+            ledger.note_event(event);
+        }
+        parts.advance(FrameIdx(from as u64).tick(), (to - from) * TICKS_PER_FRAME);
         let hop = from * MEL_BINS..to * MEL_BINS;
         let [mel, struck] = &mut ours;
-        prior.render(FrameIdx(from as u64), &mut mel[hop.clone()], &mut struck[hop]).unwrap();
+        let (mel, struck) = (&mut mel[hop.clone()], &mut struck[hop]);
+        let ones = vec![1.0; to - from];
+        let start = FrameIdx(from as u64);
+        prior.render(start, (&mut ledger, &parts), &ones, mel, struck).unwrap();
+        ledger.forget(|note| prior.is_over(note, FrameIdx(to as u64)));
         from = to;
     }
     (ours, theirs)

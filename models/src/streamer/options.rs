@@ -4,6 +4,7 @@ use crate::bundle::{Bundle, BundleError};
 use crate::denoise::sampler::SamplerKind;
 use crate::denoise::schedule::Spacing;
 use crate::denoise::{Arithmetic, DenoiseError};
+use crate::parts::Buses;
 
 /// What can be chosen for a stream; a model's manifest has the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +26,8 @@ pub struct StreamOptions {
     pub looks_ahead: bool,
     /// What lies above 8 kHz is made too, if the model knows it: 48,000 samples a second. Only a new stream takes it.
     pub is_wide: bool,
+    /// Which buses are made. Only a new stream takes it.
+    pub buses: Buses,
     /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were struck even where the network does not hear
     /// velocity. Only a new stream takes it.
     pub window: bool,
@@ -67,6 +70,7 @@ impl StreamOptions {
             guidance,
             looks_ahead: false,
             is_wide: true,
+            buses: Buses::Mono,
             window: false,
             arithmetic: Arithmetic::default(),
             seed: 0,

@@ -1,6 +1,7 @@
 //! Cuts of the timeline as token ids. Knows vocabulary and limits; no network, no time but 10 ms steps.
 
 mod encode;
+pub mod merge;
 mod options;
 mod song;
 mod vocabulary;

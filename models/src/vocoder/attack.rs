@@ -25,6 +25,8 @@ const HALF: f64 = FRAME_SAMPLES as f64 / 2.0;
 const GRID: usize = 32;
 /// Values of a shape: 120 ms.
 const SHAPES: usize = 61;
+/// Samples after which a shape changes no more.
+pub const SHAPED: u64 = (GRID * (SHAPES - 1)) as u64;
 /// A shape never raises a source by more, nats.
 const LOUDEST: f64 = 1.5;
 

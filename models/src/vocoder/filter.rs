@@ -43,13 +43,13 @@ pub struct BlockFilter {
     sum: Vec<Complex<f32>>,
     logs: Vec<f32>,
     scratch: Vec<Complex<f32>>,
-    /// Ringing of earlier blocks that is still to come out, [FFT].
-    tail: Vec<f32>,
+    /// Ringing of earlier blocks that is still to come out of each bus, [FFT].
+    tails: Vec<Vec<f32>>,
 }
 
 impl BlockFilter {
-    /// A filter at rest.
-    pub fn new(bands: Arc<BandFilters>) -> Self {
+    /// A filter at rest, for so many buses.
+    pub fn new(bands: Arc<BandFilters>, buses: usize) -> Self {
         let mut planner = RealFftPlanner::new();
         let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
         let zero = Complex::new(0.0, 0.0);
@@ -66,7 +66,7 @@ impl BlockFilter {
             sum: vec![zero; BINS],
             logs: vec![0.0; 2 * BINS],
             scratch: vec![zero; scratch],
-            tail: vec![0.0; FFT],
+            tails: vec![vec![0.0; FFT]; buses],
         }
     }
 
@@ -95,11 +95,11 @@ impl BlockFilter {
             .map(|filters| filters.chunks_exact(BINS).nth(source).unwrap_or_default())
     }
 
-    /// Filters the block of every source, [BLOCK] each, into `out` [BLOCK].
+    /// Filters the block of every source of a bus, [BLOCK] each, into `out` [BLOCK].
     ///
     /// # Real time
     /// Allocates nothing.
-    pub fn process(&mut self, sources: [&[f32]; SOURCES], ramp: Ramp, out: &mut [f32]) {
+    pub fn process(&mut self, bus: usize, sources: [&[f32]; SOURCES], ramp: Ramp, out: &mut [f32]) {
         self.sum.fill(Complex::ZERO);
         for (source, samples) in sources.into_iter().enumerate() {
             let filters = source * BINS..(source + 1) * BINS;
@@ -116,13 +116,13 @@ impl BlockFilter {
                 *sum += x * (n - b);
             }
         }
-        self.overlap_add(out);
+        self.overlap_add(bus, out);
     }
 
     /// Forgets the past.
     pub fn reset(&mut self) {
         self.fresh = true;
-        self.tail.fill(0.0);
+        self.tails.iter_mut().for_each(|tail| tail.fill(0.0));
     }
 
     fn transform(&mut self, samples: &[f32], weight: impl Fn(usize) -> f32) {
@@ -138,7 +138,8 @@ impl BlockFilter {
         );
     }
 
-    fn overlap_add(&mut self, out: &mut [f32]) {
+    fn overlap_add(&mut self, bus: usize, out: &mut [f32]) {
+        let Some(tail) = self.tails.get_mut(bus) else { return };
         // The ends of a real spectrum are real; realfft reports anything else as an error.
         if let [first, .., last] = self.sum.as_mut_slice() {
             (first.im, last.im) = (0.0, 0.0);
@@ -146,10 +147,10 @@ impl BlockFilter {
         let _ =
             self.inverse.process_with_scratch(&mut self.sum, &mut self.padded, &mut self.scratch);
         let scale = 1.0 / FFT as f32;
-        self.tail.iter_mut().zip(&self.padded).for_each(|(t, p)| *t += p * scale);
-        out.iter_mut().zip(&self.tail).for_each(|(o, t)| *o = *t);
-        self.tail.copy_within(BLOCK.., 0);
-        if let Some(end) = self.tail.get_mut(FFT - BLOCK..) {
+        tail.iter_mut().zip(&self.padded).for_each(|(t, p)| *t += p * scale);
+        out.iter_mut().zip(&*tail).for_each(|(o, t)| *o = *t);
+        tail.copy_within(BLOCK.., 0);
+        if let Some(end) = tail.get_mut(FFT - BLOCK..) {
             end.fill(0.0);
         }
     }

@@ -1,29 +1,50 @@
 //! Mel frames -> samples by what the model's bundle has: the project's own vocoder, or a mel decoder. Knows neither from inside.
 
-use super::Vocoder;
 use super::mel_decoder::MelDecoder;
+use super::{Playing, Vocoder};
 use crate::denoise::DenoiseError;
-use crate::notes::NoteEvent;
-use crate::units::{FrameIdx, SAMPLE_RATE_HZ, SamplePos};
+use crate::ledger::Sounding;
+use crate::parts::Buses;
+use crate::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
 /// A spectrogram inverter.
 #[derive(Debug)]
 pub enum Inverter {
     /// Tones of the notes, shaped by the mel; looks ahead nothing.
     ScoreInformed(Box<Vocoder>),
-    /// The mel alone.
-    MelDecoder(Box<MelDecoder>),
+    /// The mel alone, and how many buses are made of its one.
+    MelDecoder {
+        /// What makes sound of it.
+        decoder: Box<MelDecoder>,
+        /// How many.
+        buses: usize,
+        /// The hop, before it goes to them.
+        mono: Vec<f32>,
+    },
 }
 
 impl Inverter {
-    /// Takes a note event at `at`, which lies in the hop that is rendered next.
+    /// A mel decoder, for one bus until it is restarted.
+    pub fn mel_decoder(decoder: MelDecoder) -> Self {
+        Self::MelDecoder { decoder: Box::new(decoder), buses: 1, mono: vec![] }
+    }
+
+    /// A note of the ledger begins, in the hop that is rendered next.
     ///
     /// # Errors
     /// Whatever the engine says.
-    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) -> Result<(), DenoiseError> {
+    pub fn strike(&mut self, note: &Sounding) -> Result<(), DenoiseError> {
         match self {
-            Self::ScoreInformed(vocoder) => vocoder.event(at, event),
-            Self::MelDecoder(_) => Ok(()),
+            Self::ScoreInformed(vocoder) => vocoder.strike(note),
+            Self::MelDecoder { .. } => Ok(()),
+        }
+    }
+
+    /// Whether nothing of a note is needed here any more.
+    pub fn is_over(&self, note: &Sounding) -> bool {
+        match self {
+            Self::ScoreInformed(vocoder) => vocoder.is_over(note),
+            Self::MelDecoder { .. } => true,
         }
     }
 
@@ -31,44 +52,65 @@ impl Inverter {
     pub fn sample_rate_hz(&self) -> u32 {
         match self {
             Self::ScoreInformed(vocoder) => vocoder.sample_rate_hz(),
-            Self::MelDecoder(_) => SAMPLE_RATE_HZ,
+            Self::MelDecoder { .. } => SAMPLE_RATE_HZ,
         }
     }
 
-    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log; `out` becomes the samples that are ready, T * 20 ms unless a mel
+    /// Renders a hop: `mel` [T, 128] natural-log; `out` becomes the samples of each bus that are ready, T * 20 ms unless a mel
     /// decoder looks ahead ([`MelDecoder::render`]).
     ///
     /// # Errors
     /// Whatever the engine says.
     pub fn render(
         &mut self,
-        start: FrameIdx,
+        playing: Playing<'_>,
         mel: &[f32],
-        out: &mut Vec<f32>,
+        out: &mut Vec<Vec<f32>>,
     ) -> Result<(), DenoiseError> {
         match self {
-            Self::ScoreInformed(vocoder) => vocoder.render(start, mel, out),
-            Self::MelDecoder(decoder) => {
-                out.clear();
-                decoder.render(mel, out)
+            Self::ScoreInformed(vocoder) => vocoder.render(playing, mel, out),
+            Self::MelDecoder { decoder, buses, mono } => {
+                mono.clear();
+                decoder.render(mel, mono)?;
+                out.resize_with(*buses, Vec::new);
+                for (bus, out) in out.iter_mut().enumerate() {
+                    let level = |frame: usize| playing.noise.get(frame * *buses + bus);
+                    out.clear();
+                    out.extend(mono.iter().enumerate().map(|(n, sample)| {
+                        let frame = n / HOP_SAMPLES;
+                        let share = (n % HOP_SAMPLES) as f32 / HOP_SAMPLES as f32;
+                        let [from, to] =
+                            [frame, frame + 1].map(|at| level(at).copied().unwrap_or(1.0));
+                        sample * (from + share * (to - from))
+                    }));
+                }
+                Ok(())
             }
         }
     }
 
-    /// `out` becomes the samples that still wait, if any do.
+    /// `out` becomes the samples of each bus that still wait, if any do; each bus is as loud as
+    /// `levels` [buses] say.
     ///
     /// # Errors
     /// Whatever the engine says.
-    pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), DenoiseError> {
-        out.clear();
+    pub fn finish(&mut self, levels: &[f32], out: &mut Vec<Vec<f32>>) -> Result<(), DenoiseError> {
+        out.iter_mut().for_each(Vec::clear);
         match self {
             Self::ScoreInformed(_) => Ok(()),
-            Self::MelDecoder(decoder) => decoder.finish(out),
+            Self::MelDecoder { decoder, mono, .. } => {
+                mono.clear();
+                decoder.finish(mono)?;
+                for (out, level) in out.iter_mut().zip(levels) {
+                    out.extend(mono.iter().map(|sample| sample * level));
+                }
+                Ok(())
+            }
         }
     }
 
-    /// Forgets notes and past; `seed` fixes the noise, `looks_ahead` says whether sound may wait for the frames behind it, and `is_wide` whether
-    /// what lies above 8 kHz is made.
+    /// Forgets notes and past; `seed` fixes the noise, `looks_ahead` says whether sound may wait for the frames behind it, `is_wide` whether
+    /// what lies above 8 kHz is made, and `made` which buses are.
     ///
     /// # Errors
     /// None that a loaded network can give.
@@ -77,10 +119,12 @@ impl Inverter {
         seed: u64,
         looks_ahead: bool,
         is_wide: bool,
+        made: Buses,
     ) -> Result<(), DenoiseError> {
         match self {
-            Self::ScoreInformed(vocoder) => vocoder.restart(seed, is_wide),
-            Self::MelDecoder(decoder) => {
+            Self::ScoreInformed(vocoder) => vocoder.restart(seed, is_wide, made),
+            Self::MelDecoder { decoder, buses, .. } => {
+                *buses = made.list().len();
                 decoder.restart(looks_ahead);
                 Ok(())
             }

@@ -51,16 +51,19 @@ impl Join {
         }
     }
 
-    /// The next samples of the lower band and of the upper one, as many of both -> `out`, three times as many.
-    pub fn push(&mut self, bands: [&[f32]; 2], out: &mut Vec<f32>) {
-        let [lower, _] = bands;
+    /// The next samples of the lower band and of the upper one, as many of both, if there is one ->
+    /// `out`, three times as many.
+    pub fn push(&mut self, lower: &[f32], upper: Option<&[f32]>, out: &mut Vec<f32>) {
         out.clear();
         out.resize(FACTOR * lower.len(), 0.0);
+        let bands = [Some(lower), upper].into_iter().flatten();
+        let count = bands.clone().count();
         self.inputs.iter_mut().zip(bands).for_each(|(input, band)| input.extend_from_slice(band));
         for (phase, filters) in self.lower.iter().zip(&self.upper).enumerate() {
             self.sums.clear();
             self.sums.resize(lower.len(), 0.0);
-            for (filter, input) in [filters.0, filters.1].into_iter().zip(&self.inputs) {
+            for (filter, input) in [filters.0, filters.1].into_iter().zip(&self.inputs).take(count)
+            {
                 // Tap by tap, not sample by sample: sums over neighbours the compiler may not reorder, this it makes vectors of.
                 for (by, input) in filter.iter().zip(input.windows(lower.len())) {
                     self.sums.iter_mut().zip(input).for_each(|(sum, x)| *sum += by * x);
@@ -69,7 +72,7 @@ impl Join {
             let outs = out.iter_mut().skip(phase).step_by(FACTOR);
             outs.zip(&self.sums).for_each(|(out, sum)| *out = *sum);
         }
-        self.inputs.iter_mut().for_each(|input| drop(input.drain(..lower.len())));
+        self.inputs.iter_mut().take(count).for_each(|input| drop(input.drain(..lower.len())));
     }
 }
 
@@ -130,7 +133,7 @@ mod tests {
         let silence = vec![0.0; wave.len()];
         let bands = if band == 0 { [&wave, &silence] } else { [&silence, &wave] };
         let mut out = vec![];
-        Join::new().push(bands.map(Vec::as_slice), &mut out);
+        Join::new().push(bands[0], Some(bands[1]), &mut out);
         let settled = out.get(12_000..36_000).unwrap_or_default();
         let turn = |n: usize| Complex::cis(-2.0 * PI * found_hz * n as f64 / 48e3);
         let sum: Complex<f64> =
@@ -158,11 +161,11 @@ mod tests {
         let mut wave = vec![0.0f32; 960];
         wave[320] = 1.0;
         let (mut whole, mut pieces) = (vec![], vec![]);
-        Join::new().push([&wave, &wave], &mut whole);
+        Join::new().push(&wave, Some(&wave), &mut whole);
         let mut join = Join::new();
         for piece in wave.chunks(160) {
             let mut out = vec![];
-            join.push([piece, piece], &mut out);
+            join.push(piece, Some(piece), &mut out);
             pieces.extend(out);
         }
         assert_eq!(pieces, whole);

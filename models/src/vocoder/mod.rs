@@ -15,22 +15,26 @@ mod join;
 pub mod life;
 pub mod mel_decoder;
 mod network;
+mod noise;
 pub mod tables;
 pub mod tone;
 mod turn;
 mod upper;
+mod voice;
 
 use crate::denoise::DenoiseError;
 use crate::denoise::noise::{NoiseSource, SeededNoise};
 use crate::graph::{OUTPUTS, VocoderConfig};
-use crate::notes::NoteEvent;
+use crate::ledger::{Ledger, Sounding};
+use crate::parts::{Bus, Buses, Parts};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use attack::{AttackTable, Shape};
-use excitation::{BLOCK, Excitation};
+use excitation::{BLOCK, Excitation, Excited};
 use filter::{BlockFilter, Ramp, SOURCES};
 use gains::{Even, most_tone};
 use life::{Life, LifeTable};
 use network::VocoderNetwork;
+use noise::BusNoise;
 use realfft::num_complex::Complex;
 use std::sync::Arc;
 use tables::Tables;
@@ -61,6 +65,22 @@ pub struct NoteTables {
     pub life: Option<LifeTable>,
 }
 
+/// Who plays in a hop.
+#[derive(Debug, Clone, Copy)]
+pub struct Playing<'a> {
+    /// The hop's first frame.
+    pub start: FrameIdx,
+    /// The notes.
+    pub ledger: &'a Ledger,
+    /// The parts.
+    pub parts: &'a Parts,
+    /// The level that the mel's loudness is beside, [frames + 1]: at the end of the frame before
+    /// the hop and of each of its frames.
+    pub reference: &'a [f32],
+    /// How loud the noise is in each bus, [frames + 1, buses], at the same places.
+    pub noise: &'a [f32],
+}
+
 /// The vocoder with all it remembers of the stream.
 #[derive(Debug)]
 pub struct Vocoder {
@@ -68,25 +88,25 @@ pub struct Vocoder {
     network: VocoderNetwork,
     of_notes: NoteTables,
     excitation: Excitation,
+    excited: Excited,
     filter: BlockFilter,
     turn: Turn,
     /// Where the model has one and it is wanted.
     upper: Option<UpperBand>,
+    buses: Vec<Bus>,
     seed: u64,
     /// The last frame [128], empty before the first.
     last_mel: Vec<f32>,
-    tones: Vec<Complex<f32>>,
-    noise: Vec<f32>,
-    /// [blocks, 128] in nats.
-    log_levels: Vec<f32>,
+    noise: BusNoise,
     inputs: [Vec<f32>; 2],
     corrections: Vec<f32>,
     even: Even,
     gains: Vec<f32>,
-    /// The tones of a block, turned back.
+    /// By what the tones of a block are turned back, and the tones of a bus turned so.
+    back: Vec<Complex<f32>>,
     turned: Vec<f32>,
-    /// The hop at 16 kHz.
-    lower: Vec<f32>,
+    /// The hop at 16 kHz, bus by bus.
+    lower: Vec<Vec<f32>>,
 }
 
 impl Vocoder {
@@ -104,42 +124,47 @@ impl Vocoder {
             of_notes,
             network: VocoderNetwork::load(config, bytes)?,
             excitation: Excitation::new(tables.clone()),
-            filter: BlockFilter::new(tables.bands.clone()),
+            excited: Excited::default(),
+            filter: BlockFilter::new(tables.bands.clone(), 1),
             turn: Turn::new(),
             upper: None,
             tables,
+            buses: Buses::Mono.list(),
             seed: NOISE_KEY,
             last_mel: vec![],
-            tones: vec![],
-            noise: vec![],
-            log_levels: vec![],
+            noise: BusNoise::default(),
             inputs: [vec![], vec![]],
             corrections: vec![],
             even: Even::default(),
             gains: vec![0.0; SOURCES * MEL_BINS],
+            back: Vec::with_capacity(BLOCK),
             turned: Vec::with_capacity(BLOCK),
             lower: vec![],
         })
     }
 
-    /// Takes a note event at `at`, which lies in the hop that is rendered next.
+    /// A note of the ledger begins, in the hop that is rendered next.
     ///
     /// # Errors
     /// Whatever the engine says of the tables; the note then begins at once or is still.
-    pub fn event(&mut self, at: SamplePos, event: &NoteEvent) -> Result<(), DenoiseError> {
+    pub fn strike(&mut self, note: &Sounding) -> Result<(), DenoiseError> {
         let hop = HOP_SAMPLES as u64;
-        let pressed = event.velocity > 0;
         let shape = match &mut self.of_notes.attacks {
-            Some(attacks) if pressed => attacks.shape(event.voice, hop - at.0 % hop),
+            Some(attacks) => attacks.shape(note.voice, hop - note.first.0 % hop),
             _ => Ok(Shape::NONE),
         };
         let life = match &mut self.of_notes.life {
-            Some(lives) if pressed => lives.life(event.voice),
+            Some(lives) => lives.life(note.voice),
             _ => Ok(Life::STILL),
         };
         let begins = *shape.as_ref().unwrap_or(&Shape::NONE);
-        self.excitation.event(at, event, begins, *life.as_ref().unwrap_or(&Life::STILL));
+        self.excitation.strike(note, begins, *life.as_ref().unwrap_or(&Life::STILL));
         shape.and(life).map(|_| ())
+    }
+
+    /// Whether nothing of a note's tone is heard any more.
+    pub fn is_over(&self, note: &Sounding) -> bool {
+        self.excitation.is_over(note)
     }
 
     /// Samples a second of what it renders: 48,000 with an upper band, else 16,000.
@@ -147,62 +172,61 @@ impl Vocoder {
         if self.upper.is_some() { join::RATE_HZ } else { SAMPLE_RATE_HZ }
     }
 
-    /// Renders the hop that starts at `start`: `mel` [T, 128] natural-log -> `out`, T * 20 ms of samples. A frame with a key press
+    /// Renders a hop: `mel` [T, 128] natural-log -> `out`, T * 20 ms of samples for each bus. A frame with a key press
     /// should be as loud as the note will be ([`crate::prior::NotePrior::render`], struck).
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
     pub fn render(
         &mut self,
-        start: FrameIdx,
+        playing: Playing<'_>,
         mel: &[f32],
-        out: &mut Vec<f32>,
+        out: &mut Vec<Vec<f32>>,
     ) -> Result<(), DenoiseError> {
         let seed = self.seed;
-        self.render_with(start, mel, |frame, noise| SeededNoise::new(seed, frame).start(noise), out)
+        let noise_of = |frame, [first, second]: [&mut [f32]; 2]| {
+            let mut noise = SeededNoise::new(seed, frame);
+            noise.start(first);
+            noise.fill(0, second);
+        };
+        self.render_with(playing, mel, noise_of, out)
     }
 
-    /// [`Self::render`] with any source of noise, which fills the 320 samples of a frame.
+    /// [`Self::render`] with any source of noise, which fills the 320 samples of a frame, twice.
     fn render_with(
         &mut self,
-        start: FrameIdx,
+        playing: Playing<'_>,
         mel: &[f32],
-        noise_of: impl Fn(u64, &mut [f32]),
-        out: &mut Vec<f32>,
+        noise_of: impl Fn(u64, [&mut [f32]; 2]),
+        out: &mut Vec<Vec<f32>>,
     ) -> Result<(), DenoiseError> {
+        let Playing { start, ledger, parts, reference, .. } = playing;
         let frames = mel.len() / MEL_BINS;
         let samples = frames * HOP_SAMPLES;
-        self.tones.resize(samples, Complex::ZERO);
-        self.noise.resize(samples, 0.0);
-        self.log_levels.resize(frames * BLOCKS * MEL_BINS, 0.0);
         self.corrections.resize(frames * OUTPUTS, 0.0);
-        for (frame, noise) in (start.0..).zip(self.noise.chunks_exact_mut(HOP_SAMPLES)) {
-            noise_of(frame, noise);
-        }
-        let (upper_tones, upper_corrections) = match &mut self.upper {
+        self.noise.draw(start, frames, &self.buses, noise_of);
+        let upper_corrections = match &mut self.upper {
             Some(upper) => {
-                upper.resize(frames);
-                (upper.tones.as_mut_slice(), upper.corrections.as_mut_slice())
+                upper.resize(frames, self.buses.len());
+                upper.corrections.as_mut_slice()
             }
             None => Default::default(),
         };
-        self.excitation.render(
-            start.start(),
-            &mut self.tones,
-            upper_tones,
-            &mut self.log_levels,
-            &mut self.noise,
-        );
-        self.log_levels.iter_mut().for_each(|l| *l = l.ln());
+        let is_wide = !upper_corrections.is_empty();
+        let playing_to = (ledger, parts, self.buses.as_slice());
+        let excited = &mut self.excited;
+        self.excitation.render(start.start(), playing_to, reference, is_wide, excited);
+        excited.levels.iter_mut().for_each(|l| *l = l.ln());
         let [log_mel, log_levels] = &mut self.inputs;
         log_mel.clear();
         log_mel.extend(mel.iter().map(|v| v * INPUT_SCALE));
         log_levels.clear();
-        let frame_ends = self.log_levels.chunks_exact(MEL_BINS).skip(BLOCKS - 1).step_by(BLOCKS);
+        let frame_ends = excited.levels.chunks_exact(MEL_BINS).skip(BLOCKS - 1).step_by(BLOCKS);
         log_levels.extend(frame_ends.flatten().map(|v| v * INPUT_SCALE));
         self.network.run(log_mel, log_levels, &mut self.corrections, upper_corrections)?;
         let mut lower = std::mem::take(&mut self.lower);
-        lower.resize(samples, 0.0);
+        lower.resize_with(self.buses.len(), Vec::new);
+        lower.iter_mut().for_each(|bus| bus.resize(samples, 0.0));
         for (i, frame) in mel.chunks_exact(MEL_BINS).enumerate() {
             if self.last_mel.is_empty() {
                 self.last_mel.extend_from_slice(frame);
@@ -219,6 +243,8 @@ impl Vocoder {
             let upper = self.upper.as_mut().map(|upper| upper.corrections.as_mut_slice());
             let all = [self.corrections.as_mut_slice(), upper.unwrap_or_default()];
             self.even.frame(i, all, pressed.is_none() && !drummed);
+            let press_at = pressed.and_then(|at| Some(at * BLOCK + presses[at]?));
+            self.noise.frame(i, press_at, &self.excited.begins, playing.noise, &self.buses);
             for (block, press) in presses.into_iter().enumerate() {
                 let share = (block + 1) as f32 / BLOCKS as f32;
                 let (rise, floor) = match pressed {
@@ -231,7 +257,7 @@ impl Vocoder {
             self.last_mel.copy_from_slice(frame);
         }
         match &mut self.upper {
-            Some(upper) => upper.join(&lower, out),
+            Some(upper) => upper.join(&lower, &self.buses, out),
             None => out.clone_from(&lower),
         }
         self.lower = lower;
@@ -247,10 +273,11 @@ impl Vocoder {
         floor: f32,
         press: Option<usize>,
         frame: &[f32],
-        out: &mut [f32],
+        out: &mut [Vec<f32>],
     ) {
         let part = |all: &[f32], size: usize| at * size..((at + 1) * size).min(all.len());
-        let levels = self.log_levels.get(part(&self.log_levels, MEL_BINS)).unwrap_or_default();
+        let levels = &self.excited.levels;
+        let levels = levels.get(part(levels, MEL_BINS)).unwrap_or_default();
         let sources = SOURCES * MEL_BINS;
         let corrections =
             self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
@@ -270,34 +297,46 @@ impl Vocoder {
             *tone = gain.min(most_tone(*tones));
             *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
-        let range = part(&self.noise, BLOCK);
-        let tones = self.tones.get(range.clone()).unwrap_or_default();
-        let noise = self.noise.get(range.clone()).unwrap_or_default();
         let ramp = Ramp { press };
         self.filter.next(&self.gains);
         self.turn.next(self.filter.change(0), levels);
-        self.turned.clear();
-        let turn = |(n, tone): (usize, &Complex<f32>)| self.turn.back(*tone, ramp.at(n));
-        self.turned.extend(tones.iter().enumerate().map(turn));
-        if let Some(out) = out.get_mut(range) {
-            self.filter.process([&self.turned, noise], ramp, out);
-        }
+        self.back.clear();
+        self.back.extend((0..BLOCK).map(|n| self.turn.back(ramp.at(n))));
         if let Some(upper) = &mut self.upper {
-            upper.block(at, &self.gains, noise, ramp);
+            upper.next(at, &self.gains);
+        }
+        let range = at * BLOCK..(at + 1) * BLOCK;
+        for (bus, out) in out.iter_mut().enumerate() {
+            let tones = self.excited.tones.get(bus).and_then(|tones| tones.get(range.clone()));
+            let noise = self.noise.of(bus).get(range.clone()).unwrap_or_default();
+            let tones = tones.unwrap_or_default().iter().zip(&self.back);
+            self.turned.clear();
+            self.turned.extend(tones.map(|(tone, back)| tone.re * back.re - tone.im * back.im));
+            if let Some(out) = out.get_mut(range.clone()) {
+                self.filter.process(bus, [&self.turned, noise], ramp, out);
+            }
+            if let (Some(upper), Some(tones)) = (
+                &mut self.upper,
+                self.excited.upper.get(bus).and_then(|tones| tones.get(range.clone())),
+            ) {
+                upper.block(at, bus, [tones, noise], ramp);
+            }
         }
     }
 
-    /// Forgets notes and past; `seed` fixes the noise from here on, and `is_wide` says whether what lies above 8 kHz is made too, if the model
-    /// knows it.
+    /// Forgets notes and past; `seed` fixes the noise from here on, `is_wide` says whether what lies above 8 kHz is made too, if the model
+    /// knows it, and `buses` what is made.
     ///
     /// # Errors
     /// None that a loaded network can give.
-    pub fn restart(&mut self, seed: u64, is_wide: bool) -> Result<(), DenoiseError> {
+    pub fn restart(&mut self, seed: u64, is_wide: bool, buses: Buses) -> Result<(), DenoiseError> {
         self.seed = seed ^ NOISE_KEY;
+        self.buses = buses.list();
         self.upper = match self.network.has_upper_band() && is_wide {
-            true => Some(UpperBand::new(&self.tables)),
+            true => Some(UpperBand::new(&self.tables, self.buses.len())),
             false => None,
         };
+        self.filter = BlockFilter::new(self.tables.bands.clone(), self.buses.len());
         self.excitation.clear();
         self.filter.reset();
         self.turn.reset();

@@ -5,7 +5,7 @@
 
 use super::bands::BandFilters;
 use super::tone::{DRUM_TONES, PARTIALS, Sound, SteadyTone, tone_key};
-use crate::mel::{MelFrontEnd, mel_matrix};
+use crate::mel::{FFT_SIZE, MelFrontEnd, mel_matrix};
 use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use realfft::RealFftPlanner;
@@ -37,6 +37,8 @@ pub struct Tables {
     /// [TABLE + 1]: one period of a cosine, the imaginary part a sine.
     cosine: Vec<Complex<f32>>,
     inharmonic: Vec<Inharmonic>,
+    /// [128 bands]: octaves above 1 Hz of the middle of each band.
+    pub octaves: Vec<f32>,
     /// [128 bands]: ln of the expected mel magnitude of white noise of variance 1.
     pub noise_log_level: Vec<f32>,
     /// Filters by the gains of the mel's bands.
@@ -113,6 +115,7 @@ impl Tables {
             waves,
             upper_waves: self::waves(UPPER_HZ),
             cosine,
+            octaves: octaves(),
             noise_log_level: noise_log_level(),
             bands: Arc::new(BandFilters::lower()),
             upper_bands: Arc::new(BandFilters::upper()),
@@ -122,6 +125,42 @@ impl Tables {
     /// Periods of a key's tone in one sample: equal temperament, A4 = 440 Hz.
     pub fn turns_per_sample(key: u8) -> f64 {
         440.0 * ((f64::from(key) - 69.0) / 12.0).exp2() / f64::from(SAMPLE_RATE_HZ)
+    }
+
+    /// Octaves above 1 Hz of a key's pitch.
+    pub fn octave_of(&self, key: u8) -> f32 {
+        (Self::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ)).log2() as f32
+    }
+
+    /// The profile [128 bands] of a key that is bent: it lies evenly between those of two keys.
+    pub fn bent_profile(&self, key: u8, semitones: f32) -> [f32; MEL_BINS] {
+        let (lower, share) = bent_key(key, semitones);
+        let rows = [self.profile(lower), self.profile(lower.saturating_add(1).min(127))];
+        let mut bent = [0.0; MEL_BINS];
+        for (to, (a, b)) in bent.iter_mut().zip(rows[0].iter().zip(rows[1])) {
+            *to = (a * a + share * (b * b - a * a)).sqrt();
+        }
+        bent
+    }
+
+    /// Values of the bands [128] moved up by so many semitones, as the spectrum of a recording is
+    /// that is played faster: what was said of a partial is said of it where it is now.
+    pub fn moved(&self, values: &[f32], semitones: f32) -> [f32; MEL_BINS] {
+        let mut moved = [0.0; MEL_BINS];
+        let mut below = 0;
+        for (to, octave) in moved.iter_mut().zip(&self.octaves) {
+            let from = octave - semitones / 12.0;
+            while self.octaves.get(below + 1).is_some_and(|next| *next <= from) {
+                below += 1;
+            }
+            let above = (below + 1).min(MEL_BINS - 1);
+            let places = [below, above].map(|at| self.octaves.get(at).copied().unwrap_or(0.0));
+            let [a, b] = [below, above].map(|at| values.get(at).copied().unwrap_or(0.0));
+            let apart = places[1] - places[0];
+            let share = if apart > 0.0 { (from - places[0]) / apart } else { 0.0 };
+            *to = a + share.clamp(0.0, 1.0) * (b - a);
+        }
+        moved
     }
 
     /// A wave [TABLE + 1] at a phase counted in turns (0 and up), linearly interpolated.
@@ -201,6 +240,12 @@ pub fn single(value: Complex<f64>) -> Complex<f32> {
     Complex::new(value.re as f32, value.im as f32)
 }
 
+/// The key below a key that is bent by so many semitones, and how far it is from that to the next.
+pub fn bent_key(key: u8, semitones: f32) -> (u8, f32) {
+    let place = (f32::from(key) + semitones).clamp(0.0, 127.0);
+    (place as u8, place.fract())
+}
+
 /// The phase, in turns, at which the `i`-th partial, from 1, begins.
 fn start_turn(i: u32) -> f64 {
     (f64::from(i) * f64::from(i) * GOLDEN).fract()
@@ -212,7 +257,7 @@ fn profiles<'a>(keys: usize, sound: impl Fn(usize) -> Sound<'a>) -> Vec<f32> {
     let (mut frame, mut profiles) = (vec![0.0; FRAME_SAMPLES], vec![0.0; keys * MEL_BINS]);
     for (key, profile) in (0..).zip(profiles.chunks_exact_mut(MEL_BINS)) {
         let sound = sound(key);
-        (0..).zip(&mut frame).for_each(|(n, sample)| *sample = sound.at(n).re as f32);
+        (0..).zip(&mut frame).for_each(|(n, sample)| *sample = sound.at(f64::from(n)).re as f32);
         front_end.frame_into(&frame, profile);
         profile.iter_mut().for_each(|p| *p = p.exp());
     }
@@ -223,6 +268,25 @@ impl Default for Tables {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// [128]: octaves above 1 Hz of the middle of each band, by its weights.
+fn octaves() -> Vec<f32> {
+    let (mut sums, mut weights) = (vec![0.0f64; MEL_BINS], vec![0.0f64; MEL_BINS]);
+    let hz = f64::from(SAMPLE_RATE_HZ) / FFT_SIZE as f64;
+    for (bin, row) in mel_matrix().chunks_exact(MEL_BINS).enumerate() {
+        for ((sum, weight), w) in sums.iter_mut().zip(&mut weights).zip(row) {
+            *sum += f64::from(*w) * bin as f64 * hz;
+            *weight += f64::from(*w);
+        }
+    }
+    // A band between two bins hears none of them: it lies where its neighbour below does.
+    let mut last = 20.0f64;
+    let middles = sums.iter().zip(&weights).map(|(sum, weight)| {
+        last = if *weight > 0.0 { sum / weight } else { last };
+        last.log2() as f32
+    });
+    middles.collect()
 }
 
 /// [128]: the mean magnitude of a bin of white noise (Rayleigh: sqrt(pi/4 * window power), 3/8 of the frame for a

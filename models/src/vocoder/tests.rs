@@ -3,7 +3,9 @@
 
 use super::*;
 use crate::graph::{Params, WeightFormat, build_attacks, build_life, build_vocoder};
+use crate::notes::NoteEvent;
 use crate::test_vectors::{array, events, open, params};
+use crate::units::TICKS_PER_FRAME;
 use ndarray::ArrayD;
 use prost::Message;
 
@@ -47,7 +49,8 @@ fn upper_band() -> Vec<f32> {
 /// Renders the vectors' mel in hops of the lengths that `hops` gives in turn.
 fn rendered(hops: &[usize], is_wide: bool) -> (Vec<f32>, Vec<f32>) {
     let (mut vocoder, mel, noise, audio) = random_vocoder();
-    vocoder.restart(0, is_wide).unwrap();
+    vocoder.restart(0, is_wide, Buses::Mono).unwrap();
+    let (mut ledger, mut parts) = (Ledger::new(), Parts::new());
     let (mel, noise) = (mel.into_raw_vec_and_offset().0, noise.into_raw_vec_and_offset().0);
     let events = events();
     let (mut out, mut made) = (vec![], vec![]);
@@ -59,14 +62,21 @@ fn rendered(hops: &[usize], is_wide: bool) -> (Vec<f32>, Vec<f32>) {
         let to = (from + hop).min(frames);
         let samples = from * HOP_SAMPLES..to * HOP_SAMPLES;
         for event in events.iter().filter(|e| samples.contains(&(at(e) as usize))) {
-            vocoder.event(SamplePos(at(event)), event).unwrap();
+            if let Some(note) = ledger.note_event(event) {
+                vocoder.strike(&note).unwrap();
+            }
         }
-        let noise_of = |frame: u64, out: &mut [f32]| {
+        let noise_of = |frame: u64, [out, _]: [&mut [f32]; 2]| {
             out.copy_from_slice(&noise[frame as usize * HOP_SAMPLES..][..HOP_SAMPLES]);
         };
         let mel = &mel[from * MEL_BINS..to * MEL_BINS];
-        vocoder.render_with(FrameIdx(from as u64), mel, noise_of, &mut made).unwrap();
-        out.append(&mut made);
+        parts.advance(FrameIdx(from as u64).tick(), (to - from) * TICKS_PER_FRAME);
+        let ones = vec![1.0; to - from + 1];
+        let start = FrameIdx(from as u64);
+        let (ledger, parts) = (&ledger, &parts);
+        let playing = Playing { start, ledger, parts, reference: &ones, noise: &ones };
+        vocoder.render_with(playing, mel, noise_of, &mut made).unwrap();
+        out.append(&mut made[0]);
         from = to;
     }
     (out, audio.into_raw_vec_and_offset().0)
@@ -86,16 +96,23 @@ fn excitation_agrees_with_its_python_twin() {
         values.into_raw_vec_and_offset().0
     });
     let (mut excitation, mut of_notes) = (Excitation::new(Arc::new(Tables::new())), of_notes());
+    let mut ledger = Ledger::new();
     for event in events() {
         let attacks = of_notes.attacks.as_mut().unwrap();
         let shape = attacks.shape(event.voice, 320 - at(&event) % 320).unwrap();
         let life = of_notes.life.as_mut().unwrap().life(event.voice).unwrap();
-        excitation.event(SamplePos(at(&event)), &event, shape, life);
+        if let Some(note) = ledger.note_event(&event) {
+            excitation.strike(&note, shape, life);
+        }
     }
-    let mut our_tones = vec![Complex::ZERO; tones.len()];
-    let mut our_upper = vec![0.0; upper.len()];
-    let (mut our_levels, mut our_hush) = (vec![0.0; levels.len()], vec![1.0; hush.len()]);
-    excitation.render(SamplePos(0), &mut our_tones, &mut our_upper, &mut our_levels, &mut our_hush);
+    let (parts, buses) = (Parts::new(), Buses::Mono.list());
+    let ones = vec![1.0; tones.len() / HOP_SAMPLES + 1];
+    let mut ours = Excited::default();
+    let playing = (&ledger, &parts, buses.as_slice());
+    excitation.render(SamplePos(0), playing, &ones, true, &mut ours);
+    let Excited { tones: our_tones, upper: our_upper, levels: our_levels, begins: our_hush } = ours;
+    let [our_tones] = our_tones.try_into().unwrap();
+    let [our_upper] = our_upper.try_into().unwrap();
     assert!(upper.iter().any(|v| v.abs() > 0.01));
     assert!(worst(&our_upper, &upper) < 2e-5, "{}", worst(&our_upper, &upper));
     for (ours, theirs) in our_tones.iter().zip(tones.iter().zip(&quadrature)) {
@@ -121,7 +138,7 @@ fn at_48_khz_it_is_both_bands_of_its_python_twin() {
     let (ours, lower) = rendered(&[24], true);
     let upper = upper_band();
     let mut theirs = vec![];
-    join::Join::new().push([&lower, &upper], &mut theirs);
+    join::Join::new().push(&lower, Some(&upper), &mut theirs);
     let loudest = upper.iter().fold(0.0f32, |a, b| a.max(b.abs()));
     assert!(loudest > 1e-3);
     assert!(worst(&ours, &theirs) < 1e-3 * loudest, "{} of {loudest}", worst(&ours, &theirs));

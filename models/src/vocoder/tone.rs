@@ -102,14 +102,24 @@ impl<'a> Sound<'a> {
         matches!(self.wave, Wave::Harmonics(..))
     }
 
+    /// The same pitch with the wave of another sound; partials of its own stay as they are.
+    #[must_use]
+    pub fn with_wave_of(self, other: &Self) -> Self {
+        match (self.wave, other.wave) {
+            (Wave::Harmonics(step, _), Wave::Harmonics(_, wave)) => {
+                Self { wave: Wave::Harmonics(step, wave) }
+            }
+            _ => self,
+        }
+    }
+
     /// Its value `n` samples after the key press; the imaginary part is a quarter turn behind.
     #[inline]
-    pub fn at(&self, n: u64) -> Complex<f64> {
+    pub fn at(&self, n: f64) -> Complex<f64> {
         match self.wave {
-            Wave::Harmonics(step, wave) => Tables::read(wave, n as f64 * step),
+            Wave::Harmonics(step, wave) => Tables::read(wave, n * step),
             Wave::Partials(cosine, partials) => {
-                let partial =
-                    |(step, phase): &(f64, f64)| Tables::read(cosine, n as f64 * step + phase);
+                let partial = |(step, phase): &(f64, f64)| Tables::read(cosine, n * step + phase);
                 partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
             }
         }
@@ -117,10 +127,10 @@ impl<'a> Sound<'a> {
 
     /// The same of a tone that lives so, and has been moved by so many turns and a factor.
     #[inline]
-    pub fn living(&self, n: u64, life: &Life, (moved, factor): (f64, f64)) -> Complex<f64> {
+    pub fn living(&self, n: f64, life: &Life, (moved, factor): (f64, f64)) -> Complex<f64> {
         match self.wave {
             Wave::Harmonics(step, wave) => {
-                let turns = n as f64 * step + moved;
+                let turns = n * step + moved;
                 let part =
                     |p: &Part| Tables::read(wave, turns * p.by + p.turn) * (p.amplitude * factor);
                 life.parts().iter().map(part).sum()

@@ -52,10 +52,10 @@ impl Turn {
         self.step = sum.arg();
     }
 
-    /// A tone's sample, where the block's own filter has come in to the `share`.
-    pub fn back(&self, tone: Complex<f32>, share: f32) -> f32 {
-        let (sin, cos) = (self.turned + share * self.step).sin_cos();
-        tone.re * cos + tone.im * sin
+    /// By what a tone's sample is turned back where the block's own filter has come in to the
+    /// `share`: the real part of its product with the tone.
+    pub fn back(&self, share: f32) -> Complex<f32> {
+        Complex::cis(-(self.turned + share * self.step))
     }
 
     /// Forgets the past.
@@ -83,7 +83,7 @@ mod tests {
     fn ahead(log_level: f32) -> f32 {
         let mut levels = [LEVEL_FLOOR.ln(); MEL_BINS];
         levels[BAND] = log_level;
-        let mut filter = BlockFilter::new(Arc::new(BandFilters::lower()));
+        let mut filter = BlockFilter::new(Arc::new(BandFilters::lower()), 1);
         let (mut turn, ramp) = (Turn::new(), Ramp { press: None });
         let angle = |n: usize| TAU * HZ * n as f32 / SAMPLE_RATE_HZ as f32;
         let tone: Vec<_> = (0..100 * BLOCK).map(|n| Complex::cis(angle(n))).collect();
@@ -94,8 +94,9 @@ mod tests {
             let gains: Vec<_> = (0..MEL_BINS).map(tilt).chain([-20.0; MEL_BINS]).collect();
             filter.next(&gains);
             turn.next(filter.change(0), &levels);
-            let turned: Vec<_> = (0..).zip(tone).map(|(n, t)| turn.back(*t, ramp.at(n))).collect();
-            filter.process([&turned, &[0.0; BLOCK]], ramp, out);
+            let turned: Vec<_> =
+                (0..).zip(tone).map(|(n, t)| (turn.back(ramp.at(n)) * t).re).collect();
+            filter.process(0, [&turned, &[0.0; BLOCK]], ramp, out);
         }
         let phase = |from: usize| {
             let part = out.iter().enumerate().skip(from).take(20 * BLOCK);

@@ -8,6 +8,7 @@ use super::filter::{BlockFilter, Ramp, SOURCES};
 use super::join::Join;
 use super::{GAIN_RANGE, tables::Tables};
 use crate::graph::UPPER_OUTPUTS;
+use crate::parts::Bus;
 use crate::units::{HOP_SAMPLES, MEL_BINS};
 use std::ops::Range;
 
@@ -20,38 +21,36 @@ const UPPER_GAIN_RANGE: (f32, f32) = (GAIN_RANGE.0, -3.0);
 /// The upper band with all it remembers of the stream.
 #[derive(Debug)]
 pub struct UpperBand {
-    /// Tones of the hop [samples at 16 kHz].
-    pub tones: Vec<f32>,
     /// What the network says of the hop [frames, [`UPPER_OUTPUTS`]].
     pub corrections: Vec<f32>,
     filter: BlockFilter,
     gains: Vec<f32>,
-    samples: Vec<f32>,
-    join: Join,
+    /// The hop at 16 kHz, bus by bus.
+    samples: Vec<Vec<f32>>,
+    joins: Vec<Join>,
 }
 
 impl UpperBand {
-    /// Silence.
-    pub fn new(tables: &Tables) -> Self {
+    /// Silence of so many buses.
+    pub fn new(tables: &Tables, buses: usize) -> Self {
         Self {
-            tones: vec![],
             corrections: vec![],
-            filter: BlockFilter::new(tables.upper_bands.clone()),
+            filter: BlockFilter::new(tables.upper_bands.clone(), buses),
             gains: vec![0.0; SOURCES * UPPER_BANDS],
             samples: vec![],
-            join: Join::new(),
+            joins: (0..buses).map(|_| Join::new()).collect(),
         }
     }
 
     /// Makes room for a hop.
-    pub fn resize(&mut self, frames: usize) {
-        self.tones.resize(frames * HOP_SAMPLES, 0.0);
-        self.samples.resize(frames * HOP_SAMPLES, 0.0);
+    pub fn resize(&mut self, frames: usize, buses: usize) {
+        self.samples.resize_with(buses, Vec::new);
+        self.samples.iter_mut().for_each(|bus| bus.resize(frames * HOP_SAMPLES, 0.0));
         self.corrections.resize(frames * UPPER_OUTPUTS, 0.0);
     }
 
-    /// Makes block `at` of the hop: `gains` [SOURCES, 128] in nats of the bands below, `noise` [BLOCK].
-    pub fn block(&mut self, at: usize, gains: &[f32], noise: &[f32], ramp: Ramp) {
+    /// Goes on to block `at` of the hop, with `gains` [SOURCES, 128] in nats of the bands below.
+    pub fn next(&mut self, at: usize, gains: &[f32]) {
         let corrections = self.corrections.chunks_exact(UPPER_OUTPUTS / BLOCKS).nth(at);
         let corrections = corrections.unwrap_or_default().chunks_exact(UPPER_BANDS);
         let of_sources = gains.chunks_exact(MEL_BINS).zip(corrections);
@@ -63,14 +62,22 @@ impl UpperBand {
             upper.iter_mut().zip(gains).for_each(|(upper, gain)| *upper = gain);
         }
         self.filter.next(&self.gains);
-        let tones = self.tones.chunks_exact(BLOCK).nth(at).unwrap_or_default();
-        if let Some(out) = self.samples.chunks_exact_mut(BLOCK).nth(at) {
-            self.filter.process([tones, noise], ramp, out);
+    }
+
+    /// Makes block `at` of a bus of tones and noise, [BLOCK] each.
+    pub fn block(&mut self, at: usize, bus: usize, sources: [&[f32]; SOURCES], ramp: Ramp) {
+        let samples = self.samples.get_mut(bus);
+        if let Some(out) = samples.and_then(|bus| bus.chunks_exact_mut(BLOCK).nth(at)) {
+            self.filter.process(bus, sources, ramp, out);
         }
     }
 
-    /// The hop at 48 kHz, with what lies below 8 kHz in `lower` [samples at 16 kHz].
-    pub fn join(&mut self, lower: &[f32], out: &mut Vec<f32>) {
-        self.join.push([lower, &self.samples], out);
+    /// The hop at 48 kHz, with what lies below 8 kHz in `lower` [samples at 16 kHz] of each bus.
+    pub fn join(&mut self, lower: &[Vec<f32>], buses: &[Bus], out: &mut Vec<Vec<f32>>) {
+        out.resize_with(lower.len(), Vec::new);
+        let buses = buses.iter().zip(lower).zip(&self.samples).zip(&mut self.joins).zip(out);
+        for ((((bus, lower), upper), join), out) in buses {
+            join.push(lower, bus.is_wide().then_some(upper.as_slice()), out);
+        }
     }
 }

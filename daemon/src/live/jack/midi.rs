@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jack::{Client, Frames, MidiIn, Port, ProcessScope};
 
 use super::{MidiEnd, SOURCE};
-use crate::live::midi::message::message;
+use crate::live::midi::message::{exclusive, message};
 use crate::live::queues::{Midi, MidiInput};
 
 /// The port and where its messages go.
@@ -28,13 +28,17 @@ impl Reader {
     pub(super) fn read(&mut self, client: &Client, scope: &ProcessScope) {
         let cycle: Frames = scope.last_frame_time();
         for event in self.port.iter(scope) {
-            let Some(message) = message(event.bytes) else { continue };
             let at_us = client.frames_to_time(cycle.wrapping_add(event.time));
             let at = match at_us.checked_sub(self.epoch.1) {
                 Some(since) => self.epoch.0 + Duration::from_micros(since),
                 None => self.epoch.0,
             };
             let queue = &self.end.queue;
+            let send = &mut |midi| queue.send(MidiInput { at, source: SOURCE, midi });
+            if exclusive(event.bytes, send) {
+                continue;
+            }
+            let Some(message) = message(event.bytes) else { continue };
             (self.end.filter)(message, &mut |message| {
                 queue.send(MidiInput { at, source: SOURCE, midi: Midi::Message(message) });
             });

@@ -169,7 +169,7 @@ struct Process {
     sound: Option<Sound>,
 }
 
-/// Where the sound goes; both ports play the same.
+/// Where the sound goes, left and right.
 struct Sound {
     player: Player,
     ports: [Port<AudioOut>; 2],
@@ -181,9 +181,9 @@ impl ProcessHandler for Process {
             reader.read(client, scope);
         }
         if let Some(Sound { player, ports: [left, right] }) = &mut self.sound {
-            let left = left.as_mut_slice(scope);
-            player.fill(Instant::now(), left, 1);
-            right.as_mut_slice(scope).copy_from_slice(left);
+            let sides = [left, right].map(|port| port.as_mut_slice(scope));
+            let [left, right] = sides;
+            player.fill_sides(Instant::now(), left, right);
         }
         Control::Continue
     }

@@ -1,5 +1,9 @@
 //! Which bytes are a message that a synthesizer obeys. Knows no source.
 
+use timbre_models::notes::sysex;
+
+use crate::live::queues::Midi;
+
 /// Everything of everyone is put back: notes end, pedals and controllers are as at the start.
 pub const RESET: u8 = 0xFF;
 
@@ -8,7 +12,6 @@ pub const RESET: u8 = 0xFF;
 pub fn message(bytes: &[u8]) -> Option<[u8; 3]> {
     let message = match *bytes {
         [RESET] => return Some([RESET, 0, 0]),
-        [0xF0, ref exclusive @ ..] if is_system_on(exclusive) => return Some([RESET, 0, 0]),
         [status @ 0x80..=0xEF, data] if matches!(status & 0xF0, 0xC0 | 0xD0) => [status, data, 0],
         [status @ 0x80..=0xEF, first, second] => [status, first, second],
         _ => return None,
@@ -16,16 +19,48 @@ pub fn message(bytes: &[u8]) -> Option<[u8; 3]> {
     message.iter().skip(1).all(|data| *data < 0x80).then_some(message)
 }
 
-/// Whether a system exclusive message, behind its F0 and with or without its F7, puts the whole
-/// instrument back: General MIDI on (level 1 and 2) or off, GS reset, XG System On; for any device
-/// number.
-fn is_system_on(exclusive: &[u8]) -> bool {
-    let exclusive = exclusive.strip_suffix(&[0xF7]).unwrap_or(exclusive);
-    match *exclusive {
-        [0x7E, _, 0x09, what] => (1..=3).contains(&what),
-        [0x41, _, 0x42, 0x12, 0x40, 0x00, 0x7F, 0x00, 0x41] => true,
-        [0x43, device, 0x4C, 0x00, 0x00, 0x7E, 0x00] => device & 0xF0 == 0x10,
-        _ => false,
+/// What a system exclusive message says, if these bytes are one that is understood; others are
+/// ignored. Whether they were one.
+///
+/// # Real time
+/// Neither allocates nor waits.
+pub fn exclusive(bytes: &[u8], out: &mut impl FnMut(Midi)) -> bool {
+    let is_one = bytes.first() == Some(&0xF0);
+    if is_one {
+        sysex::decode(bytes, &mut |message| out(Midi::Exclusive(message)));
+    }
+    is_one
+}
+
+/// Puts system exclusive messages together that come in pieces.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    bytes: Vec<u8>,
+}
+
+impl Pieces {
+    /// Takes bytes that a port delivered at once. True where they belong to a system exclusive
+    /// message; what a whole one says goes to `out`.
+    pub fn take(&mut self, bytes: &[u8], out: &mut impl FnMut(Midi)) -> bool {
+        let begins = bytes.first() == Some(&0xF0);
+        if begins {
+            self.bytes.clear();
+        } else if self.bytes.is_empty() || bytes.first().is_some_and(|b| (0x80..0xF7).contains(b)) {
+            // Another message ends one that was cut off.
+            self.bytes.clear();
+            return false;
+        }
+        if self.bytes.len() + bytes.len() > sysex::LONGEST + 2 {
+            // Too long to be one that is understood: its end is waited for and nothing kept.
+            self.bytes.truncate(1);
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+        if bytes.contains(&0xF7) {
+            exclusive(&self.bytes, out);
+            self.bytes.clear();
+        }
+        true
     }
 }
 
@@ -33,21 +68,17 @@ fn is_system_on(exclusive: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn said(pieces: &[&[u8]]) -> (Vec<Midi>, Vec<bool>) {
+        let (mut all, mut kept) = (Pieces::default(), vec![]);
+        let taken = pieces.iter().map(|p| all.take(p, &mut |midi| kept.push(midi))).collect();
+        (kept, taken)
+    }
+
     #[test]
     fn only_what_a_cable_could_carry() {
         assert_eq!(message(&[0x90, 60, 100]), Some([0x90, 60, 100]));
         assert_eq!(message(&[0xC3, 19]), Some([0xC3, 19, 0]));
         assert_eq!(message(&[0xFF]), Some([0xFF, 0, 0]));
-        let system_on: [&[u8]; 5] = [
-            &[0xF0, 0x7E, 0x7F, 9, 1, 0xF7],
-            &[0xF0, 0x7E, 0x10, 9, 3],
-            &[0xF0, 0x7E, 0x7F, 9, 2, 0xF7],
-            &[0xF0, 0x41, 0x10, 0x42, 0x12, 0x40, 0, 0x7F, 0, 0x41, 0xF7],
-            &[0xF0, 0x43, 0x10, 0x4C, 0, 0, 0x7E, 0, 0xF7],
-        ];
-        for bytes in system_on {
-            assert_eq!(message(bytes), Some([0xFF, 0, 0]), "{bytes:02x?}");
-        }
         let others: [&[u8]; 11] = [
             &[],
             &[0x90],
@@ -64,5 +95,18 @@ mod tests {
         for bytes in others {
             assert_eq!(message(bytes), None, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn an_exclusive_message_may_come_in_pieces() {
+        let whole: &[u8] = &[0xF0, 0x7E, 0x7F, 9, 1, 0xF7];
+        assert_eq!(said(&[whole]).0.len(), 1);
+        let (kept, taken) = said(&[&whole[..2], &whole[2..4], &[0xF8], &whole[4..]]);
+        assert_eq!((kept.len(), taken), (1, vec![true; 4]));
+        let (kept, taken) = said(&[&whole[..3], &[0x90, 60, 100], &whole[3..]]);
+        assert_eq!((kept.len(), taken), (0, vec![true, false, false]));
+        let long = [&[0xF0][..], &[0x7E; 100_000], &[0xF7]].concat();
+        let pieces: Vec<&[u8]> = long.chunks(256).collect();
+        assert!(said(&pieces).0.is_empty());
     }
 }

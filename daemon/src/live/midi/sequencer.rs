@@ -17,7 +17,7 @@ use alsa::seq::{
 };
 
 use super::heard::There;
-use super::message::message;
+use super::message::{Pieces, message};
 use super::names::{Names, place};
 use super::ports::Filter;
 use crate::live::queues::{Midi, MidiInput, MidiSender, SourceId};
@@ -33,6 +33,8 @@ static NEXT_SOURCE: AtomicU32 = AtomicU32::new(1_000);
 struct Sender {
     source: SourceId,
     filter: Filter,
+    /// A system exclusive message that has begun.
+    pieces: Pieces,
     /// We subscribed to it; others found their way to our port themselves.
     is_ours: bool,
 }
@@ -160,7 +162,7 @@ impl Sequencer {
             done => done.map_err(|e| e.to_string())?,
         }
         let source = SourceId(NEXT_SOURCE.fetch_add(1, Ordering::Relaxed));
-        let sender = Sender { source, filter, is_ours: true };
+        let sender = Sender { source, filter, pieces: Pieces::default(), is_ours: true };
         self.senders.borrow_mut().insert(from, sender);
         let (seq, senders) = (self.seq.clone(), self.senders.clone());
         Ok((source, Subscription { seq, senders, from, to: self.own }))
@@ -217,6 +219,10 @@ impl Sequencer {
                     }
                 }
                 EventType::PortSubscribed => {}
+                EventType::Sysex => {
+                    let bytes = event.get_ext().unwrap_or_default();
+                    self.take(event.get_source(), bytes, &others);
+                }
                 _ => {
                     let from = event.get_source();
                     let mut bytes = [0; EVENT_BYTES];
@@ -234,8 +240,16 @@ impl Sequencer {
         let sender = senders.entry(from).or_insert_with(|| Sender {
             source: SourceId(NEXT_SOURCE.fetch_add(1, Ordering::Relaxed)),
             filter: others(),
+            pieces: Pieces::default(),
             is_ours: false,
         });
+        let source = sender.source;
+        let is_exclusive = sender.pieces.take(bytes, &mut |midi| {
+            self.queue.send(MidiInput { at, source, midi });
+        });
+        if is_exclusive {
+            return;
+        }
         for message in messages(bytes).filter_map(message) {
             (sender.filter)(message, &mut |message| {
                 let midi = Midi::Message(message);

@@ -9,7 +9,7 @@ use flacenc::encode_fixed_size_frame;
 use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
-use super::quantized;
+use super::{Length, quantized};
 
 /// The encoder between two blocks.
 pub(super) struct Flac {
@@ -20,6 +20,7 @@ pub(super) struct Flac {
     context: Context,
     block: FrameBuf,
     bits: u16,
+    channels: usize,
     smallest: usize,
     largest: usize,
 }
@@ -29,30 +30,32 @@ fn failed(e: impl std::fmt::Display) -> io::Error {
 }
 
 impl Flac {
-    /// An encoder for `samples` samples in all, with its header written.
+    /// An encoder for so much sound, with its header written.
     pub(super) fn begin(
         out: &mut impl Write,
         bits: u16,
         rate_hz: u32,
-        samples: u64,
+        length: Length,
     ) -> io::Result<Self> {
         let mut settings = Encoder::default();
         // One file, one core: several files are what runs at the same time.
         settings.multithread = false;
         let settings = settings.into_verified().map_err(|(_, e)| failed(e))?;
         let block = settings.block_size;
-        let mut info = StreamInfo::new(rate_hz as usize, 1, bits.into()).map_err(failed)?;
+        let mut info =
+            StreamInfo::new(rate_hz as usize, length.channels, bits.into()).map_err(failed)?;
         info.set_block_sizes(block, block).map_err(failed)?;
         // Not known, until `finish` says.
         info.set_frame_sizes(0, 0).map_err(failed)?;
-        info.set_total_samples(usize::try_from(samples).map_err(failed)?);
+        info.set_total_samples(usize::try_from(length.samples).map_err(failed)?);
         let flac = Self {
             info,
-            waiting: Vec::with_capacity(block),
-            context: Context::new(bits.into(), 1),
-            block: FrameBuf::with_size(1, block).map_err(failed)?,
+            waiting: Vec::with_capacity(block * length.channels),
+            context: Context::new(bits.into(), length.channels),
+            block: FrameBuf::with_size(length.channels, block).map_err(failed)?,
             settings,
             bits,
+            channels: length.channels,
             smallest: usize::MAX,
             largest: 0,
         };
@@ -64,7 +67,7 @@ impl Flac {
     pub(super) fn write(&mut self, out: &mut impl Write, samples: &[f32]) -> io::Result<()> {
         for &sample in samples {
             self.waiting.push(quantized(sample, self.bits));
-            if self.waiting.len() == self.settings.block_size {
+            if self.waiting.len() == self.settings.block_size * self.channels {
                 self.frame(out)?;
             }
         }

@@ -62,7 +62,7 @@ impl Kind {
 impl Kind {
     /// What the user should know of a file of that length before it is made.
     pub fn warning(self, format: SampleFormat, length: Length) -> Option<String> {
-        (self == Self::Wav && wav::is_large(length.samples, format)).then(|| {
+        (self == Self::Wav && wav::is_large(length, format)).then(|| {
             "more than 4 GiB of sound: written as RF64, which old players do not read (FLAC, --from and --to \
              make smaller files)"
                 .to_owned()
@@ -98,8 +98,10 @@ impl Clipping {
 /// How long the sound will be, known before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Length {
-    /// Samples of the file.
+    /// Samples of each channel of the file.
     pub samples: u64,
+    /// Channels, 1 or 2.
+    pub channels: usize,
     /// Mel frames of 20 ms.
     pub frames: usize,
 }
@@ -126,7 +128,7 @@ impl std::fmt::Debug for SoundFile {
 }
 
 impl SoundFile {
-    /// Begins a file of one channel that will be as long as `length` says.
+    /// Begins a file that will be as long as `length` says.
     ///
     /// # Errors
     /// What the system says; a mel into a pipe.
@@ -140,12 +142,12 @@ impl SoundFile {
         let mut waiting = vec![];
         let encoder = match kind {
             Kind::Wav => {
-                waiting = wav::header(format, rate_hz, length.samples);
+                waiting = wav::header(format, rate_hz, length);
                 Encoder::Wav(format)
             }
             Kind::Flac => {
                 let bits = bits(format).min(24);
-                let flac = flac::Flac::begin(&mut waiting, bits, rate_hz, length.samples);
+                let flac = flac::Flac::begin(&mut waiting, bits, rate_hz, length);
                 Encoder::Flac(Box::new(flac.map_err(|e| file.failed(e))?))
             }
             Kind::Npy => {
@@ -156,7 +158,7 @@ impl SoundFile {
         Ok(Self { file, encoder, clipping: Clipping::default(), waiting })
     }
 
-    /// Writes the next samples, at the rate of the file; a mel takes none.
+    /// Writes the next samples, channel by channel of each frame, at the rate of the file; a mel takes none.
     ///
     /// # Errors
     /// What the system says.
@@ -273,7 +275,7 @@ mod tests {
             let path = folder.path().join(format!("{n}.flac"));
             let samples: Vec<f32> = (0..length).map(|i| (i as f32 * 0.1).sin() * 0.9).collect();
             let file = WholeFile::create(&path).unwrap();
-            let length = Length { samples: length as u64, frames: 0 };
+            let length = Length { samples: length as u64, channels: 1, frames: 0 };
             let format = SampleFormat::I24;
             let mut file = SoundFile::begin(file, Kind::Flac, format, 44_100, length).unwrap();
             samples.chunks(1000).for_each(|piece| file.samples(piece).unwrap());
@@ -290,7 +292,7 @@ mod tests {
     fn a_mel_comes_back_row_by_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
-        let length = Length { samples: 0, frames: 3 };
+        let length = Length { samples: 0, channels: 1, frames: 3 };
         let file = WholeFile::create(&path).unwrap();
         let mut file =
             SoundFile::begin(file, Kind::Npy, SampleFormat::I16, 48_000, length).unwrap();

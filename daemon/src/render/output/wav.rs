@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::quantized;
+use super::{Length, quantized};
 use crate::cli::SampleFormat;
 
 /// The largest count of a WAV file.
@@ -15,16 +15,21 @@ const RIFF_HEAD: usize = 12;
 /// What a `ds64` chunk holds: three lengths of eight bytes, and a table of none.
 const DS64_BYTES: u32 = 28;
 
-/// Whether so many samples need RF64.
-pub(super) fn is_large(samples: u64, format: SampleFormat) -> bool {
-    samples * u64::from(super::bits(format) / 8) + 1024 > MOST
+/// Bytes of all samples.
+fn data_bytes(length: Length, format: SampleFormat) -> u64 {
+    length.samples * length.channels as u64 * u64::from(super::bits(format) / 8)
 }
 
-/// All that comes before the samples of a file of one channel.
-pub(super) fn header(format: SampleFormat, rate_hz: u32, samples: u64) -> Vec<u8> {
+/// Whether so much sound needs RF64.
+pub(super) fn is_large(length: Length, format: SampleFormat) -> bool {
+    data_bytes(length, format) + 1024 > MOST
+}
+
+/// All that comes before the samples of a file.
+pub(super) fn header(format: SampleFormat, rate_hz: u32, length: Length) -> Vec<u8> {
     let is_float = format == SampleFormat::F32;
     let spec = hound::WavSpec {
-        channels: 1,
+        channels: length.channels as u16,
         sample_rate: rate_hz,
         bits_per_sample: super::bits(format),
         sample_format: match is_float {
@@ -33,14 +38,14 @@ pub(super) fn header(format: SampleFormat, rate_hz: u32, samples: u64) -> Vec<u8
         },
     };
     let mut head = spec.into_header_for_infinite_file();
-    let data_bytes = samples * u64::from(super::bits(format) / 8);
-    let is_large = is_large(samples, format);
+    let data_bytes = data_bytes(length, format);
+    let is_large = is_large(length, format);
     if is_large {
         let ds64_bytes = (CHUNK_HEAD + DS64_BYTES as usize) as u64;
         let riff_bytes = (head.len() - CHUNK_HEAD) as u64 + ds64_bytes + data_bytes;
         let mut ds64 = b"ds64".to_vec();
         ds64.extend(DS64_BYTES.to_le_bytes());
-        for count in [riff_bytes, data_bytes, samples] {
+        for count in [riff_bytes, data_bytes, length.samples] {
             ds64.extend(count.to_le_bytes());
         }
         ds64.extend([0; 4]);
@@ -73,11 +78,15 @@ mod tests {
 
     use super::*;
 
+    fn mono(samples: u64) -> Length {
+        Length { samples, channels: 1, frames: 0 }
+    }
+
     #[test]
     fn every_format_comes_back() {
         for format in [SampleFormat::I16, SampleFormat::I24, SampleFormat::F32] {
             let samples: Vec<f32> = (0..999).map(|n| (n as f32 * 0.1).sin() * 0.9).collect();
-            let mut bytes = header(format, 44_100, samples.len() as u64);
+            let mut bytes = header(format, 44_100, mono(samples.len() as u64));
             write(&mut bytes, format, &samples).unwrap();
             let mut reader = hound::WavReader::new(bytes.as_slice()).unwrap();
             assert_eq!(reader.spec().sample_rate, 44_100);
@@ -96,13 +105,13 @@ mod tests {
     #[test]
     fn a_large_file_counts_in_64_bits() {
         let samples = 3_000_000_000u64;
-        let head = header(SampleFormat::I16, 48_000, samples);
+        let head = header(SampleFormat::I16, 48_000, mono(samples));
         assert_eq!(&head[..20], b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0");
         let count = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
         assert_eq!(count(20), head.len() as u64 - 8 + samples * 2);
         assert_eq!((count(28), count(36)), (samples * 2, samples));
         assert_eq!(&head[48..52], b"fmt ");
         assert_eq!(&head[head.len() - 8..], b"data\xff\xff\xff\xff");
-        assert!(!is_large(2_000_000_000, SampleFormat::I16));
+        assert!(!is_large(mono(2_000_000_000), SampleFormat::I16));
     }
 }

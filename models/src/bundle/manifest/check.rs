@@ -71,10 +71,10 @@ impl Manifest {
             return unfit("prior", found, "true where there is a [prior], else false".into());
         }
         if let Some(prior) = self.prior
-            && !(0.01..=20.0).contains(&prior.residual_nats)
+            && !(0.0..=20.0).contains(&prior.residual_nats)
         {
             let found = prior.residual_nats.to_string();
-            return unfit("prior.residual_nats", found, "0.01 to 20".into());
+            return unfit("prior.residual_nats", found, "0 to 20".into());
         }
         if self.vocoder.is_some() == self.mel_decoder.is_some() {
             let found =

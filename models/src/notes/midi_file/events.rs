@@ -24,6 +24,8 @@ pub(super) enum What {
     Channel { status: u8, data: [u8; 2] },
     /// Microseconds a quarter note, never 0.
     Tempo(u32),
+    /// A system exclusive message, whose bytes begin there in the file.
+    Exclusive { at: usize },
     /// What follows in this track is for another port (FF 21).
     Port(u8),
     /// The end of the track.
@@ -263,7 +265,11 @@ impl<'a> Events<'a> {
         let behind = self.number(at + 1).map(|(length, body)| (body, body + length as usize));
         let running = Running { is_stale: true, ..running };
         match behind {
-            Ok((_, next)) if next <= self.end => Ok(nothing(delta, next, running)),
+            Ok((body, next)) if next <= self.end => {
+                let is_whole = self.byte(at) == Some(0xF0) && next > body;
+                let what = if is_whole { What::Exclusive { at: body } } else { What::Nothing };
+                Ok(Step { what, ..nothing(delta, next, running) })
+            }
             behind => {
                 let body = behind.map_or(at + 1, |(body, _)| body);
                 let look = self.bytes.get(body..self.end.min(body + SYSEX_LOOK));

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub use mended::{Damage, Mend, Mended};
 
 use super::Song;
+use super::sysex::LONGEST;
+use crate::event::Event;
 use chunks::{Header, Region};
 use events::{Events, What};
 use notes::Player;
@@ -33,6 +35,8 @@ const HANGING_S: f64 = 60.0;
 const MOST_PORTS: usize = 16;
 /// Not a status: the pattern of a file of format 2 ends.
 const PATTERN_END: u8 = 0;
+/// A system exclusive message, which begins at the event's offset.
+const EXCLUSIVE: u8 = 0xF0;
 
 /// Why a file is no song.
 #[derive(Debug, thiserror::Error)]
@@ -92,8 +96,10 @@ fn of_damage(mended: &Mended) -> String {
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileRead {
-    /// Its notes.
+    /// Its notes, as the models' vocabulary knows them.
     pub song: Song,
+    /// All that happens in it, by time: what is played.
+    pub events: Vec<Event>,
     /// What was damaged in it.
     pub mended: Mended,
     /// Note-ons in it. Several at one time of one program and key are one note of the song.
@@ -127,7 +133,8 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
 /// what they mean live. The patterns of format 2 are played one after the other. A file inside a
 /// RIFF file (.rmi) or behind a MacBinary header is found.
 ///
-/// Channel volume and expression act on the velocity of later strikes, as live.
+/// Controllers and system exclusive messages act as live; the notes of the song know nothing of
+/// them.
 ///
 /// Sixteen channels for each port that the tracks name (FF 21), for up to 16 ports.
 ///
@@ -159,6 +166,11 @@ pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
         }
         match at.status {
             PATTERN_END => player.release_all(time_s),
+            EXCLUSIVE => {
+                let start = (at.offset as usize).min(bytes.len());
+                let end = bytes.len().min(start + LONGEST + 8);
+                player.exclusive(time_s, at.port, exclusive(&bytes[start..end]));
+            }
             status => player.message(time_s, at.port, status, at.data),
         }
     }
@@ -168,12 +180,18 @@ pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
     }
     let end_s = end_s.min(player.last_s() + HANGING_S);
     let strikes = player.strikes();
-    let notes = player.finish(end_s);
+    let (events, notes) = player.finish(end_s);
     if notes.is_empty() {
         return Err(MidiFileError::Empty { mended });
     }
     let total_time_s = notes.iter().fold(0.0f64, |end_s, note| end_s.max(note.end_s));
-    Ok(FileRead { song: Song { notes, total_time_s }, mended, strikes })
+    Ok(FileRead { song: Song { notes, total_time_s }, events, mended, strikes })
+}
+
+/// A system exclusive message up to its end, from its first byte behind the length on.
+fn exclusive(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| *byte == 0xF7).unwrap_or(0);
+    &bytes[..end]
 }
 
 /// A channel message at its tick.
@@ -241,6 +259,10 @@ impl Score {
                 What::Channel { status, data } => {
                     let offset = event.offset as u32;
                     self.events.push(At { tick, offset, port, status, data });
+                }
+                What::Exclusive { at } => {
+                    let (offset, data) = (at as u32, [0; 2]);
+                    self.events.push(At { tick, offset, port, status: EXCLUSIVE, data });
                 }
                 What::Tempo(quarter_us) => self.tempos.push(Tempo { tick, quarter_us }),
                 What::Port(named) => port = self.port(named),

@@ -5,31 +5,27 @@ use std::collections::HashMap;
 use midly::MidiMessage;
 use midly::num::{u4, u7, u14};
 
-use crate::notes::mix::{DEFAULT_EXPRESSION, DEFAULT_VOLUME, share};
+use crate::event::{Event, NoteId, What};
 use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Voice};
+use crate::tokens::merge::Merge;
 
 /// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two
 /// events.
 const NO_LENGTH_S: f64 = 1e-6;
 
-/// Plays messages and gathers the notes.
+/// Plays messages and gathers events and notes.
 pub(super) struct Player {
     keyboard: Keyboard,
-    notes: Vec<Note>,
-    /// Where in `notes` the voices stand that sound.
-    open: HashMap<Voice, usize>,
+    events: Vec<Event>,
     last_s: f64,
     strikes: usize,
-    /// Volume and expression of each channel of each port.
-    levels: Vec<(u8, u8)>,
 }
 
 impl Player {
     /// A keyboard of sixteen channels for each of `ports` ports, with nothing pressed.
     pub(super) fn new(ports: usize) -> Self {
         let keyboard = Keyboard::with_ports(ports);
-        let levels = vec![(DEFAULT_VOLUME, DEFAULT_EXPRESSION); 16 * ports];
-        Self { keyboard, levels, notes: Vec::new(), open: HashMap::new(), last_s: 0.0, strikes: 0 }
+        Self { keyboard, events: Vec::new(), last_s: 0.0, strikes: 0 }
     }
 
     /// When the last message came, seconds.
@@ -47,45 +43,63 @@ impl Player {
         self.last_s = time_s;
         let channel = port << 4 | u4::from_int_lossy(status).as_int();
         let Some(message) = message(status, data) else { return };
-        let message = self.mixed(channel, message);
         self.strikes += usize::from(matches!(message, MidiMessage::NoteOn { vel, .. } if vel > 0));
-        let (notes, open) = (&mut self.notes, &mut self.open);
-        self.keyboard.feed(time_s, channel, message, &mut |event| pair(notes, open, &event));
+        let events = &mut self.events;
+        self.keyboard.feed(time_s, channel, message, &mut |event| events.push(event));
     }
 
-    /// The message after the channel's volume and expression, which it may set: a strike is softer or louder by them,
-    /// but is heard however soft it is.
-    fn mixed(&mut self, channel: u8, message: MidiMessage) -> MidiMessage {
-        let Some(level) = self.levels.get_mut(usize::from(channel)) else { return message };
-        match message {
-            MidiMessage::Controller { controller, value } => match controller.as_int() {
-                7 => level.0 = value.as_int(),
-                11 => level.1 = value.as_int(),
-                121 => level.1 = DEFAULT_EXPRESSION,
-                _ => {}
-            },
-            MidiMessage::NoteOn { key, vel } if vel > 0 => {
-                let heard = f32::from(vel.as_int()) * share(level.0, level.1);
-                let vel = u7::from_int_lossy(heard.round().clamp(1.0, 127.0) as u8);
-                return MidiMessage::NoteOn { key, vel };
-            }
-            _ => {}
-        }
-        message
+    /// A system exclusive message.
+    pub(super) fn exclusive(&mut self, time_s: f64, port: u8, bytes: &[u8]) {
+        let events = &mut self.events;
+        let port = usize::from(port);
+        self.keyboard.feed_exclusive(time_s, port, bytes, &mut |event| events.push(event));
     }
 
     /// Releases everything.
     pub(super) fn release_all(&mut self, time_s: f64) {
-        let (notes, open) = (&mut self.notes, &mut self.open);
-        self.keyboard.release_all(time_s, &mut |event| pair(notes, open, &event));
+        let events = &mut self.events;
+        self.keyboard.release_all(time_s, &mut |event| events.push(event));
     }
 
-    /// The notes in the order of their strikes; those that sound end at `end_s`.
-    pub(super) fn finish(mut self, end_s: f64) -> Vec<Note> {
+    /// The events by time, and the notes in the order of their strikes; those that sound end at
+    /// `end_s`.
+    pub(super) fn finish(mut self, end_s: f64) -> (Vec<Event>, Vec<Note>) {
         self.release_all(end_s);
-        lengthen(&mut self.notes);
-        self.notes
+        let notes = notes(&self.events);
+        lengthen_events(&mut self.events);
+        (self.events, notes)
     }
+}
+
+/// The notes that the events are for the models, which know no parts.
+fn notes(events: &[Event]) -> Vec<Note> {
+    let (mut merge, mut notes, mut open) = (Merge::default(), Vec::new(), HashMap::new());
+    for event in events {
+        merge.event(event, &mut |event| pair(&mut notes, &mut open, &event));
+    }
+    lengthen(&mut notes);
+    notes
+}
+
+/// Lets notes without length go [`MIN_NOTE_S`] later.
+fn lengthen_events(events: &mut [Event]) {
+    let mut starts_s = HashMap::<NoteId, f64>::new();
+    for event in &mut *events {
+        match event.what {
+            What::On(strike) => {
+                starts_s.insert(strike.note, event.at_s);
+            }
+            What::Off(note) => {
+                if let Some(start_s) = starts_s.remove(&note)
+                    && event.at_s - start_s < NO_LENGTH_S
+                {
+                    event.at_s = start_s + MIN_NOTE_S;
+                }
+            }
+            _ => {}
+        }
+    }
+    events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
 }
 
 /// A channel message in midly's words.

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::{Damage, FileRead, Mend, MidiFileError, read_mended, read_song};
+use crate::event::{Control, What};
 use crate::notes::{MIN_NOTE_S, Note, Song, Voice, write_song};
 
 const ONE_NOTE: &[u8] = &[0x00, 0x90, 60, 100, 0x60, 0x80, 60, 0, 0x00, 0xFF, 0x2F, 0];
@@ -178,7 +179,7 @@ fn a_file_full_of_data_bytes_over_127_is_heard() {
         0xCC, 0x60, 0x81, 55, 0xCC, 0, 0x90, 59, 0xFF, 0x48, 0x80, 45, 0xFF, 0x18, 0x80, 59, 0xFF,
         0, 0xFF, 0x2F, 0,
     ];
-    let FileRead { song, mended, strikes } = read_mended(&file(0, 90, &[track])).unwrap();
+    let FileRead { song, mended, strikes, .. } = read_mended(&file(0, 90, &[track])).unwrap();
     let keys: Vec<(u8, u8)> = song.notes.iter().map(|n| (n.voice.key, n.velocity)).collect();
     assert_eq!(keys, [(45, 127), (55, 127), (59, 127)]);
     assert_eq!((mended.count, strikes), (7, 3));
@@ -204,14 +205,22 @@ fn ports_have_channels_of_their_own() {
 }
 
 #[test]
-fn volume_and_expression_act_on_later_strikes() {
+fn volume_and_expression_are_controls_and_velocity_is_the_hands() {
     let track: &[u8] = &[
         0, 0xB0, 7, 50, 0, 0x90, 60, 100, 0, 0xB0, 11, 64, 0x10, 0x90, 62, 100, 0x10, 0xB0, 121, 0,
         0, 0x90, 64, 100, 0, 0xB0, 7, 0, 0x10, 0x90, 65, 100, 0, 0x91, 67, 100,
     ];
-    let song = read_song(&file(0, 96, &[track])).unwrap();
-    let velocities: Vec<u8> = song.notes.iter().map(|n| n.velocity).collect();
-    assert_eq!(velocities, [50, 25, 50, 1, 100]);
+    let FileRead { song, events, .. } = read_mended(&file(0, 96, &[track])).unwrap();
+    assert!(song.notes.iter().all(|n| n.velocity == 100));
+    let of = |wanted: Control| -> Vec<f32> {
+        let values = events.iter().filter_map(|event| match event.what {
+            What::Control(control, value) if control == wanted => Some(value),
+            _ => None,
+        });
+        values.collect()
+    };
+    assert_eq!(of(Control::Volume), [50.0 / 127.0, 0.0]);
+    assert_eq!(of(Control::Expression), [64.0 / 127.0, 1.0]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ class Timbred:
 
             for source, piece in zip(sources, pieces):
                 midi.write(source, piece.notes)
-            subprocess.run([self.program, "render", *sources, "--tail", str(TAIL_S), *self.extra, *arguments], check=True)
+            subprocess.run([self.program, "render", *sources, "--dry", "--tail", str(TAIL_S), *self.extra, *arguments], check=True)
             return [read(source.with_suffix(ending)) for source in sources]
 
     def mels(self, pieces, mode):

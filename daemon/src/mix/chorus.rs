@@ -1,0 +1,95 @@
+//! The chorus, by fundsp: one for each side. Knows no bus.
+
+use fundsp::prelude32::{AudioUnit, BufferVec, MAX_BUFFER_SIZE, chorus};
+use timbre_control::settings::Chorus;
+
+use super::SIDES;
+
+/// How far the voices lie behind, seconds.
+const SEPARATION_S: f32 = 0.015;
+/// A new chorus comes in within this time, seconds.
+const FADE_S: f32 = 0.05;
+/// Level of silence, dB: what is set so low is none.
+const NONE_DB: f64 = -60.0;
+
+/// The chorus.
+pub struct ChorusUnit {
+    rate_hz: u32,
+    settings: Chorus,
+    units: [Box<dyn AudioUnit>; SIDES],
+    /// How much of the units is in, 0..=1.
+    is_in: f32,
+    level: [f32; 2],
+    input: BufferVec,
+    output: BufferVec,
+}
+
+impl ChorusUnit {
+    /// Silence.
+    pub fn new(settings: &Chorus, rate_hz: u32) -> Self {
+        Self {
+            rate_hz,
+            units: units(settings, rate_hz),
+            is_in: 1.0,
+            level: [level(settings); 2],
+            settings: settings.clone(),
+            input: BufferVec::new(1),
+            output: BufferVec::new(1),
+        }
+    }
+
+    /// Takes other settings.
+    pub fn set(&mut self, settings: &Chorus) {
+        self.level[1] = level(settings);
+        let is_same = Chorus { level: self.settings.level, ..settings.clone() } == self.settings;
+        self.settings = settings.clone();
+        if !is_same {
+            self.units = units(settings, self.rate_hz);
+            self.is_in = 0.0;
+        }
+    }
+
+    /// Adds what it makes of `send` to both sides, as long as it.
+    pub fn add(&mut self, send: &[f32], sides: &mut [Vec<f32>; SIDES]) {
+        let step = 1.0 / (FADE_S * self.rate_hz as f32);
+        let mut at = 0;
+        for block in send.chunks(MAX_BUFFER_SIZE) {
+            for (n, sample) in block.iter().enumerate() {
+                self.input.set_f32(0, n, *sample);
+            }
+            let [from, to] = self.level;
+            for (unit, out) in self.units.iter_mut().zip(&mut *sides) {
+                unit.process(block.len(), &self.input.buffer_ref(), &mut self.output.buffer_mut());
+                let out = out.get_mut(at..at + block.len()).unwrap_or_default();
+                let voices = self.output.channel_f32(0);
+                for (n, (out, voices)) in out.iter_mut().zip(voices).enumerate() {
+                    let level = from + (to - from) * n as f32 / block.len() as f32;
+                    *out += voices * level * (self.is_in + step * n as f32).min(1.0);
+                }
+            }
+            self.is_in = (self.is_in + step * block.len() as f32).min(1.0);
+            self.level[0] = self.level[1];
+            at += block.len();
+        }
+    }
+}
+
+/// One of each side, whose voices move differently.
+fn units(settings: &Chorus, rate_hz: u32) -> [Box<dyn AudioUnit>; SIDES] {
+    [0, 1].map(|side| {
+        let (depth_s, rate) = (settings.depth as f32 / 1000.0, settings.rate as f32);
+        let unit = chorus(side, SEPARATION_S, depth_s, rate);
+        let mut unit: Box<dyn AudioUnit> = Box::new(unit);
+        unit.set_sample_rate(f64::from(rate_hz));
+        unit.allocate();
+        unit
+    })
+}
+
+/// The amplitude that settings ask for.
+fn level(settings: &Chorus) -> f32 {
+    match settings.level <= NONE_DB {
+        true => 0.0,
+        false => 10f32.powf(settings.level as f32 / 20.0),
+    }
+}

@@ -1,0 +1,111 @@
+//! The buses of a stream -> stereo: level, chorus, reverb, and what keeps it below full scale. Knows no device and no file.
+//!
+//! Rendering, recordings and devices hear the same mix; the master volume of a device comes behind it.
+
+mod chorus;
+mod leveler;
+pub mod limiter;
+mod reverb;
+
+use timbre_control::settings::{Chorus, Reverb, Settings};
+
+use chorus::ChorusUnit;
+use leveler::Leveler;
+use limiter::Limiter;
+use reverb::ReverbUnit;
+
+/// Channels of the mix.
+pub const SIDES: usize = 2;
+
+/// One sample of the left side and one of the right.
+pub type Frame = [f32; SIDES];
+/// By how much everything is louder than the model makes it: a piano key struck at 100 then peaks
+/// near -18 dBFS at the master volume of a first start, -6 dB.
+const MAKE_UP_DB: f32 = 13.0;
+
+/// The amplitude of [`MAKE_UP_DB`].
+pub fn make_up() -> f32 {
+    10f32.powf(MAKE_UP_DB / 20.0)
+}
+
+/// What the mix is set to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MixSettings {
+    /// The room.
+    pub reverb: Reverb,
+    /// The chorus.
+    pub chorus: Chorus,
+}
+
+impl MixSettings {
+    /// Those of all settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self { reverb: settings.reverb.clone(), chorus: settings.chorus.clone() }
+    }
+}
+
+/// The running mix.
+pub struct Mix {
+    settings: MixSettings,
+    rate_hz: f32,
+    reverb: ReverbUnit,
+    chorus: ChorusUnit,
+    leveler: Leveler,
+    limiter: Limiter,
+    wet: [Vec<f32>; SIDES],
+}
+
+impl std::fmt::Debug for Mix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mix").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Mix {
+    /// A mix at rest, of buses at this rate.
+    pub fn new(settings: MixSettings, rate_hz: u32) -> Self {
+        Self {
+            reverb: ReverbUnit::new(&settings.reverb, rate_hz),
+            chorus: ChorusUnit::new(&settings.chorus, rate_hz),
+            leveler: Leveler::new(rate_hz),
+            limiter: Limiter::default(),
+            rate_hz: rate_hz as f32,
+            settings,
+            wet: [vec![], vec![]],
+        }
+    }
+
+    /// Takes other settings; the sound goes on.
+    pub fn set(&mut self, settings: MixSettings) {
+        if settings == self.settings {
+            return;
+        }
+        self.reverb.set(&settings.reverb);
+        self.chorus.set(&settings.chorus);
+        self.settings = settings;
+    }
+
+    /// Mixes the next samples of left, right, reverb and chorus, as many of each, each sample
+    /// `level` times as loud, and appends them to `out`.
+    pub fn push(&mut self, buses: &[Vec<f32>], level: f32, out: &mut Vec<Frame>) {
+        let bus = |n: usize| buses.get(n).map(Vec::as_slice).unwrap_or_default();
+        let (left, right) = (bus(0), bus(1));
+        self.wet.iter_mut().for_each(|wet| {
+            wet.clear();
+            wet.resize(left.len(), 0.0);
+        });
+        self.chorus.add(bus(3), &mut self.wet);
+        self.reverb.add(bus(2), &mut self.wet);
+        let gain = level * make_up();
+        let [wet_left, wet_right] = &self.wet;
+        let wet = wet_left.iter().zip(wet_right);
+        for ((left, right), (wet_left, wet_right)) in left.iter().zip(right).zip(wet) {
+            let both = [(left + wet_left) * gain, (right + wet_right) * gain];
+            let both = self.leveler.next(both);
+            out.push(self.limiter.next(both, self.rate_hz));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The room, by fundsp. Knows no bus.
+
+use fundsp::prelude32::{AudioUnit, BufferVec, MAX_BUFFER_SIZE, reverb_stereo};
+use timbre_control::settings::Reverb;
+
+use super::SIDES;
+
+/// A new room comes in within this time, seconds.
+const FADE_S: f32 = 0.1;
+/// Level of silence, dB: what is set so low is none.
+const NONE_DB: f64 = -60.0;
+
+/// What a type of room is: its size in metres, and how loud it is.
+fn kind(name: &str) -> (f32, f32) {
+    match name {
+        "hall" => (25.0, 1.0),
+        "plate" => (10.5, 1.0),
+        _ => (14.0, 1.0),
+    }
+}
+
+/// A room that sounds.
+struct Room {
+    unit: Box<dyn AudioUnit>,
+    level: f32,
+}
+
+impl Room {
+    fn new(settings: &Reverb, rate_hz: u32) -> Self {
+        let (size, level) = kind(&settings.kind);
+        let unit = reverb_stereo(size, settings.time as f32, settings.damping as f32);
+        let mut unit: Box<dyn AudioUnit> = Box::new(unit);
+        unit.set_sample_rate(f64::from(rate_hz));
+        unit.allocate();
+        Self { unit, level }
+    }
+}
+
+/// The reverb.
+pub struct ReverbUnit {
+    rate_hz: u32,
+    settings: Reverb,
+    now: Room,
+    /// The room before, while it goes out, and how much is left of it, 0..=1.
+    before: Option<(Room, f32)>,
+    /// How loud it is, and what it goes to.
+    level: [f32; 2],
+    input: BufferVec,
+    output: BufferVec,
+}
+
+impl ReverbUnit {
+    /// An empty room.
+    pub fn new(settings: &Reverb, rate_hz: u32) -> Self {
+        Self {
+            rate_hz,
+            now: Room::new(settings, rate_hz),
+            before: None,
+            level: [level(settings); 2],
+            settings: settings.clone(),
+            input: BufferVec::new(SIDES),
+            output: BufferVec::new(SIDES),
+        }
+    }
+
+    /// Takes other settings: another room comes in while the one before goes out.
+    pub fn set(&mut self, settings: &Reverb) {
+        self.level[1] = level(settings);
+        let is_same = Reverb { level: self.settings.level, ..settings.clone() } == self.settings;
+        self.settings = settings.clone();
+        if !is_same {
+            let room = Room::new(settings, self.rate_hz);
+            self.before = Some((std::mem::replace(&mut self.now, room), 1.0));
+        }
+    }
+
+    /// Adds what the room makes of `send` to both sides, as long as it.
+    pub fn add(&mut self, send: &[f32], sides: &mut [Vec<f32>; SIDES]) {
+        let step = 1.0 / (FADE_S * self.rate_hz as f32);
+        let mut at = 0;
+        for block in send.chunks(MAX_BUFFER_SIZE) {
+            for (n, sample) in block.iter().enumerate() {
+                (0..SIDES).for_each(|side| self.input.set_f32(side, n, *sample));
+            }
+            let left = self.before.as_ref().map_or(0.0, |(_, left)| *left);
+            self.room(block.len(), at, sides, |n| 1.0 - (left - step * n as f32).max(0.0), true);
+            if self.before.is_some() {
+                self.room(block.len(), at, sides, |n| (left - step * n as f32).max(0.0), false);
+            }
+            let rest = left - step * block.len() as f32;
+            self.before = self.before.take().filter(|_| rest > 0.0).map(|(room, _)| (room, rest));
+            self.level[0] = self.level[1];
+            at += block.len();
+        }
+    }
+
+    /// Adds what one of the rooms makes of the block.
+    fn room(
+        &mut self,
+        count: usize,
+        at: usize,
+        sides: &mut [Vec<f32>; SIDES],
+        share: impl Fn(usize) -> f32,
+        is_new: bool,
+    ) {
+        let room = match (&mut self.before, is_new) {
+            (Some((before, _)), false) => before,
+            _ => &mut self.now,
+        };
+        room.unit.process(count, &self.input.buffer_ref(), &mut self.output.buffer_mut());
+        let [from, to] = self.level.map(|level| level * room.level);
+        for (side, out) in sides.iter_mut().enumerate() {
+            let wet = self.output.channel_f32(side);
+            let out = out.get_mut(at..at + count).unwrap_or_default();
+            for (n, (out, wet)) in out.iter_mut().zip(wet).enumerate() {
+                let level = from + (to - from) * n as f32 / count as f32;
+                *out += wet * level * share(n);
+            }
+        }
+    }
+}
+
+/// The amplitude that settings ask for.
+fn level(settings: &Reverb) -> f32 {
+    match settings.level <= NONE_DB {
+        true => 0.0,
+        false => 10f32.powf(settings.level as f32 / 20.0),
+    }
+}

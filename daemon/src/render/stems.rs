@@ -1,0 +1,106 @@
+//! A file for each part beside the mix: its two sides as loud as in the mix, without reverb, chorus and
+//! limiter. Knows no mix.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use timbre_models::event::What;
+
+use super::Plan;
+use super::output::{Kind, Length, SoundFile};
+use crate::audio::resample::{ResampleError, StreamResampler};
+use crate::error::Error;
+use crate::mix::{SIDES, make_up};
+use crate::songs::Piece;
+use crate::whole_file::WholeFile;
+
+/// Buses before those of the parts.
+const MIX_BUSES: usize = 4;
+/// Parts that have buses of their own.
+const PARTS: u8 = 16;
+
+/// The files of the parts that play.
+pub(super) struct Stems(Vec<Stem>);
+
+struct Stem {
+    /// The bus of its left side; the right one is next.
+    bus: usize,
+    file: SoundFile,
+    converter: StreamResampler,
+    both: Vec<f32>,
+    converted: Vec<f32>,
+}
+
+/// The file of a part, counted from 0, beside that of the mix.
+fn beside(mix: &Path, part: u8) -> PathBuf {
+    let stem = mix.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = mix.extension().unwrap_or_default().to_string_lossy();
+    mix.with_file_name(format!("{stem}-part_{:02}.{ending}", part + 1))
+}
+
+impl Stems {
+    /// No files.
+    pub(super) fn none() -> Self {
+        Self(vec![])
+    }
+
+    /// Begins a file beside `mix` for each part of the piece that has notes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn begin(
+        piece: &Piece,
+        mix: &Path,
+        plan: &Plan,
+        rate_hz: u32,
+        length: Length,
+    ) -> Result<Self, Error> {
+        let strikes = piece.events.iter().filter(|event| matches!(event.what, What::On(_)));
+        let parts: BTreeSet<u8> = strikes.map(|event| event.part.0).collect();
+        let kind = Kind::of(mix).unwrap_or(Kind::Wav);
+        let stem = |part: u8| {
+            let file = WholeFile::create(&beside(mix, part))?;
+            let file = SoundFile::begin(file, kind, plan.format, plan.rate_hz, length)?;
+            let converter = StreamResampler::new(rate_hz, plan.rate_hz, SIDES);
+            let converter = converter.map_err(unfit)?;
+            let bus = MIX_BUSES + SIDES * usize::from(part);
+            Ok(Stem { bus, file, converter, both: vec![], converted: vec![] })
+        };
+        let stems = parts.into_iter().filter(|part| *part < PARTS).map(stem);
+        Ok(Self(stems.collect::<Result<_, Error>>()?))
+    }
+
+    /// Takes the next samples of all buses.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn push(&mut self, buses: &[Vec<f32>]) -> Result<(), Error> {
+        let gain = make_up();
+        for stem in &mut self.0 {
+            let Some([left, right]) = buses.get(stem.bus..stem.bus + SIDES) else { continue };
+            stem.both.clear();
+            stem.both.extend(left.iter().zip(right).flat_map(|(l, r)| [l * gain, r * gain]));
+            stem.converter.push(&stem.both, &mut stem.converted).map_err(unfit)?;
+            stem.file.samples(&stem.converted)?;
+            stem.converted.clear();
+        }
+        Ok(())
+    }
+
+    /// Ends the files and puts them in their places.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        for mut stem in self.0 {
+            stem.converter.finish(&mut stem.converted).map_err(unfit)?;
+            stem.file.samples(&stem.converted)?;
+            stem.file.finish()?;
+        }
+        Ok(())
+    }
+}
+
+fn unfit(e: ResampleError) -> Error {
+    Error::Usage(e.to_string())
+}

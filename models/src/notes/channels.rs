@@ -1,0 +1,485 @@
+//! What the channels of MIDI are set to, and controllers as controls of parts. Knows no key that is held.
+//!
+//! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE 1.0;
+//! the portamento time is FluidSynth's, milliseconds in fourteen bits.
+
+use midly::MidiMessage;
+
+use super::Voice;
+use super::sysex::{Standard, SysEx};
+use crate::event::{Control, Event, Glide, Part, What};
+
+/// Channels of one port.
+pub const CHANNELS: usize = 16;
+/// MIDI channel 10, counted from 0.
+const DRUM_CHANNEL: usize = 9;
+/// Switches are on from this value.
+pub const ON: u8 = 64;
+/// Semitones of a bend wheel at its end, of a channel, and of a member of an MPE zone.
+const BEND_SEMITONES: f32 = 2.0;
+const MEMBER_BEND_SEMITONES: f32 = 48.0;
+/// Semitones of vibrato of a full modulation wheel (SoundFont 2.04, default modulators).
+const VIBRATO_SEMITONES: f32 = 0.5;
+/// Octaves of the farthest times of attack, decay and release.
+const TIME_OCTAVES: f32 = 3.0;
+/// Seconds of the longest delay of vibrato.
+const DELAY_S: f32 = 2.0;
+/// Below this a damper pedal lifts no damper; from [`ON`] on it holds.
+const DAMPER_LIFTS: u8 = 40;
+/// By what a strike is softer with the soft pedal down.
+const SOFT: f32 = 0.7;
+
+/// What a channel is set to.
+#[derive(Debug, Clone, Copy)]
+struct Channel {
+    program: u8,
+    bank: u8,
+    is_rhythm: bool,
+    /// The registered parameter that data entry sets; none after half of a number or an unregistered.
+    registered: [Option<u8>; 2],
+    /// The same of unregistered ones.
+    unregistered: [Option<u8>; 2],
+    bend_semitones: f32,
+    /// The wheel, -1..=1.
+    bend: f32,
+    fine: f32,
+    coarse: f32,
+    wheel: f32,
+    vibrato_semitones: f32,
+    has_portamento: bool,
+    portamento_ms: [u8; 2],
+    /// The key that the next note glides from.
+    from_key: Option<u8>,
+    last_key: Option<u8>,
+    is_mono: bool,
+    is_legato: bool,
+    is_soft: bool,
+    /// Whether breath is a volume.
+    has_breath: bool,
+    /// Semitones of the twelve notes of the octave.
+    scale: [f32; 12],
+    /// The channel whose zone it is a member of.
+    master: Option<u8>,
+}
+
+impl Channel {
+    fn new(channel: usize) -> Self {
+        Self {
+            program: 0,
+            bank: 0,
+            is_rhythm: channel % CHANNELS == DRUM_CHANNEL,
+            registered: [None; 2],
+            unregistered: [None; 2],
+            bend_semitones: BEND_SEMITONES,
+            bend: 0.0,
+            fine: 0.0,
+            coarse: 0.0,
+            wheel: 0.0,
+            vibrato_semitones: VIBRATO_SEMITONES,
+            has_portamento: false,
+            portamento_ms: [0; 2],
+            from_key: None,
+            last_key: None,
+            is_mono: false,
+            is_legato: false,
+            is_soft: false,
+            has_breath: false,
+            scale: [0.0; 12],
+            master: None,
+        }
+    }
+}
+
+/// What the channels of all ports are set to.
+#[derive(Debug, Clone)]
+pub struct Channels {
+    channels: Vec<Channel>,
+    /// Semitones of each key beside equal temperament.
+    keys: Box<[f32; 128]>,
+    /// Semitones of all: fine and coarse.
+    master: [f32; 2],
+    /// Strikes asked for a bank that there is not.
+    unknown_banks: u64,
+    standard: Standard,
+}
+
+/// Emits events of one message.
+pub(super) struct Emit<'a, F: FnMut(Event)> {
+    /// When.
+    pub at_s: f64,
+    /// Where to.
+    pub out: &'a mut F,
+}
+
+impl<F: FnMut(Event)> Emit<'_, F> {
+    /// Something happens to a channel's part.
+    pub fn what(&mut self, channel: usize, what: What) {
+        (self.out)(Event { at_s: self.at_s, part: Part(channel as u8), what });
+    }
+
+    fn control(&mut self, channel: usize, control: Control, value: f32) {
+        self.what(channel, What::Control(control, value));
+    }
+}
+
+impl Channels {
+    /// Sixteen channels for each of `ports` ports, as General MIDI has them at the start.
+    pub fn new(ports: usize) -> Self {
+        Self {
+            channels: (0..CHANNELS * ports).map(Channel::new).collect(),
+            keys: Box::new([0.0; 128]),
+            master: [0.0; 2],
+            unknown_banks: 0,
+            standard: Standard::Gm,
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The program of a channel.
+    pub fn program(&self, channel: usize) -> u8 {
+        self.channels.get(channel).map_or(0, |c| c.program)
+    }
+
+    /// What a key of a channel sounds as.
+    pub fn voice(&self, channel: usize, key: u8) -> Option<Voice> {
+        let own = self.channels.get(channel)?;
+        let owner = own.master.and_then(|m| self.channels.get(usize::from(m))).unwrap_or(own);
+        Some(Voice { is_drum: owner.is_rhythm, program: owner.program, key })
+    }
+
+    /// Semitones of a key of a channel beside equal temperament.
+    pub fn tuning(&self, channel: usize, key: u8) -> f32 {
+        let scale = self.channels.get(channel).map_or(0.0, |c| c.scale[usize::from(key) % 12]);
+        self.keys.get(usize::from(key)).copied().unwrap_or(0.0) + scale
+    }
+
+    /// Sets how each key is tuned, semitones beside equal temperament.
+    pub fn tune_keys(&mut self, semitones: &[f32; 128]) {
+        *self.keys = *semitones;
+    }
+
+    /// Whether breath (CC 2) is a volume of a channel.
+    pub fn set_breath(&mut self, channel: usize, is_volume: bool) {
+        if let Some(channel) = self.channels.get_mut(channel) {
+            channel.has_breath = is_volume;
+        }
+    }
+
+    /// Whether a channel plays one note at a time.
+    pub fn is_mono(&self, channel: usize) -> bool {
+        self.channels.get(channel).is_some_and(|c| c.is_mono || c.is_legato)
+    }
+
+    /// The channel whose pedals hold this one's keys too.
+    pub fn master(&self, channel: usize) -> Option<usize> {
+        self.channels.get(channel)?.master.map(usize::from)
+    }
+
+    /// Programs that were asked of a bank that there is not, so far; bank 0 stands in.
+    pub fn unknown_banks(&self) -> u64 {
+        self.unknown_banks
+    }
+
+    /// The velocity of a strike.
+    pub fn velocity(&self, channel: usize, velocity: u8) -> u8 {
+        match self.channels.get(channel) {
+            Some(state) if state.is_soft => (f32::from(velocity) * SOFT).round().max(1.0) as u8,
+            _ => velocity,
+        }
+    }
+
+    /// Where a note that begins now glides from; the next glides from this one.
+    pub fn glide(&mut self, channel: usize, key: u8) -> Option<Glide> {
+        let state = self.channels.get_mut(channel)?;
+        let last = state.last_key.replace(key);
+        let from = state.from_key.take().or(last.filter(|_| state.has_portamento))?;
+        let [msb, lsb] = state.portamento_ms.map(f32::from);
+        let seconds = (128.0 * msb + lsb) / 1000.0;
+        let from = f32::from(from) - f32::from(key);
+        (seconds > 0.0 && from != 0.0).then_some(Glide { from, seconds })
+    }
+
+    /// A message other than a key's, a pedal's or a mode's.
+    pub(super) fn message<F: FnMut(Event)>(
+        &mut self,
+        channel: usize,
+        message: MidiMessage,
+        emit: &mut Emit<'_, F>,
+    ) {
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        match message {
+            MidiMessage::ProgramChange { program } => self.select(channel, program.as_int()),
+            MidiMessage::Controller { controller, value } => {
+                self.control(channel, controller.as_int(), value.as_int(), emit);
+            }
+            MidiMessage::ChannelAftertouch { vel } => {
+                emit.control(channel, Control::Pressure, unit(vel.as_int()));
+            }
+            MidiMessage::PitchBend { bend } => {
+                let raw = f32::from(bend.0.as_int()) - 8192.0;
+                state.bend = if raw > 0.0 { raw / 8191.0 } else { raw / 8192.0 };
+                self.bend(channel, emit);
+            }
+            _ => {}
+        }
+    }
+
+    /// A program of the bank that is selected: 120 (and 127 of XG) is rhythm, 121 and 0 are not.
+    fn select(&mut self, channel: usize, program: u8) {
+        let is_xg = self.standard == Standard::Xg;
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        state.program = program;
+        match state.bank {
+            120 => state.is_rhythm = true,
+            126 | 127 if is_xg => state.is_rhythm = true,
+            121 => state.is_rhythm = false,
+            0 if is_xg && channel % CHANNELS != DRUM_CHANNEL => state.is_rhythm = false,
+            0 => {}
+            _ => self.unknown_banks += 1,
+        }
+    }
+
+    fn control<F: FnMut(Event)>(
+        &mut self,
+        channel: usize,
+        controller: u8,
+        value: u8,
+        emit: &mut Emit<'_, F>,
+    ) {
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        let on = value >= ON;
+        let aside = (f32::from(value) - 64.0) / if value > 64 { 63.0 } else { 64.0 };
+        let control = match controller {
+            0 => return state.bank = value,
+            1 => {
+                state.wheel = unit(value);
+                let depth = state.wheel * state.vibrato_semitones;
+                return emit.control(channel, Control::Vibrato, depth);
+            }
+            2 if !state.has_breath => return,
+            2 => (Control::Breath, unit(value)),
+            5 => return state.portamento_ms[0] = value,
+            37 => return state.portamento_ms[1] = value,
+            6 | 38 | 96 | 97 => return self.data(channel, controller, value, emit),
+            7 => (Control::Volume, unit(value)),
+            10 => (Control::Pan, (f32::from(value.max(1)) - 64.0) / 63.0),
+            11 => (Control::Expression, unit(value)),
+            64 => {
+                let lift = f32::from(value.clamp(DAMPER_LIFTS, ON)) - f32::from(DAMPER_LIFTS);
+                let range = f32::from(ON - DAMPER_LIFTS);
+                (Control::Damper, TIME_OCTAVES * lift / range)
+            }
+            65 => return state.has_portamento = on,
+            67 => return state.is_soft = on,
+            68 => return state.is_legato = on,
+            71 => (Control::Resonance, aside),
+            72 => (Control::Release, TIME_OCTAVES * aside),
+            73 => (Control::Attack, TIME_OCTAVES * aside),
+            74 => (Control::Brightness, aside),
+            75 => (Control::Decay, TIME_OCTAVES * aside),
+            76 => (Control::VibratoRate, aside),
+            77 => (Control::VibratoDepth, VIBRATO_SEMITONES * aside),
+            78 => (Control::VibratoDelay, DELAY_S * aside.max(0.0)),
+            84 => return state.from_key = Some(value),
+            91 => (Control::Reverb, unit(value)),
+            93 => (Control::Chorus, unit(value)),
+            98 | 99 => {
+                state.registered = [None; 2];
+                return state.unregistered[usize::from(99 - controller)] = Some(value);
+            }
+            100 | 101 => {
+                state.unregistered = [None; 2];
+                return state.registered[usize::from(101 - controller)] = Some(value);
+            }
+            121 => return self.reset_controllers(channel, emit),
+            126 => return state.is_mono = true,
+            127 => return state.is_mono = false,
+            _ => return,
+        };
+        emit.control(channel, control.0, control.1);
+    }
+
+    /// Data entry of the parameter that is selected.
+    fn data<F: FnMut(Event)>(
+        &mut self,
+        channel: usize,
+        controller: u8,
+        value: u8,
+        emit: &mut Emit<'_, F>,
+    ) {
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        let is_coarse = controller == 6;
+        if let ([Some(1), Some(low)], true) = (state.unregistered, is_coarse) {
+            // What GS and XG know by these numbers are controllers of General MIDI 2.
+            let known =
+                [(8, 76), (9, 77), (10, 78), (32, 74), (33, 71), (99, 73), (100, 75), (102, 72)];
+            if let Some((_, controller)) = known.iter().find(|(number, _)| *number == low) {
+                self.control(channel, *controller, value, emit);
+            }
+            return;
+        }
+        let [Some(0), Some(low)] = state.registered else { return };
+        let value = f32::from(value);
+        match (low, controller) {
+            (0, 6) => state.bend_semitones = value + state.bend_semitones.fract(),
+            (0, 38) => state.bend_semitones = state.bend_semitones.trunc() + value / 100.0,
+            (0, 96) => state.bend_semitones = (state.bend_semitones + 1.0).min(127.0),
+            (0, 97) => state.bend_semitones = (state.bend_semitones - 1.0).max(0.0),
+            (1, 6) => state.fine = (value - 64.0) / 64.0,
+            (1, 38) => state.fine = (64.0 * state.fine).floor() / 64.0 + value / 8192.0,
+            (2, 6) => state.coarse = value - 64.0,
+            (5, 6) => state.vibrato_semitones = value + state.vibrato_semitones.fract(),
+            (5, 38) => state.vibrato_semitones = state.vibrato_semitones.trunc() + value / 128.0,
+            (6, 6) => return self.zone(channel, value as usize, emit),
+            _ => return,
+        }
+        match low {
+            0 => self.bend(channel, emit),
+            5 => {
+                let depth = state.wheel * state.vibrato_semitones;
+                emit.control(channel, Control::Vibrato, depth);
+            }
+            _ => self.tune(channel, emit),
+        }
+    }
+
+    fn bend<F: FnMut(Event)>(&self, channel: usize, emit: &mut Emit<'_, F>) {
+        if let Some(state) = self.channels.get(channel) {
+            emit.control(channel, Control::Bend, state.bend * state.bend_semitones);
+        }
+    }
+
+    fn tune<F: FnMut(Event)>(&self, channel: usize, emit: &mut Emit<'_, F>) {
+        if let Some(state) = self.channels.get(channel) {
+            let coarse = if state.is_rhythm { 0.0 } else { state.coarse + self.master[1] };
+            let semitones = state.fine + coarse + self.master[0];
+            emit.control(channel, Control::Tuning, semitones);
+        }
+    }
+
+    /// An MPE zone of so many members, lower (of channel 1) or upper (of 16); one that overlaps
+    /// another takes its members.
+    fn zone<F: FnMut(Event)>(&mut self, channel: usize, count: usize, emit: &mut Emit<'_, F>) {
+        let (port, within) = (channel - channel % CHANNELS, channel % CHANNELS);
+        if !matches!(within, 0 | 15) {
+            return;
+        }
+        let is_member = |other: usize| match within {
+            0 => (1..=count.min(15)).contains(&other),
+            _ => (15 - count.min(15)..15).contains(&other),
+        };
+        for other in 0..CHANNELS {
+            let Some(state) = self.channels.get_mut(port + other) else { return };
+            let was_member = state.master == Some(channel as u8);
+            if is_member(other) {
+                state.master = Some(channel as u8);
+                state.bend_semitones = MEMBER_BEND_SEMITONES;
+            } else if was_member || (other == within && state.master.is_some()) {
+                state.master = None;
+                state.bend_semitones = BEND_SEMITONES;
+            } else {
+                continue;
+            }
+            let master = state.master.map_or(-1.0, f32::from);
+            emit.control(port + other, Control::Master, master);
+            self.bend(port + other, emit);
+        }
+    }
+
+    /// Reset all controllers (RP-015): volume, pan, sends, sounds and programs stay.
+    fn reset_controllers<F: FnMut(Event)>(&mut self, channel: usize, emit: &mut Emit<'_, F>) {
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        (state.registered, state.unregistered) = ([None; 2], [None; 2]);
+        (state.bend, state.wheel) = (0.0, 0.0);
+        (state.has_portamento, state.from_key) = (false, None);
+        (state.is_soft, state.is_legato) = (false, false);
+        use Control::{Bend, Breath, Damper, Expression, Pressure, Vibrato};
+        for control in [Bend, Vibrato, Expression, Breath, Pressure, Damper] {
+            emit.control(channel, control, control.rest());
+        }
+    }
+
+    /// A system exclusive message that is understood; `port` is the one it came from.
+    pub(super) fn exclusive<F: FnMut(Event)>(
+        &mut self,
+        port: usize,
+        message: &SysEx,
+        emit: &mut Emit<'_, F>,
+    ) {
+        match *message {
+            SysEx::Reset(standard) => self.reset(standard, emit),
+            SysEx::Rhythm { channel, is_rhythm } => {
+                let channel = port * CHANNELS + usize::from(channel);
+                if let Some(state) = self.channels.get_mut(channel) {
+                    state.is_rhythm = is_rhythm;
+                }
+            }
+            SysEx::MasterVolume(_) => {}
+            SysEx::MasterTuning { semitones, is_coarse } => {
+                self.master[usize::from(is_coarse)] = semitones;
+                (0..self.channels.len()).for_each(|channel| self.tune(channel, emit));
+            }
+            SysEx::KeyTuning { key, semitones } => {
+                if let Some(tuning) = self.keys.get_mut(usize::from(key)) {
+                    *tuning = semitones;
+                }
+            }
+            SysEx::OctaveTuning { channels, semitones } => {
+                let here = self.channels.iter_mut().skip(port * CHANNELS).take(CHANNELS);
+                for (n, state) in here.enumerate().filter(|(n, _)| channels >> n & 1 == 1) {
+                    let _ = n;
+                    state.scale = semitones;
+                }
+            }
+        }
+    }
+
+    /// Everything is as at the start.
+    fn reset<F: FnMut(Event)>(&mut self, standard: Standard, emit: &mut Emit<'_, F>) {
+        self.standard = standard;
+        *self.keys = [0.0; 128];
+        self.master = [0.0; 2];
+        for (channel, state) in self.channels.iter_mut().enumerate() {
+            *state = Channel { has_breath: state.has_breath, ..Channel::new(channel) };
+            for control in RESET {
+                emit.control(channel, control, control.rest());
+            }
+        }
+    }
+}
+
+/// The controls that messages set.
+const RESET: [Control; 20] = {
+    use Control::*;
+    [
+        Volume,
+        Expression,
+        Breath,
+        Pan,
+        Bend,
+        Tuning,
+        Vibrato,
+        Pressure,
+        VibratoRate,
+        VibratoDepth,
+        VibratoDelay,
+        Brightness,
+        Resonance,
+        Attack,
+        Decay,
+        Release,
+        Damper,
+        Reverb,
+        Chorus,
+        Master,
+    ]
+};
+
+/// A value of seven bits as a part of the whole.
+fn unit(value: u8) -> f32 {
+    f32::from(value) / 127.0
+}

@@ -1,0 +1,225 @@
+//! What each part sounds like now: its controls, smoothed, tick by tick. Knows no note.
+//!
+//! A control acts from the tick of 2.5 ms in which its event lies, and moves evenly inside a tick,
+//! so a sample depends on events up to the end of its tick, however the stream is cut.
+
+mod at;
+mod buses;
+pub mod of_note;
+
+#[cfg(test)]
+mod tests;
+
+use crate::event::{Control, Part};
+use crate::units::{SAMPLE_RATE_HZ, TICK_SAMPLES};
+
+pub use at::{At, PRESSURE_SEMITONES};
+pub use buses::{Bus, Buses};
+
+/// Levels, pans and sends reach a new value within about this time, seconds.
+const SMOOTH_S: f64 = 0.010;
+/// The same of pitch, seconds.
+const PITCH_S: f64 = 0.004;
+/// Closer than this to its target a control is there.
+const THERE: f32 = 1e-5;
+/// The rate of a vibrato that nothing sets, Hz (SoundFont 2.04, generator 24, its default).
+const VIBRATO_HZ: f64 = 8.176;
+
+/// Seconds of a tick.
+pub const TICK_S: f64 = TICK_SAMPLES as f64 / SAMPLE_RATE_HZ as f64;
+
+/// One part.
+#[derive(Debug, Clone)]
+struct State {
+    targets: [f32; Control::COUNT],
+    values: [f32; Control::COUNT],
+    /// Whether all values are there.
+    is_settled: bool,
+    /// Whether a note has been struck: before that, controls jump.
+    is_struck: bool,
+    /// Whether one of them has in this tick.
+    has_jumped: bool,
+    /// Turns of the vibrato.
+    turns: f64,
+    /// What it is at the end of the last tick.
+    at: At,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            targets: Control::REST,
+            values: Control::REST,
+            is_settled: true,
+            is_struck: false,
+            has_jumped: false,
+            turns: 0.0,
+            at: At::new(&Control::REST, 0.0),
+        }
+    }
+}
+
+impl State {
+    /// At rest, at the start of a tick; the vibrato has turned since the start of the stream.
+    fn new(tick: u64) -> Self {
+        let turns = (VIBRATO_HZ * TICK_S * tick as f64).fract();
+        Self { turns, at: At::new(&Control::REST, turns), ..Self::default() }
+    }
+}
+
+/// How fast a control moves: its share of the way in a tick, 1 for at once.
+fn share(control: usize) -> f32 {
+    use Control::{
+        Attack, Bend, Damper, Decay, Master, MorphProgram, Release, Tuning, VibratoDelay,
+        VibratoRate,
+    };
+    let is = |of: &[Control]| of.iter().any(|c| *c as usize == control);
+    let at_once = [Attack, Decay, Release, Damper, Master, MorphProgram, VibratoDelay, VibratoRate];
+    let time_s = match () {
+        () if is(&at_once) => return 1.0,
+        () if is(&[Bend, Tuning]) => PITCH_S,
+        () => SMOOTH_S,
+    };
+    (1.0 - (-TICK_S / time_s).exp()) as f32
+}
+
+impl State {
+    fn set(&mut self, control: Control, value: f32) {
+        let at = control as usize;
+        if let (Some(target), Some(now), true) =
+            (self.targets.get_mut(at), self.values.get_mut(at), value.is_finite())
+        {
+            *target = value;
+            if !self.is_struck {
+                *now = value;
+                self.has_jumped = true;
+            }
+            self.is_settled = false;
+        }
+    }
+
+    /// Goes on by a tick.
+    fn tick(&mut self, shares: &[f32; Control::COUNT]) {
+        if !self.is_settled {
+            self.is_settled = true;
+            for ((now, target), share) in self.values.iter_mut().zip(&self.targets).zip(shares) {
+                *now += share * (target - *now);
+                if (target - *now).abs() < THERE {
+                    *now = *target;
+                }
+                self.is_settled &= *now == *target;
+            }
+        }
+        let octaves = self.values.get(Control::VibratoRate as usize).copied().unwrap_or(0.0);
+        self.turns = (self.turns + VIBRATO_HZ * f64::from(octaves).exp2() * TICK_S).fract();
+        self.at = At::new(&self.values, self.turns);
+    }
+}
+
+/// A change that waits for its tick.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Control(Control, f32),
+    Struck,
+}
+
+/// The parts.
+#[derive(Debug)]
+pub struct Parts {
+    states: Vec<State>,
+    /// In the order of their ticks.
+    changes: Vec<(u64, Part, Change)>,
+    /// [ticks + 1] of each part: at the start of the hop and at the end of each of its ticks.
+    table: Vec<Vec<At>>,
+    shares: [f32; Control::COUNT],
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Parts {
+    /// All at rest.
+    pub fn new() -> Self {
+        let shares = std::array::from_fn(share);
+        Self { states: vec![], changes: vec![], table: vec![], shares }
+    }
+
+    /// A control has this value from a tick on, which lies in the hop that [`Parts::advance`] makes
+    /// next; changes come in the order of their ticks. What is no number is ignored.
+    pub fn set(&mut self, tick: u64, part: Part, control: Control, value: f32) {
+        self.changes.push((tick, part, Change::Control(control, value)));
+    }
+
+    /// A note of the part begins in a tick.
+    pub fn strike(&mut self, tick: u64, part: Part) {
+        self.changes.push((tick, part, Change::Struck));
+    }
+
+    /// Goes on through a hop of `ticks` from `start` on.
+    pub fn advance(&mut self, start: u64, ticks: usize) {
+        let most = self.changes.iter().map(|(_, part, _)| usize::from(part.0) + 1).max();
+        if most.is_some_and(|most| most > self.states.len()) {
+            let count = most.unwrap_or(0);
+            self.states.resize_with(count, || State::new(start));
+            self.table.resize_with(count, Vec::new);
+        }
+        for (table, state) in self.table.iter_mut().zip(&self.states) {
+            table.clear();
+            table.push(state.at);
+        }
+        let mut changes = self.changes.drain(..).peekable();
+        for tick in start..start + ticks as u64 {
+            while let Some((_, part, change)) = changes.next_if(|(at, ..)| *at <= tick) {
+                let Some(state) = self.states.get_mut(usize::from(part.0)) else { continue };
+                match change {
+                    Change::Control(control, value) => state.set(control, value),
+                    Change::Struck => state.is_struck = true,
+                }
+            }
+            for (table, state) in self.table.iter_mut().zip(&mut self.states) {
+                if let (true, Some(now)) = (state.has_jumped, table.last_mut()) {
+                    *now = At::new(&state.values, state.turns);
+                    state.has_jumped = false;
+                }
+                state.tick(&self.shares);
+                table.push(state.at);
+            }
+        }
+        drop(changes);
+        self.obey_masters();
+    }
+
+    /// What a part is at the start of the hop and at the end of each of its ticks, [ticks + 1];
+    /// empty for a part that was never heard of.
+    pub fn of(&self, part: Part) -> &[At] {
+        self.table.get(usize::from(part.0)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What a part is at the end of frame `frame` of the hop, counted from 0.
+    pub fn at_frame(&self, part: Part, frame: usize) -> At {
+        let tick = (frame + 1) * crate::units::TICKS_PER_FRAME;
+        self.of(part).get(tick).copied().unwrap_or(At::REST)
+    }
+
+    /// Parts that have another's controls on top of their own.
+    fn obey_masters(&mut self) {
+        for member in 0..self.states.len() {
+            let master =
+                self.states.get(member).map_or(-1.0, |s| s.values[Control::Master as usize]);
+            if master < 0.0 || master as usize == member {
+                continue;
+            }
+            let [Some(state), Some(own)] = [master as usize, member].map(|at| self.table.get(at))
+            else {
+                continue;
+            };
+            let both = own.iter().zip(state).map(|(own, master)| own.under(master)).collect();
+            if let Some(table) = self.table.get_mut(member) {
+                *table = both;
+            }
+        }
+    }
+}

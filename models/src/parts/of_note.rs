@@ -1,0 +1,79 @@
+//! What the controls of a part make of one of its notes: pitch, colour, times. Knows no sound.
+
+use super::At;
+use super::at::PRESSURE_SEMITONES;
+use crate::ledger::{Sounding, Touch};
+use crate::units::MEL_BINS;
+
+/// Within this time after its delay a vibrato comes in, seconds.
+const VIBRATO_COMES_S: f64 = 0.1;
+/// Decibels in an octave above a note's pitch at the brightest and the darkest.
+const BRIGHTER_DB: f32 = 4.0;
+const DARKER_DB: f32 = -8.0;
+/// Colour never changes a band by more, dB.
+const MOST_DB: f32 = 24.0;
+/// The height of a resonance, dB, its width and its place above a note's pitch, octaves.
+const RESONANCE_DB: f32 = 12.0;
+const RESONANCE_WIDTH: f32 = 0.35;
+const RESONANCE_PLACE: f32 = 2.5;
+/// Nepers of power in a decibel.
+const POWER_DB: f32 = std::f32::consts::LN_10 / 10.0;
+/// What of a note is its attack, whose time can be another, seconds.
+const ATTACK_S: f64 = 0.08;
+/// A note that goes on from another begins at this age, seconds.
+const LEGATO_S: f64 = 0.15;
+
+/// Semitones by which a note is higher than its key, `age_s` seconds after its press, when its
+/// finger does that to it.
+pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
+    let glide = note.glide.map_or(0.0, |glide| {
+        let left = 1.0 - age_s / f64::from(glide.seconds.max(1e-3));
+        glide.from * left.clamp(0.0, 1.0) as f32
+    });
+    let depth = at.vibrato[0] + PRESSURE_SEMITONES * touch.pressure;
+    let vibrato = if depth > 0.0 {
+        let comes = (age_s - f64::from(at.vibrato_delay_s)) / VIBRATO_COMES_S;
+        let comes = if at.vibrato_delay_s > 0.0 { comes.clamp(0.0, 1.0) } else { 1.0 };
+        depth * at.vibrato[1] * comes as f32
+    } else {
+        0.0
+    };
+    at.semitones + touch.tuning + glide + vibrato
+}
+
+/// The age that a note's sound is asked for with, `age_s` seconds after its press.
+pub fn age(note: &Sounding, at: &At, age_s: f64) -> f64 {
+    if note.is_legato {
+        return age_s + LEGATO_S;
+    }
+    let [attack, decay, _] = at.times.map(|octaves| f64::from(octaves).exp2());
+    if at.times[0] == 0.0 && at.times[1] == 0.0 {
+        return age_s;
+    }
+    let attack_s = attack * ATTACK_S;
+    if age_s < attack_s { age_s / attack } else { ATTACK_S + (age_s - attack_s) / decay }
+}
+
+/// By how much a release takes longer.
+pub fn release(at: &At) -> f64 {
+    f64::from(at.times[2] + at.damper).exp2()
+}
+
+/// By how much the power of each band is multiplied, where the part has a colour: `octaves` [128]
+/// are those of the bands above 1 Hz, `pitch` is the note's.
+pub fn colour(at: &At, octaves: &[f32], pitch: f32) -> Option<[f32; MEL_BINS]> {
+    let [bright, resonance] = at.colour;
+    if bright == 0.0 && resonance == 0.0 {
+        return None;
+    }
+    let slope = if bright > 0.0 { bright * BRIGHTER_DB } else { -bright * DARKER_DB };
+    let place = RESONANCE_PLACE + 2.0 * bright;
+    let mut factors = [1.0; MEL_BINS];
+    for (factor, octave) in factors.iter_mut().zip(octaves) {
+        let above = octave - pitch;
+        let bump = (-0.5 * ((above - place) / RESONANCE_WIDTH).powi(2)).exp();
+        let decibels = slope * above.max(0.0) + resonance * RESONANCE_DB * bump;
+        *factor = (POWER_DB * decibels.clamp(-MOST_DB, MOST_DB)).exp();
+    }
+    Some(factors)
+}
