@@ -7,6 +7,9 @@ MINUTES ?= 120
 FUZZ_SECONDS ?= 60
 CLIPS ?= 40
 FULL_SIZE ?= $(TRAINING)/work/full-size
+DIFFUSERS ?= $(TRAINING)/work/diffusers
+DIFFUSERS_VENV ?= .venv-diffusers
+SIZE ?= base
 VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
@@ -104,7 +107,7 @@ deny: setup ## Licences and sources of all dependencies (installs cargo-deny, so
 	@command -v cargo-deny >/dev/null || cargo install --locked --debug cargo-deny
 	cargo deny --all-features check licenses bans sources
 
-fuzz: setup ## Fuzz the MIDI reader and the manifest, FUZZ_SECONDS each
+fuzz: setup ## Fuzz the MIDI reader, the manifest and the reader of pickles, FUZZ_SECONDS each
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 rig: setup deb ## A whole Linux under test, all checks, an hour of playing among them (as root; builds its kernel first)
@@ -203,8 +206,27 @@ full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacke
 	target/release/timbred import $(CHECKPOINT) --name full-size --f32 --out $(FULL_SIZE)/model
 	FULL_SIZE_MODEL=$(abspath $(FULL_SIZE)/model) FULL_SIZE_VECTORS=$(abspath $(FULL_SIZE)/vectors.npz) cargo test --release --workspace --test full_size -- --ignored --nocapture
 
+$(DIFFUSERS_VENV)/ready: tests/diffusers/requirements.txt
+	python3 -m venv $(DIFFUSERS_VENV)
+	$(DIFFUSERS_VENV)/bin/pip install -q -r $<
+	touch $@
+
+# Each form of the weights as float32 and as int8, one at a time, so that the disk holds one model.
+diffusers: setup $(DIFFUSERS_VENV)/ready ## A pipeline of SIZE (tiny, small, base) saved by diffusers, with a mel decoder, imported against diffusers itself (gigabytes)
+	cargo build --release --workspace
+	rm -rf $(DIFFUSERS)/$(SIZE) && mkdir -p $(DIFFUSERS)/$(SIZE)
+	$(DIFFUSERS_VENV)/bin/python tests/diffusers/make_melgan.py $(DIFFUSERS)/$(SIZE)/mel_decoder
+	HF_HUB_OFFLINE=1 $(DIFFUSERS_VENV)/bin/python tests/diffusers/make_reference.py $(DIFFUSERS)/$(SIZE) --size $(SIZE) --melgan $(DIFFUSERS)/$(SIZE)/mel_decoder
+	set -e; for form in bin safetensors; do for allowed in 1e-4 5e-2; do \
+	  rm -rf $(DIFFUSERS)/$(SIZE)/model; \
+	  f32=$$([ $$allowed = 1e-4 ] && echo --f32 || true); \
+	  time target/release/timbred import $(DIFFUSERS)/$(SIZE)/$$form --name $(SIZE) --out $(DIFFUSERS)/$(SIZE)/model $$f32; \
+	  DIFFUSERS_MODEL=$(abspath $(DIFFUSERS)/$(SIZE)/model) DIFFUSERS_VECTORS=$(abspath $(DIFFUSERS)/$(SIZE)/vectors.npz) DIFFUSERS_ERROR=$$allowed \
+	    cargo test --release --workspace --test diffusers -- --ignored --nocapture; \
+	done; done
+
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) tests/osc_clients/node_modules demo.wav
+	rm -rf $(VENV) $(DIFFUSERS_VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: deb deb-arm check-arm-deb repository check-repository help full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: deb deb-arm check-arm-deb repository check-repository help diffusers expression full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean

@@ -1,4 +1,5 @@
-//! The command line of `timbred`. Knows no command's work; ranges and defaults of what can be set come from `timbre-control`.
+//! The command line of `timbred`. Knows no command's work; ranges and defaults of what can be set
+//! come from `timbre-control`.
 
 mod help;
 
@@ -33,7 +34,8 @@ pub struct LiveArgs {
     /// Configuration on top of the system's and the user's.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print the merged configuration, with FILE in the place of --config, each value with where it came from, and end.
+    /// Print the merged configuration, with FILE in the place of --config, each value with where it
+    /// came from, and end.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub check: Option<Option<PathBuf>>,
     /// Sound service: auto, alsa, jack or null.
@@ -128,7 +130,7 @@ pub enum Command {
     Man,
     /// Make a model bundle out of the weights of a training run (models/training).
     Pack(PackArgs),
-    /// Install a published checkpoint (small_with_context.zip, base_with_context.zip) as a model.
+    /// Install the published model, as diffusers or as T5X saved it, as a model.
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
 }
@@ -136,7 +138,8 @@ pub enum Command {
 /// Which model, and how it is sampled. Shared by every command that makes sound.
 #[derive(Debug, Clone, Args)]
 pub struct EngineArgs {
-    /// Model: the name of an installed one, or a folder with a manifest.toml [default: the bundled `live`].
+    /// Model: the name of an installed one, or a folder with a manifest.toml [default: the bundled
+    /// `live`].
     #[arg(long, value_name = "NAME|FOLDER")]
     pub model: Option<String>,
     #[arg(long, value_name = "K", help = STEPS.help, value_parser = clap::value_parser!(u64).range(STEPS.whole_range()))]
@@ -145,7 +148,8 @@ pub struct EngineArgs {
     /// ddpm, ddpm:small, ddpm:medium:SHARE, ddim or dpm++2m [default: the model's].
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<SamplerKind>,
-    /// Where the steps lie: trailing, uniform_t or uniform_log_snr [default: the model's].
+    /// Where the steps lie: trailing, uniform_t, uniform_log_snr or diffusers [default: the
+    /// model's].
     #[arg(long, value_name = "NAME")]
     pub spacing: Option<Spacing>,
     #[arg(long, value_name = "WEIGHT", help = GUIDANCE.help, value_parser = |s: &str| GUIDANCE.parse(s))]
@@ -192,7 +196,8 @@ pub struct RenderArgs {
     /// What the model and its sampling are.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Sample rate of the output in Hz, 8000 to 192000; above 16000 with what lies from 8 to 16 kHz, where the model knows it.
+    /// Sample rate of the output in Hz, 8000 to 192000; above 16000 with what lies from 8 to 16
+    /// kHz, where the model knows it.
     #[arg(long, value_name = "HZ", default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
     pub rate: u32,
     /// Sample format.
@@ -309,19 +314,23 @@ pub struct BenchArgs {
     /// Hops measured for each line, 20 and up.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(20..))]
     pub hops: u64,
-    /// Measure the denoising step by itself instead: packed operands, plain tract and int8 weights side by side.
+    /// Measure the denoising step by itself instead: packed operands, plain tract and int8 weights
+    /// side by side.
     #[arg(long)]
     pub compare: bool,
     /// With --compare: runs measured for each point, 20 and up.
     #[arg(long, default_value_t = 20, requires = "compare", value_parser = clap::value_parser!(u32).range(20..))]
     pub runs: u32,
-    /// With --compare: only the step, only at these sizes, such as 64x2304: frames of the target by tokens and frames heard.
+    /// With --compare: only the step, only at these sizes, such as 64x2304: frames of the target by
+    /// tokens and frames heard.
     #[arg(long, value_name = "LxM", requires = "compare", value_delimiter = ',', value_parser = step_size)]
     pub at: Vec<(usize, usize)>,
-    /// With --compare: a command that times the same step with another engine; it gets the ONNX file and is asked `L M THREADS`, line by line.
+    /// With --compare: a command that times the same step with another engine; it gets the ONNX
+    /// file and is asked `L M THREADS`, line by line.
     #[arg(long, value_name = "COMMAND", requires = "compare")]
     pub reference: Option<String>,
-    /// With --compare: the same model in another form, such as imported with --f32, whose mel the forms of this one are held against.
+    /// With --compare: the same model in another form, such as imported with --f32, whose mel the
+    /// forms of this one are held against.
     #[arg(long, value_name = "NAME|FOLDER", requires = "compare")]
     pub against: Option<String>,
     /// As JSON.
@@ -354,7 +363,8 @@ pub struct PackArgs {
 /// `timbred import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The checkpoint: a .zip, or its unpacked folder.
+    /// The checkpoint: a T5X .zip or its unpacked folder, or the folder of a pipeline that
+    /// diffusers saved.
     pub checkpoint: PathBuf,
     /// Name of the model, as in `--model NAME` [default: the file's own].
     #[arg(long, value_name = "NAME")]
@@ -362,8 +372,10 @@ pub struct ImportArgs {
     /// Folder of the model [default: NAME in the user's folder of models].
     #[arg(short, long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// Mel decoder that makes the sound, as ONNX: float mel [1, T, 128] (natural log) to T * 320 samples [default: the bundled vocoder].
-    #[arg(long, value_name = "FILE.onnx")]
+    /// What makes the sound: a mel decoder as ONNX, float mel [1, T, 128] (natural log) to T * 320
+    /// samples, or `bundled` for the bundled vocoder [default: the mel decoder that came with the
+    /// checkpoint, else the bundled vocoder].
+    #[arg(long, value_name = "FILE.onnx|bundled")]
     pub vocoder: Option<PathBuf>,
     /// Keep the weights as they are instead of int8 per channel: four times as large.
     #[arg(long)]

@@ -6,7 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod bundle;
-#[cfg(feature = "engine")]
+#[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 pub mod denoise;
 #[cfg(feature = "engine")]

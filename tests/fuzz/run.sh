@@ -6,10 +6,17 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
-# MIDI seeds are written by an ordinary program; the bundled manifest is a seed itself. With --target, build scripts stay without instrumentation.
+# MIDI seeds are written by an ordinary program; the bundled manifest and the pickles of the tiny
+# pipeline are seeds themselves. With --target, build scripts stay without instrumentation.
 cargo run --quiet --example midi_seeds --target-dir target/seeds -- corpus/midi_file
 mkdir -p corpus/manifest
 cp ../../models/bundled/live/manifest.toml corpus/manifest/
+mkdir -p corpus/pickle
+for part in notes_encoder continuous_encoder decoder; do
+    weights=../diffusers/tiny/bin/$part/diffusion_pytorch_model.bin
+    python3 -m zipfile -e "$weights" "target/pickles/$part"
+    cp "target/pickles/$part/diffusion_pytorch_model/data.pkl" "corpus/pickle/$part.pkl"
+done
 
 # What cargo-fuzz sets, without its address sanitizer, which needs a nightly toolchain.
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -8,6 +8,7 @@ pub mod live;
 pub mod mel_decoder;
 pub mod onsets;
 pub mod program;
+pub mod segments;
 
 pub mod npz;
 

@@ -1,42 +1,20 @@
-//! A model of published size against torch: the mel of two segments, and what they cost. `make full-size` runs it.
+//! A model of published size against torch: the mel of two segments, and what they cost. `make
+//! full-size` runs it.
 //!
-//! `FULL_SIZE_MODEL` is the folder of the imported model, `FULL_SIZE_VECTORS` what `timbre_training.published` made of the same
-//! checkpoint, `FULL_SIZE_ERROR` the relative error that is allowed (1e-3).
+//! `FULL_SIZE_MODEL` is the folder of the imported model, `FULL_SIZE_VECTORS` what
+//! `timbre_training.published` made of the same checkpoint, `FULL_SIZE_ERROR` the relative error
+//! that is allowed (1e-3).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::time::Instant;
 
 use timbre_models::bundle::Bundle;
-use timbre_models::denoise::noise::NoiseSource;
 use timbre_models::denoise::sampler::{Sampler, SamplerKind, SamplerOptions};
 use timbre_models::denoise::schedule::{Schedule, Spacing};
 use timbre_models::mel::FeatureRange;
 use timbred_tests::npz::{Npz, worst};
-
-/// Noise that was drawn elsewhere.
-struct Drawn(Vec<f32>);
-
-impl NoiseSource for Drawn {
-    fn start(&mut self, out: &mut [f32]) {
-        out.copy_from_slice(&self.0);
-    }
-
-    fn fill(&mut self, _: usize, _: &mut [f32]) {}
-}
-
-/// The root of the summed squares of the difference, as a part of that of `wanted`.
-fn relative(found: &[f32], wanted: &[f32]) -> f64 {
-    let power = |x: f32| f64::from(x).powi(2);
-    let apart: f64 = found.iter().zip(wanted).map(|(f, w)| power(f - w)).sum();
-    (apart / wanted.iter().map(|w| power(*w)).sum::<f64>()).sqrt()
-}
-
-fn peak_mb() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown");
-    line.trim().to_owned()
-}
+use timbred_tests::segments::{Drawn, peak_memory, relative};
 
 #[test]
 #[ignore = "needs a model of published size and vectors: make full-size"]
@@ -81,5 +59,5 @@ fn a_segment_is_what_torch_makes_of_the_same_weights() {
         segments += 1;
     }
     assert!(segments > 1, "no segments in {vectors}");
-    println!("peak memory {}", peak_mb());
+    println!("peak memory {}", peak_memory());
 }

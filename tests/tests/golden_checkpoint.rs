@@ -1,9 +1,10 @@
-//! The golden checkpoints are read bit for bit, and the network imported from one says what the original says.
+//! The golden checkpoints are read bit for bit, and the network imported from one says what the
+//! original says.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
 
-use timbre_models::checkpoint;
+use timbre_models::checkpoint::{self, Origin};
 use timbred_tests::golden::{golden, golden_files};
 use timbred_tests::npz::Npz;
 
@@ -11,23 +12,18 @@ use timbred_tests::npz::Npz;
 fn golden_checkpoints_are_read_bit_for_bit() {
     let Some(params) = golden("network/params.npz") else { return };
     for path in golden_files("checkpoint", "", ".zip") {
-        let mut told = 0;
-        let found = checkpoint::read(&path, &mut |_, all| {
-            told = all;
-            true
-        });
-        let found = found.unwrap_or_else(|e| panic!("{e}"));
+        let found = checkpoint::open(&path).unwrap_or_else(|e| panic!("{e}"));
         let mut npz = Npz::open(&params);
         let names = npz.names();
-        assert_eq!(names.len(), told, "{}", path.display());
-        assert_eq!(found.params.iter().count(), names.len());
+        assert_eq!(found.network.parameters().len(), names.len(), "{}", path.display());
         for name in names {
-            let (wanted, param) = (npz.f32(&name), found.params.get(&name).unwrap());
+            let (wanted, param) = (npz.f32(&name), found.weights().param(&name).unwrap());
             assert_eq!(param.shape, wanted.shape(), "{name}");
             let same = param.values.iter().zip(&wanted).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{name} in {}", path.display());
         }
-        assert_eq!((found.velocity_bins, found.step), (1, named_step(&path)));
+        let origin = Origin::T5x { step: named_step(&path) };
+        assert_eq!((found.velocity_bins, found.origin), (1, origin));
     }
 }
 
@@ -45,18 +41,19 @@ fn an_unpacked_checkpoint_is_the_same_from_any_of_its_folders() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = zip::ZipArchive::new(std::fs::File::open(&zip).unwrap()).unwrap();
     archive.extract(folder.path()).unwrap();
-    let packed = checkpoint::read(&zip, &mut |_, _| true).unwrap();
+    let packed = checkpoint::open(&zip).unwrap();
     let step = named_step(&zip);
     let inner = format!("tiny_target_only/checkpoint_{step}");
     for inner in ["", "tiny_target_only", &inner] {
         let path = folder.path().join(inner);
-        let found = checkpoint::read(&path, &mut |_, _| true).unwrap_or_else(|e| panic!("{e}"));
-        assert!(found.params == packed.params && found.network == packed.network, "{inner}");
-        assert_eq!(found.step, step);
+        let found = checkpoint::open(&path).unwrap_or_else(|e| panic!("{e}"));
+        let same = found.params().unwrap() == packed.params().unwrap();
+        assert!(same && found.network == packed.network, "{inner}");
+        assert_eq!(found.origin, Origin::T5x { step });
     }
     let gin = folder.path().join("tiny_target_only/config.gin");
     let text = std::fs::read_to_string(&gin).unwrap();
     std::fs::write(&gin, text.replace("emb_dim = 16", "emb_dim = 32")).unwrap();
-    let error = checkpoint::read(folder.path(), &mut |_, _| true).unwrap_err().to_string();
+    let error = checkpoint::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("config.gin") && error.contains("emb_dim = 32"), "{error}");
 }

@@ -42,11 +42,24 @@ be used.";
 
 pub(super) const IMPORT_HELP: &str = "\
 Examples:
+  timbred import music-spectrogram-diffusion         a folder that diffusers saved, by its name
+  timbred import music-spectrogram-diffusion --vocoder bundled
   timbred import small_with_context.zip              installs it as `small_with_context`
   timbred import small_with_context.zip --name paper
   timbred import unpacked/small_with_context --out models/paper
   timbred import small_with_context.zip --vocoder soundstream_mel_decoder.onnx
 
-The file is the public T5X checkpoint of Multi-instrument Music Synthesis with Spectrogram Diffusion, as downloaded or unpacked.
-It then renders songs and plays live, out of a sliding window of its 5 seconds. Nothing else is needed. --vocoder takes the public SoundStream mel decoder, or any other of its kind, where you have it as an ONNX file
-of any operator set: it gets the natural-log mel as the published pipeline feeds it, and is tried before anything is installed. Then: timbred render song.mid --model small_with_context";
+It takes the public model of Multi-instrument Music Synthesis with Spectrogram Diffusion in both
+layouts: the T5X checkpoint, as downloaded or unpacked, and the pipeline as diffusers saves it
+(google/music-spectrogram-diffusion: model_index.json, notes_encoder, continuous_encoder, decoder,
+scheduler, melgan), with weights as .safetensors or .bin. Nothing in them is executed, and links out
+of the folder are not followed.
+
+The model then renders songs and plays live, out of a sliding window of its 5 seconds; at its end
+the import says how fast it does that on this machine. Nothing else is needed. A mel decoder that
+lies in melgan/model.onnx makes the sound, unless --vocoder says otherwise. --vocoder takes the
+public SoundStream mel decoder, or any other of its kind, as an ONNX file of any operator set: it
+gets the natural-log mel as the published pipeline feeds it, and is tried before anything is
+installed.
+
+Then: timbred render song.mid --model small_with_context";

@@ -23,7 +23,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
 }
 
 /// Prints to standard output; a reader that went away early, as `head`, is no error.
-fn print(text: &str) -> Result<(), Error> {
+pub(crate) fn print(text: &str) -> Result<(), Error> {
     use std::io::{ErrorKind, Write};
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

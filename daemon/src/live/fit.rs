@@ -51,6 +51,9 @@ impl Costs {
             streamer.hop()?;
         }
         let hop_frames = *hops.start();
+        // A mel decoder plans its graph for each new length of hop, which is no cost of a hop.
+        streamer.set(StreamOptions { hop_frames, ..plain })?;
+        streamer.hop()?;
         let mut costs = Self::default();
         for guidance in [1.0, 2.0] {
             streamer.set(StreamOptions { hop_frames, steps: STEPS, guidance, ..plain })?;

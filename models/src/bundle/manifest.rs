@@ -101,7 +101,7 @@ pub struct Sampling {
     pub prediction: Prediction,
     /// `ddpm`, `ddim` or `dpm++2m`.
     pub sampler: SamplerKind,
-    /// Where the steps lie: `trailing`, `uniform_t` or `uniform_log_snr`.
+    /// Where the steps lie: `trailing`, `uniform_t`, `uniform_log_snr` or `diffusers`.
     pub spacing: Spacing,
     /// Guidance weight; 1 is one network call a step.
     pub guidance: f64,

@@ -15,6 +15,6 @@ pub use load::{BUNDLED, Bundle};
 pub use manifest::Manifest;
 #[cfg(feature = "engine")]
 pub use write::{
-    Graphs, WriteError, attack_graphs, denoiser_graphs, life_graphs, prior_graphs, vocoder_graphs,
-    write,
+    Graphs, WriteError, Writer, attack_graphs, denoiser_graph, denoiser_graphs, denoiser_kinds,
+    life_graphs, prior_graphs, vocoder_graphs, write,
 };

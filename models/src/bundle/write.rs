@@ -1,4 +1,5 @@
-//! Writes a bundle: builds graphs out of weights, checksums them, and puts all in place at once. Knows no training.
+//! Writes a bundle: builds graphs out of weights, checksums them, and puts all in place at once.
+//! Knows no training.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use prost::Message;
 use super::load::sha256;
 use super::manifest::{ATTACKS, FileEntry, LIFE, Manifest};
 use crate::graph::{
-    GraphKind, NetworkConfig, ParamError, Params, PriorConfig, VocoderConfig, WeightFormat, build,
-    build_attacks, build_life, build_prior, build_vocoder,
+    GraphKind, NetworkConfig, ParamError, Params, PriorConfig, VocoderConfig, WeightFormat,
+    Weights, build, build_attacks, build_life, build_prior, build_vocoder,
 };
 
 /// Graphs as ONNX bytes by their role in a manifest.
@@ -25,6 +26,26 @@ pub struct WriteError {
     pub source: std::io::Error,
 }
 
+/// The graphs that a denoiser of these sizes has.
+pub fn denoiser_kinds(config: &NetworkConfig) -> impl Iterator<Item = GraphKind> {
+    let has_context = config.has_context;
+    let kinds = GraphKind::ALL.into_iter();
+    kinds.filter(move |kind| *kind != GraphKind::ContextEncoder || has_context)
+}
+
+/// One graph of a denoiser, as ONNX bytes. Its weights are asked for one at a time.
+///
+/// # Errors
+/// Weights that do not fit the sizes, or that cannot be read.
+pub fn denoiser_graph(
+    kind: GraphKind,
+    config: &NetworkConfig,
+    params: &dyn Weights,
+    format: WeightFormat,
+) -> Result<Vec<u8>, ParamError> {
+    Ok(build(kind, config, params, format)?.encode_to_vec())
+}
+
 /// The graphs of a denoiser.
 ///
 /// # Errors
@@ -34,10 +55,8 @@ pub fn denoiser_graphs(
     params: &Params,
     format: WeightFormat,
 ) -> Result<Graphs, ParamError> {
-    let kinds = GraphKind::ALL.into_iter();
-    kinds
-        .filter(|kind| *kind != GraphKind::ContextEncoder || config.has_context)
-        .map(|kind| Ok((kind.name(), build(kind, config, params, format)?.encode_to_vec())))
+    denoiser_kinds(config)
+        .map(|kind| Ok((kind.name(), denoiser_graph(kind, config, params, format)?)))
         .collect()
 }
 
@@ -81,30 +100,66 @@ pub fn life_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, Para
     Ok(Graphs::from([(LIFE, build_life(params, format)?.encode_to_vec())]))
 }
 
-/// Writes the bundle to `folder`, whose manifest is written last: a folder with a manifest is whole. The manifest's `files` are
-/// filled in; returns the bytes written.
+/// Writes the bundle to `folder`, whose manifest is written last: a folder with a manifest is
+/// whole. The manifest's `files` are filled in; returns the bytes written.
 ///
 /// # Errors
 /// [`WriteError`]; the folder then has no manifest unless it had one before.
-pub fn write(folder: &Path, mut manifest: Manifest, graphs: &Graphs) -> Result<u64, WriteError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| WriteError { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(at(folder))?;
-    let mut total = 0;
-    let mut files = BTreeMap::new();
+pub fn write(folder: &Path, manifest: Manifest, graphs: &Graphs) -> Result<u64, WriteError> {
+    let mut writer = Writer::new(folder)?;
     for (role, bytes) in graphs {
-        let file = format!("{role}.onnx");
-        let path = folder.join(&file);
-        std::fs::write(&path, bytes).map_err(at(&path))?;
-        total += bytes.len() as u64;
-        files.insert((*role).to_owned(), FileEntry { file, sha256: sha256(bytes) });
+        writer.add(role, bytes)?;
     }
-    manifest.files = files;
-    let path = folder.join("manifest.toml");
-    let part = folder.join("manifest.toml.part");
-    std::fs::write(&part, manifest.to_toml()).map_err(at(&part))?;
-    std::fs::rename(&part, &path).map_err(at(&path))?;
-    Ok(total)
+    writer.finish(manifest)
+}
+
+/// Writes a bundle file by file, so that no more than one graph need be in memory.
+#[derive(Debug)]
+pub struct Writer {
+    folder: PathBuf,
+    files: BTreeMap<String, FileEntry>,
+    total: u64,
+}
+
+impl Writer {
+    /// A bundle in `folder`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// A folder that cannot be made.
+    pub fn new(folder: &Path) -> Result<Self, WriteError> {
+        std::fs::create_dir_all(folder).map_err(at(folder))?;
+        Ok(Self { folder: folder.to_owned(), files: BTreeMap::new(), total: 0 })
+    }
+
+    /// Writes the file of a role.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn add(&mut self, role: &str, bytes: &[u8]) -> Result<(), WriteError> {
+        let file = format!("{role}.onnx");
+        let path = self.folder.join(&file);
+        std::fs::write(&path, bytes).map_err(at(&path))?;
+        self.total += bytes.len() as u64;
+        self.files.insert(role.to_owned(), FileEntry { file, sha256: sha256(bytes) });
+        Ok(())
+    }
+
+    /// Writes the manifest, with the files that were added, which makes the bundle whole. Returns
+    /// the bytes of the files.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn finish(self, mut manifest: Manifest) -> Result<u64, WriteError> {
+        manifest.files = self.files;
+        let path = self.folder.join("manifest.toml");
+        let part = self.folder.join("manifest.toml.part");
+        std::fs::write(&part, manifest.to_toml()).map_err(at(&part))?;
+        std::fs::rename(&part, &path).map_err(at(&path))?;
+        Ok(self.total)
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError {
+    let path = path.to_owned();
+    move |source| WriteError { path, source }
 }

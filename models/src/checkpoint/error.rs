@@ -18,7 +18,8 @@ pub enum CheckpointError {
     },
     /// Something that is no checkpoint.
     #[error(
-        "{path}: {found}; wanted the .zip of a published checkpoint or its unpacked folder, with checkpoint_STEP/checkpoint inside"
+        "{path}: {found}; wanted the .zip of a published checkpoint or its unpacked folder, with \
+         checkpoint_STEP/checkpoint inside, or a folder as diffusers saves it, with model_index.json"
     )]
     NotOne {
         /// Which file or folder.
@@ -42,17 +43,26 @@ pub enum CheckpointError {
         /// What was found and what was wanted.
         reason: String,
     },
+    /// A file that is whole, and that this program does not take.
+    #[error("{path}: {reason}")]
+    Refused {
+        /// Which file.
+        path: String,
+        /// What was found, what was wanted, and what to do.
+        reason: String,
+    },
     /// Arrays that do not fit the network.
     #[error("the checkpoint's arrays: {0}")]
     Params(#[from] ParamError),
-    /// The caller wanted the end.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 impl CheckpointError {
     pub(super) fn broken(path: &str, reason: impl Into<String>) -> Self {
         Self::Broken { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(super) fn refused(path: &str, reason: impl Into<String>) -> Self {
+        Self::Refused { path: path.to_owned(), reason: reason.into() }
     }
 
     pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {

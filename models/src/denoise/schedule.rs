@@ -1,8 +1,8 @@
 //! The noise schedule: which noise levels a target goes through, from pure noise to clean.
 //! Knows no network and no sampler. All of it is float64; the network hears t rounded to float32.
 //!
-//! Source: `music_spectrogram_diffusion/models/diffusion/diffusion_utils.py`, the cosine schedule of
-//! Nichol & Dhariwal 2021 in the log-SNR form of Kingma et al. 2021.
+//! Source: `music_spectrogram_diffusion/models/diffusion/diffusion_utils.py`, the cosine schedule
+//! of Nichol & Dhariwal 2021 in the log-SNR form of Kingma et al. 2021.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,8 @@ pub const T_MIN: f64 = 0.001;
 /// log-SNR at t = 0; at t = 1 it is the negative of this.
 pub const LOG_SNR_MAX: f64 = 20.0;
 
-/// log(signal / noise power) at time t in [0, 1]: -2 ln tan(a t + b), b = atan(e^-10), a = atan(e^10) - b.
+/// log(signal / noise power) at time t in [0, 1]: -2 ln tan(a t + b), b = atan(e^-10), a =
+/// atan(e^10) - b.
 pub fn log_snr(t: f64) -> f64 {
     let (a, b) = cosine_coefficients();
     -2.0 * (a * t + b).tan().ln()
@@ -40,6 +41,23 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
+/// The power of the signal at t = 0, 0.001, .. 0.999 in the schedulers of diffusers whose
+/// `beta_schedule` is `squaredcos_cap_v2`: the cosine of Nichol & Dhariwal 2021 in 1000 steps, none
+/// of which keeps less than a thousandth of the signal. Their K steps are `leading`: t = (K - 1 -
+/// i) * floor(1000 / K) / 1000, so the first is not pure noise, and one step alone is hardly any.
+///
+/// It is not what the published models learned, but near it.
+fn squared_cosine() -> Vec<f64> {
+    let bar = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
+    let time = |i: usize| i as f64 / MAX_STEPS as f64;
+    let kept = (0..MAX_STEPS).map(|i| (bar(time(i + 1)) / bar(time(i))).max(0.001));
+    kept.scan(1.0, |power, kept| {
+        *power *= kept;
+        Some(*power)
+    })
+    .collect()
+}
+
 /// Where the K steps of a schedule stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,11 +69,15 @@ pub enum Spacing {
     UniformT,
     /// K values even in log-SNR from t = 1 to t = 0.001, then clean.
     UniformLogSnr,
+    /// The grid and the noise levels of the schedulers of diffusers, for comparisons: see
+    /// `squared_cosine` in this file.
+    Diffusers,
 }
 
 impl Spacing {
     /// Every spacing, in the order it is documented.
-    pub const ALL: [Self; 3] = [Self::Trailing, Self::UniformT, Self::UniformLogSnr];
+    pub const ALL: [Self; 4] =
+        [Self::Trailing, Self::UniformT, Self::UniformLogSnr, Self::Diffusers];
 
     /// The name used in manifests and on the command line.
     pub fn name(self) -> &'static str {
@@ -63,6 +85,7 @@ impl Spacing {
             Self::Trailing => "trailing",
             Self::UniformT => "uniform_t",
             Self::UniformLogSnr => "uniform_log_snr",
+            Self::Diffusers => "diffusers",
         }
     }
 }
@@ -81,7 +104,7 @@ impl FromStr for Spacing {
             DenoiseError::Name {
                 what: "spacing",
                 found: s.to_owned(),
-                wanted: "trailing, uniform_t or uniform_log_snr",
+                wanted: "trailing, uniform_t, uniform_log_snr or diffusers",
             }
         })
     }
@@ -141,6 +164,10 @@ impl Schedule {
         }
         // 0 at the first step, 1 at the last; one step alone is the first.
         let progress = |i: usize| i as f64 / (steps.max(2) - 1) as f64;
+        let squared_cosine = match spacing {
+            Spacing::Diffusers => squared_cosine(),
+            _ => vec![],
+        };
         let mut levels: Vec<Level> = (0..steps)
             .map(|i| match spacing {
                 Spacing::Trailing => Level::at((steps - i) as f64 / steps as f64),
@@ -148,6 +175,11 @@ impl Schedule {
                 Spacing::UniformLogSnr => {
                     let wanted = -LOG_SNR_MAX + (log_snr(T_MIN) + LOG_SNR_MAX) * progress(i);
                     Level::of(time_of(wanted), wanted)
+                }
+                Spacing::Diffusers => {
+                    let at = (steps - 1 - i) * (MAX_STEPS / steps);
+                    let signal = squared_cosine.get(at).copied().unwrap_or(0.5);
+                    Level::of(at as f64 / MAX_STEPS as f64, (signal / (1.0 - signal)).ln())
                 }
             })
             .collect();
@@ -201,13 +233,44 @@ mod tests {
                 let schedule = Schedule::new(k, spacing).unwrap();
                 let steps = schedule.steps();
                 assert_eq!(steps.len(), k);
-                assert!((steps[0].from.t - 1.0).abs() < 1e-12, "{spacing} {k}");
+                let first = match spacing {
+                    Spacing::Diffusers => ((k - 1) * (1000 / k)) as f64 / 1000.0,
+                    _ => 1.0,
+                };
+                assert!((steps[0].from.t - first).abs() < 1e-12, "{spacing} {k}");
                 assert!(steps.iter().all(|s| s.to.log_snr > s.from.log_snr));
                 assert_eq!(steps.iter().filter(|s| s.is_last).count(), 1);
                 assert_eq!(steps[k - 1].to.t, 0.0);
             }
         }
     }
+
+    #[test]
+    fn the_levels_of_diffusers_are_its_own() {
+        // `DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod` of diffusers 0.27.2.
+        let schedule = Schedule::new(10, Spacing::Diffusers).unwrap();
+        let levels: Vec<_> = schedule.steps().iter().map(|s| (s.from.t, s.from.alpha)).collect();
+        assert_eq!((levels[0].0, levels[9].0), (0.9, 0.0));
+        for ((_, alpha), wanted) in levels.iter().zip(ALPHAS_CUMPROD) {
+            assert!((alpha * alpha - wanted).abs() < 1e-5, "{levels:?}");
+        }
+        let all = Schedule::new(1000, Spacing::Diffusers).unwrap();
+        assert!((all.steps()[0].from.alpha.powi(2) / 2.428_7e-9 - 1.0).abs() < 1e-3);
+    }
+
+    /// At t = 0.9, 0.8, .. 0.
+    const ALPHAS_CUMPROD: [f64; 10] = [
+        0.023_616_107,
+        0.093_137_778,
+        0.201_868_892,
+        0.339_332_938,
+        0.492_285_043,
+        0.645_988_047,
+        0.785_632_432,
+        0.897_763_014,
+        0.971_575_618,
+        0.999_958_694,
+    ];
 
     #[test]
     fn out_of_range_is_refused() {

@@ -7,7 +7,7 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 
 use super::int8::Quantized;
 use super::pieces::WeightFormat;
-use super::{ParamError, Params};
+use super::{ParamError, Weights};
 
 /// ONNX operator set of every graph.
 const OPSET: i64 = 17;
@@ -115,14 +115,14 @@ pub(super) fn floats(name: &str, dims: &[usize], values: &[f32]) -> pb::TensorPr
 
 /// A graph under construction.
 pub(super) struct Builder<'a> {
-    params: &'a Params,
+    params: &'a dyn Weights,
     format: WeightFormat,
     nodes: Vec<pb::NodeProto>,
     initializers: Vec<pb::TensorProto>,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(params: &'a Params, format: WeightFormat) -> Self {
+    pub fn new(params: &'a dyn Weights, format: WeightFormat) -> Self {
         Self { params, format, nodes: vec![], initializers: vec![] }
     }
 
@@ -173,29 +173,23 @@ impl<'a> Builder<'a> {
 
     /// A parameter that is always stored as float32: norms and position tables.
     pub fn table(&mut self, name: &str) -> Result<Value, ParamError> {
-        let (params, name) = (self.params, name.to_owned());
-        let param = params
-            .get(&name)
-            .ok_or_else(|| ParamError::Missing { name: name.clone(), wanted: vec![] })?;
-        if !self.has(&name) {
-            self.initializers.push(floats(&name, &param.shape, &param.values));
+        if !self.has(name) {
+            let param = self.params.param(name)?;
+            self.initializers.push(floats(name, &param.shape, &param.values));
         }
-        Ok(name)
+        Ok(name.to_owned())
     }
 
-    /// A matrix [in, out], or with `axis` 0 a table of rows, in the format asked for: int8 is stored with one
-    /// scale per index of `axis` and read through DequantizeLinear.
+    /// A matrix [in, out], or with `axis` 0 a table of rows, in the format asked for: int8 is
+    /// stored with one scale per index of `axis` and read through DequantizeLinear.
     pub fn matrix(&mut self, name: &str, axis: usize) -> Result<Value, ParamError> {
         if self.format == WeightFormat::F32 {
             return self.table(name);
         }
-        let params = self.params;
-        let param = params
-            .get(name)
-            .ok_or_else(|| ParamError::Missing { name: name.to_owned(), wanted: vec![] })?;
         let output = format!("{name}.f32");
         if !self.has(name) {
-            let Quantized { values, scales } = Quantized::of(param, axis);
+            let param = self.params.param(name)?;
+            let Quantized { values, scales } = Quantized::of(&param, axis);
             let scale = format!("{name}.scale");
             let raw = values.into_iter().map(|v| v as u8).collect();
             self.initializers.push(tensor(name, DataType::Int8, &param.shape, raw));
@@ -213,7 +207,8 @@ impl<'a> Builder<'a> {
         self.op("Slice", &[x, &from, &to, &axis], &[])
     }
 
-    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis. No Pow: tract computes each value of it by libm.
+    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis. No Pow: tract computes each value of
+    /// it by libm.
     pub fn norm(&mut self, x: &str, scale: &str) -> Result<Value, ParamError> {
         let eps = self.scalar(NORM_EPS);
         let square = self.op("Mul", &[x, x], &[]);

@@ -1,8 +1,8 @@
 //! The network as ONNX graphs, made in Rust from a size and a set of weights.
 //! Knows no checkpoint format and no files: whoever imports or saves hands over and takes bytes.
 //!
-//! The network is cut where its results change at different rates: two encoders and `memory` run once a hop,
-//! `film` once per step of a schedule, `step` once or twice per denoising step.
+//! The network is cut where its results change at different rates: two encoders and `memory` run
+//! once a hop, `film` once per step of a schedule, `step` once or twice per denoising step.
 //!
 //! | graph | in | out |
 //! | --- | --- | --- |
@@ -39,7 +39,9 @@ mod vocoder_config;
 #[cfg(feature = "engine")]
 pub use attacks::{build_attacks, build_life, check_attacks, check_life};
 pub use config::NetworkConfig;
-pub use params::{Param, ParamError, Params};
+#[cfg(feature = "checkpoint")]
+pub(crate) use params::check_shapes;
+pub use params::{Param, ParamError, Params, Weights};
 #[cfg(feature = "engine")]
 pub(crate) use pieces::is_own_step;
 #[cfg(feature = "engine")]

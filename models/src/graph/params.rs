@@ -1,5 +1,6 @@
 //! The weights of a network by name, checked against its size. Knows no file format.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::NetworkConfig;
@@ -60,6 +61,61 @@ pub enum ParamError {
         /// What is there.
         value: f32,
     },
+    /// A parameter that cannot be read from where it lies.
+    #[error("parameter `{name}`: {reason}")]
+    Unreadable {
+        /// Its flax name.
+        name: String,
+        /// The file, what was found and what was wanted.
+        reason: String,
+    },
+    /// The caller wanted the end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Where the weights of a network come from: memory, or files that are read one parameter at a
+/// time.
+pub trait Weights {
+    /// The parameter of a name; its values are finite.
+    ///
+    /// # Errors
+    /// [`ParamError::Missing`], or why it cannot be read.
+    fn param(&self, name: &str) -> Result<Cow<'_, Param>, ParamError>;
+
+    /// That these are exactly the parameters of `config`, with its shapes. Values that are read
+    /// later are checked when they are read.
+    ///
+    /// # Errors
+    /// The first that is missing, of a wrong shape, not finite, or too much.
+    fn check(&self, config: &NetworkConfig) -> Result<(), ParamError>;
+}
+
+impl Weights for Params {
+    fn param(&self, name: &str) -> Result<Cow<'_, Param>, ParamError> {
+        let missing = || ParamError::Missing { name: name.to_owned(), wanted: vec![] };
+        self.get(name).map(Cow::Borrowed).ok_or_else(missing)
+    }
+
+    fn check(&self, config: &NetworkConfig) -> Result<(), ParamError> {
+        Self::check(self, config)
+    }
+}
+
+impl Param {
+    /// That all its values are numbers.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check_finite(&self, name: &str) -> Result<(), ParamError> {
+        match self.values.iter().position(|v| !v.is_finite()) {
+            Some(index) => {
+                let value = self.values[index];
+                Err(ParamError::NotFinite { name: name.to_owned(), index, value })
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// The weights of a network by flat flax name, as `decoder.layers_0.mlp.wo.kernel`.
@@ -121,10 +177,7 @@ impl Params {
                     wanted: wanted.clone(),
                 });
             }
-            if let Some(index) = param.values.iter().position(|v| !v.is_finite()) {
-                let value = param.values[index];
-                return Err(ParamError::NotFinite { name: name.clone(), index, value });
-            }
+            param.check_finite(name)?;
         }
         match self.0.iter().find(|(name, _)| !wanted.contains_key(*name)) {
             Some((name, param)) => {
@@ -132,6 +185,36 @@ impl Params {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// That `shapes` are exactly those of the parameters of `config`.
+///
+/// # Errors
+/// The first that is missing, of a wrong shape, or too much.
+#[cfg(feature = "checkpoint")]
+pub(crate) fn check_shapes(
+    shapes: &BTreeMap<String, Vec<usize>>,
+    config: &NetworkConfig,
+) -> Result<(), ParamError> {
+    if let Some(problem) = config.problem() {
+        return Err(ParamError::Config(problem));
+    }
+    let all: BTreeMap<String, Vec<usize>> = config.parameters().into_iter().collect();
+    for (name, wanted) in &all {
+        let (name, wanted) = (name.clone(), wanted.clone());
+        match shapes.get(&name) {
+            None => return Err(ParamError::Missing { name, wanted }),
+            Some(found) if *found != wanted => {
+                let values = found.iter().product();
+                return Err(ParamError::Shape { name, found: found.clone(), values, wanted });
+            }
+            Some(_) => {}
+        }
+    }
+    match shapes.iter().find(|(name, _)| !all.contains_key(*name)) {
+        Some((name, found)) => Err(ParamError::Extra { name: name.clone(), found: found.clone() }),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The five graphs of the network, operator by operator. Knows no engine and no files.
 //!
-//! T5.1.1 style: RMS norms of eps 1e-6, no biases, attention logits not scaled, tanh-GELU gated MLP. The batch
-//! is always 1 and lengths are free, so there are no masks: only real tokens and frames are given.
+//! T5.1.1 style: RMS norms of eps 1e-6, no biases, attention logits not scaled, tanh-GELU gated
+//! MLP. The batch is always 1 and lengths are free, so there are no masks: only real tokens and
+//! frames are given.
 
 use std::collections::HashMap;
 
@@ -9,10 +10,7 @@ use serde::{Deserialize, Serialize};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 use super::builder::{Attr, Builder, Value};
-use super::{GraphKind, NetworkConfig, ParamError, Params};
-
-/// Longest period of the time embedding's sines (`get_timing_signal_1d`).
-const MAX_TIMESCALE: f64 = 20_000.0;
+use super::{GraphKind, NetworkConfig, ParamError, Params, Weights};
 
 /// How the weights of a graph are stored. Arithmetic is float32 either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -21,20 +19,20 @@ pub enum WeightFormat {
     /// As they are.
     #[default]
     F32,
-    /// Matrices as int8 with one scale per output channel, the token table with one per row; norms and
-    /// position tables as they are. A quarter of the size.
+    /// Matrices as int8 with one scale per output channel, the token table with one per row; norms
+    /// and position tables as they are. A quarter of the size.
     Int8PerChannel,
 }
 
-/// Builds one graph of the network `config` from its weights. `ContextEncoder` of a network without context
-/// is refused as a missing parameter.
+/// Builds one graph of the network `config` from its weights. `ContextEncoder` of a network without
+/// context is refused as a missing parameter.
 ///
 /// # Errors
 /// [`ParamError`] as [`Params::check`].
 pub fn build(
     kind: GraphKind,
     config: &NetworkConfig,
-    params: &Params,
+    params: &dyn Weights,
     format: WeightFormat,
 ) -> Result<ModelProto, ParamError> {
     params.check(config)?;
@@ -50,8 +48,9 @@ pub fn build(
     Ok(graph.b.finish(kind.name(), &inputs, &outputs))
 }
 
-/// Whether `graph` is, node for node and constant for constant, the step of a network of size `config` as [`build`] writes it in one of its
-/// formats. The values of the weights may be any, and so may the names of what passes between nodes.
+/// Whether `graph` is, node for node and constant for constant, the step of a network of size
+/// `config` as [`build`] writes it in one of its formats. The values of the weights may be any, and
+/// so may the names of what passes between nodes.
 pub(crate) fn is_own_step(config: &NetworkConfig, graph: &GraphProto) -> bool {
     let mut shapes = Params::new();
     for (name, shape) in config.parameters() {
@@ -64,7 +63,8 @@ pub(crate) fn is_own_step(config: &NetworkConfig, graph: &GraphProto) -> bool {
     })
 }
 
-/// Whether two graphs have the same nodes in the same order, each fed by the same nodes, inputs and constants.
+/// Whether two graphs have the same nodes in the same order, each fed by the same nodes, inputs and
+/// constants.
 fn same_nodes(built: &GraphProto, found: &GraphProto) -> bool {
     let results = |graph: &GraphProto| -> HashMap<String, (usize, usize)> {
         let outputs = graph.node.iter().enumerate().flat_map(|(i, node)| {
@@ -90,7 +90,8 @@ fn same_nodes(built: &GraphProto, found: &GraphProto) -> bool {
         && own.get("out") == other.get("out")
 }
 
-/// Whether two graphs have the same initializers, those without a parameter's name with the same values.
+/// Whether two graphs have the same initializers, those without a parameter's name with the same
+/// values.
 fn same_constants(built: &GraphProto, graph: &GraphProto, shapes: &Params) -> bool {
     let same = |built: &TensorProto, found: &TensorProto| {
         let parameter = built.name.strip_suffix(".scale").unwrap_or(&built.name);
@@ -118,8 +119,8 @@ impl Piece<'_> {
     fn context_encoder(&mut self) -> Result<(), ParamError> {
         let x = self.matmul("frames", "continuous_encoder.input_proj")?;
         let table = self.b.table("continuous_encoder.Embed_0.embedding")?;
-        // Terminal-relative: the last frame always has the last position. Counted from the end, as tract
-        // takes any start that may be negative to be counted so.
+        // Terminal-relative: the last frame always has the last position. Counted from the end, as
+        // tract takes any start that may be negative to be counted so.
         let count = self.length(&x);
         let first = self.b.op("Neg", &[&count], &[]);
         let rows = self.b.ints(&[self.config.context_frames as i64]);
@@ -165,7 +166,9 @@ impl Piece<'_> {
 
     fn film(&mut self) -> Result<(), ParamError> {
         let half = self.config.emb / 2;
-        let increment = (MAX_TIMESCALE.ln() / (half as f64 - 1.0).max(1.0)) as f32;
+        // The longest period of the sines is what the time is multiplied by, also where that is not
+        // 20,000.
+        let increment = (self.config.max_noise_time.ln() / (half as f64 - 1.0).max(1.0)) as f32;
         let rates: Vec<f32> = (0..half).map(|k| (k as f32 * -increment).exp()).collect();
         let rates = self.b.vector("time_rates", &rates);
         let factor = self.b.scalar(self.config.max_noise_time as f32);
@@ -262,7 +265,8 @@ impl Piece<'_> {
         self.b.norm(x, &format!("{name}.scale"))
     }
 
-    /// FiLM: x times row `row` of `scales` (1 already added) plus row `row` of `shifts`, both [rows, emb].
+    /// FiLM: x times row `row` of `scales` (1 already added) plus row `row` of `shifts`, both
+    /// [rows, emb].
     fn modulate(&mut self, x: &str, scales: &str, shifts: &str, row: usize) -> Value {
         let row = row as i64;
         let scale = self.b.slice(scales, 0, row, row + 1);

@@ -1,9 +1,10 @@
-//! The sizes of a network from the shapes of its arrays, and `config.gin` for what shapes do not say. Knows no files.
+//! The sizes of a network from the shapes of its arrays, and `config.gin` for what shapes do not
+//! say. Knows no files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gin::Gin;
-use crate::graph::{NetworkConfig, Params};
+use crate::graph::NetworkConfig;
 use crate::tokens::Vocabulary;
 use crate::units::MEL_BINS;
 
@@ -13,22 +14,25 @@ const HEAD_DIM: usize = 64;
 const MAX_NOISE_TIME: f64 = 20_000.0;
 
 /// The sizes. The error says what was found and what was wanted.
-pub(super) fn network(params: &Params, gin: &Gin) -> Result<NetworkConfig, String> {
+pub(super) fn network(
+    shapes: &BTreeMap<String, Vec<usize>>,
+    gin: &Gin,
+) -> Result<NetworkConfig, String> {
     let size = |name: &str, dimension: usize| {
-        let shape = params.get(name).map(|param| param.shape.as_slice()).unwrap_or_default();
+        let shape = shapes.get(name).map(Vec::as_slice).unwrap_or_default();
         shape.get(dimension).copied().ok_or_else(|| {
             format!("no array `{name}` of at least {} dimensions; wanted a music spectrogram diffusion model", dimension + 1)
         })
     };
     let layers = |part: &str| {
         let prefix = format!("{part}.layers_");
-        let numbers = params.iter().filter_map(|(name, _)| {
+        let numbers = shapes.keys().filter_map(|name| {
             name.strip_prefix(&prefix)?.split('.').next()?.parse::<usize>().ok()
         });
         // As many as there are: a number that was made up must not ask for all memory.
         numbers.collect::<BTreeSet<_>>().len()
     };
-    let has_context = params.iter().any(|(name, _)| name.starts_with("continuous_encoder."));
+    let has_context = shapes.keys().any(|name| name.starts_with("continuous_encoder."));
     let joined = size("decoder.layers_0.self_attention.query.kernel", 1)?;
     let (heads, head_dim) = heads(joined, gin)?;
     let config = NetworkConfig {

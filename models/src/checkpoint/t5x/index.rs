@@ -1,6 +1,7 @@
 //! The file `checkpoint`: which arrays there are and where each is. Knows no files.
 //!
-//! Msgpack of `flax.serialization`: a leaf is an array itself (extension type 1) or a tensorstore spec of a zarr folder.
+//! Msgpack of `flax.serialization`: a leaf is an array itself (extension type 1) or a tensorstore
+//! spec of a zarr folder.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,8 @@ pub(super) enum Stored {
     },
 }
 
-/// The weights' arrays by dotted name, `decoder.layers_0.mlp.wo.kernel`. The error says what was found and what was wanted.
+/// The weights' arrays by dotted name, `decoder.layers_0.mlp.wo.kernel`. The error says what was
+/// found and what was wanted.
 pub(super) fn parse(mut bytes: &[u8]) -> Result<BTreeMap<String, Stored>, String> {
     let root = rmpv::decode::read_value_with_max_depth(&mut bytes, DEPTH)
         .map_err(|e| format!("no msgpack ({e})"))?;
@@ -93,8 +95,8 @@ fn inline(mut bytes: &[u8]) -> Result<Stored, String> {
     Ok(Stored::Inline { shape, values: values.collect() })
 }
 
-/// `{driver, kvstore: {driver, path}, metadata: {shape, ..}}`; the oldest have `path` beside `kvstore`. Whatever the store was
-/// when it was written, the folder now lies beside the index.
+/// `{driver, kvstore: {driver, path}, metadata: {shape, ..}}`; the oldest have `path` beside
+/// `kvstore`. Whatever the store was when it was written, the folder now lies beside the index.
 fn zarr(spec: &Value) -> Result<Stored, String> {
     let driver = get(spec, "driver").and_then(Value::as_str).unwrap_or_default();
     if driver != "zarr" {

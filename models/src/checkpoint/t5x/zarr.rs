@@ -5,8 +5,8 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 
-use super::CheckpointError;
 use super::source::Source;
+use crate::checkpoint::CheckpointError;
 
 /// The largest `.zarray` that is read.
 const HEADER_BYTES: u64 = 1 << 16;
@@ -74,19 +74,30 @@ impl Header {
     }
 }
 
-/// Shape and row-major values of the array in `folder`.
-pub(super) fn read(
-    source: &mut Source,
-    folder: &str,
-) -> Result<(Vec<usize>, Vec<f32>), CheckpointError> {
+/// What `folder` says of its array: only such arrays as [`read`] reads.
+fn header(source: &mut Source, folder: &str) -> Result<Header, CheckpointError> {
     let name = format!("{folder}/.zarray");
     let at = source.name_of(&name);
     let bytes = source.read(&name, HEADER_BYTES)?;
     let header: Header = serde_json::from_slice(&bytes)
         .map_err(|e| CheckpointError::broken(&at, format!("no description of an array ({e})")))?;
-    if let Some(problem) = header.problem() {
-        return Err(CheckpointError::broken(&at, problem));
+    match header.problem() {
+        Some(problem) => Err(CheckpointError::broken(&at, problem)),
+        None => Ok(header),
     }
+}
+
+/// Shape of the array in `folder`.
+pub(super) fn shape(source: &mut Source, folder: &str) -> Result<Vec<usize>, CheckpointError> {
+    Ok(header(source, folder)?.shape)
+}
+
+/// Shape and row-major values of the array in `folder`.
+pub(super) fn read(
+    source: &mut Source,
+    folder: &str,
+) -> Result<(Vec<usize>, Vec<f32>), CheckpointError> {
+    let header = header(source, folder)?;
     // One dimension is one row of two.
     let pair = |sizes: &[usize]| match sizes {
         [columns] => (1, *columns),

@@ -1,6 +1,8 @@
-//! The files of a checkpoint, in a zip file or in a folder, by their names. Knows no format of theirs.
+//! The files of a checkpoint, in a zip file or in a folder, by their names. Knows no format of
+//! theirs.
 //!
-//! Nothing is unpacked, so a name in an archive never becomes a path; one that tries to is still refused.
+//! Nothing is unpacked, so a name in an archive never becomes a path; one that tries to is still
+//! refused.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use super::CheckpointError;
+use crate::checkpoint::CheckpointError;
 
 /// What the index is called.
 const INDEX: &str = "checkpoint";
@@ -17,6 +19,7 @@ const INDEX: &str = "checkpoint";
 const DEPTH: usize = 3;
 
 /// Where the files are.
+#[derive(Debug)]
 enum Place {
     /// The archive, and the place of each name in it; names have slashes, also where Windows wrote
     /// them.
@@ -25,6 +28,7 @@ enum Place {
 }
 
 /// The files of one checkpoint.
+#[derive(Debug)]
 pub(super) struct Source {
     path: PathBuf,
     place: Place,

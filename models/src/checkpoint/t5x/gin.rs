@@ -1,8 +1,10 @@
-//! `config.gin`: the bindings an importer asks for; everything else in it is passed over. Knows no sizes.
+//! `config.gin`: the bindings an importer asks for; everything else in it is passed over. Knows no
+//! sizes.
 
 use std::collections::BTreeMap;
 
-/// Bindings by name without module and scope, `T5Config.emb_dim`; of two of one name the later one counts, as in gin.
+/// Bindings by name without module and scope, `T5Config.emb_dim`; of two of one name the later one
+/// counts, as in gin.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gin(BTreeMap<String, String>);
 
