@@ -117,13 +117,13 @@ fn draw_channels(frame: &mut Frame<'_>, area: Rect, s: &Status) {
             };
             let is_silent = !strip.enable || strip.mute || (any_solo && !strip.solo);
             let style = if is_silent { Style::from(Modifier::DIM) } else { Style::new() };
-            let text = format!(" {number:2} {name:15.15} {:+5.1} ", strip.gain);
+            let text = format!(" {number:2} {name:20.20} {:+5.1} ", strip.gain);
             let level = s.part_dbfs.get(number - 1).copied().unwrap_or(f64::NEG_INFINITY);
             let notes = s.part_notes.get(number - 1).copied().unwrap_or(0);
             let mut spans = vec![Span::from(text).style(style)];
             match word {
                 "" => {
-                    spans.extend(bar(share(level), None, 6, level_colour(level)));
+                    spans.extend(bar(share(level), None, 4, level_colour(level)));
                     spans.push(Span::from(format!(" {notes:2}")));
                 }
                 word => spans.push(Span::from(word).style(bold(colour))),
@@ -217,6 +217,9 @@ mod tests {
             ..Status::default()
         };
         status.programs[1] = 19;
+        status.part_dbfs = vec![-120.0; 16];
+        status.part_notes = vec![0; 16];
+        (status.part_dbfs[1], status.part_notes[1]) = (-30.0, 12);
         status.settings.channels[1].gain = -3.5;
         status.settings.channels[15].mute = true;
         status.settings.master.gain = -12.0;
@@ -242,7 +245,7 @@ mod tests {
         has(3, &["rms", "-30.0 dBFS", "3 notes"]);
         has(4, &["load", "0.83", "58 ms", "4 steps", "2 underruns", "0 misses"]);
         has(7, &[" 1 Acoustic Grand Piano", " 9 Acoustic Grand Piano"]);
-        has(8, &[" 2 Church Organ", "-3.5", "10 Drums"]);
+        has(8, &[" 2 Church Organ", "-3.5", "##-- 12", "10 Drums"]);
         has(14, &["16 Acoustic Grand Piano", "mute"]);
         has(17, &["/x: nothing is at /x [2J"]);
         has(23, &["q quit", "p panic"]);
