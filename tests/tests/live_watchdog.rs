@@ -35,7 +35,7 @@ fn it_is_fed_while_sound_flows_and_starves_with_the_callback() {
     assert!(status["stream_frames"].as_u64() > Some(0), "ready without sound: {status}");
     // A third of the interval each: 10 times in 2 s. A busy machine may miss some; systemd bears two in a row.
     let fed = count(&daemon.listen(2.0));
-    assert!((4..=11).contains(&fed), "fed {fed} times: {}", daemon.log());
+    assert!((4..=13).contains(&fed), "fed {fed} times: {}", daemon.log());
     server.signal("STOP");
     // What is on its way may still come.
     daemon.listen(0.5);

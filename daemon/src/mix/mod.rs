@@ -23,7 +23,7 @@ pub type Frame = [f32; SIDES];
 /// near -18 dBFS at the master volume of a first start, -6 dB.
 const MAKE_UP_DB: f32 = 13.0;
 
-/// The amplitude of [`MAKE_UP_DB`].
+/// The amplitude by which everything is louder than the model makes it.
 pub fn make_up() -> f32 {
     10f32.powf(MAKE_UP_DB / 20.0)
 }

@@ -59,7 +59,7 @@ pub fn release(at: &At) -> f64 {
     f64::from(at.times[2] + at.damper).exp2()
 }
 
-/// By how much the power of each band is multiplied, where the part has a colour: `octaves` [128]
+/// By how much the power of each band is multiplied, where the part has a colour: `octaves` (128)
 /// are those of the bands above 1 Hz, `pitch` is the note's.
 pub fn colour(at: &At, octaves: &[f32], pitch: f32) -> Option<[f32; MEL_BINS]> {
     let [bright, resonance] = at.colour;

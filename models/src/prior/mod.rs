@@ -139,7 +139,8 @@ impl NotePrior {
 
     /// Writes the natural-log mel [T, 128] of all notes together from frame `start` on; a frame without notes is the floor.
     /// `struck` [T, 128] is the same, but notes that a frame hears only a part of, as they have just been pressed, are as loud as the
-    /// vocoder must make them from the key press on. A note counts as loud as its part is beside the `reference` [T] of its frame.
+    /// vocoder must make them from the key press on. A note counts as loud as its part is beside the
+    /// `reference` (T values) of its frame.
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.

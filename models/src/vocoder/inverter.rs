@@ -90,7 +90,7 @@ impl Inverter {
     }
 
     /// `out` becomes the samples of each bus that still wait, if any do; each bus is as loud as
-    /// `levels` [buses] say.
+    /// `levels`, one a bus, say.
     ///
     /// # Errors
     /// Whatever the engine says.

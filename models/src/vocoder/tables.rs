@@ -143,7 +143,7 @@ impl Tables {
         bent
     }
 
-    /// Values of the bands [128] moved up by so many semitones, as the spectrum of a recording is
+    /// Values of the 128 bands moved up by so many semitones, as the spectrum of a recording is
     /// that is played faster: what was said of a partial is said of it where it is now.
     pub fn moved(&self, values: &[f32], semitones: f32) -> [f32; MEL_BINS] {
         let mut moved = [0.0; MEL_BINS];
