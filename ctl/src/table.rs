@@ -1,7 +1,10 @@
 //! The table: every row is one thing that can be set or asked for. Flags, OSC addresses, config keys and help are made
 //! from it; nothing is listed twice. Knows no transport.
 
+mod rows;
+
 use crate::parameters::{Access, Key, Kind, Parameter};
+use rows::{controller, number, read, switch, text, whole};
 
 /// Denoising steps K.
 pub const STEPS: Parameter = Parameter {
@@ -380,48 +383,3 @@ pub const PARAMETERS: [Parameter; 54] = [
         "What is recorded: off, on and the file, or failed and why; /record/start [PATH] and /record/stop",
     ),
 ];
-
-/// Address, name and default.
-type Words = [&'static str; 3];
-
-const fn row(key: Key, [address, name, default]: Words, help: &'static str) -> Parameter {
-    Parameter { key, address, name, default, help, ..SEED }
-}
-
-const fn number(
-    key: Key,
-    words: Words,
-    unit: &'static str,
-    (min, max): (f64, f64),
-    help: &'static str,
-) -> Parameter {
-    Parameter { kind: Kind::Number, unit, min, max, ..row(key, words, help) }
-}
-
-const fn whole(key: Key, words: Words, (min, max): (f64, f64), help: &'static str) -> Parameter {
-    Parameter { kind: Kind::Whole, min, max, ..row(key, words, help) }
-}
-
-const fn controller(number: u8, words: Words, help: &'static str) -> Parameter {
-    let row = whole(Key::Controller(number), words, (0.0, 127.0), help);
-    Parameter { access: Access::Midi, ..row }
-}
-
-const fn switch(key: Key, words: Words, help: &'static str) -> Parameter {
-    Parameter { kind: Kind::Bool, min: 0.0, max: 1.0, ..row(key, words, help) }
-}
-
-const fn text(key: Key, words: Words, help: &'static str) -> Parameter {
-    Parameter { kind: Kind::Text, min: 0.0, max: 0.0, ..row(key, words, help) }
-}
-
-const fn read(
-    key: Key,
-    kind: Kind,
-    words: Words,
-    unit: &'static str,
-    (min, max): (f64, f64),
-    help: &'static str,
-) -> Parameter {
-    Parameter { kind, access: Access::Read, unit, min, max, ..row(key, words, help) }
-}

@@ -10,8 +10,8 @@ use crate::denoise::noise::SeededNoise;
 use crate::denoise::sampler::{Sampler, SamplerOptions};
 use crate::denoise::schedule::{Level, Schedule};
 use crate::dynamics::Dynamics;
-use crate::event::{Event, Strike, What};
-use crate::ledger::{Ledger, Sounding, sample_at};
+use crate::event::Event;
+use crate::ledger::{Ledger, Sounding};
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
 use crate::parts::Parts;
@@ -20,7 +20,7 @@ use crate::threads::Threads;
 use crate::timeline::Timeline;
 use crate::tokens::merge::Merge;
 use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
-use crate::units::{FrameIdx, MEL_BINS, TICKS_PER_FRAME};
+use crate::units::{FrameIdx, MEL_BINS};
 use crate::vocoder::Playing;
 use crate::vocoder::inverter::Inverter;
 use crate::vocoder::tables::Tables;
@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 mod mix;
 mod options;
+mod players;
 mod queue;
 
 use mix::Mix;
@@ -242,22 +243,6 @@ impl Streamer {
         self.ledger.stolen()
     }
 
-    /// Level of each of the first sixteen parts in the last hop, root of the mean square of both
-    /// sides: the parts share that of the hop by the power of their notes.
-    pub fn part_levels(&self) -> [f32; 16] {
-        let mut powers = [0.0f32; 16];
-        for note in self.ledger.notes().iter().filter(|note| note.power.is_finite()) {
-            if let Some(power) = powers.get_mut(usize::from(note.part.0)) {
-                *power += note.power;
-            }
-        }
-        let sides = self.samples.iter().take(2).flatten();
-        let (sum, count) = sides.fold((0.0, 0), |(sum, n), x| (sum + x * x, n + 1));
-        let all: f32 = powers.iter().sum();
-        let share = if all > 0.0 { sum / count.max(1) as f32 / all } else { 0.0 };
-        powers.map(|power| (power * share).sqrt())
-    }
-
     /// The notes that sound or ring out.
     pub fn notes(&self) -> &[Sounding] {
         self.ledger.notes()
@@ -306,53 +291,6 @@ impl Streamer {
             self.prior_frames.clone_from(&self.prior_mel);
             self.range.scale_slice(&mut self.prior_frames, true);
             self.network.set_prior(&self.prior_frames)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the events up to `end`: they go to the notes, the parts and the timeline.
-    fn listen(&mut self, end: FrameIdx) -> Result<(), StreamError> {
-        let start_s = self.position.start().seconds();
-        while let Some(item) = self.queue.next(end.step()) {
-            let event = match item {
-                Item::Event(event) => {
-                    let timeline = &mut self.timeline;
-                    self.merge.event(&event, &mut |event| timeline.push(event));
-                    event
-                }
-                Item::Note(event) => {
-                    self.timeline.push(event);
-                    Event::of(&event)
-                }
-            };
-            self.obey(event, event.at_s.max(start_s))?;
-        }
-        let ticks = self.options.hop_frames * TICKS_PER_FRAME;
-        self.parts.advance(self.position.tick(), ticks);
-        let frames = self.options.hop_frames;
-        self.mix.hear(self.position, frames, &self.ledger, &self.parts, self.prior.is_some());
-        Ok(())
-    }
-
-    /// An event acts at `at_s`.
-    fn obey(&mut self, event: Event, at_s: f64) -> Result<(), StreamError> {
-        let (part, tick) = (event.part, sample_at(at_s).tick());
-        match event.what {
-            What::On(strike) => {
-                let voice = self.tokens.map_voice(strike.voice);
-                let note = self.ledger.strike(at_s, part, &Strike { voice, ..strike });
-                self.parts.strike(tick, part);
-                self.vocoder.strike(&note)?;
-            }
-            What::Off(note) => self.ledger.release(at_s, note),
-            What::Silence => self.ledger.silence(at_s, part),
-            What::KeyPressure(note, pressure) => {
-                self.ledger.touch(at_s, note, |touch| touch.pressure = pressure);
-            }
-            What::Retune(note, tuning) => {
-                self.ledger.touch(at_s, note, |touch| touch.tuning = tuning);
-            }
-            What::Control(control, value) => self.parts.set(tick, part, control, value),
         }
         Ok(())
     }
@@ -442,19 +380,6 @@ impl Streamer {
         let buses = self.samples.as_slice();
         let samples = buses.first().map(Vec::as_slice).unwrap_or_default();
         Ok(Hop { start, mel: &self.frames, samples, buses, report: self.report })
-    }
-
-    /// Forgets the notes of which nothing is heard any more.
-    fn forget(&mut self) {
-        let (prior, vocoder, next) = (&self.prior, &self.vocoder, self.position);
-        self.ledger.next_hop();
-        self.ledger.forget(|note| {
-            let is_over = match prior {
-                Some(prior) => prior.is_over(note, next),
-                None => Dynamics::is_over(note, next),
-            };
-            is_over && vocoder.is_over(note)
-        });
     }
 
     /// The samples that waited for frames behind them, of a stream that looks ahead; none else. Nothing may come after.

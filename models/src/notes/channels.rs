@@ -3,11 +3,16 @@
 //! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE 1.0;
 //! the portamento time is FluidSynth's, milliseconds in fourteen bits.
 
+mod controllers;
+mod registered;
+
 use midly::MidiMessage;
 
 use super::Voice;
 use super::sysex::{Standard, SysEx};
 use crate::event::{Control, Event, Glide, Part, What};
+use controllers::RESET;
+pub(super) use controllers::controller_of;
 
 /// Channels of one port.
 pub const CHANNELS: usize = 16;
@@ -303,50 +308,6 @@ impl Channels {
         emit.control(channel, control.0, control.1);
     }
 
-    /// Data entry of the parameter that is selected.
-    fn data<F: FnMut(Event)>(
-        &mut self,
-        channel: usize,
-        controller: u8,
-        value: u8,
-        emit: &mut Emit<'_, F>,
-    ) {
-        let Some(state) = self.channels.get_mut(channel) else { return };
-        let is_coarse = controller == 6;
-        if let ([Some(1), Some(low)], true) = (state.unregistered, is_coarse) {
-            // What GS and XG know by these numbers are controllers of General MIDI 2.
-            let known =
-                [(8, 76), (9, 77), (10, 78), (32, 74), (33, 71), (99, 73), (100, 75), (102, 72)];
-            if let Some((_, controller)) = known.iter().find(|(number, _)| *number == low) {
-                self.control(channel, *controller, value, emit);
-            }
-            return;
-        }
-        let [Some(0), Some(low)] = state.registered else { return };
-        let value = f32::from(value);
-        match (low, controller) {
-            (0, 6) => state.bend_semitones = value + state.bend_semitones.fract(),
-            (0, 38) => state.bend_semitones = state.bend_semitones.trunc() + value / 100.0,
-            (0, 96) => state.bend_semitones = (state.bend_semitones + 1.0).min(127.0),
-            (0, 97) => state.bend_semitones = (state.bend_semitones - 1.0).max(0.0),
-            (1, 6) => state.fine = (value - 64.0) / 64.0,
-            (1, 38) => state.fine = (64.0 * state.fine).floor() / 64.0 + value / 8192.0,
-            (2, 6) => state.coarse = value - 64.0,
-            (5, 6) => state.vibrato_semitones = value + state.vibrato_semitones.fract(),
-            (5, 38) => state.vibrato_semitones = state.vibrato_semitones.trunc() + value / 128.0,
-            (6, 6) => return self.zone(channel, value as usize, emit),
-            _ => return,
-        }
-        match low {
-            0 => self.bend(channel, emit),
-            5 => {
-                let depth = state.wheel * state.vibrato_semitones;
-                emit.control(channel, Control::Vibrato, depth);
-            }
-            _ => self.tune(channel, emit),
-        }
-    }
-
     fn bend<F: FnMut(Event)>(&self, channel: usize, emit: &mut Emit<'_, F>) {
         if let Some(state) = self.channels.get(channel) {
             emit.control(channel, Control::Bend, state.bend * state.bend_semitones);
@@ -358,35 +319,6 @@ impl Channels {
             let coarse = if state.is_rhythm { 0.0 } else { state.coarse + self.master[1] };
             let semitones = state.fine + coarse + self.master[0];
             emit.control(channel, Control::Tuning, semitones);
-        }
-    }
-
-    /// An MPE zone of so many members, lower (of channel 1) or upper (of 16); one that overlaps
-    /// another takes its members.
-    fn zone<F: FnMut(Event)>(&mut self, channel: usize, count: usize, emit: &mut Emit<'_, F>) {
-        let (port, within) = (channel - channel % CHANNELS, channel % CHANNELS);
-        if !matches!(within, 0 | 15) {
-            return;
-        }
-        let is_member = |other: usize| match within {
-            0 => (1..=count.min(15)).contains(&other),
-            _ => (15 - count.min(15)..15).contains(&other),
-        };
-        for other in 0..CHANNELS {
-            let Some(state) = self.channels.get_mut(port + other) else { return };
-            let was_member = state.master == Some(channel as u8);
-            if is_member(other) {
-                state.master = Some(channel as u8);
-                state.bend_semitones = MEMBER_BEND_SEMITONES;
-            } else if was_member || (other == within && state.master.is_some()) {
-                state.master = None;
-                state.bend_semitones = BEND_SEMITONES;
-            } else {
-                continue;
-            }
-            let master = state.master.map_or(-1.0, f32::from);
-            emit.control(port + other, Control::Master, master);
-            self.bend(port + other, emit);
         }
     }
 
@@ -450,63 +382,6 @@ impl Channels {
             }
         }
     }
-}
-
-/// The controls that messages set.
-const RESET: [Control; 20] = {
-    use Control::*;
-    [
-        Volume,
-        Expression,
-        Breath,
-        Pan,
-        Bend,
-        Tuning,
-        Vibrato,
-        Pressure,
-        VibratoRate,
-        VibratoDepth,
-        VibratoDelay,
-        Brightness,
-        Resonance,
-        Attack,
-        Decay,
-        Release,
-        Damper,
-        Reverb,
-        Chorus,
-        Master,
-    ]
-};
-
-/// The controller that sets a control, and where it must be for this value; none for what is set
-/// otherwise.
-pub(super) fn controller_of(control: Control, value: f32) -> Option<(u8, u8)> {
-    let aside = |share: f32| 64.0 + share * if share > 0.0 { 63.0 } else { 64.0 };
-    let time = |octaves: f32| aside(octaves / TIME_OCTAVES);
-    let (number, place) = match control {
-        Control::Volume => (7, 127.0 * value),
-        Control::Expression => (11, 127.0 * value),
-        Control::Pan => (10, 64.0 + 63.0 * value),
-        Control::Vibrato => (1, 127.0 * value / VIBRATO_SEMITONES),
-        Control::VibratoRate => (76, aside(value)),
-        Control::VibratoDepth => (77, aside(value / VIBRATO_SEMITONES)),
-        Control::VibratoDelay => (78, aside(value / DELAY_S)),
-        Control::Brightness => (74, aside(value)),
-        Control::Resonance => (71, aside(value)),
-        Control::Attack => (73, time(value)),
-        Control::Decay => (75, time(value)),
-        Control::Release => (72, time(value)),
-        Control::Reverb => (91, 127.0 * value),
-        Control::Chorus => (93, 127.0 * value),
-        // A pedal that holds is in the ends of the notes; one that lifts a little is one.
-        Control::Damper => {
-            let lift = value / TIME_OCTAVES * f32::from(ON - DAMPER_LIFTS);
-            (64, (f32::from(DAMPER_LIFTS) + lift).min(f32::from(ON - 1)))
-        }
-        _ => return None,
-    };
-    Some((number, place.round().clamp(0.0, 127.0) as u8))
 }
 
 /// A value of seven bits as a part of the whole.

@@ -8,6 +8,8 @@ pub mod midi_write;
 pub mod sysex;
 
 #[cfg(test)]
+mod channels_tests;
+#[cfg(test)]
 mod keyboard_tests;
 
 pub use channels::Channels;

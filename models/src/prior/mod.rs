@@ -5,6 +5,7 @@
 //! and the levels of a noise. It hears no past sound, so nothing drifts, and a frame hears no note that comes after it, so
 //! hops of any length say the same. Starting a diffusion from such a mean is Grad-TTS (Popov et al. 2021).
 
+mod between;
 mod features;
 mod knots;
 mod rows;
@@ -13,12 +14,11 @@ use std::sync::Arc;
 
 use crate::denoise::DenoiseError;
 use crate::ledger::{Ledger, NOTES, Sounding, Touch};
-use crate::notes::Voice;
 use crate::parts::{At, Parts, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
+use between::{Between, Knots, between, mixed, morph};
 use features::{DRUM_S, FADE_S, TAIL_S};
-use knots::stride;
 use rows::{ROWS, Rows};
 
 /// The front end's floor, squared.
@@ -33,13 +33,6 @@ const FAINT_AFTER_S: f64 = 0.3;
 const CUT_S: f64 = 0.06;
 /// Rows that are kept for each note: two for its program, two for the one that it turns into.
 const KEPT: usize = 4;
-
-/// Rows between which a note lies, and how far it is from the first to the second.
-#[derive(Debug, Clone, Copy)]
-struct Between {
-    rows: [usize; 2],
-    share: f32,
-}
 
 /// What a note adds to a frame.
 #[derive(Debug, Clone, Copy)]
@@ -69,17 +62,6 @@ struct Struck {
     row: usize,
     /// What makes the power of the part that is heard that of the whole.
     scale: f32,
-}
-
-/// Two frames for which the network was asked, between which a note goes evenly.
-#[derive(Debug, Clone, Copy)]
-struct Knots {
-    is_released: bool,
-    /// The program that was asked for, and the times of the part.
-    program: u8,
-    times: [f32; 3],
-    frames: [u64; 2],
-    rows: [usize; 2],
 }
 
 /// What is kept for a note.
@@ -334,69 +316,6 @@ fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
         (false, Some(_)) => TAIL_S - rung_s,
     };
     (left_s / FADE_S).clamp(0.0, 1.0).powi(2) as f32
-}
-
-/// Asks for the rows of a note that are not there yet, as an instrument of `program`; `which` of
-/// the kept knots are of it.
-fn between(
-    rows: &mut Rows,
-    note: &Sounding,
-    kept: &mut Kept,
-    which: usize,
-    program: u8,
-    at: &At,
-    index: u64,
-) -> Between {
-    let now_s = frame_start_s(index + 1);
-    let rung_s = kept.rung_s;
-    let is_released = rung_s > 0.0;
-    let stretch = of_note::release(at);
-    let voice = Voice { program, ..note.voice };
-    let mut ask = |knot: u64| {
-        let later_s = frame_start_s(knot + 1) - now_s;
-        let age_s = of_note::age(note, at, now_s + later_s - note.start_s);
-        let release_s = if is_released { rung_s + later_s / stretch } else { 0.0 };
-        rows.ask(voice, note.velocity, age_s, release_s)
-    };
-    let times = [at.times[0], at.times[1], at.times[2] + at.damper];
-    let known = kept.knots[which].filter(|knots| {
-        let [from, to] = knots.frames;
-        knots.is_released == is_released
-            && (knots.program, knots.times) == (program, times)
-            && (from..=to).contains(&index)
-    });
-    let knots = match known {
-        Some(knots) if index < knots.frames[1] => knots,
-        _ => {
-            let since_s = if is_released { rung_s } else { now_s - note.start_s };
-            let next = index + stride(index, since_s, u64::from(note.voice.key));
-            let first = known.map_or_else(|| ask(index), |knots| knots.rows[1]);
-            let rows = [first, ask(next)];
-            Knots { is_released, program, times, frames: [index, next], rows }
-        }
-    };
-    kept.knots[which] = Some(knots);
-    let [from, to] = knots.frames;
-    Between { rows: knots.rows, share: (index - from) as f32 / (to - from) as f32 }
-}
-
-/// What lies between two rows.
-fn mixed(rows: &Rows, between: Between, tone: &mut [f32], noise: &mut [f32]) {
-    let Between { rows: [before, after], share } = between;
-    let (before, after) = (rows.power(before), rows.power(after));
-    for (to, (a, b)) in [(tone, (before.0, after.0)), (noise, (before.1, after.1))] {
-        for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
-            *to = a + share * (b - a);
-        }
-    }
-}
-
-/// Powers on the way to other ones, evenly in their logarithms.
-fn morph(own: &mut [f32], other: &[f32], amount: f32) {
-    for (own, other) in own.iter_mut().zip(other) {
-        let (a, b) = (own.max(FAINT_POWER).ln(), other.max(FAINT_POWER).ln());
-        *own = (a + amount * (b - a)).exp();
-    }
 }
 
 /// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`], before the window's centre.

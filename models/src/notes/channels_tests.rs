@@ -1,0 +1,169 @@
+//! What messages set: bends, tunings, resets, banks, mono, portamento, zones.
+#![allow(clippy::unwrap_used)]
+
+use super::Keyboard;
+use crate::event::{Control, Event, Part, What};
+
+/// What messages become, without their times.
+fn events(messages: &[&[u8]]) -> Vec<(Part, What)> {
+    let (mut keyboard, mut all) = (Keyboard::new(), vec![]);
+    for bytes in messages {
+        keyboard.feed_bytes(0.0, bytes, &mut |e: Event| all.push((e.part, e.what))).unwrap();
+    }
+    all
+}
+
+/// The last value of a control of the first part.
+fn control(messages: &[&[u8]], wanted: Control) -> Option<f32> {
+    let mut found = events(messages).into_iter().filter_map(|(part, what)| match what {
+        What::Control(control, value) if control == wanted && part == Part(0) => Some(value),
+        _ => None,
+    });
+    found.next_back()
+}
+
+#[test]
+fn a_bend_is_as_wide_as_its_range() {
+    let up: &[u8] = &[0xE0, 0x7F, 0x7F];
+    assert_eq!(control(&[up], Control::Bend), Some(2.0));
+    assert_eq!(control(&[&[0xE0, 0, 0]], Control::Bend), Some(-2.0));
+    let range: [&[u8]; 4] = [&[0xB0, 101, 0], &[0xB0, 100, 0], &[0xB0, 6, 12], &[0xB0, 38, 50]];
+    let wide: Vec<&[u8]> = range.into_iter().chain([up]).collect();
+    assert_eq!(control(&wide, Control::Bend), Some(12.5));
+    // Half of a number, and a null parameter, select nothing.
+    let half: [&[u8]; 3] = [&[0xB0, 101, 0], &[0xB0, 6, 24], up];
+    assert_eq!(control(&half, Control::Bend), Some(2.0));
+    let null: [&[u8]; 4] = [&[0xB0, 101, 127], &[0xB0, 100, 127], &[0xB0, 6, 24], up];
+    assert_eq!(control(&null, Control::Bend), Some(2.0));
+}
+
+#[test]
+fn tunings_of_a_channel_and_of_all_add_up() {
+    let coarse: [&[u8]; 3] = [&[0xB0, 101, 0], &[0xB0, 100, 2], &[0xB0, 6, 66]];
+    assert_eq!(control(&coarse, Control::Tuning), Some(2.0));
+    let fine: [&[u8]; 3] = [&[0xB0, 101, 0], &[0xB0, 100, 1], &[0xB0, 6, 32]];
+    let master: &[u8] = &[0xF0, 0x7F, 0x7F, 4, 4, 0, 63, 0xF7];
+    let all: Vec<&[u8]> = coarse.into_iter().chain(fine).chain([master]).collect();
+    assert_eq!(control(&all, Control::Tuning), Some(0.5));
+}
+
+#[test]
+fn a_reset_puts_back_what_rp_015_says_and_no_more() {
+    let reset: &[u8] = &[0xB0, 121, 0];
+    let set: [&[u8]; 4] = [&[0xB0, 1, 127], &[0xB0, 7, 10], &[0xB0, 10, 0], reset];
+    assert_eq!(control(&set, Control::Vibrato), Some(0.0));
+    assert_eq!(control(&set, Control::Volume), Some(10.0 / 127.0));
+    assert_eq!(control(&set, Control::Pan), Some(-1.0));
+    let gm: &[u8] = &[0xF0, 0x7E, 0x7F, 9, 1, 0xF7];
+    assert_eq!(control(&[&[0xB0, 7, 10], gm], Control::Volume), Some(100.0 / 127.0));
+}
+
+#[test]
+fn drums_are_where_a_bank_or_gs_says() {
+    let is_drum = |messages: &[&[u8]]| {
+        let strike = events(messages).into_iter().find_map(|(_, what)| match what {
+            What::On(strike) => Some(strike.voice.is_drum),
+            _ => None,
+        });
+        strike.unwrap()
+    };
+    let key: &[u8] = &[0x90, 60, 90];
+    assert!(!is_drum(&[key]));
+    assert!(is_drum(&[&[0xB0, 0, 120], &[0xC0, 0], key]));
+    let gs: &[u8] = &[0xF0, 0x41, 0x10, 0x42, 0x12, 0x40, 0x11, 0x15, 1, 0x19, 0xF7];
+    assert!(is_drum(&[gs, key]));
+    assert!(!is_drum(&[gs, &[0xFF], key]), "a reset");
+    assert!(!is_drum(&[&[0xB9, 0, 121], &[0xC9, 0], &[0x99, 60, 90]]));
+}
+
+/// (key, velocity or 0, whether it goes on from another) of the notes.
+fn notes(messages: &[&[u8]]) -> Vec<(u8, u8, bool)> {
+    let mut keys = std::collections::HashMap::new();
+    let all = events(messages).into_iter().filter_map(|(_, what)| match what {
+        What::On(strike) => {
+            keys.insert(strike.note, strike.voice.key);
+            Some((strike.voice.key, strike.velocity, strike.is_legato))
+        }
+        What::Off(note) => Some((keys[&note], 0, false)),
+        _ => None,
+    });
+    all.collect()
+}
+
+#[test]
+fn one_note_at_a_time_goes_back_to_the_key_that_is_still_down() {
+    let mono: &[u8] = &[0xB0, 126, 1];
+    let played: [&[u8]; 6] =
+        [mono, &[0x90, 60, 90], &[0x90, 64, 80], &[0x80, 64, 0], &[0x80, 60, 0], &[0x90, 65, 70]];
+    let wanted = [
+        (60, 90, false),
+        (60, 0, false),
+        (64, 80, true),
+        (64, 0, false),
+        (60, 90, true),
+        (60, 0, false),
+        (65, 70, false),
+    ];
+    assert_eq!(notes(&played), wanted);
+    let up: &[u8] = &[0xB0, 68, 0];
+    let legato: [&[u8]; 5] =
+        [&[0xB0, 68, 127], &[0x90, 60, 90], &[0x90, 64, 80], up, &[0x90, 67, 80]];
+    let last = notes(&legato);
+    assert_eq!(last[2..], [(64, 80, true), (67, 80, false)]);
+}
+
+#[test]
+fn portamento_glides_from_the_last_key_in_its_time() {
+    let glide = |messages: &[&[u8]]| {
+        let mut strikes = events(messages).into_iter().filter_map(|(_, what)| match what {
+            What::On(strike) => Some(strike.glide),
+            _ => None,
+        });
+        strikes.next_back().unwrap().map(|glide| (glide.from, glide.seconds))
+    };
+    let (first, second): (&[u8], &[u8]) = (&[0x90, 60, 90], &[0x90, 67, 90]);
+    assert_eq!(glide(&[first, second]), None);
+    let on: [&[u8]; 3] = [&[0xB0, 65, 127], &[0xB0, 5, 1], &[0xB0, 37, 72]];
+    let both: Vec<&[u8]> = on.into_iter().chain([first, second]).collect();
+    assert_eq!(glide(&both), Some((-7.0, 0.2)));
+    // CC 84 names the key once, with the pedal up.
+    let from: [&[u8]; 4] = [&[0xB0, 5, 1], &[0xB0, 37, 72], &[0xB0, 84, 72], second];
+    assert_eq!(glide(&from), Some((5.0, 0.2)));
+}
+
+#[test]
+fn members_of_a_zone_obey_its_master() {
+    let zone = |channel: u8, count: u8| {
+        [[0xB0 | channel, 101, 0], [0xB0 | channel, 100, 6], [0xB0 | channel, 6, count]]
+    };
+    let lower = zone(0, 3);
+    let mut messages: Vec<&[u8]> = lower.iter().map(|m| m.as_slice()).collect();
+    let masters = |messages: &[&[u8]]| {
+        let mut masters = [-1.0; 16];
+        for (part, what) in events(messages) {
+            if let What::Control(Control::Master, master) = what {
+                masters[usize::from(part.0)] = master;
+            }
+        }
+        masters
+    };
+    assert_eq!(masters(&messages)[..5], [-1.0, 0.0, 0.0, 0.0, -1.0]);
+    messages.extend([&[0xC0, 40][..], &[0xE1, 0, 0], &[0x91, 60, 90], &[0xB0, 64, 127]]);
+    messages.extend([&[0x81, 60, 0][..], &[0xB0, 64, 0]]);
+    let all = events(&messages);
+    let bend = all.iter().find(|(part, what)| {
+        *part == Part(1) && matches!(what, What::Control(Control::Bend, value) if *value < 0.0)
+    });
+    assert!(matches!(bend, Some((_, What::Control(_, value))) if *value == -48.0));
+    let strike = all.iter().find_map(|(_, what)| match what {
+        What::On(strike) => Some(strike.voice.program),
+        _ => None,
+    });
+    assert_eq!(strike, Some(40), "the program is the master's");
+    let off = all.iter().position(|(_, what)| matches!(what, What::Off(_))).unwrap();
+    assert_eq!(off, all.len() - 1, "the master's pedal holds it");
+    // The upper zone takes what overlaps.
+    let upper = zone(15, 14);
+    let both: Vec<&[u8]> = lower.iter().chain(&upper).map(|m| m.as_slice()).collect();
+    assert_eq!(masters(&both)[..3], [-1.0, 15.0, 15.0]);
+}

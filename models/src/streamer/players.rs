@@ -1,0 +1,87 @@
+//! What the events of a hop do: notes begin and end, controls move, and what is over is forgotten.
+//! Knows no network.
+
+use super::queue::Item;
+use super::{StreamError, Streamer};
+use crate::dynamics::Dynamics;
+use crate::event::{Event, Strike, What};
+use crate::ledger::sample_at;
+use crate::units::{FrameIdx, TICKS_PER_FRAME};
+
+impl Streamer {
+    /// Level of each of the first sixteen parts in the last hop, root of the mean square of both
+    /// sides: the parts share that of the hop by the power of their notes.
+    pub fn part_levels(&self) -> [f32; 16] {
+        let mut powers = [0.0f32; 16];
+        for note in self.ledger.notes().iter().filter(|note| note.power.is_finite()) {
+            if let Some(power) = powers.get_mut(usize::from(note.part.0)) {
+                *power += note.power;
+            }
+        }
+        let sides = self.samples.iter().take(2).flatten();
+        let (sum, count) = sides.fold((0.0, 0), |(sum, n), x| (sum + x * x, n + 1));
+        let all: f32 = powers.iter().sum();
+        let share = if all > 0.0 { sum / count.max(1) as f32 / all } else { 0.0 };
+        powers.map(|power| (power * share).sqrt())
+    }
+
+    /// Takes the events up to `end`: they go to the notes, the parts and the timeline.
+    pub(super) fn listen(&mut self, end: FrameIdx) -> Result<(), StreamError> {
+        let start_s = self.position.start().seconds();
+        while let Some(item) = self.queue.next(end.step()) {
+            let event = match item {
+                Item::Event(event) => {
+                    let timeline = &mut self.timeline;
+                    self.merge.event(&event, &mut |event| timeline.push(event));
+                    event
+                }
+                Item::Note(event) => {
+                    self.timeline.push(event);
+                    Event::of(&event)
+                }
+            };
+            self.obey(event, event.at_s.max(start_s))?;
+        }
+        let ticks = self.options.hop_frames * TICKS_PER_FRAME;
+        self.parts.advance(self.position.tick(), ticks);
+        let frames = self.options.hop_frames;
+        self.mix.hear(self.position, frames, &self.ledger, &self.parts, self.prior.is_some());
+        Ok(())
+    }
+
+    /// An event acts at `at_s`.
+    fn obey(&mut self, event: Event, at_s: f64) -> Result<(), StreamError> {
+        let (part, tick) = (event.part, sample_at(at_s).tick());
+        match event.what {
+            What::On(strike) => {
+                let voice = self.tokens.map_voice(strike.voice);
+                let note = self.ledger.strike(at_s, part, &Strike { voice, ..strike });
+                self.parts.strike(tick, part);
+                self.vocoder.strike(&note)?;
+            }
+            What::Off(note) => self.ledger.release(at_s, note),
+            What::Silence => self.ledger.silence(at_s, part),
+            What::KeyPressure(note, pressure) => {
+                self.ledger.touch(at_s, note, |touch| touch.pressure = pressure);
+            }
+            What::Retune(note, tuning) => {
+                self.ledger.touch(at_s, note, |touch| touch.tuning = tuning);
+            }
+            What::Control(control, value) => self.parts.set(tick, part, control, value),
+        }
+        Ok(())
+    }
+
+    /// Forgets the notes of which nothing is heard any more.
+    pub(super) fn forget(&mut self) {
+        let (prior, vocoder, next) = (&self.prior, &self.vocoder, self.position);
+        self.ledger.next_hop();
+        self.ledger.forget(|note| {
+            let is_over = match prior {
+                Some(prior) => prior.is_over(note, next),
+                None => Dynamics::is_over(note, next),
+            };
+            is_over && vocoder.is_over(note)
+        });
+    }
+}
