@@ -4,7 +4,7 @@
 mod rows;
 
 use crate::parameters::{Access, Key, Kind, Parameter};
-use rows::{controller, number, read, switch, text, whole};
+use rows::{controller, number, pedal, read, switch, text, whole};
 
 /// Denoising steps K.
 pub const STEPS: Parameter = Parameter {
@@ -165,25 +165,25 @@ pub const PARAMETERS: [Parameter; 54] = [
         ["/ch/{n}/release", "release", "64"],
         "Time of the release, as controller 72 sets it: an eighth at 0, eight times at 127",
     ),
-    controller(
+    pedal(
         65,
-        ["/ch/{n}/portamento", "portamento", "0"],
-        "Whether notes glide from the one before, as controller 65 sets it: from 64 on they do",
+        ["/ch/{n}/portamento", "portamento", "false"],
+        "Whether notes glide from the one before, as controller 65 sets it",
     ),
     controller(
         5,
         ["/ch/{n}/portamento_time", "portamento_time", "0"],
         "How long a glide takes, as controller 5 sets it, in steps of 128 ms",
     ),
-    controller(
+    pedal(
         126,
-        ["/ch/{n}/mono", "mono", "0"],
-        "Whether the channel plays one note at a time, as controllers 126 and 127 set it: from 64 on it does",
+        ["/ch/{n}/mono", "mono", "false"],
+        "Whether the channel plays one note at a time, as controllers 126 and 127 set it",
     ),
-    controller(
+    pedal(
         68,
-        ["/ch/{n}/legato", "legato", "0"],
-        "Whether notes that overlap go on without an attack, as controller 68 sets it: from 64 on they do",
+        ["/ch/{n}/legato", "legato", "false"],
+        "Whether notes that overlap go on without an attack, as controller 68 sets it",
     ),
     whole(
         Key::MorphProgram,

@@ -173,9 +173,10 @@ impl Ledger {
         self.touches.push((serial, at_s, touch));
     }
 
-    /// What the finger does to a note at a time, seconds.
+    /// What the finger does to a note until a time, seconds: what begins at that time is heard
+    /// behind it.
     pub fn touch_at(&self, note: &Sounding, at_s: f64) -> Touch {
-        let is_it = |(of, since_s, _): &&(u64, f64, Touch)| *of == note.serial && *since_s <= at_s;
+        let is_it = |(of, since_s, _): &&(u64, f64, Touch)| *of == note.serial && *since_s < at_s;
         self.touches.iter().rev().find(is_it).map_or(note.held, |(.., touch)| *touch)
     }
 

@@ -34,6 +34,12 @@ pub(super) const fn controller(number: u8, words: Words, help: &'static str) -> 
     Parameter { access: Access::Midi, ..row }
 }
 
+/// A controller that is a switch.
+pub(super) const fn pedal(number: u8, words: Words, help: &'static str) -> Parameter {
+    let row = switch(Key::Controller(number), words, help);
+    Parameter { access: Access::Midi, ..row }
+}
+
 pub(super) const fn switch(key: Key, words: Words, help: &'static str) -> Parameter {
     Parameter { kind: Kind::Bool, min: 0.0, max: 1.0, ..row(key, words, help) }
 }

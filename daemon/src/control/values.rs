@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use timbre_control::instruments;
-use timbre_control::parameters::{CHANNELS, Id, Key, ids};
+use timbre_control::parameters::{CHANNELS, Id, Key, Kind, ids};
 use timbre_control::settings::Settings;
 use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
@@ -45,6 +45,8 @@ pub enum Sent {
     Controller(u8),
 }
 
+/// A controller that is a switch is on from here on.
+const ON: u8 = 64;
 /// One note at a time, and several.
 const MONO: u8 = 126;
 const POLY: u8 = 127;
@@ -55,7 +57,7 @@ impl Sent {
         let channel = (channel & 15) as u8;
         match self {
             Self::Program => [0xC0 | channel, value, 0],
-            Self::Controller(MONO) if value < 64 => [0xB0 | channel, POLY, 0],
+            Self::Controller(MONO) if value < ON => [0xB0 | channel, POLY, 0],
             Self::Controller(MONO) => [0xB0 | channel, MONO, 1],
             Self::Controller(number) => [0xB0 | channel, number, value],
         }
@@ -106,7 +108,11 @@ impl Values {
         match id.parameter.key {
             Key::Program => Value::Whole(self.now(Sent::Program, id.channel).into()),
             Key::Controller(number) => {
-                Value::Whole(self.now(Sent::Controller(number), id.channel).into())
+                let place = self.now(Sent::Controller(number), id.channel);
+                match id.parameter.kind {
+                    Kind::Bool => Value::Bool(place >= ON),
+                    _ => Value::Whole(place.into()),
+                }
             }
             Key::MeterPart => {
                 let level = t.part_levels.get(id.channel).map_or(0, |level| level.load(Relaxed));
@@ -222,7 +228,6 @@ mod tests {
 
     #[test]
     fn values_have_the_type_of_their_parameter() {
-        use timbre_control::parameters::Kind;
         let (recorder, _tap) = crate::recording::start().unwrap();
         let values = Values::new(Arc::default(), Arc::default(), recorder.recorder());
         let settings = Settings::default();

@@ -307,15 +307,13 @@ impl NotePrior {
 
 /// What a note's power is multiplied with at `now_s`: its amplitude goes evenly to zero.
 fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
-    if let Some(cut_s) = note.cut_s {
-        return (1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0).powi(2) as f32;
-    }
+    let cut = note.cut_s.map_or(1.0, |cut_s| 1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0);
     let left_s = match (note.voice.is_drum, note.end_s) {
         (true, _) => note.start_s + DRUM_S - now_s,
-        (false, None) => return 1.0,
+        (false, None) => f64::INFINITY,
         (false, Some(_)) => TAIL_S - rung_s,
     };
-    (left_s / FADE_S).clamp(0.0, 1.0).powi(2) as f32
+    (cut * (left_s / FADE_S).clamp(0.0, 1.0)).powi(2) as f32
 }
 
 /// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`], before the window's centre.
