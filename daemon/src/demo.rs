@@ -222,7 +222,7 @@ impl Maker<'_> {
             self.interrupt.check()?;
             let hop = streamer.hop()?;
             mixed.clear();
-            mix.push(hop.buses, 1.0, &mut mixed);
+            mix.push(hop.buses, &mut mixed);
             mixed.truncate(left);
             left -= mixed.len();
             converter.push(mixed.as_flattened(), &mut samples).map_err(failed)?;

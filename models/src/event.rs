@@ -100,6 +100,8 @@ pub enum Control {
     Expression,
     /// Breath (CC 2), where it is a volume, 0..=1; 1. Amplitude goes with its square.
     Breath,
+    /// The level of everything (system exclusive), 0..=1; 1. Amplitude goes with its square.
+    MasterVolume,
     /// The strip's level, dB; 0.
     Gain,
     /// From left, -1, to right, 1; 0.
@@ -152,6 +154,7 @@ impl Control {
         rest[Self::Volume as usize] = 100.0 / 127.0;
         rest[Self::Expression as usize] = 1.0;
         rest[Self::Breath as usize] = 1.0;
+        rest[Self::MasterVolume as usize] = 1.0;
         rest[Self::Reverb as usize] = 40.0 / 127.0;
         rest[Self::Master as usize] = -1.0;
         rest
@@ -164,6 +167,7 @@ impl Control {
             Volume,
             Expression,
             Breath,
+            MasterVolume,
             Gain,
             Pan,
             Bend,

@@ -96,11 +96,6 @@ impl Controllers {
         self.values.get(channel).map_or(0, |values| values[usize::from(controller & 0x7F)])
     }
 
-    /// Where the bend wheels are, 0 to 16383.
-    pub fn bends(&self) -> &[u16; CHANNELS] {
-        &self.bends
-    }
-
     /// What they say to the parts, channel by channel.
     pub fn controls(&self) -> impl Iterator<Item = Vec<What>> {
         (0..CHANNELS).map(|channel| {

@@ -206,12 +206,12 @@ impl Inference {
         if playing.stream_s(begun) + lead_s - engine.next_s() > hop_s {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let (streamer, players, tap) = engine.parts();
+        let (streamer, _, tap) = engine.parts();
         let hop = streamer.hop()?;
         let Playing { mix, mixed, .. } = playing;
-        mix.set(MixSettings::of(settings));
+        mix.set(&settings.reverb, &settings.chorus);
         mixed.clear();
-        mix.push(hop.buses, players.master(), mixed);
+        mix.push(hop.buses, mixed);
         if is_last {
             fade(mixed);
         }

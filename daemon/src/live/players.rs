@@ -77,21 +77,12 @@ impl Players {
         self.sources.iter().map(|source| source.keys.held()).sum()
     }
 
-    /// The amplitude that master volume (system exclusive) asks for.
-    pub fn master(&self) -> f32 {
-        self.master * self.master
-    }
-
-    /// Tunes every key, semitones beside equal temperament.
-    pub fn tune(&mut self, semitones: &[f32; KEYS]) {
-        self.channels.tune_keys(semitones);
-    }
-
     /// All that parts are set to, for a stream that knows nothing of it.
     pub fn controls(&self, time_s: f64, out: &mut impl FnMut(Event)) {
         for (channel, controls) in self.controllers.controls().enumerate() {
             let part = Part(channel as u8);
-            for what in controls {
+            let master = What::Control(Control::MasterVolume, self.master);
+            for what in controls.into_iter().chain([master]) {
                 out(Event { at_s: time_s, part, what });
             }
         }
@@ -225,7 +216,7 @@ impl Players {
         match message {
             SysEx::MasterVolume(level) => self.master = level,
             SysEx::Reset(_) => {
-                self.master = 1.0;
+                self.master = Control::MasterVolume.rest();
                 self.controllers = Controllers::new();
                 let up = |source: &mut Source| {
                     source.struck_as.iter_mut().for_each(|keys| keys.fill(NOT_STRUCK));

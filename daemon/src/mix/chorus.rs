@@ -3,14 +3,12 @@
 use fundsp::prelude32::{AudioUnit, BufferVec, MAX_BUFFER_SIZE, chorus};
 use timbre_control::settings::Chorus;
 
-use super::SIDES;
+use super::{SIDES, amplitude};
 
 /// How far the voices lie behind, seconds.
 const SEPARATION_S: f32 = 0.015;
 /// A new chorus comes in within this time, seconds.
 const FADE_S: f32 = 0.05;
-/// Level of silence, dB: what is set so low is none.
-const NONE_DB: f64 = -60.0;
 
 /// The chorus.
 pub struct ChorusUnit {
@@ -31,7 +29,7 @@ impl ChorusUnit {
             rate_hz,
             units: units(settings, rate_hz),
             is_in: 1.0,
-            level: [level(settings); 2],
+            level: [amplitude(settings.level); 2],
             settings: settings.clone(),
             input: BufferVec::new(1),
             output: BufferVec::new(1),
@@ -40,7 +38,7 @@ impl ChorusUnit {
 
     /// Takes other settings.
     pub fn set(&mut self, settings: &Chorus) {
-        self.level[1] = level(settings);
+        self.level[1] = amplitude(settings.level);
         let is_same = Chorus { level: self.settings.level, ..settings.clone() } == self.settings;
         self.settings = settings.clone();
         if !is_same {
@@ -84,12 +82,4 @@ fn units(settings: &Chorus, rate_hz: u32) -> [Box<dyn AudioUnit>; SIDES] {
         unit.allocate();
         unit
     })
-}
-
-/// The amplitude that settings ask for.
-fn level(settings: &Chorus) -> f32 {
-    match settings.level <= NONE_DB {
-        true => 0.0,
-        false => 10f32.powf(settings.level as f32 / 20.0),
-    }
 }

@@ -7,7 +7,7 @@ mod leveler;
 pub mod limiter;
 mod reverb;
 
-use timbre_control::settings::{Chorus, Reverb, Settings};
+use timbre_control::settings::{Chorus, Reverb};
 
 use chorus::ChorusUnit;
 use leveler::Leveler;
@@ -19,6 +19,7 @@ pub const SIDES: usize = 2;
 
 /// One sample of the left side and one of the right.
 pub type Frame = [f32; SIDES];
+
 /// By how much everything is louder than the model makes it: a piano key struck at 100 then peaks
 /// near -18 dBFS at the master volume of a first start, -6 dB.
 const MAKE_UP_DB: f32 = 13.0;
@@ -37,11 +38,12 @@ pub struct MixSettings {
     pub chorus: Chorus,
 }
 
-impl MixSettings {
-    /// Those of all settings.
-    pub fn of(settings: &Settings) -> Self {
-        Self { reverb: settings.reverb.clone(), chorus: settings.chorus.clone() }
-    }
+/// Level of silence, dB: what is set so low is none.
+const NONE_DB: f64 = -60.0;
+
+/// The amplitude that a level in dB asks for.
+fn amplitude(level_db: f64) -> f32 {
+    if level_db <= NONE_DB { 0.0 } else { 10f32.powf(level_db as f32 / 20.0) }
 }
 
 /// The running mix.
@@ -75,19 +77,21 @@ impl Mix {
         }
     }
 
-    /// Takes other settings; the sound goes on.
-    pub fn set(&mut self, settings: MixSettings) {
-        if settings == self.settings {
-            return;
+    /// Takes what is set; the sound goes on.
+    pub fn set(&mut self, reverb: &Reverb, chorus: &Chorus) {
+        if *reverb != self.settings.reverb {
+            self.reverb.set(reverb);
+            self.settings.reverb = reverb.clone();
         }
-        self.reverb.set(&settings.reverb);
-        self.chorus.set(&settings.chorus);
-        self.settings = settings;
+        if *chorus != self.settings.chorus {
+            self.chorus.set(chorus);
+            self.settings.chorus = chorus.clone();
+        }
     }
 
-    /// Mixes the next samples of left, right, reverb and chorus, as many of each, each sample
-    /// `level` times as loud, and appends them to `out`.
-    pub fn push(&mut self, buses: &[Vec<f32>], level: f32, out: &mut Vec<Frame>) {
+    /// Mixes the next samples of left, right, reverb and chorus, as many of each, and appends them
+    /// to `out`.
+    pub fn push(&mut self, buses: &[Vec<f32>], out: &mut Vec<Frame>) {
         let bus = |n: usize| buses.get(n).map(Vec::as_slice).unwrap_or_default();
         let (left, right) = (bus(0), bus(1));
         self.wet.iter_mut().for_each(|wet| {
@@ -96,7 +100,7 @@ impl Mix {
         });
         self.chorus.add(bus(3), &mut self.wet);
         self.reverb.add(bus(2), &mut self.wet);
-        let gain = level * make_up();
+        let gain = make_up();
         let [wet_left, wet_right] = &self.wet;
         let wet = wet_left.iter().zip(wet_right);
         for ((left, right), (wet_left, wet_right)) in left.iter().zip(right).zip(wet) {

@@ -3,12 +3,10 @@
 use fundsp::prelude32::{AudioUnit, BufferVec, MAX_BUFFER_SIZE, reverb_stereo};
 use timbre_control::settings::Reverb;
 
-use super::SIDES;
+use super::{SIDES, amplitude};
 
 /// A new room comes in within this time, seconds.
 const FADE_S: f32 = 0.1;
-/// Level of silence, dB: what is set so low is none.
-const NONE_DB: f64 = -60.0;
 
 /// What a type of room is: its size in metres, and how loud it is.
 fn kind(name: &str) -> (f32, f32) {
@@ -56,7 +54,7 @@ impl ReverbUnit {
             rate_hz,
             now: Room::new(settings, rate_hz),
             before: None,
-            level: [level(settings); 2],
+            level: [amplitude(settings.level); 2],
             settings: settings.clone(),
             input: BufferVec::new(SIDES),
             output: BufferVec::new(SIDES),
@@ -65,7 +63,7 @@ impl ReverbUnit {
 
     /// Takes other settings: another room comes in while the one before goes out.
     pub fn set(&mut self, settings: &Reverb) {
-        self.level[1] = level(settings);
+        self.level[1] = amplitude(settings.level);
         let is_same = Reverb { level: self.settings.level, ..settings.clone() } == self.settings;
         self.settings = settings.clone();
         if !is_same {
@@ -117,13 +115,5 @@ impl ReverbUnit {
                 *out += wet * level * share(n);
             }
         }
-    }
-}
-
-/// The amplitude that settings ask for.
-fn level(settings: &Reverb) -> f32 {
-    match settings.level <= NONE_DB {
-        true => 0.0,
-        false => 10f32.powf(settings.level as f32 / 20.0),
     }
 }

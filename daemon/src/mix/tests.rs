@@ -13,7 +13,7 @@ fn tone(hz: f32, level: f32) -> Vec<f32> {
 
 fn mixed(buses: &[Vec<f32>], settings: MixSettings) -> Vec<Frame> {
     let mut out = vec![];
-    Mix::new(settings, RATE_HZ).push(buses, 1.0, &mut out);
+    Mix::new(settings, RATE_HZ).push(buses, &mut out);
     out
 }
 
@@ -64,14 +64,14 @@ fn another_room_comes_in_without_a_click() {
     let mut mix = Mix::new(MixSettings { reverb: Reverb::default(), ..dry() }, RATE_HZ);
     let mut out = vec![];
     let buses = [silence.clone(), silence.clone(), send, silence];
-    mix.push(&buses, 1.0, &mut out);
+    mix.push(&buses, &mut out);
     let steps =
         |out: &[Frame]| out.windows(2).map(|w| (w[1][0] - w[0][0]).abs()).fold(0.0, f32::max);
     let before = steps(&out[48_000..]);
     let reverb = Reverb { kind: "hall".to_owned(), ..Reverb::default() };
-    mix.set(MixSettings { reverb, ..dry() });
+    mix.set(&reverb, &dry().chorus);
     out.clear();
-    mix.push(&buses, 1.0, &mut out);
+    mix.push(&buses, &mut out);
     assert!(steps(&out) < 2.0 * before, "{} and {before}", steps(&out));
 }
 

@@ -216,7 +216,7 @@ pub fn render_song(
             }
             Buses::Stereo | Buses::Stems => {
                 mixed.clear();
-                mix.push(buses, 1.0, &mut mixed);
+                mix.push(buses, &mut mixed);
                 converter.push(mixed.as_flattened(), &mut converted).map_err(unfit)?;
                 stems.push(buses)?;
             }

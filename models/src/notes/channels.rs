@@ -103,8 +103,6 @@ pub struct Channels {
     keys: Box<[f32; 128]>,
     /// Semitones of all: fine and coarse.
     master: [f32; 2],
-    /// Strikes asked for a bank that there is not.
-    unknown_banks: u64,
     standard: Standard,
 }
 
@@ -134,7 +132,6 @@ impl Channels {
             channels: (0..CHANNELS * ports).map(Channel::new).collect(),
             keys: Box::new([0.0; 128]),
             master: [0.0; 2],
-            unknown_banks: 0,
             standard: Standard::Gm,
         }
     }
@@ -162,11 +159,6 @@ impl Channels {
         self.keys.get(usize::from(key)).copied().unwrap_or(0.0) + scale
     }
 
-    /// Sets how each key is tuned, semitones beside equal temperament.
-    pub fn tune_keys(&mut self, semitones: &[f32; 128]) {
-        *self.keys = *semitones;
-    }
-
     /// Whether breath (CC 2) is a volume of a channel.
     pub fn set_breath(&mut self, channel: usize, is_volume: bool) {
         if let Some(channel) = self.channels.get_mut(channel) {
@@ -182,11 +174,6 @@ impl Channels {
     /// The channel whose pedals hold this one's keys too.
     pub fn master(&self, channel: usize) -> Option<usize> {
         self.channels.get(channel)?.master.map(usize::from)
-    }
-
-    /// Programs that were asked of a bank that there is not, so far; bank 0 stands in.
-    pub fn unknown_banks(&self) -> u64 {
-        self.unknown_banks
     }
 
     /// The velocity of a strike.
@@ -243,8 +230,8 @@ impl Channels {
             126 | 127 if is_xg => state.is_rhythm = true,
             121 => state.is_rhythm = false,
             0 if is_xg && channel % CHANNELS != DRUM_CHANNEL => state.is_rhythm = false,
-            0 => {}
-            _ => self.unknown_banks += 1,
+            // Of a bank that there is not, bank 0 stands in.
+            _ => {}
         }
     }
 
@@ -350,7 +337,11 @@ impl Channels {
                     state.is_rhythm = is_rhythm;
                 }
             }
-            SysEx::MasterVolume(_) => {}
+            SysEx::MasterVolume(level) => {
+                for channel in 0..self.channels.len() {
+                    emit.control(channel, Control::MasterVolume, level);
+                }
+            }
             SysEx::MasterTuning { semitones, is_coarse } => {
                 self.master[usize::from(is_coarse)] = semitones;
                 (0..self.channels.len()).for_each(|channel| self.tune(channel, emit));
@@ -362,10 +353,8 @@ impl Channels {
             }
             SysEx::OctaveTuning { channels, semitones } => {
                 let here = self.channels.iter_mut().skip(port * CHANNELS).take(CHANNELS);
-                for (n, state) in here.enumerate().filter(|(n, _)| channels >> n & 1 == 1) {
-                    let _ = n;
-                    state.scale = semitones;
-                }
+                let tuned = here.enumerate().filter(|(n, _)| channels >> n & 1 == 1);
+                tuned.for_each(|(_, state)| state.scale = semitones);
             }
         }
     }

@@ -45,6 +45,8 @@ fn tunings_of_a_channel_and_of_all_add_up() {
     let master: &[u8] = &[0xF0, 0x7F, 0x7F, 4, 4, 0, 63, 0xF7];
     let all: Vec<&[u8]> = coarse.into_iter().chain(fine).chain([master]).collect();
     assert_eq!(control(&all, Control::Tuning), Some(0.5));
+    let volume: &[u8] = &[0xF0, 0x7F, 0x7F, 4, 1, 0, 127, 0xF7];
+    assert_eq!(control(&[volume], Control::MasterVolume), Some(1.0));
 }
 
 #[test]

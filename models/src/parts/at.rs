@@ -62,8 +62,10 @@ impl At {
         let square = |x: f32| x * x;
         let loudness = of(Control::Volume) / Control::Volume.rest();
         let decibels = (of(Control::Gain) / 20.0 * std::f32::consts::LN_10).exp();
-        let level =
-            square(loudness) * square(of(Control::Expression)) * square(of(Control::Breath));
+        let level = square(loudness)
+            * square(of(Control::Expression))
+            * square(of(Control::Breath))
+            * square(of(Control::MasterVolume));
         let (sin, cos) = ((of(Control::Pan).clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
         let depth = of(Control::Vibrato)
             + of(Control::VibratoDepth)

@@ -170,8 +170,11 @@ impl Parts {
             table.clear();
             table.push(state.at);
         }
-        let mut changes = self.changes.drain(..).peekable();
-        for tick in start..start + ticks as u64 {
+        // A time just below a border may be a tick behind it: what lies there waits for its hop.
+        let end = start + ticks as u64;
+        let here = self.changes.partition_point(|(at, ..)| *at < end);
+        let mut changes = self.changes.drain(..here).peekable();
+        for tick in start..end {
             while let Some((_, part, change)) = changes.next_if(|(at, ..)| *at <= tick) {
                 let Some(state) = self.states.get_mut(usize::from(part.0)) else { continue };
                 match change {

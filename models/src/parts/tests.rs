@@ -26,6 +26,8 @@ fn volume_and_expression_are_squares_and_pan_has_constant_power() {
     let half = settled(&[(Control::Volume, 50.0 / 127.0)]);
     assert!((db(half) + 12.04).abs() < 0.01, "{}", db(half));
     let both = settled(&[(Control::Expression, 0.5), (Control::Gain, -6.0)]);
+    let all = settled(&[(Control::MasterVolume, 0.5)]);
+    assert!((db(all) + 12.04).abs() < 0.01, "{}", db(all));
     assert!((db(both) + 18.04).abs() < 0.01, "{}", db(both));
     for pan in [-1.0f32, -0.3, 0.0, 0.7, 1.0] {
         let [left, right] = settled(&[(Control::Pan, pan)]).sides;
@@ -76,6 +78,16 @@ fn any_cut_gives_the_same() {
     for cuts in [&[8][..], &[16], &[8, 24, 32]] {
         assert!(run(cuts) == whole, "{cuts:?}");
     }
+}
+
+#[test]
+fn a_change_just_behind_the_hop_is_not_lost() {
+    let mut parts = Parts::new();
+    parts.set(8, PART, Control::Pan, -1.0);
+    parts.advance(0, 8);
+    assert!((parts.of(PART)[8].sides[0] - 1.0).abs() < 1e-6);
+    parts.advance(8, 8);
+    assert!((parts.of(PART)[8].sides[1]).abs() < 1e-6);
 }
 
 #[test]

@@ -4,12 +4,13 @@ use super::{DAMPER_LIFTS, DELAY_S, ON, TIME_OCTAVES, VIBRATO_SEMITONES};
 use crate::event::Control;
 
 /// The controls that messages set.
-pub(super) const RESET: [Control; 20] = {
+pub(super) const RESET: [Control; 21] = {
     use Control::*;
     [
         Volume,
         Expression,
         Breath,
+        MasterVolume,
         Pan,
         Bend,
         Tuning,
