@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
+use crate::event::Part;
 use crate::ledger::{Ledger, Sounding};
-use crate::parts::Parts;
-use crate::prior::NoisePower;
+use crate::parts::At;
+use crate::prior::NotePower;
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
 
@@ -28,7 +29,7 @@ pub struct Dynamics {
     hears_velocity: bool,
     /// The last gain of each band, nats; it stays while what was played rings out.
     gains: Vec<f32>,
-    shares: Vec<NoisePower>,
+    shares: Vec<NotePower>,
 }
 
 /// A note's power at `time_s`, 1 while held.
@@ -51,46 +52,50 @@ impl Dynamics {
         power(note, next.start().seconds()) <= FORGET
     }
 
-    /// How much each note has of the frames of the last hop.
-    pub fn shares(&self) -> &[NoisePower] {
+    /// How much each note has of the last frame.
+    pub fn shares(&self) -> &[NotePower] {
         &self.shares
     }
 
-    /// Adds the gains (nats) to `mel` [T, 128], natural-log, whose first frame is `start`.
-    pub fn apply(&mut self, start: FrameIdx, ledger: &Ledger, parts: &Parts, mel: &mut [f32]) {
+    /// Adds the gains (nats) to the `mel` [128], natural-log, of a frame, at whose end parts are `at`.
+    pub fn apply(
+        &mut self,
+        frame: FrameIdx,
+        ledger: &Ledger,
+        at: impl Fn(Part) -> At,
+        mel: &mut [f32],
+    ) {
         let frame_s = HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ);
         self.shares.clear();
-        for ((n, frame), place) in (start.0..).zip(mel.chunks_exact_mut(MEL_BINS)).zip(0..) {
-            let at_s = n as f64 * frame_s;
-            let (mut wanted, mut plain) = ([0.0f64; MEL_BINS], [0.0f64; MEL_BINS]);
-            for (at, note) in ledger.notes().iter().enumerate() {
-                let power = power(note, at_s);
-                if note.start_s >= at_s + frame_s || power <= FORGET {
-                    continue;
-                }
-                let gain = self.gain(note, f64::from(parts.at_frame(note.part, place).gain));
-                let heard = (power * gain) as f32;
-                self.shares.push(NoisePower { frame: place, note: at, power: heard });
-                let profile = match note.voice.is_drum {
-                    true => None,
-                    false => Some(self.tables.profile(note.voice.key)),
-                };
-                let mean = profile.map_or(1.0, mean_power);
-                for (band, (wanted, plain)) in wanted.iter_mut().zip(&mut plain).enumerate() {
-                    let own = profile.and_then(|profile| profile.get(band)).copied();
-                    let own = own.map_or(1.0, |p| f64::from(p).powi(2) / mean);
-                    let here = power * (own + EVERYWHERE);
-                    *wanted += gain * here;
-                    *plain += here;
-                }
+        let at_s = frame.0 as f64 * frame_s;
+        let (mut wanted, mut plain) = ([0.0f64; MEL_BINS], [0.0f64; MEL_BINS]);
+        for (place, note) in ledger.notes().iter().enumerate() {
+            let power = power(note, at_s);
+            if note.start_s >= at_s + frame_s || power <= FORGET {
+                continue;
             }
-            for (gain, (wanted, plain)) in self.gains.iter_mut().zip(wanted.iter().zip(&plain)) {
-                if *plain > 0.0 {
-                    *gain = (0.5 * (wanted / plain).max(FORGET * FORGET).ln()) as f32;
-                }
+            let gain = self.gain(note, f64::from(at(note.part).gain));
+            let heard = (power * gain) as f32;
+            self.shares.push(NotePower { note: place, power: heard, noise: heard });
+            let profile = match note.voice.is_drum {
+                true => None,
+                false => Some(self.tables.profile(note.voice.key)),
+            };
+            let mean = profile.map_or(1.0, mean_power);
+            for (band, (wanted, plain)) in wanted.iter_mut().zip(&mut plain).enumerate() {
+                let own = profile.and_then(|profile| profile.get(band)).copied();
+                let own = own.map_or(1.0, |p| f64::from(p).powi(2) / mean);
+                let here = power * (own + EVERYWHERE);
+                *wanted += gain * here;
+                *plain += here;
             }
-            frame.iter_mut().zip(&self.gains).for_each(|(v, gain)| *v += gain);
         }
+        for (gain, (wanted, plain)) in self.gains.iter_mut().zip(wanted.iter().zip(&plain)) {
+            if *plain > 0.0 {
+                *gain = (0.5 * (wanted / plain).max(FORGET * FORGET).ln()) as f32;
+            }
+        }
+        mel.iter_mut().zip(&self.gains).for_each(|(v, gain)| *v += gain);
     }
 
     /// By how much the power of a note is another than the network makes it.
@@ -124,7 +129,9 @@ mod tests {
         events.iter().for_each(|event| {
             ledger.note_event(event);
         });
-        dynamics.apply(start, &ledger, &Parts::new(), &mut mel);
+        for (frame, mel) in (start.0..).map(FrameIdx).zip(mel.chunks_exact_mut(MEL_BINS)) {
+            dynamics.apply(frame, &ledger, |_| At::REST, mel);
+        }
         mel
     }
 

@@ -1,44 +1,40 @@
-//! One hop after the other: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread and no clock.
+//! Events in, sound out: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread and no clock.
 //!
-//! Song mode and live mode are the same thing with hops of another length: the mel of the last hops is the context of the
-//! next, so the sound goes on without cross-fades. A network that only knows full targets plays live out of a sliding `window`.
+//! A model with a note prior is played tick by tick (`ticks`): what the notes sound like is known at once, and what the denoiser adds is
+//! made ahead. Any other is played hop by hop (`hops`): the mel of the last hops is the context of the next, so the sound goes on without
+//! cross-fades, and a network that only knows full targets plays live out of a sliding `window`. Song mode and live mode are the same
+//! thing with hops of another length.
 
 use crate::bundle::Bundle;
-use crate::denoise::held::Held;
-use crate::denoise::network::{Network, RunOptions};
-use crate::denoise::noise::SeededNoise;
-use crate::denoise::sampler::{Sampler, SamplerOptions};
-use crate::denoise::schedule::{Level, Schedule};
-use crate::dynamics::Dynamics;
 use crate::event::Event;
 use crate::ledger::{Ledger, Sounding};
 use crate::mel::FeatureRange;
 use crate::notes::NoteEvent;
 use crate::parts::Parts;
-use crate::prior::NotePrior;
 use crate::threads::Threads;
 use crate::timeline::Timeline;
 use crate::tokens::merge::Merge;
-use crate::tokens::{EncodeReport, TokenOptions, encode_segment};
-use crate::units::{FrameIdx, MEL_BINS};
-use crate::vocoder::Playing;
+use crate::tokens::{EncodeReport, TokenOptions};
+use crate::units::FrameIdx;
 use crate::vocoder::inverter::Inverter;
 use crate::vocoder::tables::Tables;
-use crate::window::Window;
 use std::sync::Arc;
 
+mod denoiser;
+mod hops;
 mod mix;
 mod options;
 mod players;
 mod queue;
+mod ticks;
 
+use hops::Hops;
 use mix::Mix;
 use queue::{Item, Queue};
+use ticks::Ticks;
 
+pub use denoiser::{Answer, Denoiser, Question};
 pub use options::{StreamError, StreamOptions};
-
-/// How far above the floor, in network scale, still is the floor: what rounding leaves.
-const SILENCE: f32 = 1e-5;
 
 /// One hop's result; borrowed until the next.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +51,13 @@ pub struct Hop<'a> {
     pub report: EncodeReport,
 }
 
+/// Who makes the mel.
+#[derive(Debug)]
+enum Maker {
+    Ticks(Box<Ticks>),
+    Hops(Box<Hops>),
+}
+
 /// A stream of sound from a stream of note events.
 #[derive(Debug)]
 pub struct Streamer {
@@ -67,36 +70,12 @@ pub struct Streamer {
     parts: Parts,
     mix: Mix,
     timeline: Timeline,
-    network: Network,
-    sampler: Sampler,
-    schedule: Schedule,
+    maker: Maker,
     vocoder: Inverter,
-    prior: Option<NotePrior>,
-    /// The hop as the note prior hears it, in nats, plain and struck; empty without one.
-    prior_mel: Vec<f32>,
-    struck_mel: Vec<f32>,
-    /// The same in network scale.
-    prior_frames: Vec<f32>,
-    /// Nats that one unit of the denoiser's output adds to it.
-    residual_nats: f32,
     position: FrameIdx,
-    hops: u64,
-    ids: Vec<u32>,
-    /// The last frames in network scale, at most `context_frames`; not used with a window.
-    context: Vec<f32>,
-    window: Option<Window>,
-    /// A full target in network scale, with a window.
-    target: Vec<f32>,
-    /// Without a note prior: how loud notes are.
-    dynamics: Option<Dynamics>,
-    /// Whether no note is in the window.
-    is_idle: bool,
-    tables: Arc<Tables>,
-    /// The hop in network scale, later its mel in nats.
+    /// The hop's mel in nats; while it is made hop by hop, in network scale.
     frames: Vec<f32>,
-    /// The hop as the vocoder gets it, in nats: its notes struck.
-    voiced: Vec<f32>,
-    /// The hop's sound, bus by bus.
+    /// The sound of the hop, or of the tick, bus by bus.
     samples: Vec<Vec<f32>>,
     report: EncodeReport,
 }
@@ -108,13 +87,12 @@ impl Streamer {
     /// [`StreamError`] naming what does not fit.
     pub fn new(bundle: &Bundle, options: StreamOptions) -> Result<Self, StreamError> {
         let manifest = bundle.manifest();
-        let max = manifest.network.target_frames;
-        let sampler = Sampler::new(SamplerOptions {
-            prediction: manifest.sampling.prediction,
-            clip_x0: manifest.sampling.clip_x0,
-            ..SamplerOptions::default()
-        });
         let tables = Arc::new(Tables::new());
+        let denoiser = Denoiser::new(bundle, options)?;
+        let maker = match bundle.prior(tables.clone())? {
+            Some(prior) => Maker::Ticks(Box::new(Ticks::new(prior, denoiser))),
+            None => Maker::Hops(Box::new(Hops::new(denoiser, tables.clone()))),
+        };
         let mut streamer = Self {
             tokens: manifest.tokens.clone(),
             range: manifest.mel.range,
@@ -124,29 +102,13 @@ impl Streamer {
             parts: Parts::new(),
             mix: Mix::default(),
             timeline: Timeline::new(&manifest.tokens),
-            vocoder: bundle.vocoder(tables.clone())?,
-            prior: bundle.prior(tables.clone())?,
-            tables,
-            window: None,
-            target: vec![],
-            dynamics: None,
-            is_idle: false,
-            prior_mel: vec![],
-            struck_mel: vec![],
-            voiced: vec![],
-            prior_frames: vec![],
-            residual_nats: manifest.prior.map_or(0.0, |p| p.residual_nats),
-            context: Vec::with_capacity((manifest.network.context_frames + max) * MEL_BINS),
+            vocoder: bundle.vocoder(tables)?,
+            maker,
             frames: vec![],
             samples: vec![],
             position: FrameIdx(0),
-            hops: 0,
-            ids: Vec::with_capacity(manifest.network.max_tokens),
             report: EncodeReport::default(),
-            network: bundle.network_with(RunOptions::of(options.arithmetic))?,
-            schedule: Schedule::new(options.steps, options.spacing)?,
             options,
-            sampler,
         };
         streamer.restart(options)?;
         Ok(streamer)
@@ -166,17 +128,12 @@ impl Streamer {
         self.parts = Parts::new();
         self.mix = Mix::new(buses);
         self.timeline = Timeline::new(&self.tokens);
-        if let Some(prior) = &mut self.prior {
-            prior.clear();
+        self.samples = vec![vec![]; buses.list().len()];
+        self.position = FrameIdx(0);
+        match &mut self.maker {
+            Maker::Ticks(ticks) => ticks.restart(),
+            Maker::Hops(hops) => hops.restart(&options, &self.tokens),
         }
-        self.context.clear();
-        let network = self.network.config();
-        let window = || Window::new(&self.tokens, network.target_frames, network.context_frames);
-        self.window = options.window.then(window);
-        let hears_velocity = !options.window || self.tokens.velocity_bins > 1;
-        let dynamics = || Dynamics::new(self.tables.clone(), hears_velocity);
-        self.dynamics = self.prior.is_none().then(dynamics);
-        (self.position, self.hops, self.is_idle) = (FrameIdx(0), 0, false);
         Ok(())
     }
 
@@ -185,19 +142,9 @@ impl Streamer {
     /// # Errors
     /// [`StreamError`] for an option that does not fit; nothing has changed then.
     pub fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
-        let max = self.network.config().target_frames;
-        if !(1..=max).contains(&options.hop_frames) {
-            return Err(StreamError::Hop { found: options.hop_frames, max });
-        }
-        let schedule = Schedule::new(options.steps, options.spacing)?;
-        self.network.film_table(&schedule)?;
-        self.schedule = schedule;
-        self.sampler.options.kind = options.sampler;
-        self.sampler.options.guidance_weight = options.guidance;
-        self.frames.resize(options.hop_frames * MEL_BINS, 0.0);
-        if self.prior.is_some() {
-            self.prior_mel.resize(options.hop_frames * MEL_BINS, 0.0);
-            self.struck_mel.resize(options.hop_frames * MEL_BINS, 0.0);
+        match &mut self.maker {
+            Maker::Ticks(ticks) => ticks.set(options)?,
+            Maker::Hops(hops) => hops.set(options)?,
         }
         self.options = options;
         Ok(())
@@ -210,7 +157,10 @@ impl Streamer {
 
     /// Lets the network use these threads, one without this; the same sound either way.
     pub fn set_threads(&mut self, threads: Threads) {
-        self.network.set_threads(threads);
+        match &mut self.maker {
+            Maker::Ticks(ticks) => ticks.set_threads(threads),
+            Maker::Hops(hops) => hops.denoiser.set_threads(threads),
+        }
     }
 
     /// Samples a second of the sound: 48,000 if it is wide and the model knows what lies above 8 kHz, else 16,000.
@@ -218,17 +168,17 @@ impl Streamer {
         self.vocoder.sample_rate_hz()
     }
 
-    /// The first frame of the next hop.
+    /// The first frame of the next hop; where ticks are made one by one, the frame of the next tick.
     pub fn position(&self) -> FrameIdx {
         self.position
     }
 
     /// Whether the last hop is silence that took no network: a window without any note. It says nothing of how long hops take.
     pub fn is_idle(&self) -> bool {
-        self.is_idle
+        matches!(&self.maker, Maker::Hops(hops) if hops.is_idle)
     }
 
-    /// Adds a note event that belongs to no part, in any order; one that comes too late happens at the start of the next hop.
+    /// Adds a note event that belongs to no part, in any order; one that comes too late happens at once.
     pub fn push(&mut self, event: NoteEvent) {
         self.queue.push(&self.tokens, event.time_s, Item::Note(event));
     }
@@ -258,41 +208,13 @@ impl Streamer {
         self.vocode()
     }
 
-    /// The first third of [`Self::hop`], for who measures them apart: notes and past -> the network's memory.
+    /// The first third of [`Self::hop`], for who measures them apart: notes and past -> the network's memory. What is made tick by
+    /// tick is made by [`Self::vocode`] alone.
     ///
     /// # Errors
     /// Whatever the engine says.
     pub fn encode(&mut self) -> Result<(), StreamError> {
-        let end = FrameIdx(self.position.0 + self.options.hop_frames as u64);
-        self.listen(end)?;
-        let cut = self.timeline.cut(self.position.step(), end.step());
-        let StreamOptions { hop_frames, context_frames, .. } = self.options;
-        match &mut self.window {
-            None => {
-                self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
-                self.network.encode(&self.ids, &self.context)?;
-            }
-            Some(window) => {
-                let cut = window.hear(cut.events, self.position, hop_frames);
-                self.report = encode_segment(&cut, &self.tokens, &mut self.ids);
-                self.is_idle = cut.held.is_empty() && cut.events.is_empty();
-                if !self.is_idle {
-                    self.network.encode(&self.ids, window.context(hop_frames, context_frames))?;
-                }
-            }
-        }
-        if let Some(prior) = &mut self.prior {
-            let notes = (&mut self.ledger, &self.parts);
-            let reference = self.mix.reference().get(1..).unwrap_or_default();
-            let mels = [&mut self.prior_mel, &mut self.struck_mel];
-            let [plain, struck] = mels.map(Vec::as_mut_slice);
-            prior.render(self.position, notes, reference, plain, struck)?;
-            self.mix.share(prior.noises(), &self.ledger, &self.parts);
-            self.prior_frames.clone_from(&self.prior_mel);
-            self.range.scale_slice(&mut self.prior_frames, true);
-            self.network.set_prior(&self.prior_frames)?;
-        }
-        Ok(())
+        if self.is_in_ticks() { Ok(()) } else { self.encode_hop() }
     }
 
     /// The second third: noise -> the hop's frames, K steps.
@@ -300,61 +222,7 @@ impl Streamer {
     /// # Errors
     /// Whatever the engine says.
     pub fn denoise(&mut self) -> Result<(), StreamError> {
-        match self.window.is_some() {
-            true => self.denoise_window()?,
-            false => self.denoise_hop()?,
-        }
-        self.range.unscale_slice(&mut self.frames, true);
-        Ok(())
-    }
-
-    /// The hop is the target; it becomes the end of the context.
-    fn denoise_hop(&mut self) -> Result<(), StreamError> {
-        let mut noise = SeededNoise::new(self.options.seed, self.hops);
-        let (schedule, network) = (&self.schedule, &mut self.network);
-        self.sampler.sample(schedule, network, &mut noise, &mut self.frames, &mut |_, _| {})?;
-        if self.prior.is_some() {
-            self.add_prior();
-        }
-        let limit =
-            self.options.context_frames.min(self.network.config().context_frames) * MEL_BINS;
-        self.context.extend_from_slice(&self.frames);
-        let excess = self.context.len().saturating_sub(limit);
-        self.context.drain(..excess);
-        Ok(())
-    }
-
-    /// The hop is what a full target has behind the frames that were played.
-    fn denoise_window(&mut self) -> Result<(), StreamError> {
-        let Some(window) = &mut self.window else { return Ok(()) };
-        if self.is_idle {
-            self.frames.fill(-1.0);
-            window.play(&self.frames);
-            return Ok(());
-        }
-        let played = window.held(self.options.hop_frames);
-        let mut held = Held::new(played);
-        let mut noise = SeededNoise::new(self.options.seed, self.hops);
-        self.target.resize(self.network.config().target_frames * MEL_BINS, 0.0);
-        let hold = &mut |level: &Level, z: &mut [f32]| held.put(level, z);
-        let (schedule, network) = (&self.schedule, &mut self.network);
-        self.sampler.sample(schedule, network, &mut noise, &mut self.target, hold)?;
-        let made = self.target.get(played.len()..).unwrap_or_default();
-        self.frames.iter_mut().zip(made).for_each(|(frame, made)| *frame = *made);
-        window.play(&self.frames);
-        Ok(())
-    }
-
-    /// What the denoiser made is added to what the note prior said; where no note sounds it stays silent. In network scale.
-    fn add_prior(&mut self) {
-        let by = self.residual_nats * 2.0 / (self.range.max - self.range.min) as f32;
-        let frames = self.frames.chunks_exact_mut(MEL_BINS);
-        for (frame, prior) in frames.zip(self.prior_frames.chunks_exact(MEL_BINS)) {
-            let is_silent = prior.iter().all(|v| *v < -1.0 + SILENCE);
-            for (x, prior) in frame.iter_mut().zip(prior) {
-                *x = if is_silent { -1.0 } else { (prior + *x * by).clamp(-1.0, 1.0) };
-            }
-        }
+        if self.is_in_ticks() { Ok(()) } else { self.denoise_hop() }
     }
 
     /// The last third: frames and notes -> samples.
@@ -363,20 +231,11 @@ impl Streamer {
     /// Whatever the engine says.
     pub fn vocode(&mut self) -> Result<Hop<'_>, StreamError> {
         let start = self.position;
-        self.voiced.clone_from(&self.frames);
-        let struck = self.struck_mel.iter().zip(&self.prior_mel);
-        self.voiced.iter_mut().zip(struck).for_each(|(v, (struck, plain))| *v += struck - plain);
-        if let Some(dynamics) = &mut self.dynamics {
-            dynamics.apply(start, &self.ledger, &self.parts, &mut self.voiced);
-            self.mix.share(dynamics.shares(), &self.ledger, &self.parts);
+        if self.is_in_ticks() {
+            self.hop_of_ticks()?;
+        } else {
+            self.vocode_hop()?;
         }
-        let (ledger, parts) = (&self.ledger, &self.parts);
-        let (reference, noise) = (self.mix.reference(), self.mix.noise());
-        let playing = Playing { start, ledger, parts, reference, noise };
-        self.vocoder.render(playing, &self.voiced, &mut self.samples)?;
-        self.position = FrameIdx(start.0 + self.options.hop_frames as u64);
-        self.hops += 1;
-        self.forget();
         let buses = self.samples.as_slice();
         let samples = buses.first().map(Vec::as_slice).unwrap_or_default();
         Ok(Hop { start, mel: &self.frames, samples, buses, report: self.report })
@@ -387,7 +246,7 @@ impl Streamer {
     /// # Errors
     /// Whatever the engine says.
     pub fn finish(&mut self) -> Result<&[Vec<f32>], StreamError> {
-        self.vocoder.finish(self.mix.last(), &mut self.samples)?;
+        self.vocoder.finish(self.mix.noise(), &mut self.samples)?;
         Ok(&self.samples)
     }
 }

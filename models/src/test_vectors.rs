@@ -31,9 +31,9 @@ pub(crate) fn params(
     params
 }
 
-/// The notes of the vectors as events in time order.
-pub(crate) fn events() -> Vec<NoteEvent> {
-    let notes: ArrayD<f64> = array(&mut open("excitation"), "notes");
+/// The notes of some vectors as events in time order.
+pub(crate) fn events(of: &str) -> Vec<NoteEvent> {
+    let notes: ArrayD<f64> = array(&mut open(of), "notes");
     let mut events = vec![];
     for note in notes.rows() {
         let note: ArrayView1<f64> = note;

@@ -41,8 +41,6 @@ struct State {
     has_jumped: bool,
     /// Turns of the vibrato.
     turns: f64,
-    /// What it is at the end of the last tick.
-    at: At,
 }
 
 impl Default for State {
@@ -54,7 +52,6 @@ impl Default for State {
             is_struck: false,
             has_jumped: false,
             turns: 0.0,
-            at: At::new(&Control::REST, 0.0),
         }
     }
 }
@@ -63,7 +60,7 @@ impl State {
     /// At rest, at the start of a tick; the vibrato has turned since the start of the stream.
     fn new(tick: u64) -> Self {
         let turns = (VIBRATO_HZ * TICK_S * tick as f64).fract();
-        Self { turns, at: At::new(&Control::REST, turns), ..Self::default() }
+        Self { turns, ..Self::default() }
     }
 }
 
@@ -112,7 +109,10 @@ impl State {
         }
         let octaves = self.values.get(Control::VibratoRate as usize).copied().unwrap_or(0.0);
         self.turns = (self.turns + VIBRATO_HZ * f64::from(octaves).exp2() * TICK_S).fract();
-        self.at = At::new(&self.values, self.turns);
+    }
+
+    fn at(&self) -> At {
+        At::new(&self.values, self.turns)
     }
 }
 
@@ -129,7 +129,9 @@ pub struct Parts {
     states: Vec<State>,
     /// In the order of their ticks.
     changes: Vec<(u64, Part, Change)>,
-    /// [ticks + 1] of each part: at the start of the hop and at the end of each of its ticks.
+    /// [ticks + 1] of each part: at the start of what was made last and at the end of each of its
+    /// ticks, without what another part does to it, and with.
+    own: Vec<Vec<At>>,
     table: Vec<Vec<At>>,
     shares: [f32; Control::COUNT],
 }
@@ -144,7 +146,7 @@ impl Parts {
     /// All at rest.
     pub fn new() -> Self {
         let shares = std::array::from_fn(share);
-        Self { states: vec![], changes: vec![], table: vec![], shares }
+        Self { states: vec![], changes: vec![], own: vec![], table: vec![], shares }
     }
 
     /// A control has this value from a tick on, which lies in the hop that [`Parts::advance`] makes
@@ -158,70 +160,97 @@ impl Parts {
         self.changes.push((tick, part, Change::Struck));
     }
 
-    /// Goes on through a hop of `ticks` from `start` on.
+    /// Goes on through `ticks` ticks from `start` on, of which all is known.
     pub fn advance(&mut self, start: u64, ticks: usize) {
-        let most = self.changes.iter().map(|(_, part, _)| usize::from(part.0) + 1).max();
-        if most.is_some_and(|most| most > self.states.len()) {
-            let count = most.unwrap_or(0);
-            self.states.resize_with(count, || State::new(start));
-            self.table.resize_with(count, Vec::new);
+        for tick in 0..ticks {
+            self.tick(start, tick, tick + 1);
         }
-        for (table, state) in self.table.iter_mut().zip(&self.states) {
-            table.clear();
-            table.push(state.at);
-        }
-        // A time just below a border may be a tick behind it: what lies there waits for its hop.
-        let end = start + ticks as u64;
-        let here = self.changes.partition_point(|(at, ..)| *at < end);
-        let mut changes = self.changes.drain(..here).peekable();
-        for tick in start..end {
-            while let Some((_, part, change)) = changes.next_if(|(at, ..)| *at <= tick) {
-                let Some(state) = self.states.get_mut(usize::from(part.0)) else { continue };
-                match change {
-                    Change::Control(control, value) => state.set(control, value),
-                    Change::Struck => state.is_struck = true,
-                }
-            }
-            for (table, state) in self.table.iter_mut().zip(&mut self.states) {
-                if let (true, Some(now)) = (state.has_jumped, table.last_mut()) {
-                    *now = At::new(&state.values, state.turns);
-                    state.has_jumped = false;
-                }
-                state.tick(&self.shares);
-                table.push(state.at);
-            }
-        }
-        drop(changes);
-        self.obey_masters();
     }
 
-    /// What a part is at the start of the hop and at the end of each of its ticks, [ticks + 1];
+    /// Goes on by tick `tick` of a frame of `ticks` from `start` on, and says of all its ticks what
+    /// parts are if nothing happens behind this one.
+    pub fn tick(&mut self, start: u64, tick: usize, ticks: usize) {
+        let is_changed = self.obey(start + tick as u64, tick);
+        for (own, state) in self.own.iter_mut().zip(&mut self.states) {
+            state.tick(&self.shares);
+            if is_changed || tick == 0 || own.len() < ticks + 1 {
+                own.truncate(tick + 1);
+                own.push(state.at());
+                let mut ahead = state.clone();
+                for _ in tick + 1..ticks {
+                    ahead.tick(&self.shares);
+                    own.push(ahead.at());
+                }
+            }
+        }
+        if is_changed || tick == 0 || self.table.iter().any(|table| table.len() < ticks + 1) {
+            self.obey_masters(tick);
+        }
+    }
+
+    /// Does what happens up to the end of `now`, tick `tick` of the frame; whether anything does.
+    fn obey(&mut self, now: u64, tick: usize) -> bool {
+        // A time just below a border may be a tick behind it: what lies there waits for its tick.
+        let here = self.changes.partition_point(|(at, ..)| *at <= now);
+        let most = self.changes[..here].iter().map(|(_, part, _)| usize::from(part.0) + 1).max();
+        for _ in self.states.len()..most.unwrap_or(0) {
+            let state = State::new(now);
+            self.own.push(vec![state.at(); tick + 1]);
+            self.table.push(vec![state.at(); tick + 1]);
+            self.states.push(state);
+        }
+        if tick == 0 {
+            for (own, state) in self.own.iter_mut().zip(&self.states) {
+                own.clear();
+                own.push(state.at());
+            }
+        }
+        for (_, part, change) in self.changes.drain(..here) {
+            let Some(state) = self.states.get_mut(usize::from(part.0)) else { continue };
+            match change {
+                Change::Control(control, value) => state.set(control, value),
+                Change::Struck => state.is_struck = true,
+            }
+        }
+        for (own, state) in self.own.iter_mut().zip(&mut self.states) {
+            if let (true, Some(now)) = (state.has_jumped, own.get_mut(tick)) {
+                *now = state.at();
+                state.has_jumped = false;
+            }
+        }
+        here > 0
+    }
+
+    /// What a part is at the start of the frame and at the end of each of its ticks, [ticks + 1];
     /// empty for a part that was never heard of.
     pub fn of(&self, part: Part) -> &[At] {
         self.table.get(usize::from(part.0)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What a part is at the end of frame `frame` of the hop, counted from 0.
+    /// What a part is at the end of frame `frame` of those that were made, counted from 0; as far
+    /// as is known of later ones.
     pub fn at_frame(&self, part: Part, frame: usize) -> At {
+        let table = self.of(part);
         let tick = (frame + 1) * crate::units::TICKS_PER_FRAME;
-        self.of(part).get(tick).copied().unwrap_or(At::REST)
+        table.get(tick).or(table.last()).copied().unwrap_or(At::REST)
     }
 
-    /// Parts that have another's controls on top of their own.
-    fn obey_masters(&mut self) {
+    /// Makes the tables of all parts from tick `from` on: some have another part's controls on top
+    /// of their own.
+    fn obey_masters(&mut self, from: usize) {
         for member in 0..self.states.len() {
             let master =
                 self.states.get(member).map_or(-1.0, |s| s.values[Control::Master as usize]);
-            if master < 0.0 || master as usize == member {
-                continue;
-            }
-            let [Some(state), Some(own)] = [master as usize, member].map(|at| self.table.get(at))
-            else {
-                continue;
-            };
-            let both = own.iter().zip(state).map(|(own, master)| own.under(master)).collect();
-            if let Some(table) = self.table.get_mut(member) {
-                *table = both;
+            let is_one = master >= 0.0 && master as usize != member;
+            let [own, master] = [member, master as usize].map(|at| self.own.get(at));
+            let (Some(own), Some(table)) = (own, self.table.get_mut(member)) else { continue };
+            table.truncate(from);
+            match master.filter(|_| is_one) {
+                Some(master) => {
+                    let both = own.iter().zip(master).skip(from);
+                    table.extend(both.map(|(own, master)| own.under(master)));
+                }
+                None => table.extend_from_slice(own.get(from..).unwrap_or_default()),
             }
         }
     }

@@ -85,7 +85,7 @@ fn a_change_just_behind_the_hop_is_not_lost() {
     let mut parts = Parts::new();
     parts.set(8, PART, Control::Pan, -1.0);
     parts.advance(0, 8);
-    assert!((parts.of(PART)[8].sides[0] - 1.0).abs() < 1e-6);
+    assert!(parts.of(PART).is_empty(), "nothing is known of it yet");
     parts.advance(8, 8);
     assert!((parts.of(PART)[8].sides[1]).abs() < 1e-6);
 }

@@ -11,9 +11,9 @@ pub(super) const DRUM_S: f64 = 3.0;
 /// The last part of a note, seconds, over which it fades away: what rings on would be cut, and a rest never come to silence.
 pub(super) const FADE_S: f64 = 1.0;
 /// Older notes sound as at this age, seconds.
-const OLDEST_S: f64 = 10.0;
+pub(super) const OLDEST_S: f64 = 10.0;
 /// Added to a time before its logarithm is taken, seconds.
-const NEAR_S: f64 = 0.003;
+pub(super) const NEAR_S: f64 = 0.003;
 /// Bumps over the logarithm of the age, of the time since the release, of the time that the key was down.
 const BUMPS: [(usize, f64); 3] = [(20, OLDEST_S), (14, TAIL_S), (10, OLDEST_S)];
 

@@ -5,21 +5,25 @@
 //! and the levels of a noise. It hears no past sound, so nothing drifts, and a frame hears no note that comes after it, so
 //! hops of any length say the same. Starting a diffusion from such a mean is Grad-TTS (Popov et al. 2021).
 
-mod between;
 mod features;
-mod knots;
+mod grid;
 mod rows;
 
 use std::sync::Arc;
 
 use crate::denoise::DenoiseError;
+use crate::event::Part;
+use crate::graph::GAINS;
 use crate::ledger::{Ledger, NOTES, Sounding, Touch};
-use crate::parts::{At, Parts, of_note};
+use crate::notes::Voice;
+use crate::parts::{At, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
-use between::{Between, Knots, between, mixed, morph};
 use features::{DRUM_S, FADE_S, TAIL_S};
-use rows::{ROWS, Rows};
+use grid::Place;
+use rows::{Asked, Rows, halves};
+
+pub use rows::{FilledRows, RowNetwork};
 
 /// The front end's floor, squared.
 const FLOOR_POWER: f32 = 1e-10;
@@ -31,18 +35,15 @@ const FAINT_POWER: f32 = 1e-12;
 const FAINT_AFTER_S: f64 = 0.3;
 /// A note that is silenced is gone after this time, seconds.
 const CUT_S: f64 = 0.06;
-/// Rows that are kept for each note: two for its program, two for the one that it turns into.
-const KEPT: usize = 4;
 
 /// What a note adds to a frame.
 #[derive(Debug, Clone, Copy)]
 struct Sound {
-    frame: usize,
     /// Its place in the ledger.
     note: usize,
-    own: Between,
+    own: Asked,
     /// Of the program that it turns into, and how far it has.
-    other: Option<(Between, f32)>,
+    other: Option<(Asked, f32)>,
     /// How much of the power.
     weight: f32,
     /// Semitones by which it is higher than its key.
@@ -58,8 +59,8 @@ struct Sound {
 /// where a note comes slowly.
 #[derive(Debug, Clone, Copy)]
 struct Struck {
-    /// The row of the note as it is when a frame first hears it wholly.
-    row: usize,
+    /// The note as it is when a frame first hears it wholly.
+    whole: Asked,
     /// What makes the power of the part that is heard that of the whole.
     scale: f32,
 }
@@ -69,23 +70,43 @@ struct Struck {
 struct Kept {
     /// The note's serial number; 0 for none.
     serial: u64,
-    /// Of its program, and of the one that it turns into.
-    knots: [Option<Knots>; 2],
-    /// How long it has been released, as its sound is asked for, seconds.
+    /// How long it has been released, as its sound is asked for, seconds, and until when that was
+    /// counted.
     rung_s: f64,
-    /// Until when that was counted.
     until_s: f64,
+    /// Whether nothing of it was heard in the last frame, were it as loud as it can be.
+    is_faint: bool,
 }
 
-/// The power of a note's noise in a frame.
+impl Kept {
+    /// How long the note has been released at `now_s`, as its sound is asked for.
+    fn rung_s(&self, note: &Sounding, at: &At, now_s: f64) -> f64 {
+        let Some(end_s) = note.end_s.filter(|_| !note.voice.is_drum) else { return self.rung_s };
+        let since_s = (now_s - end_s.max(self.until_s)).max(0.0);
+        self.rung_s + since_s / of_note::release(at)
+    }
+}
+
+/// The mean power of a note in a frame, as it counts among the others.
 #[derive(Debug, Clone, Copy)]
-pub struct NoisePower {
-    /// The frame of the hop.
-    pub frame: usize,
+pub struct NotePower {
     /// The note's place in the ledger.
     pub note: usize,
-    /// The sum over all bands, as it counts among the others of the frame.
+    /// Of the note.
     pub power: f32,
+    /// Of its noise, the sum over all bands.
+    pub noise: f32,
+}
+
+/// The notes as they are known, with the parts at the end of the frame that is asked for.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The notes.
+    pub ledger: &'a Ledger,
+    /// What a part is at the end of the frame.
+    pub at: &'a dyn Fn(Part) -> At,
+    /// The level that their loudness is beside.
+    pub reference: f32,
 }
 
 /// The note prior with what it keeps for the notes.
@@ -94,12 +115,12 @@ pub struct NotePrior {
     tables: Arc<Tables>,
     rows: Rows,
     kept: Vec<Kept>,
-    /// What the rows asked for add to the frames.
+    /// What the rows asked for add to the frame.
     sounds: Vec<Sound>,
-    /// Mel power [frames, 128] of the hop, and how much more it is struck.
-    power: Vec<f32>,
-    rise: Vec<f32>,
-    noises: Vec<NoisePower>,
+    /// Mel power [128] of the frame, and how much more it is struck.
+    power: [f32; MEL_BINS],
+    rise: [f32; MEL_BINS],
+    powers: Vec<NotePower>,
 }
 
 impl NotePrior {
@@ -110,46 +131,48 @@ impl NotePrior {
     pub fn load(bytes: &[u8], tables: Arc<Tables>) -> Result<Self, DenoiseError> {
         Ok(Self {
             tables,
-            rows: Rows::load(bytes, KEPT * NOTES)?,
+            rows: Rows::load(bytes)?,
             kept: vec![Kept::default(); NOTES],
             sounds: vec![],
-            power: vec![],
-            rise: vec![],
-            noises: vec![],
+            power: [0.0; MEL_BINS],
+            rise: [0.0; MEL_BINS],
+            powers: vec![],
         })
     }
 
-    /// Writes the natural-log mel [T, 128] of all notes together from frame `start` on; a frame without notes is the floor.
-    /// `struck` [T, 128] is the same, but notes that a frame hears only a part of, as they have just been pressed, are as loud as the
-    /// vocoder must make them from the key press on. A note counts as loud as its part is beside the
-    /// `reference` (T values) of its frame.
+    /// Writes the natural-log mel [128] that a frame will have if nothing happens to the notes that
+    /// are known; a frame without notes is the floor. `struck` [128] is the same, but notes that the
+    /// frame hears only a part of, as they have just been pressed, are as loud as the vocoder must
+    /// make them from the key press on. A note counts as loud as its part is beside the reference.
+    /// The frame may be asked for again, and others after it, until [`Self::next_frame`].
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
-    pub fn render(
+    pub fn frame(
         &mut self,
-        start: FrameIdx,
-        (ledger, parts): (&mut Ledger, &Parts),
-        reference: &[f32],
+        frame: FrameIdx,
+        known: Known<'_>,
         log_mel: &mut [f32],
         struck: &mut [f32],
     ) -> Result<(), DenoiseError> {
-        for sum in [&mut self.power, &mut self.rise] {
-            sum.clear();
-            sum.resize(log_mel.len(), 0.0);
+        self.sounds.clear();
+        self.powers.clear();
+        self.power.fill(0.0);
+        self.rise.fill(0.0);
+        let now_s = frame_start_s(frame.0 + 1);
+        for (place, note) in known.ledger.notes().iter().enumerate() {
+            let at = (known.at)(note.part);
+            let touch = known.ledger.touch_at(note, now_s);
+            self.ask(note, place, (&at, touch), now_s, known.reference);
         }
-        self.noises.clear();
-        for ((index, frame), reference) in (start.0..).zip(0..).zip(reference) {
-            for (place, note) in ledger.notes().iter().enumerate() {
-                let at = parts.at_frame(note.part, frame);
-                let touch = ledger.touch_at(note, frame_start_s(index + 1));
-                self.ask(note, place, (at, touch), [index, frame as u64], *reference);
-            }
-            if self.rows.asked() >= ROWS {
-                self.add(ledger)?;
+        self.rows.answer()?;
+        let sounds = std::mem::take(&mut self.sounds);
+        for sound in &sounds {
+            if let Some(note) = known.ledger.notes().get(sound.note) {
+                self.add(sound, note);
             }
         }
-        self.add(ledger)?;
+        self.sounds = sounds;
         let log_of = |power: f32| 0.5 * (power + FLOOR_POWER).ln();
         let powers = self.power.iter().zip(&self.rise);
         for ((log_mel, struck), (power, rise)) in log_mel.iter_mut().zip(struck).zip(powers) {
@@ -158,150 +181,146 @@ impl NotePrior {
         Ok(())
     }
 
-    /// How loud the notes' noises are in the frames of the last hop.
-    pub fn noises(&self) -> &[NoisePower] {
-        &self.noises
+    /// How loud the notes are in the frame that was asked for last.
+    pub fn powers(&self) -> &[NotePower] {
+        &self.powers
+    }
+
+    /// A frame is over, with all that happened in it.
+    pub fn next_frame(&mut self, frame: FrameIdx, ledger: &Ledger, at: impl Fn(Part) -> At) {
+        let now_s = frame_start_s(frame.0 + 1);
+        for note in ledger.notes().iter().filter(|note| note.start_s < now_s) {
+            let mut kept = self.kept_of(note);
+            kept.rung_s = kept.rung_s(note, &at(note.part), now_s);
+            kept.until_s = now_s;
+            if let Some(to) = self.kept.get_mut(note.slot) {
+                *to = kept;
+            }
+        }
     }
 
     /// Whether a note is over at the end of the frame before `next`, or rings below hearing.
     pub fn is_over(&self, note: &Sounding, next: FrameIdx) -> bool {
         let now_s = frame_start_s(next.0);
-        let Some(kept) = self.kept.get(note.slot).filter(|kept| kept.serial == note.serial) else {
+        let kept = self.kept_of(note);
+        if note.start_s >= now_s {
             return false;
-        };
+        }
         let rings_out = note.voice.is_drum || note.end_s.is_some_and(|end_s| end_s < now_s);
-        let is_faint = kept.knots.iter().flatten().all(|knots| {
-            let (tone, noise) = self.rows.power(knots.rows[1]);
-            let profile = self.tables.profile(note.voice.key);
-            let bands = tone.iter().zip(noise).zip(profile);
-            bands.map(|((tone, noise), p)| tone * p * p + noise).all(|power| power < FAINT_POWER)
-        });
-        let is_known = kept.knots[0].is_some();
         fade(note, kept.rung_s, now_s) == 0.0
-            || (rings_out && is_known && is_faint && note.start_s + FAINT_AFTER_S < now_s)
+            || (rings_out && kept.is_faint && note.start_s + FAINT_AFTER_S < now_s)
     }
 
-    /// Asks for what a note adds to frame `index`, which is `frame` of the hop, if it sounds there.
+    /// What is kept for a note; nothing yet for a new one.
+    fn kept_of(&self, note: &Sounding) -> Kept {
+        let kept = self.kept.get(note.slot).filter(|kept| kept.serial == note.serial);
+        let new = Kept { serial: note.serial, until_s: note.start_s, ..Kept::default() };
+        kept.copied().unwrap_or(new)
+    }
+
+    /// Asks for what a note adds to the frame that ends at `now_s`, if it sounds there.
     fn ask(
         &mut self,
         note: &Sounding,
         place: usize,
-        (at, touch): (At, Touch),
-        [index, frame]: [u64; 2],
+        (at, touch): (&At, Touch),
+        now_s: f64,
         reference: f32,
     ) {
-        let now_s = frame_start_s(index + 1);
-        let Some(kept) = self.kept.get_mut(note.slot).filter(|_| note.start_s < now_s) else {
-            return;
-        };
-        if kept.serial != note.serial {
-            *kept = Kept { serial: note.serial, until_s: note.start_s, ..Kept::default() };
-        }
-        if let Some(end_s) = note.end_s.filter(|_| !note.voice.is_drum) {
-            let since_s = (now_s - end_s.max(kept.until_s)).max(0.0);
-            kept.rung_s += since_s / of_note::release(&at);
-        }
-        kept.until_s = now_s;
-        let fade = fade(note, kept.rung_s, now_s);
-        if fade == 0.0 {
+        let rung_s = self.kept_of(note).rung_s(note, at, now_s);
+        let fade = fade(note, rung_s, now_s);
+        if note.start_s >= now_s || fade == 0.0 {
             return;
         }
         let age_s = now_s - note.start_s;
+        let velocity = note.velocity;
+        let rows = &mut self.rows;
+        let mut ask = |program: u8, age_s: f64| {
+            let program = if note.voice.is_drum { 0 } else { program };
+            let voice = Voice { program, ..note.voice };
+            rows.ask(voice, &Place { velocity, age_s, release_s: rung_s })
+        };
         let (program, amount) = at.morph;
         let is_morphed = amount > 0.0 && !note.voice.is_drum && program != note.voice.program;
-        let rows = &mut self.rows;
-        let own = between(rows, note, kept, 0, note.voice.program, &at, index);
-        let other = is_morphed.then(|| (between(rows, note, kept, 1, program, &at, index), amount));
+        let sounds_s = of_note::age(note, at, age_s);
+        let own = ask(note.voice.program, sounds_s);
+        let other = is_morphed.then(|| (ask(program, sounds_s), amount));
         let struck = (age_s < ATTACK_S && !note.is_legato).then(|| Struck {
-            row: rows.ask(note.voice, note.velocity, ATTACK_S, kept.rung_s),
+            whole: ask(note.voice.program, ATTACK_S),
             scale: coverage(age_s).powi(-2) as f32,
         });
-        let semitones = of_note::semitones(note, touch, &at, age_s);
+        let semitones = of_note::semitones(note, touch, at, age_s);
         let weight = fade * (at.gain / reference).powi(2);
-        let frame = frame as usize;
-        self.sounds.push(Sound { frame, note: place, own, other, weight, semitones, at, struck });
+        let sound = Sound { note: place, own, other, weight, semitones, at: *at, struck };
+        self.sounds.push(sound);
     }
 
-    /// Has the network answer and adds what it says to the frames' power.
-    fn add(&mut self, ledger: &mut Ledger) -> Result<(), DenoiseError> {
-        if let Err(e) = self.rows.answer() {
-            // Nothing may wait for answers that do not come.
-            self.rows.forget();
-            self.sounds.clear();
-            self.kept.iter_mut().for_each(|kept| kept.knots = [None; 2]);
-            return Err(e);
+    /// Adds one note to the frame.
+    fn add(&mut self, sound: &Sound, note: &Sounding) {
+        let mut row = [0.0; GAINS];
+        self.rows.read(&sound.own, &mut row);
+        if let Some((other, amount)) = &sound.other {
+            let mut to = [0.0; GAINS];
+            self.rows.read(other, &mut to);
+            morph(&mut row, &to, *amount);
         }
-        let mut sounds = std::mem::take(&mut self.sounds);
-        for sound in sounds.drain(..) {
-            self.add_one(&sound, ledger);
-        }
-        self.sounds = sounds;
-        for (slot, kept) in self.kept.iter_mut().enumerate().filter(|(_, kept)| kept.serial > 0) {
-            for (which, knots) in kept.knots.iter_mut().enumerate() {
-                let Some(knots) = knots else { continue };
-                // In this order: the second of the last hop may be the first of this one.
-                for (i, row) in knots.rows.iter_mut().enumerate() {
-                    let to = KEPT * slot + 2 * which + i;
-                    self.rows.keep(*row, to);
-                    *row = to;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds one note to one frame.
-    fn add_one(&mut self, sound: &Sound, ledger: &mut Ledger) {
-        let Some(note) = ledger.notes_mut().get_mut(sound.note) else { return };
-        let mut tone = [0.0; MEL_BINS];
-        let mut noise = [0.0; MEL_BINS];
-        mixed(&self.rows, sound.own, &mut tone, &mut noise);
-        if let Some((other, amount)) = sound.other {
-            let (mut other_tone, mut other_noise) = ([0.0; MEL_BINS], [0.0; MEL_BINS]);
-            mixed(&self.rows, other, &mut other_tone, &mut other_noise);
-            morph(&mut tone, &other_tone, amount);
-            morph(&mut noise, &other_noise, amount);
-        }
+        let (tone, noise) = halves(&row);
         let key = note.voice.key;
         let bent = (sound.semitones != 0.0 && !note.voice.is_drum)
             .then(|| self.tables.bent_profile(key, sound.semitones));
-        if bent.is_some() {
-            tone = self.tables.moved(&tone, sound.semitones);
-        }
+        let moved = bent.map(|_| self.tables.moved(tone, sound.semitones));
+        let tone = moved.as_ref().map_or(tone, |moved| moved.as_slice());
         let profile = bent.as_ref().map_or(self.tables.profile(key), |bent| bent.as_slice());
         let pitch = self.tables.octave_of(key) + sound.semitones / 12.0;
         let colour = of_note::colour(&sound.at, &self.tables.octaves, pitch);
-        let colour_of = |band: usize| colour.as_ref().map_or(1.0, |c| c[band]);
-        let bands = sound.frame * MEL_BINS..(sound.frame + 1) * MEL_BINS;
-        let sum = self.power.get_mut(bands.clone()).unwrap_or_default();
+        let colour = colour.unwrap_or([1.0; MEL_BINS]);
+        let own: [f32; MEL_BINS] =
+            std::array::from_fn(|band| tone[band] * profile[band] * profile[band] + noise[band]);
         let (mut all, mut hiss) = (0.0, 0.0);
-        for (band, (sum, p)) in sum.iter_mut().zip(profile).enumerate() {
-            let by = sound.weight * colour_of(band);
-            let power = by * (tone[band] * p * p + noise[band]);
-            hiss += by * noise[band];
-            all += power;
-            *sum += power;
+        let bands = self.power.iter_mut().zip(own.iter().zip(noise)).zip(&colour);
+        for ((sum, (own, noise)), colour) in bands {
+            let by = sound.weight * colour;
+            hiss += by * noise;
+            all += by * own;
+            *sum += by * own;
         }
-        note.power = all / MEL_BINS as f32;
-        self.noises.push(NoisePower { frame: sound.frame, note: sound.note, power: hiss });
-        if let Some(Struck { row, scale }) = sound.struck {
-            let (whole_tone, whole_noise) = self.rows.power(row);
-            let moved = bent.map(|_| self.tables.moved(whole_tone, sound.semitones));
-            let whole_tone = moved.as_ref().map_or(whole_tone, |moved| moved.as_slice());
-            let sums = self.rise.get_mut(bands).unwrap_or_default().iter_mut();
-            let whole = whole_tone.iter().zip(whole_noise).zip(profile);
-            for (band, (sum, ((t, n), p))) in sums.zip(whole).enumerate() {
-                let here = tone[band] * p * p + noise[band];
-                let rise = ((t * p * p + n).min(scale * here) - here).max(0.0);
-                *sum += sound.weight * colour_of(band) * rise;
+        let kept = self.kept_of(note);
+        if let Some(to) = self.kept.get_mut(note.slot) {
+            *to = Kept { is_faint: own.iter().all(|power| *power < FAINT_POWER), ..kept };
+        }
+        let power = all / MEL_BINS as f32;
+        self.powers.push(NotePower { note: sound.note, power, noise: hiss });
+        if let Some(Struck { whole, scale }) = &sound.struck {
+            let mut row = [0.0; GAINS];
+            self.rows.read(whole, &mut row);
+            let (tone, noise) = halves(&row);
+            let moved = bent.map(|_| self.tables.moved(tone, sound.semitones));
+            let tone = moved.as_ref().map_or(tone, |moved| moved.as_slice());
+            for (band, sum) in self.rise.iter_mut().enumerate() {
+                let whole = tone[band] * profile[band] * profile[band] + noise[band];
+                let rise = (whole.min(scale * own[band]) - own[band]).max(0.0);
+                *sum += sound.weight * colour[band] * rise;
             }
         }
+    }
+
+    /// What the network says of single notes at single times.
+    pub fn rows(&mut self) -> &mut Rows {
+        &mut self.rows
     }
 
     /// Forgets every note at once.
     pub fn clear(&mut self) {
         self.kept.fill(Kept::default());
-        self.noises.clear();
+        self.powers.clear();
+    }
+}
+
+/// Powers on the way to other ones, evenly in their logarithms.
+fn morph(own: &mut [f32], other: &[f32], amount: f32) {
+    for (own, other) in own.iter_mut().zip(other) {
+        let (a, b) = (own.max(FAINT_POWER).ln(), other.max(FAINT_POWER).ln());
+        *own = (a + amount * (b - a)).exp();
     }
 }
 

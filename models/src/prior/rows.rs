@@ -1,106 +1,273 @@
-//! The note prior's network: rows of single notes at single times -> what each is made of. Knows no stream.
+//! What single notes are made of at single times: asked of the network once, then kept. Knows no stream.
+//!
+//! What the network says depends on instrument, key, velocity, age and release alone. So it is asked
+//! at the places of a grid, and what it says is kept in 16 bits a value; a note lies evenly, in nats,
+//! between the places around it. What was not used for longest goes first.
+
+use std::collections::HashMap;
 
 use tract_onnx::prelude::*;
 
 use super::features;
+use super::grid::{self, Corners, PLACES, Place};
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
 use crate::graph::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, TABLE_KEYS, check_prior};
 use crate::notes::Voice;
 use crate::units::MEL_BINS;
+use crate::vocoder::polar::exp;
 
 /// Rows of one network call, so that memory stays small whatever is played.
-pub(super) const ROWS: usize = 1024;
+const ROWS: usize = 1024;
+/// Rows that are kept: 20 MB.
+const KEPT: usize = 20_000_000 / (2 * GAINS);
+/// Rows that are asked for before they are needed: two thirds of them.
+const MOST_FILLED: usize = KEPT * 2 / 3;
+/// Keys of an instrument that are expected.
+const KEYS: std::ops::Range<u8> = 21..109;
 /// Gains stay in this range of nats.
 const GAIN_RANGE: (f32, f32) = (-16.0, 8.0);
+/// Nats of a step of a gain that is kept.
+const STEP: f32 = (GAIN_RANGE.1 - GAIN_RANGE.0) / u16::MAX as f32;
 /// The row of the instrument table where drums begin.
 const DRUMS: i64 = 128;
+/// A place that has not been asked for.
+const NOWHERE: u32 = u32::MAX;
 
-/// Rows asked for and rows answered, under one numbering: `kept` that outlive the next answer, then those of this batch.
+/// What is kept of one key of one instrument.
 #[derive(Debug)]
-pub(super) struct Rows {
-    plan: Plan,
-    kept: usize,
-    instruments: Vec<i64>,
-    keys: Vec<i64>,
-    notes: Vec<i64>,
-    features: Vec<f32>,
-    /// [kept + batch, tone and noise, 128]: by how much the power of a tone's profile is multiplied,
-    /// and the mel power of a noise.
-    powers: Vec<f32>,
+struct Sheet {
+    /// Where each place of the grid is kept.
+    rows: Vec<u32>,
+    /// When it was used last.
+    used: u64,
+}
+
+/// Places that were asked for elsewhere, with what is known of them now.
+#[derive(Debug)]
+pub struct FilledRows {
+    places: Vec<(Voice, u16)>,
+    gains: Vec<[u16; GAINS]>,
+}
+
+/// Where a note is found.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    voice: Voice,
+    corners: Corners,
+}
+
+/// The network, and what it has said.
+#[derive(Debug)]
+pub struct Rows {
+    network: RowNetwork,
+    sheets: HashMap<Voice, Sheet>,
+    /// [rows][tone and noise, 128]: gains in nats, in steps above the least.
+    gains: Vec<[u16; GAINS]>,
+    free: Vec<u32>,
+    /// Asked for and not answered.
+    missing: Vec<(Voice, u16)>,
+    /// Counts questions.
+    now: u64,
+    /// Instruments that are expected, and how many of their keys have been looked at.
+    expected: Vec<Voice>,
+    looked_at: usize,
 }
 
 impl Rows {
-    /// Loads the network from ONNX bytes; `kept` rows are kept from batch to batch.
-    pub fn load(bytes: &[u8], kept: usize) -> Result<Self, DenoiseError> {
+    /// Loads the network from ONNX bytes.
+    pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
         Ok(Self {
-            plan: Plan::load("prior", bytes, check_prior)?,
-            kept,
-            instruments: Vec::with_capacity(ROWS),
-            keys: Vec::with_capacity(ROWS),
-            notes: Vec::with_capacity(ROWS),
-            features: Vec::with_capacity(ROWS * FEATURES),
-            powers: vec![0.0; kept * GAINS],
+            network: RowNetwork::load(bytes)?,
+            sheets: HashMap::new(),
+            gains: vec![],
+            free: vec![],
+            missing: vec![],
+            now: 0,
+            expected: vec![],
+            looked_at: 0,
         })
     }
 
-    /// Rows asked for since the last answer.
-    pub fn asked(&self) -> usize {
-        self.keys.len()
+    /// Asks for a note; [`Self::answer`] must be called before it is read.
+    pub fn ask(&mut self, voice: Voice, place: &Place) -> Asked {
+        let corners = grid::around(place);
+        let now = self.now;
+        let sheet = self
+            .sheets
+            .entry(voice)
+            .or_insert_with(|| Sheet { rows: vec![NOWHERE; PLACES], used: now });
+        sheet.used = now;
+        let unknown = |(place, _): &(u16, f32)| sheet.rows[usize::from(*place)] == NOWHERE;
+        self.missing.extend(corners.iter().filter(unknown).map(|(place, _)| (voice, place)));
+        Asked { voice, corners }
     }
 
-    /// Asks for a note of `velocity` 1..=127, `age_s` after its press and `release_s` after its release (0: held); the row of the answer.
-    pub fn ask(&mut self, voice: Voice, velocity: u8, age_s: f64, release_s: f64) -> usize {
-        let key = i64::from(voice.key);
-        self.instruments.push(if voice.is_drum { DRUMS + key } else { i64::from(voice.program) });
-        self.keys.push(key);
-        self.notes.push(table_row(voice));
-        features::push(&mut self.features, velocity, age_s, release_s);
-        self.kept + self.keys.len() - 1
+    /// The network, to be asked elsewhere for what [`Self::wanted`] says.
+    pub fn network(&self) -> RowNetwork {
+        self.network.clone()
     }
 
-    /// Runs the network: from now on every row asked for has its power.
+    /// Places that are not there and will be needed soon, at most `count`: how the keys of these
+    /// instruments begin, of those named first first. Keys of drums belong to a program of drums.
+    pub fn wanted(&mut self, instruments: &[Voice], count: usize) -> Vec<(Voice, u16)> {
+        if instruments != self.expected {
+            self.expected = instruments.to_vec();
+            self.looked_at = 0;
+        }
+        let mut wanted = vec![];
+        while wanted.len() < count && self.gains.len() - self.free.len() < MOST_FILLED {
+            let (which, key) = (self.looked_at / KEYS.len(), self.looked_at % KEYS.len());
+            let Some(instrument) = self.expected.get(which) else { break };
+            let voice = Voice { key: KEYS.start + key as u8, ..*instrument };
+            self.looked_at += 1;
+            let sheet = self.sheets.get(&voice);
+            let is_unknown =
+                |place: &usize| sheet.is_none_or(|sheet| sheet.rows[*place] == NOWHERE);
+            wanted.extend(grid::beginnings().filter(is_unknown).map(|at| (voice, at as u16)));
+        }
+        wanted
+    }
+
+    /// Takes what was asked elsewhere; what has been asked here meanwhile stays.
+    pub fn fill(&mut self, filled: &FilledRows) {
+        for (place, gains) in filled.places.iter().zip(&filled.gains) {
+            let now = self.now;
+            let new = || Sheet { rows: vec![NOWHERE; PLACES], used: now };
+            let sheet = self.sheets.entry(place.0).or_insert_with(new);
+            if sheet.rows.get(usize::from(place.1)) == Some(&NOWHERE) {
+                self.keep(&[*place], std::slice::from_ref(gains));
+            }
+        }
+    }
+
+    /// Asks the network for what is not there; from now on all that was asked for can be read.
+    ///
+    /// # Errors
+    /// Whatever the engine says; what was asked for is forgotten then.
     pub fn answer(&mut self) -> Result<(), DenoiseError> {
-        let count = self.keys.len();
-        if count == 0 {
+        self.now += 1;
+        if self.missing.is_empty() {
             return Ok(());
         }
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.sort_unstable_by_key(|(voice, place)| {
+            (voice.is_drum, voice.program, voice.key, *place)
+        });
+        missing.dedup();
+        let mut result = Ok(());
+        for batch in missing.chunks(ROWS) {
+            let places = batch.iter().map(|(v, place)| (*v, grid::place(usize::from(*place))));
+            match self.network.run(places) {
+                Ok(gains) => self.keep(batch, &gains),
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+            }
+        }
+        missing.clear();
+        self.missing = missing;
+        result
+    }
+
+    /// Keeps what is known of places: `gains` [places][GAINS].
+    fn keep(&mut self, places: &[(Voice, u16)], gains: &[[u16; GAINS]]) {
+        self.make_room(places.len());
+        for ((voice, place), row) in places.iter().zip(gains) {
+            let Some(sheet) = self.sheets.get_mut(voice) else { continue };
+            let Some(to) = sheet.rows.get_mut(usize::from(*place)) else { continue };
+            match self.free.pop() {
+                Some(free) => {
+                    self.gains[free as usize] = *row;
+                    *to = free;
+                }
+                None => {
+                    *to = self.gains.len() as u32;
+                    self.gains.push(*row);
+                }
+            }
+        }
+    }
+
+    /// Forgets sheets until there is room for so many rows; never one that was used just now.
+    fn make_room(&mut self, rows: usize) {
+        while self.gains.len() - self.free.len() + rows > KEPT {
+            let old = self.sheets.iter().filter(|(_, sheet)| sheet.used + 1 < self.now);
+            let Some(oldest) = old.min_by_key(|(_, sheet)| sheet.used).map(|(voice, _)| *voice)
+            else {
+                return;
+            };
+            if let Some(sheet) = self.sheets.remove(&oldest) {
+                self.free.extend(sheet.rows.iter().filter(|row| **row != NOWHERE));
+            }
+        }
+    }
+
+    /// What a note that was asked for is made of: factors for the power of a tone's profile [128],
+    /// and the mel power of a noise [128].
+    pub fn read(&self, asked: &Asked, out: &mut [f32; GAINS]) {
+        out.fill(0.0);
+        let rows = self.sheets.get(&asked.voice).map(|sheet| sheet.rows.as_slice());
+        for (place, share) in asked.corners.iter() {
+            let row = rows.and_then(|rows| rows.get(usize::from(place)));
+            if let Some(gains) = row.and_then(|row| self.gains.get(*row as usize)) {
+                out.iter_mut().zip(gains).for_each(|(sum, g)| *sum += share * f32::from(*g));
+            }
+        }
+        out.iter_mut().for_each(|v| *v = exp(2.0 * (GAIN_RANGE.0 + STEP * *v)));
+    }
+}
+
+/// The network itself.
+#[derive(Debug, Clone)]
+pub struct RowNetwork {
+    plan: Plan,
+}
+
+impl RowNetwork {
+    /// Loads it from ONNX bytes.
+    pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
+        Ok(Self { plan: Plan::load("prior", bytes, check_prior)? })
+    }
+
+    /// Asks for places that are wanted.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn fill(&mut self, places: Vec<(Voice, u16)>) -> Result<FilledRows, DenoiseError> {
+        let of = places.iter().map(|(voice, place)| (*voice, grid::place(usize::from(*place))));
+        let gains = self.run(of)?;
+        Ok(FilledRows { places, gains })
+    }
+
+    /// What it says of notes at places: gains of tone and noise, in steps above the least.
+    fn run(
+        &mut self,
+        places: impl Iterator<Item = (Voice, Place)>,
+    ) -> Result<Vec<[u16; GAINS]>, DenoiseError> {
+        let (mut instruments, mut keys, mut notes) = (vec![], vec![], vec![]);
+        let mut features = vec![];
+        for (voice, place) in places {
+            let key = i64::from(voice.key);
+            instruments.push(if voice.is_drum { DRUMS + key } else { i64::from(voice.program) });
+            keys.push(key);
+            notes.push(table_row(voice));
+            features::push(&mut features, place.velocity, place.age_s, place.release_s);
+        }
+        let count = keys.len();
         let inputs = tvec![
-            self.plan.input(&[count], &self.instruments)?,
-            self.plan.input(&[count], &self.keys)?,
-            self.plan.input(&[count], &self.notes)?,
-            self.plan.input(&[count, FEATURES], &self.features)?,
+            self.plan.input(&[count], &instruments)?,
+            self.plan.input(&[count], &keys)?,
+            self.plan.input(&[count], &notes)?,
+            self.plan.input(&[count, FEATURES], &features)?,
         ];
         let result = self.plan.run(inputs)?;
         let gains = self.plan.floats(&result[0], count * GAINS)?.chunks_exact(GAINS);
-        self.powers.truncate(self.kept * GAINS);
-        let power = |gain: &f32| (2.0 * gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1)).exp();
-        self.powers.extend(gains.flatten().map(power));
-        self.forget();
-        Ok(())
-    }
-
-    /// Forgets what was asked for and not answered.
-    pub fn forget(&mut self) {
-        self.instruments.clear();
-        self.keys.clear();
-        self.notes.clear();
-        self.features.clear();
-    }
-
-    /// What an answered row is made of: factors for the power of a tone's profile [128], and the mel
-    /// power of a noise [128].
-    pub fn power(&self, row: usize) -> (&[f32], &[f32]) {
-        let both = self.powers.get(row * GAINS..(row + 1) * GAINS).unwrap_or_default();
-        both.split_at(MEL_BINS.min(both.len()))
-    }
-
-    /// Keeps an answered row as row `kept`, below the number that is kept.
-    pub fn keep(&mut self, row: usize, kept: usize) {
-        let from = row * GAINS;
-        if row != kept && kept < self.kept && from + GAINS <= self.powers.len() {
-            self.powers.copy_within(from..from + GAINS, kept * GAINS);
-        }
+        let steps = |gain: f32| {
+            ((gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1) - GAIN_RANGE.0) / STEP).round() as u16
+        };
+        Ok(gains.map(|row| std::array::from_fn(|i| steps(row[i]))).collect())
     }
 }
 
@@ -111,4 +278,9 @@ fn table_row(voice: Voice) -> i64 {
     }
     let key = usize::from(voice.key.saturating_sub(LOWEST_KEY)).min(TABLE_KEYS - 1);
     (usize::from(voice.program) * TABLE_KEYS + key) as i64
+}
+
+/// The halves of a row: tone and noise.
+pub fn halves(row: &[f32; GAINS]) -> (&[f32], &[f32]) {
+    row.split_at(MEL_BINS)
 }

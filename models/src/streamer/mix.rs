@@ -1,12 +1,13 @@
-//! How loud the parts of a hop are together, and their noise in each bus. Knows no sound.
+//! How loud the parts of a frame are together, and their noise in each bus. Knows no sound.
 //!
 //! Mel and network hear each note as loud as its part is beside the loudest part that is held (the
 //! reference), so that a fader does not change what a note sounds like; tones get their level
-//! themselves, noise that of the reference.
+//! themselves, noise that of the reference. A frame may be heard again as more becomes known of it.
 
+use crate::event::Part;
 use crate::ledger::{Ledger, Sounding};
-use crate::parts::{Bus, Buses, Parts};
-use crate::prior::NoisePower;
+use crate::parts::{At, Bus, Buses};
+use crate::prior::NotePower;
 use crate::units::FrameIdx;
 
 /// The reference falls by no more in a frame, and not below `LEAST`.
@@ -17,18 +18,14 @@ const DRUM_S: f64 = 0.25;
 /// Noise of less power says nothing about where it is.
 const UNHEARD: f32 = 1e-16;
 
-/// The mix of a hop.
+/// The mix of a frame.
 #[derive(Debug, Default)]
 pub struct Mix {
     buses: Vec<Bus>,
-    /// The reference of the last frame, once a note was held.
-    level: Option<f32>,
-    /// [frames + 1]
-    reference: Vec<f32>,
-    /// [frames + 1, buses]
-    noise: Vec<f32>,
-    /// [frames, buses + 1]: powers of the noise in each bus, and in all.
-    sums: Vec<f32>,
+    /// The reference at the end of the frame before, once a note was held, and of this one.
+    levels: [Option<f32>; 2],
+    /// The noise in each bus there; empty before the first frame.
+    noise: [Vec<f32>; 2],
 }
 
 impl Mix {
@@ -37,88 +34,68 @@ impl Mix {
         Self { buses: buses.list(), ..Self::default() }
     }
 
-    /// The level that loudness is beside, [frames + 1]: at the end of the frame before the hop, and
-    /// of each of its frames.
-    pub fn reference(&self) -> &[f32] {
-        &self.reference
+    /// The level that loudness is beside, at the end of the frame before and of this one.
+    pub fn reference(&self) -> [f32; 2] {
+        self.levels.map(|level| level.unwrap_or(1.0))
     }
 
-    /// How loud the noise is in each bus, [frames + 1, buses], at the same places.
+    /// How loud the noise is in each bus at the end of this frame.
     pub fn noise(&self) -> &[f32] {
-        &self.noise
+        &self.noise[1]
     }
 
-    /// The last of these, [buses].
-    pub fn last(&self) -> &[f32] {
-        let start = self.noise.len().saturating_sub(self.buses.len());
-        self.noise.get(start..).unwrap_or_default()
+    /// The same at the end of the frame before.
+    pub fn noise_before(&self) -> &[f32] {
+        &self.noise[0]
     }
 
-    /// Goes on to a hop of `frames` from `start`; the reference is 1 where `has_one` is not.
-    pub fn hear(
-        &mut self,
-        start: FrameIdx,
-        frames: usize,
-        ledger: &Ledger,
-        parts: &Parts,
-        has_one: bool,
-    ) {
-        self.reference.clear();
-        self.reference.push(self.level.unwrap_or(1.0));
-        for frame in 0..frames {
-            let now_s = FrameIdx(start.0 + frame as u64 + 1).start().seconds();
-            let counts = |note: &&Sounding| {
-                let age_s = now_s - note.start_s;
-                let is_held = match note.voice.is_drum {
-                    true => age_s < DRUM_S,
-                    false => note.end_s.is_none_or(|end_s| end_s >= now_s),
-                };
-                has_one && age_s > 0.0 && is_held
+    /// Finds the reference of a frame, at whose end parts are `at`.
+    pub fn hear(&mut self, frame: FrameIdx, ledger: &Ledger, at: impl Fn(Part) -> At) {
+        let now_s = FrameIdx(frame.0 + 1).start().seconds();
+        let counts = |note: &&Sounding| {
+            let age_s = now_s - note.start_s;
+            let is_held = match note.voice.is_drum {
+                true => age_s < DRUM_S,
+                false => note.end_s.is_none_or(|end_s| end_s >= now_s),
             };
-            let gains = ledger.notes().iter().filter(counts);
-            let gains = gains.map(|note| parts.at_frame(note.part, frame).gain);
-            if let Some(loudest) = gains.reduce(f32::max) {
-                let fallen = self.level.map_or(0.0, |before| before * FALL);
-                self.level = Some(loudest.max(fallen).max(LEAST));
+            age_s > 0.0 && is_held
+        };
+        let gains = ledger.notes().iter().filter(counts).map(|note| at(note.part).gain);
+        let [before, now] = &mut self.levels;
+        *now = match gains.reduce(f32::max) {
+            Some(loudest) => {
+                Some(loudest.max(before.map_or(0.0, |before| before * FALL)).max(LEAST))
             }
-            self.reference.push(self.level.unwrap_or(1.0));
+            None => *before,
+        };
+    }
+
+    /// Finds how loud the noise is in each bus, from its power in each note of the ledger.
+    pub fn share(&mut self, powers: &[NotePower], ledger: &Ledger, at: impl Fn(Part) -> At) {
+        let reference = self.reference()[1];
+        let [before, now] = &mut self.noise;
+        let all: f32 = powers.iter().map(|note| note.noise).sum();
+        if all <= UNHEARD {
+            now.clone_from(before);
+            now.resize(self.buses.len(), 1.0);
+        } else {
+            now.clear();
+            now.resize(self.buses.len(), 0.0);
+            for NotePower { note, noise, .. } in powers {
+                let Some(note) = ledger.notes().get(*note) else { continue };
+                let at = at(note.part);
+                for (sum, bus) in now.iter_mut().zip(&self.buses) {
+                    *sum += at.share(note.part, *bus).powi(2) * noise;
+                }
+            }
+            now.iter_mut().for_each(|sum| *sum = reference * (*sum / all).sqrt());
         }
     }
 
-    /// Finds how loud the noise is in each bus, from its power in each note.
-    pub fn share(&mut self, powers: &[NoisePower], ledger: &Ledger, parts: &Parts) {
-        let (frames, buses) = (self.reference.len() - 1, self.buses.len());
-        self.sums.clear();
-        self.sums.resize(frames * (buses + 1), 0.0);
-        for NoisePower { frame, note, power } in powers {
-            let Some(note) = ledger.notes().get(*note) else { continue };
-            let at = parts.at_frame(note.part, *frame);
-            let sums = self.sums.chunks_exact_mut(buses + 1).nth(*frame).unwrap_or_default();
-            for (sum, bus) in sums.iter_mut().zip(&self.buses) {
-                *sum += at.share(note.part, *bus).powi(2) * power;
-            }
-            if let Some(all) = sums.last_mut() {
-                *all += power;
-            }
-        }
-        let mut now = match self.last() {
-            [] => vec![1.0; buses],
-            last => last.to_vec(),
-        };
-        let is_first = self.noise.is_empty();
-        self.noise.clear();
-        self.noise.extend_from_slice(&now);
-        let rows = self.sums.chunks_exact(buses + 1).zip(self.reference.iter().skip(1));
-        for (sums, reference) in rows {
-            let (all, sums) = sums.split_last().unwrap_or((&0.0, &[]));
-            if *all > UNHEARD {
-                let level = |sum: &f32| reference * (sum / all).sqrt();
-                now.iter_mut().zip(sums).for_each(|(now, sum)| *now = level(sum));
-            }
-            self.noise.extend_from_slice(&now);
-        }
-        if is_first {
-            self.noise.copy_within(buses..2 * buses, 0);
-        }
+    /// The frame is over.
+    pub fn next_frame(&mut self) {
+        self.levels[0] = self.levels[1];
+        let [before, now] = &mut self.noise;
+        before.clone_from(now);
     }
 }

@@ -2,11 +2,11 @@
 //! Knows no network.
 
 use super::queue::Item;
-use super::{StreamError, Streamer};
+use super::{Maker, StreamError, Streamer};
 use crate::dynamics::Dynamics;
 use crate::event::{Event, Strike, What};
 use crate::ledger::sample_at;
-use crate::units::{FrameIdx, TICKS_PER_FRAME};
+use crate::units::SamplePos;
 
 impl Streamer {
     /// Level of each of the first sixteen parts in the last hop, root of the mean square of both
@@ -25,28 +25,45 @@ impl Streamer {
         powers.map(|power| (power * share).sqrt())
     }
 
-    /// Takes the events up to `end`: they go to the notes, the parts and the timeline.
-    pub(super) fn listen(&mut self, end: FrameIdx) -> Result<(), StreamError> {
+    /// Takes the events of the hop up to the 10 ms step `end`.
+    pub(super) fn listen_to_steps(&mut self, end: u64) -> Result<(), StreamError> {
         let start_s = self.position.start().seconds();
-        while let Some(item) = self.queue.next(end.step()) {
-            let event = match item {
-                Item::Event(event) => {
-                    let timeline = &mut self.timeline;
-                    self.merge.event(&event, &mut |event| timeline.push(event));
-                    event
-                }
-                Item::Note(event) => {
-                    self.timeline.push(event);
-                    Event::of(&event)
-                }
-            };
-            self.obey(event, event.at_s.max(start_s))?;
+        while let Some(item) = self.queue.next(end) {
+            self.hear(item, start_s)?;
         }
-        let ticks = self.options.hop_frames * TICKS_PER_FRAME;
-        self.parts.advance(self.position.tick(), ticks);
-        let frames = self.options.hop_frames;
-        self.mix.hear(self.position, frames, &self.ledger, &self.parts, self.prior.is_some());
         Ok(())
+    }
+
+    /// Takes the events of the tick from `start` to `end`: whether there are any, and whether a note
+    /// begins or ends.
+    pub(super) fn listen(
+        &mut self,
+        [start, end]: [SamplePos; 2],
+    ) -> Result<(bool, bool), StreamError> {
+        let (mut any, mut is_struck) = (false, false);
+        while let Some(item) = self.queue.next_before(end) {
+            any = true;
+            is_struck |= self.hear(item, start.seconds())?;
+        }
+        Ok((any, is_struck))
+    }
+
+    /// An event, which acts at `start_s` or later, goes to the notes, the parts and the timeline;
+    /// whether a note begins or ends with it.
+    fn hear(&mut self, item: Item, start_s: f64) -> Result<bool, StreamError> {
+        let event = match item {
+            Item::Event(event) => {
+                let timeline = &mut self.timeline;
+                self.merge.event(&event, &mut |event| timeline.push(event));
+                event
+            }
+            Item::Note(event) => {
+                self.timeline.push(event);
+                Event::of(&event)
+            }
+        };
+        self.obey(event, event.at_s.max(start_s))?;
+        Ok(matches!(event.what, What::On(_) | What::Off(_) | What::Silence))
     }
 
     /// An event acts at `at_s`.
@@ -74,12 +91,12 @@ impl Streamer {
 
     /// Forgets the notes of which nothing is heard any more.
     pub(super) fn forget(&mut self) {
-        let (prior, vocoder, next) = (&self.prior, &self.vocoder, self.position);
+        let (maker, vocoder, next) = (&self.maker, &self.vocoder, self.position);
         self.ledger.next_hop();
         self.ledger.forget(|note| {
-            let is_over = match prior {
-                Some(prior) => prior.is_over(note, next),
-                None => Dynamics::is_over(note, next),
+            let is_over = match maker {
+                Maker::Ticks(ticks) => ticks.prior.is_over(note, next),
+                Maker::Hops(_) => Dynamics::is_over(note, next),
             };
             is_over && vocoder.is_over(note)
         });

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::event::Event;
+use crate::ledger::sample_at;
 use crate::notes::NoteEvent;
 use crate::tokens::TokenOptions;
+use crate::units::SamplePos;
 
 /// What waits.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,14 @@ impl Queue {
     pub fn next(&mut self, end: u64) -> Option<Item> {
         match self.0.front() {
             Some((_, step, _)) if *step < end => self.0.pop_front().map(|(.., item)| item),
+            _ => None,
+        }
+    }
+
+    /// The next one that lies before the sample `end`.
+    pub fn next_before(&mut self, end: SamplePos) -> Option<Item> {
+        match self.0.front() {
+            Some((at_s, ..)) if sample_at(*at_s) < end => self.0.pop_front().map(|(.., item)| item),
             _ => None,
         }
     }

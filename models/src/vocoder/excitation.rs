@@ -3,13 +3,14 @@
 //!
 //! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vectors/excitation.npz`.
 
+use super::Playing;
 use super::attack::{SHAPED, Shape};
 use super::life::Life;
 use super::tables::Tables;
 use super::tone::DRUM_TONES;
 use super::voice::{Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
-use crate::parts::{At, Bus, Parts, of_note};
+use crate::parts::{At, Bus, of_note};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos, TICK_SAMPLES};
 use realfft::num_complex::Complex;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub const BLOCK: usize = 160;
 const RELEASE_S: f64 = 0.25;
 /// In this time the rest of a note falls by a factor e once its key is struck again.
 const RESTRUCK_S: f64 = 0.02;
+/// Samples in which that rest is over.
+const RESTRUCK: u64 = 2210;
 /// A released note is forgotten below this level.
 const FORGET: f64 = 1e-3;
 /// A struck note does not fall below this level while it is held.
@@ -55,10 +58,44 @@ struct Tone {
     life: Life,
     /// How long it has been released, in samples as its level counts them.
     rung: f64,
+    /// Samples of it that have been made.
+    heard: u64,
     /// What bending has done to its time.
     warp: Warp,
     /// Whether nothing of it is heard any more.
     is_over: bool,
+}
+
+impl Tone {
+    /// Whether it is the tone of this note, and goes on.
+    fn is_of(&self, note: &Sounding) -> bool {
+        self.serial == note.serial && !self.is_over
+    }
+
+    /// How long it has been released `n` samples after its press, in samples as its level counts
+    /// them, each `stretch` as long.
+    fn rung_at(&self, note: &Sounding, n: u64, stretch: f64) -> f64 {
+        let since = note.down().unwrap_or(u64::MAX).max(self.heard);
+        self.rung + n.saturating_sub(since) as f64 / stretch
+    }
+}
+
+/// Samples after its release in which a note has fallen below hearing.
+fn fall(note: &Sounding) -> f64 {
+    -FORGET.ln() * fall_s(note) * RATE
+}
+
+/// Power of the notes in each sample of a tick, whole and as they begin.
+#[derive(Debug)]
+struct Powers {
+    whole: [f64; TICK_SAMPLES],
+    begun: [f64; TICK_SAMPLES],
+}
+
+impl Default for Powers {
+    fn default() -> Self {
+        Self { whole: [0.0; TICK_SAMPLES], begun: [0.0; TICK_SAMPLES] }
+    }
 }
 
 /// How the level of a note goes on from a sample.
@@ -110,32 +147,26 @@ impl Envelope {
     }
 }
 
-/// What the excitation makes of a hop.
-#[derive(Debug, Default)]
+/// What the excitation makes of a tick.
+#[derive(Debug)]
 pub struct Excited {
-    /// The tones of each bus.
-    pub tones: Vec<Vec<Complex<f32>>>,
-    /// The upper tones of each bus that is wide, where the model has them.
-    pub upper: Vec<Vec<f32>>,
-    /// [blocks, 128]: the mel magnitude of the tones at each block's end, as if every note were at
-    /// once as loud as its frame, each as loud as its part is beside the reference.
-    pub levels: Vec<f32>,
+    /// The tones of each bus, and whether there are any.
+    pub tones: Vec<[Complex<f32>; TICK_SAMPLES]>,
+    /// The upper tones of each bus, where the model has them and the bus is wide.
+    pub upper: Vec<[f32; TICK_SAMPLES]>,
     /// By how much the noise of each sample is softer as its notes begin.
-    pub begins: Vec<f32>,
+    pub begins: [f32; TICK_SAMPLES],
 }
 
-/// The tones of all notes, rendered hop by hop. The same events give the same samples however the stream is cut.
+/// The tones of all notes, tick by tick.
 #[derive(Debug)]
 pub struct Excitation {
     tables: Arc<Tables>,
     tones: Vec<Tone>,
-    /// First samples of the notes pressed since the last hop.
+    /// First samples of the notes pressed in this frame.
     presses: Vec<u64>,
     /// First samples of the drum strokes since shortly before it.
     strokes: Vec<u64>,
-    /// Power of the notes in each sample of the hop, whole and as they begin.
-    sounding: Vec<f64>,
-    begun: Vec<f64>,
 }
 
 impl Excitation {
@@ -146,17 +177,11 @@ impl Excitation {
             shape: Shape::NONE,
             life: Life::STILL,
             rung: 0.0,
+            heard: 0,
             warp: Warp::default(),
             is_over: true,
         };
-        Self {
-            tables,
-            tones: vec![nothing; NOTES],
-            presses: vec![],
-            strokes: vec![],
-            sounding: vec![],
-            begun: vec![],
-        }
+        Self { tables, tones: vec![nothing; NOTES], presses: vec![], strokes: vec![] }
     }
 
     /// A note of the ledger begins as `shape` says and lives as `life` does.
@@ -166,127 +191,141 @@ impl Excitation {
         if let Some(tone) = self.tones.get_mut(note.slot) {
             let shape = if note.is_legato { Shape::NONE } else { shape };
             let warp = Warp::default();
-            *tone = Tone { serial: note.serial, shape, life, rung: 0.0, warp, is_over: false };
+            let serial = note.serial;
+            *tone = Tone { serial, shape, life, rung: 0.0, heard: 0, warp, is_over: false };
         }
     }
 
-    /// Makes the next `frames` frames from `start`, a multiple of [`BLOCK`]: the tones of each bus, with what `out` has
-    /// of upper tones, and what is said there. `reference` [frames + 1] is that of the frame before
-    /// and of each frame.
-    pub fn render(
-        &mut self,
-        start: SamplePos,
-        (ledger, parts, buses): (&Ledger, &Parts, &[Bus]),
-        reference: &[f32],
-        is_wide: bool,
-        out: &mut Excited,
-    ) {
-        let frames = reference.len().saturating_sub(1);
-        let samples = frames * HOP_SAMPLES;
-        self.presses.retain(|press| *press >= start.0);
-        let lately = start.0.saturating_sub((DRUM_S * RATE) as u64);
-        self.strokes.retain(|stroke| *stroke >= lately);
-        for power in [&mut self.sounding, &mut self.begun] {
-            power.clear();
-            power.resize(samples, 0.0);
+    /// The mel magnitude [blocks, 128] of the tones at the end of each block of the frame, as far as
+    /// it is known what happens in it: as if every note were at once as loud as its frame, each as
+    /// loud as its part is beside the reference.
+    pub fn levels(&self, playing: &Playing<'_>, levels: &mut [f32]) {
+        levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
+        let marks = marks(playing.reference);
+        for (block, (levels, mark)) in levels.chunks_exact_mut(MEL_BINS).zip(marks).enumerate() {
+            let end = playing.start.start().0 + ((block + 1) * BLOCK) as u64;
+            let tick = (block + 1) * BLOCK / TICK_SAMPLES - 1;
+            for note in playing.ledger.notes().iter().filter(|note| note.first.0 < end) {
+                let (_, at) = playing.part(note.part, tick);
+                self.add_level(end, note, playing.ledger, &at, mark, levels);
+            }
         }
-        out.clear(buses, samples, is_wide);
-        let marks = marks(reference);
-        out.levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
-        for note in ledger.notes() {
-            self.note(start, note, (ledger, parts, buses), &marks, out);
-        }
-        out.levels.iter_mut().for_each(|l| *l = l.sqrt());
-        let powers = self.sounding.iter().zip(&self.begun);
-        for (begins, (sounding, begun)) in out.begins.iter_mut().zip(powers) {
-            *begins = if *sounding > 0.0 { (begun / sounding).sqrt() as f32 } else { 1.0 };
-        }
+        levels.iter_mut().for_each(|l| *l = l.sqrt());
     }
 
-    /// Adds a note, tick by tick.
-    fn note(
-        &mut self,
-        start: SamplePos,
+    /// Adds the mel power of a note of part `at` at sample `end`, beside the reference `mark`.
+    fn add_level(
+        &self,
+        end: u64,
         note: &Sounding,
-        (ledger, parts, buses): (&Ledger, &Parts, &[Bus]),
-        marks: &[f32],
-        out: &mut Excited,
+        ledger: &Ledger,
+        at: &At,
+        mark: f32,
+        levels: &mut [f32],
     ) {
-        let Some(tone) = self.tones.get_mut(note.slot) else { return };
-        if tone.serial != note.serial || tone.is_over {
+        let Some(tone) = self.tones.get(note.slot).filter(|tone| tone.is_of(note)) else { return };
+        let stretch = of_note::release(at);
+        let n = end - note.first.0;
+        let rung = tone.rung_at(note, n, stretch);
+        if rung > fall(note) || note.again.is_some_and(|again| end >= again.0 + RESTRUCK) {
             return;
         }
         let voicing = Voicing::new(&self.tables, note.voice, &tone.life);
-        let fall = -FORGET.ln() * fall_s(note) * RATE;
-        let restruck = (-FORGET.ln() * RESTRUCK_S * RATE) as u64;
-        let down = note.down().unwrap_or(u64::MAX);
-        let again = note.again.map_or(u64::MAX, |again| again.0 - note.first.0 + restruck);
-        let end = start.0 + self.sounding.len() as u64;
-        let mut at = note.first.0.max(start.0);
-        let mut swing = tone.life.swing_from(at - note.first.0, voicing.hz());
-        while at < end && !tone.is_over {
-            let tick = (at - start.0) as usize / TICK_SAMPLES;
-            let tick_end = start.0 + ((tick + 1) * TICK_SAMPLES) as u64;
-            let (from, to) = of_tick(parts.of(note.part), tick);
-            let n = at - note.first.0;
-            let stretch = of_note::release(&to);
-            // Where in this tick the note is over.
-            let left = ((fall - tone.rung).max(0.0) * stretch) as u64;
-            let last = down.max(n).saturating_add(left).min(again);
-            let stop = tick_end.min(note.first.0.saturating_add(last)).max(at);
-            let count = (stop - at) as usize;
-            let mut envelope = Envelope::new(note, n, tone.rung, stretch);
-            let mut levels = [0.0f64; TICK_SAMPLES];
-            let offset = (at - start.0) as usize;
-            let gain = f64::from(to.gain);
-            let slower = f64::from(-to.times[0]).exp2();
-            let late = (n as f64 * slower >= SHAPED as f64).then(|| tone.shape.at(SHAPED));
-            for (i, level) in levels.iter_mut().take(count).enumerate() {
-                let now = envelope.next();
-                let since = || ((n + i as u64) as f64 * slower) as u64;
-                *level = now * late.unwrap_or_else(|| tone.shape.at(since()));
-                if let (Some(sounding), Some(begun)) =
-                    (self.sounding.get_mut(offset + i), self.begun.get_mut(offset + i))
-                {
-                    *sounding += (gain * now).powi(2);
-                    *begun += (gain * *level).powi(2);
-                }
-            }
-            let age_s = |at: u64| (at - note.first.0) as f64 / RATE;
-            let bends = [(from, at), (to, tick_end)].map(|(part, at)| {
-                let touch = ledger.touch_at(note, at as f64 / RATE);
-                of_note::semitones(note, touch, &part, age_s(at))
-            });
-            let within = at as usize % TICK_SAMPLES;
-            let sound = voicing.sound(n, &levels[..count], bends, &mut tone.warp, &mut swing);
-            add(&sound, [&from, &to], within, note, buses, offset, out);
-            let released = (at + count as u64 - note.first.0).saturating_sub(down.max(n));
-            if down != u64::MAX {
-                tone.rung += released as f64 / stretch;
-            }
-            at = stop;
-            if stop < tick_end {
-                tone.is_over = true;
-            } else if tick_end.is_multiple_of(BLOCK as u64) {
-                let block = (tick_end - start.0) as usize / BLOCK - 1;
-                let relative = to.gain / marks.get(block).copied().unwrap_or(1.0);
-                let level = Envelope::new(note, tick_end - note.first.0, tone.rung, stretch).next();
-                let power = (level as f32 * relative).powi(2);
-                let levels = out.levels.chunks_exact_mut(MEL_BINS).nth(block).unwrap_or_default();
-                voicing.add_profile(levels, power, bends[1]);
-            }
+        let level = Envelope::new(note, n, rung, stretch).next() as f32;
+        let touch = ledger.touch_at(note, end as f64 / RATE);
+        let semitones = of_note::semitones(note, touch, at, n as f64 / RATE);
+        voicing.add_profile(levels, (level * at.gain / mark).powi(2), semitones);
+    }
+
+    /// Makes tick `tick` of the frame: the tones of each bus, the upper ones where `is_wide`, and how
+    /// the noise begins.
+    pub fn tick(
+        &mut self,
+        playing: &Playing<'_>,
+        tick: usize,
+        buses: &[Bus],
+        is_wide: bool,
+        out: &mut Excited,
+    ) {
+        out.clear(buses);
+        let start = playing.start.start().0 + (tick * TICK_SAMPLES) as u64;
+        let mut powers = Powers::default();
+        for note in playing.ledger.notes() {
+            let part = playing.part(note.part, tick);
+            self.note(start, note, (playing.ledger, part, buses), is_wide, &mut powers, out);
         }
+        let powers = powers.whole.iter().zip(&powers.begun);
+        for (begins, (whole, begun)) in out.begins.iter_mut().zip(powers) {
+            *begins = if *whole > 0.0 { (begun / whole).sqrt() as f32 } else { 1.0 };
+        }
+    }
+
+    /// Adds a note to the tick from `start` on.
+    fn note(
+        &mut self,
+        start: u64,
+        note: &Sounding,
+        (ledger, (from, to), buses): (&Ledger, (At, At), &[Bus]),
+        is_wide: bool,
+        powers: &mut Powers,
+        out: &mut Excited,
+    ) {
+        let end = start + TICK_SAMPLES as u64;
+        let Some(tone) = self.tones.get_mut(note.slot) else { return };
+        if !tone.is_of(note) || note.first.0 >= end {
+            return;
+        }
+        let voicing = Voicing::new(&self.tables, note.voice, &tone.life);
+        let down = note.down().unwrap_or(u64::MAX);
+        let again = note.again.map_or(u64::MAX, |again| again.0 - note.first.0 + RESTRUCK);
+        let at = note.first.0.max(start);
+        let n = at - note.first.0;
+        let stretch = of_note::release(&to);
+        // Where in this tick the note is over.
+        let left = ((fall(note) - tone.rung).max(0.0) * stretch) as u64;
+        let last = down.max(n).saturating_add(left).min(again);
+        let stop = end.min(note.first.0.saturating_add(last)).max(at);
+        let (offset, count) = ((at - start) as usize, (stop - at) as usize);
+        let mut envelope = Envelope::new(note, n, tone.rung, stretch);
+        let mut levels = [0.0f64; TICK_SAMPLES];
+        let gain = f64::from(to.gain);
+        let slower = f64::from(-to.times[0]).exp2();
+        let late = (n as f64 * slower >= SHAPED as f64).then(|| tone.shape.at(SHAPED));
+        let sums = powers.whole.iter_mut().zip(&mut powers.begun).skip(offset);
+        for (i, (level, (whole, begun))) in levels.iter_mut().take(count).zip(sums).enumerate() {
+            let now = envelope.next();
+            let since = || ((n + i as u64) as f64 * slower) as u64;
+            *level = now * late.unwrap_or_else(|| tone.shape.at(since()));
+            *whole += (gain * now).powi(2);
+            *begun += (gain * *level).powi(2);
+        }
+        let bends = [(from, at), (to, end)].map(|(part, at)| {
+            let touch = ledger.touch_at(note, at as f64 / RATE);
+            of_note::semitones(note, touch, &part, (at - note.first.0) as f64 / RATE)
+        });
+        let mut swing = tone.life.swing_from(n, voicing.hz());
+        let sound = voicing.sound(n, &levels[..count], bends, &mut tone.warp, &mut swing);
+        add(&sound, [&from, &to], offset, note, buses, is_wide, out);
+        tone.rung = tone.rung_at(note, stop - note.first.0, stretch);
+        (tone.heard, tone.is_over) = (stop - note.first.0, stop < end);
+    }
+
+    /// The frame before `start` is over.
+    pub fn next_frame(&mut self, start: SamplePos) {
+        self.presses.retain(|press| *press >= start.0);
+        let lately = start.0.saturating_sub((DRUM_S * RATE) as u64);
+        self.strokes.retain(|stroke| *stroke >= lately);
     }
 
     /// Whether nothing of a note's tone is heard any more.
     pub fn is_over(&self, note: &Sounding) -> bool {
-        self.tones.get(note.slot).is_none_or(|tone| tone.serial != note.serial || tone.is_over)
+        !self.tones.get(note.slot).is_some_and(|tone| tone.is_of(note))
     }
 
-    /// Where in the block of [`BLOCK`] samples from `start`, which lies in the hop rendered last, the first key is pressed.
+    /// Where in the tick from `start`, which lies in this frame, the first key is pressed.
     pub fn press_in(&self, start: SamplePos) -> Option<usize> {
-        let block = start.0..start.0 + BLOCK as u64;
-        let first = self.presses.iter().filter(|press| block.contains(press)).min();
+        let tick = start.0..start.0 + TICK_SAMPLES as u64;
+        let first = self.presses.iter().filter(|press| tick.contains(press)).min();
         first.map(|press| (press - start.0) as usize)
     }
 
@@ -305,70 +344,51 @@ impl Excitation {
     }
 }
 
+impl Default for Excited {
+    fn default() -> Self {
+        Self { tones: vec![], upper: vec![], begins: [1.0; TICK_SAMPLES] }
+    }
+}
+
 impl Excited {
-    /// Silence of so many samples.
-    fn clear(&mut self, buses: &[Bus], samples: usize, is_wide: bool) {
-        self.tones.resize_with(buses.len(), Vec::new);
-        self.upper.resize_with(buses.len(), Vec::new);
-        for ((tones, upper), bus) in self.tones.iter_mut().zip(&mut self.upper).zip(buses) {
-            tones.clear();
-            tones.resize(samples, Complex::ZERO);
-            upper.clear();
-            upper.resize(if is_wide && bus.is_wide() { samples } else { 0 }, 0.0);
-        }
-        self.levels.resize(samples / BLOCK * MEL_BINS, 0.0);
-        self.begins.resize(samples, 1.0);
+    /// Silence.
+    fn clear(&mut self, buses: &[Bus]) {
+        self.tones.clear();
+        self.tones.resize(buses.len(), [Complex::ZERO; TICK_SAMPLES]);
+        self.upper.clear();
+        self.upper.resize(buses.len(), [0.0; TICK_SAMPLES]);
     }
 }
 
 /// The reference at the end of each block: evenly in decibels from frame to frame, as gains go.
-fn marks(reference: &[f32]) -> Vec<f32> {
-    let blocks = HOP_SAMPLES / BLOCK;
-    let frames = reference.windows(2);
-    frames
-        .flat_map(|frame| {
-            let (before, now) = (frame[0].max(f32::MIN_POSITIVE), frame[1].max(f32::MIN_POSITIVE));
-            (1..=blocks).map(move |block| {
-                let share = block as f32 / blocks as f32;
-                before * (now / before).powf(share)
-            })
-        })
-        .collect()
+fn marks(reference: [f32; 2]) -> [f32; HOP_SAMPLES / BLOCK] {
+    let [before, now] = reference.map(|reference| reference.max(f32::MIN_POSITIVE));
+    let blocks = (HOP_SAMPLES / BLOCK) as f32;
+    std::array::from_fn(|block| before * (now / before).powf((block + 1) as f32 / blocks))
 }
 
-/// A part at the start of a tick of the hop and at its end.
-fn of_tick(table: &[At], tick: usize) -> (At, At) {
-    match table.get(tick..tick + 2) {
-        Some(&[from, to]) => (from, to),
-        _ => (At::REST, At::REST),
-    }
-}
-
-/// Adds the sound of a note in a part of a tick, which begins `within` it, to the buses.
+/// Adds the sound of a note in a part of a tick, which begins at sample `offset` of it, to the buses.
 fn add(
     sound: &super::voice::TickSound,
     [from, to]: [&At; 2],
-    within: usize,
+    offset: usize,
     note: &Sounding,
     buses: &[Bus],
-    offset: usize,
+    is_wide: bool,
     out: &mut Excited,
 ) {
-    let count = sound.count;
     for ((bus, tones), upper) in buses.iter().zip(&mut out.tones).zip(&mut out.upper) {
         let [a, b] = [from, to].map(|at| at.weight(note.part, *bus));
         if a == 0.0 && b == 0.0 {
             continue;
         }
         let step = (b - a) / TICK_SAMPLES as f32;
-        let weight = |i: usize| a + step * (within + i + 1) as f32;
-        let tones = tones.get_mut(offset..offset + count).unwrap_or_default();
-        for (i, (tone, x)) in tones.iter_mut().zip(&sound.tone).enumerate() {
-            *tone += x * weight(i);
-        }
-        let upper = upper.get_mut(offset..offset + count).unwrap_or_default();
-        for (i, (tone, x)) in upper.iter_mut().zip(&sound.upper).enumerate() {
-            *tone += x * weight(i);
+        let weight = |i: usize| a + step * (offset + i + 1) as f32;
+        let samples = tones.iter_mut().skip(offset).zip(&sound.tone).take(sound.count);
+        samples.enumerate().for_each(|(i, (tone, x))| *tone += x * weight(i));
+        if is_wide && bus.is_wide() {
+            let samples = upper.iter_mut().skip(offset).zip(&sound.upper).take(sound.count);
+            samples.enumerate().for_each(|(i, (tone, x))| *tone += x * weight(i));
         }
     }
 }

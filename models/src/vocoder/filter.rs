@@ -1,7 +1,14 @@
-//! Filters tones and noise by gains per mel band, block by block, with minimum phase: no look-ahead. Knows no notes.
+//! Filters tones and noise by gains per mel band, with minimum phase: no look-ahead. Knows no notes.
+//!
+//! The filters of a block of [`BLOCK`] samples come in evenly over it, or at a key press at once,
+//! and may be aimed anew at any tick of it. What a tick's sources make within their block is
+//! summed directly, so that a tick is out at once; what rings on behind the block comes from one
+//! transform of the whole block once it is over.
 
-use super::bands::{BINS, BandFilters, FFT};
+use super::bands::{BINS, BandFilters, FFT, MinimumPhase};
 use super::excitation::BLOCK;
+use super::polar::from_log;
+use crate::units::TICK_SAMPLES;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use std::sync::Arc;
@@ -10,41 +17,78 @@ use std::sync::Arc;
 pub const SOURCES: usize = 2;
 /// Samples in which the filters of a key press come in.
 const ATTACK: usize = 16;
+/// Filters that a block goes through at most: the last block's, and one for each of its ticks.
+const STAGES: usize = 1 + BLOCK / TICK_SAMPLES;
 
-/// How a block's own filters come in.
-#[derive(Debug, Clone, Copy)]
+/// How something comes in, in the samples of a stretch that begins at 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ramp {
-    /// The sample of a key press, if there is one.
-    pub press: Option<usize>,
+    /// From which sample on.
+    pub from: usize,
+    /// The sample of a key press, which may lie before the stretch.
+    pub press: Option<isize>,
+    /// The sample at which it is there, without a key press.
+    pub end: usize,
 }
 
 impl Ramp {
-    /// Their share in sample `n` of the block: evenly more over the block, or after a key press within [`ATTACK`] samples.
+    /// Evenly over a whole stretch.
+    pub fn over(end: usize) -> Self {
+        Self { from: 0, press: None, end }
+    }
+
+    /// The share that is there in sample `n`: evenly more up to the end, or after a key press within
+    /// [`ATTACK`] samples of it.
     pub fn at(self, n: usize) -> f32 {
-        match self.press {
-            Some(press) => (n + 1).saturating_sub(press).min(ATTACK) as f32 / ATTACK as f32,
-            None => (n + 1) as f32 / BLOCK as f32,
-        }
+        let [n, from, end] = [n + 1, self.from, self.end].map(|n| n as isize);
+        let (begin, end) = match self.press {
+            Some(press) => (press.max(from), press + ATTACK as isize),
+            None => (from, end),
+        };
+        ((n - begin) as f32 / (end - begin).max(1) as f32).clamp(0.0, 1.0)
+    }
+
+    /// The key press, if it has not come in wholly before sample `n`.
+    pub fn press_at(self, n: usize) -> Option<isize> {
+        self.press.filter(|press| press + ATTACK as isize > n as isize)
     }
 }
 
-/// Cross-fades in each block of [`BLOCK`] samples from the last block's filters to this one's.
+/// The filters of all sources, and how much of them is there in each sample of the block.
+#[derive(Debug, Clone)]
+struct Stage {
+    /// [SOURCES, BINS]
+    spectrum: Vec<Complex<f32>>,
+    /// The first samples of their impulse responses [SOURCES, BLOCK].
+    head: Vec<f32>,
+    weights: [f32; BLOCK],
+}
+
+/// What goes through the filters.
+#[derive(Debug, Clone)]
+struct Channel {
+    /// The block so far [SOURCES, BLOCK].
+    inputs: Vec<f32>,
+    /// Ringing of earlier blocks that is still to come out, [FFT].
+    tail: Vec<f32>,
+}
+
+/// Goes from the filters of one block to those of the next.
 pub struct BlockFilter {
     bands: Arc<BandFilters>,
+    minimum_phase: MinimumPhase<f32>,
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
-    /// Filters of the last block and of this one, [SOURCES, BINS] each.
-    before: Vec<Complex<f32>>,
-    now: Vec<Complex<f32>>,
-    /// No block has been filtered yet: the first one fades from its own filter.
-    fresh: bool,
+    /// The last block's, then those of this one, in the order in which they come in.
+    stages: Vec<Stage>,
+    count: usize,
+    /// Nothing has been filtered yet: the first block fades from its own filter.
+    is_fresh: bool,
+    channels: Vec<Channel>,
     padded: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
     sum: Vec<Complex<f32>>,
-    logs: Vec<f32>,
     scratch: Vec<Complex<f32>>,
-    /// Ringing of earlier blocks that is still to come out of each bus, [FFT].
-    tails: Vec<Vec<f32>>,
 }
 
 impl BlockFilter {
@@ -54,110 +98,214 @@ impl BlockFilter {
         let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
         let zero = Complex::new(0.0, 0.0);
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        let stage = Stage {
+            spectrum: vec![zero; SOURCES * BINS],
+            head: vec![0.0; SOURCES * BLOCK],
+            weights: [0.0; BLOCK],
+        };
+        let channel = Channel { inputs: vec![0.0; SOURCES * BLOCK], tail: vec![0.0; FFT] };
         Self {
             bands,
+            minimum_phase: MinimumPhase::new(FFT),
             forward,
             inverse,
-            before: vec![zero; SOURCES * BINS],
-            now: vec![zero; SOURCES * BINS],
-            fresh: true,
+            stages: vec![stage; STAGES],
+            count: 1,
+            is_fresh: true,
+            channels: vec![channel; buses],
             padded: vec![0.0; FFT],
             spectrum: vec![zero; BINS],
             sum: vec![zero; BINS],
-            logs: vec![0.0; 2 * BINS],
             scratch: vec![zero; scratch],
-            tails: vec![vec![0.0; FFT]; buses],
         }
     }
 
-    /// Goes on to the next block, whose `gains` are [SOURCES, bands] in nats.
+    /// From `ramp.from` on, the start of a tick, the block goes to filters of these `gains`
+    /// [SOURCES, bands] in nats.
     ///
     /// # Real time
     /// Allocates nothing.
-    pub fn next(&mut self, gains: &[f32]) {
-        std::mem::swap(&mut self.before, &mut self.now);
+    pub fn aim(&mut self, gains: &[f32], ramp: Ramp) {
+        let Ramp { from, .. } = ramp;
+        let count = self.count.min(STAGES - 1);
         let of_sources = gains.chunks_exact(gains.len() / SOURCES);
-        for (filter, gains) in self.now.chunks_exact_mut(BINS).zip(of_sources) {
-            self.bands.sum(gains, &mut self.logs);
-            let (magnitude, phase) = self.logs.split_at(BINS);
-            for ((f, m), p) in filter.iter_mut().zip(magnitude).zip(phase) {
-                *f = Complex::from_polar(m.exp(), *p);
+        let Some(stage) = self.stages.get_mut(count) else { return };
+        let spectra = stage.spectrum.chunks_exact_mut(BINS);
+        let heads = stage.head.chunks_exact_mut(BLOCK);
+        for ((spectrum, head), gains) in spectra.zip(heads).zip(of_sources) {
+            let logs = self.minimum_phase.of(self.bands.log_magnitudes(gains));
+            spectrum.iter_mut().zip(logs).for_each(|(bin, log)| *bin = from_log(log));
+            // The ends of a real spectrum are real.
+            self.sum.copy_from_slice(spectrum);
+            transform_back(&*self.inverse, &mut self.sum, &mut self.padded, &mut self.scratch);
+            head.iter_mut().zip(&self.padded).for_each(|(h, p)| *h = p / FFT as f32);
+        }
+        let (before, now) = self.stages.split_at_mut(count);
+        if let (true, [first, ..], Some(now)) =
+            (std::mem::take(&mut self.is_fresh), &mut *before, now.first())
+        {
+            first.spectrum.copy_from_slice(&now.spectrum);
+            first.head.copy_from_slice(&now.head);
+        }
+        for (i, stage) in before.iter_mut().enumerate() {
+            let frozen = match from.checked_sub(1) {
+                Some(last) => stage.weights[last],
+                None => f32::from(u8::from(i == 0)),
+            };
+            for (n, weight) in stage.weights.iter_mut().enumerate().skip(from) {
+                *weight = frozen * (1.0 - ramp.at(n));
             }
         }
-        if std::mem::take(&mut self.fresh) {
-            self.before.copy_from_slice(&self.now);
+        if let Some(now) = now.first_mut() {
+            now.weights = std::array::from_fn(|n| ramp.at(n));
         }
+        self.count = count + 1;
     }
 
-    /// The filters [BINS] of a source in the last block and in this one.
-    pub fn change(&self, source: usize) -> [&[Complex<f32>]; 2] {
-        [&self.before, &self.now]
-            .map(|filters| filters.chunks_exact(BINS).nth(source).unwrap_or_default())
+    /// What of a source the block's filters let through in a bin where they began to come in last,
+    /// and what they will once they are there.
+    pub fn change(&self, source: usize, bin: usize) -> [Complex<f32>; 2] {
+        let at = source * BINS + bin;
+        let value = |stage: &Stage| stage.spectrum.get(at).copied().unwrap_or(Complex::ZERO);
+        let Some((now, before)) = self.stages.get(..self.count).and_then(<[Stage]>::split_last)
+        else {
+            return [Complex::ZERO; 2];
+        };
+        let from = now.weights.iter().position(|w| *w > 0.0).unwrap_or(0);
+        let mixed = match from.checked_sub(1) {
+            Some(last) => before.iter().map(|stage| value(stage) * stage.weights[last]).sum(),
+            None => before.first().map_or(Complex::ZERO, value),
+        };
+        [mixed, value(now)]
     }
 
-    /// Filters the block of every source of a bus, [BLOCK] each, into `out` [BLOCK].
+    /// Filters the tick from sample `at` of the block: every source of a bus, [TICK_SAMPLES] each,
+    /// into `out` [TICK_SAMPLES].
     ///
     /// # Real time
     /// Allocates nothing.
-    pub fn process(&mut self, bus: usize, sources: [&[f32]; SOURCES], ramp: Ramp, out: &mut [f32]) {
-        self.sum.fill(Complex::ZERO);
+    pub fn tick(&mut self, bus: usize, at: usize, sources: [&[f32]; SOURCES], out: &mut [f32]) {
+        let Some(Channel { inputs, tail }) = self.channels.get_mut(bus) else { return };
+        let end = at + TICK_SAMPLES;
+        let mut sums = [0.0f32; TICK_SAMPLES];
+        sums.iter_mut().zip(tail.iter().skip(at)).for_each(|(sum, tail)| *sum = *tail);
         for (source, samples) in sources.into_iter().enumerate() {
-            let filters = source * BINS..(source + 1) * BINS;
-            // before * (whole - rising) + now * rising = before * whole + (now - before) * rising
-            self.transform(samples, |_| 1.0);
-            let before = self.before.get(filters.clone()).unwrap_or_default();
-            for ((sum, x), b) in self.sum.iter_mut().zip(&self.spectrum).zip(before) {
-                *sum += x * b;
+            let inputs = &mut inputs[source * BLOCK..(source + 1) * BLOCK];
+            inputs[at..end].copy_from_slice(samples);
+            if inputs[..end].iter().all(|x| *x == 0.0) {
+                continue;
             }
-            self.transform(samples, |n| ramp.at(n));
-            let before = self.before.get(filters.clone()).unwrap_or_default();
-            let now = self.now.get(filters).unwrap_or_default();
-            for (((sum, x), b), n) in self.sum.iter_mut().zip(&self.spectrum).zip(before).zip(now) {
-                *sum += x * (n - b);
+            for stage in &self.stages[..self.count] {
+                let head = &stage.head[source * BLOCK..(source + 1) * BLOCK];
+                add_heads(&inputs[..end], &stage.weights[..end], head, &mut sums);
             }
         }
-        self.overlap_add(bus, out);
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
     }
 
-    /// Forgets the past.
-    pub fn reset(&mut self) {
-        self.fresh = true;
-        self.tails.iter_mut().for_each(|tail| tail.fill(0.0));
-    }
-
-    fn transform(&mut self, samples: &[f32], weight: impl Fn(usize) -> f32) {
-        self.padded.fill(0.0);
-        for (n, (p, s)) in self.padded.iter_mut().zip(samples).enumerate() {
-            *p = s * weight(n);
+    /// The block is over.
+    ///
+    /// # Real time
+    /// Allocates nothing.
+    pub fn next_block(&mut self) {
+        for bus in 0..self.channels.len() {
+            self.ring_on(bus);
         }
-        // All buffers were made by the plan: the lengths fit and the transform cannot fail.
-        let _ = self.forward.process_with_scratch(
-            &mut self.padded,
-            &mut self.spectrum,
-            &mut self.scratch,
-        );
+        let last = self.count - 1;
+        let (first, others) = self.stages.split_at_mut(1);
+        let (Some(first), Some(now)) = (first.first_mut(), others.get_mut(last.wrapping_sub(1)))
+        else {
+            return;
+        };
+        if now.weights[BLOCK - 1] == 1.0 {
+            std::mem::swap(first, now);
+        } else {
+            // A key press has not come in wholly: what there is goes on.
+            let by = first.weights[BLOCK - 1];
+            first.spectrum.iter_mut().for_each(|bin| *bin *= by);
+            first.head.iter_mut().for_each(|sample| *sample *= by);
+            for stage in &others[..last] {
+                let by = stage.weights[BLOCK - 1];
+                let bins = first.spectrum.iter_mut().zip(&stage.spectrum);
+                bins.for_each(|(sum, bin)| *sum += bin * by);
+                let heads = first.head.iter_mut().zip(&stage.head);
+                heads.for_each(|(sum, sample)| *sum += sample * by);
+            }
+        }
+        self.count = 1;
     }
 
-    fn overlap_add(&mut self, bus: usize, out: &mut [f32]) {
-        let Some(tail) = self.tails.get_mut(bus) else { return };
-        // The ends of a real spectrum are real; realfft reports anything else as an error.
-        if let [first, .., last] = self.sum.as_mut_slice() {
-            (first.im, last.im) = (0.0, 0.0);
-        }
-        let _ =
-            self.inverse.process_with_scratch(&mut self.sum, &mut self.padded, &mut self.scratch);
-        let scale = 1.0 / FFT as f32;
-        tail.iter_mut().zip(&self.padded).for_each(|(t, p)| *t += p * scale);
-        out.iter_mut().zip(&*tail).for_each(|(o, t)| *o = *t);
+    /// Adds what rings on behind the block to the tail of a bus.
+    fn ring_on(&mut self, bus: usize) {
+        let Some(Channel { inputs, tail }) = self.channels.get_mut(bus) else { return };
         tail.copy_within(BLOCK.., 0);
-        if let Some(end) = tail.get_mut(FFT - BLOCK..) {
-            end.fill(0.0);
+        tail[FFT - BLOCK..].fill(0.0);
+        self.sum.fill(Complex::ZERO);
+        let mut is_silent = true;
+        for (source, inputs) in inputs.chunks_exact_mut(BLOCK).enumerate() {
+            if inputs.iter().all(|x| *x == 0.0) {
+                continue;
+            }
+            is_silent = false;
+            let filters = source * BINS..(source + 1) * BINS;
+            for stage in &self.stages[..self.count] {
+                let weighted = inputs.iter().zip(&stage.weights).map(|(x, w)| x * w);
+                self.padded[BLOCK..].fill(0.0);
+                self.padded.iter_mut().zip(weighted).for_each(|(p, x)| *p = x);
+                // All buffers were made by the plan: the lengths fit, the transform cannot fail.
+                let _ = self.forward.process_with_scratch(
+                    &mut self.padded,
+                    &mut self.spectrum,
+                    &mut self.scratch,
+                );
+                let filter = &stage.spectrum[filters.clone()];
+                let bins = self.sum.iter_mut().zip(self.spectrum.iter().zip(filter));
+                bins.for_each(|(sum, (x, by))| *sum += x * by);
+            }
+            inputs.fill(0.0);
+        }
+        if !is_silent {
+            transform_back(&*self.inverse, &mut self.sum, &mut self.padded, &mut self.scratch);
+            let ringing = self.padded[BLOCK..].iter();
+            tail.iter_mut().zip(ringing).for_each(|(t, p)| *t += p / FFT as f32);
         }
     }
 }
 
+/// The end of a block's inputs, the last of which are the tick's, through the head of a filter that
+/// is there with `weights`, into the tick's sums.
+fn add_heads(inputs: &[f32], weights: &[f32], head: &[f32], sums: &mut [f32; TICK_SAMPLES]) {
+    let at = inputs.len() - TICK_SAMPLES;
+    for (m, (x, weight)) in inputs.iter().zip(weights).enumerate() {
+        let x = x * weight;
+        if x == 0.0 {
+            continue;
+        }
+        if let Some(before) = at.checked_sub(m) {
+            let head = &head[before..before + TICK_SAMPLES];
+            sums.iter_mut().zip(head).for_each(|(sum, h)| *sum += x * h);
+        } else {
+            sums[m - at..].iter_mut().zip(head).for_each(|(sum, h)| *sum += x * h);
+        }
+    }
+}
+
+/// A spectrum, which is used up, to samples [`FFT`] times as large.
+fn transform_back(
+    inverse: &dyn ComplexToReal<f32>,
+    spectrum: &mut [Complex<f32>],
+    out: &mut [f32],
+    scratch: &mut [Complex<f32>],
+) {
+    // The ends of a real spectrum are real; realfft reports anything else as an error.
+    if let [first, .., last] = spectrum {
+        (first.im, last.im) = (0.0, 0.0);
+    }
+    let _ = inverse.process_with_scratch(spectrum, out, scratch);
+}
+
 impl std::fmt::Debug for BlockFilter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BlockFilter").field("fresh", &self.fresh).finish_non_exhaustive()
+        f.debug_struct("BlockFilter").field("is_fresh", &self.is_fresh).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 
 use super::BLOCKS;
 use super::excitation::LEVEL_FLOOR;
-use crate::graph::{OUTPUTS, UPPER_OUTPUTS};
 
 /// The most that a tone's gain may be in bands where it has no partial, nats: what leaks into those
 /// when a key is struck must not be raised by the new note's mel.
@@ -28,24 +27,24 @@ pub struct Even {
 }
 
 impl Even {
-    /// Goes on to frame `at` of the hop, in place: corrections of both bands [frames, 2 blocks,
-    /// ...], the second empty where it is not made.
-    pub fn frame(&mut self, at: usize, all: [&mut [f32]; 2], is_free: bool) {
-        for ((all, end), size) in all.into_iter().zip(&mut self.ends).zip([OUTPUTS, UPPER_OUTPUTS])
-        {
-            let Some(frame) = all.get_mut(at * size..(at + 1) * size) else { continue };
-            let (first, second) = frame.split_at_mut(size / BLOCKS);
-            if is_free {
-                let means = first.iter().zip(&mut *second);
-                means.for_each(|(first, second)| *second = (first + *second) / 2.0);
-                if end.is_empty() {
-                    end.extend_from_slice(second);
-                }
-                let path = first.iter_mut().zip(end.iter().zip(&*second));
-                path.for_each(|(first, (before, now))| *first = (before + now) / 2.0);
-            }
+    /// Makes a frame even, in place: corrections of both bands [2 blocks, ...], the second empty
+    /// where it is not made.
+    pub fn frame(&self, all: [&mut [f32]; 2]) {
+        for (frame, end) in all.into_iter().zip(&self.ends) {
+            let (first, second) = frame.split_at_mut(frame.len() / BLOCKS);
+            let means = first.iter().zip(&mut *second);
+            means.for_each(|(first, second)| *second = (first + *second) / 2.0);
+            let end = if end.is_empty() { &*second } else { end.as_slice() };
+            let path = first.iter_mut().zip(end.iter().zip(&*second));
+            path.for_each(|(first, (before, now))| *first = (before + now) / 2.0);
+        }
+    }
+
+    /// A frame is over, with these corrections as they were made even.
+    pub fn next_frame(&mut self, all: [&[f32]; 2]) {
+        for (frame, end) in all.into_iter().zip(&mut self.ends) {
             end.clear();
-            end.extend_from_slice(second);
+            end.extend_from_slice(frame.get(frame.len() / BLOCKS..).unwrap_or_default());
         }
     }
 
@@ -58,23 +57,27 @@ impl Even {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::OUTPUTS;
 
     #[test]
     fn a_steady_difference_of_the_blocks_is_not_heard() {
         let mut even = Even::default();
-        let mut hop: Vec<f32> = [[1.0; OUTPUTS / 2], [2.0; OUTPUTS / 2]].concat().repeat(3);
-        (0..3).for_each(|at| even.frame(at, [&mut hop, &mut []], true));
-        assert!(hop.iter().all(|v| *v == 1.5));
+        for _ in 0..3 {
+            let mut frame = [[1.0; OUTPUTS / 2], [2.0; OUTPUTS / 2]].concat();
+            even.frame([&mut frame, &mut []]);
+            even.next_frame([&frame, &[]]);
+            assert!(frame.iter().all(|v| *v == 1.5));
+        }
     }
 
     #[test]
-    fn what_is_struck_stays_as_it_is_and_the_next_frame_goes_on_from_it() {
+    fn a_frame_goes_on_from_one_that_was_struck() {
         let mut even = Even::default();
-        let mut hop: Vec<f32> = [[1.0; OUTPUTS / 2], [3.0; OUTPUTS / 2]].concat().repeat(2);
-        even.frame(0, [&mut hop, &mut []], false);
-        even.frame(1, [&mut hop, &mut []], true);
-        let blocks: Vec<f32> = hop.chunks_exact(OUTPUTS / 2).map(|block| block[0]).collect();
-        assert_eq!(blocks, [1.0, 3.0, 2.5, 2.0]);
+        let mut frame = [[1.0; OUTPUTS / 2], [3.0; OUTPUTS / 2]].concat();
+        even.next_frame([&frame, &[]]);
+        even.frame([&mut frame, &mut []]);
+        let blocks: Vec<f32> = frame.chunks_exact(OUTPUTS / 2).map(|block| block[0]).collect();
+        assert_eq!(blocks, [2.5, 2.0]);
     }
 
     #[test]

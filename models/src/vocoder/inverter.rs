@@ -56,37 +56,48 @@ impl Inverter {
         }
     }
 
-    /// Renders a hop: `mel` [T, 128] natural-log; `out` becomes the samples of each bus that are ready, T * 20 ms unless a mel
-    /// decoder looks ahead ([`MelDecoder::render`]).
+    /// Adds a frame of `mel` [128], natural-log, of which all is known, to `out`; a mel decoder makes
+    /// no frames, but hops.
     ///
     /// # Errors
     /// Whatever the engine says.
-    pub fn render(
+    pub fn frame(
         &mut self,
-        playing: Playing<'_>,
+        playing: &Playing<'_>,
         mel: &[f32],
-        out: &mut Vec<Vec<f32>>,
+        out: &mut [Vec<f32>],
     ) -> Result<(), DenoiseError> {
         match self {
-            Self::ScoreInformed(vocoder) => vocoder.render(playing, mel, out),
-            Self::MelDecoder { decoder, buses, mono } => {
-                mono.clear();
-                decoder.render(mel, mono)?;
-                out.resize_with(*buses, Vec::new);
-                for (bus, out) in out.iter_mut().enumerate() {
-                    let level = |frame: usize| playing.noise.get(frame * *buses + bus);
-                    out.clear();
-                    out.extend(mono.iter().enumerate().map(|(n, sample)| {
-                        let frame = n / HOP_SAMPLES;
-                        let share = (n % HOP_SAMPLES) as f32 / HOP_SAMPLES as f32;
-                        let [from, to] =
-                            [frame, frame + 1].map(|at| level(at).copied().unwrap_or(1.0));
-                        sample * (from + share * (to - from))
-                    }));
-                }
-                Ok(())
-            }
+            Self::ScoreInformed(vocoder) => vocoder.frame(playing, mel, out),
+            Self::MelDecoder { .. } => Ok(()),
         }
+    }
+
+    /// Adds the samples of a mel decoder that are ready ([`MelDecoder::render`]) once it has heard a
+    /// hop of `mel` [T, 128], natural-log; `levels` [T + 1, buses] are those of each bus, before it
+    /// and at the end of each of its frames.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn hop(
+        &mut self,
+        mel: &[f32],
+        levels: &[f32],
+        out: &mut [Vec<f32>],
+    ) -> Result<(), DenoiseError> {
+        let Self::MelDecoder { decoder, buses, mono } = self else { return Ok(()) };
+        mono.clear();
+        decoder.render(mel, mono)?;
+        for (bus, out) in out.iter_mut().enumerate() {
+            let level = |frame: usize| levels.get(frame * *buses + bus);
+            out.extend(mono.iter().enumerate().map(|(n, sample)| {
+                let frame = n / HOP_SAMPLES;
+                let share = (n % HOP_SAMPLES) as f32 / HOP_SAMPLES as f32;
+                let [from, to] = [frame, frame + 1].map(|at| level(at).copied().unwrap_or(1.0));
+                sample * (from + share * (to - from))
+            }));
+        }
+        Ok(())
     }
 
     /// `out` becomes the samples of each bus that still wait, if any do; each bus is as loud as

@@ -51,11 +51,11 @@ impl Join {
         }
     }
 
-    /// The next samples of the lower band and of the upper one, as many of both, if there is one ->
-    /// `out`, three times as many.
+    /// The next samples of the lower band and of the upper one, as many of both, if there is one:
+    /// three times as many are added to `out`.
     pub fn push(&mut self, lower: &[f32], upper: Option<&[f32]>, out: &mut Vec<f32>) {
-        out.clear();
-        out.resize(FACTOR * lower.len(), 0.0);
+        let before = out.len();
+        out.resize(before + FACTOR * lower.len(), 0.0);
         let bands = [Some(lower), upper].into_iter().flatten();
         let count = bands.clone().count();
         self.inputs.iter_mut().zip(bands).for_each(|(input, band)| input.extend_from_slice(band));
@@ -69,7 +69,7 @@ impl Join {
                     self.sums.iter_mut().zip(input).for_each(|(sum, x)| *sum += by * x);
                 }
             }
-            let outs = out.iter_mut().skip(phase).step_by(FACTOR);
+            let outs = out.iter_mut().skip(before + phase).step_by(FACTOR);
             outs.zip(&self.sums).for_each(|(out, sum)| *out = *sum);
         }
         self.inputs.iter_mut().take(count).for_each(|input| drop(input.drain(..lower.len())));
@@ -164,9 +164,7 @@ mod tests {
         Join::new().push(&wave, Some(&wave), &mut whole);
         let mut join = Join::new();
         for piece in wave.chunks(160) {
-            let mut out = vec![];
-            join.push(piece, Some(piece), &mut out);
-            pieces.extend(out);
+            join.push(piece, Some(piece), &mut pieces);
         }
         assert_eq!(pieces, whole);
         let loudest = (0..whole.len()).max_by(|a, b| whole[*a].abs().total_cmp(&whole[*b].abs()));

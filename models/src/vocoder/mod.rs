@@ -1,10 +1,13 @@
-//! Mel frames and the notes behind them -> samples, hop by hop, without look-ahead. Knows no denoiser and no device.
+//! Mel frames and the notes behind them -> samples, tick by tick, without look-ahead. Knows no denoiser and no device.
 //!
 //! The notes say where the tones are (`excitation`), the mel says how loud each band is, a small network (`network`)
 //! corrects what the two together get wrong, and `filter` shapes tones and noise by the result. All that at 16 kHz, as the mel knows of no more;
-//! a model may say how the sound goes on above 8 kHz (`upper`), and `join` then makes 48 kHz of both. Each sample depends only
-//! on notes and frames up to its own 20 ms frame, and hops of any length give the same sound as the whole.
+//! a model may say how the sound goes on above 8 kHz (`upper`), and `join` then makes 48 kHz of both.
+//!
+//! A frame is aimed at with the mel that it will have at its end, as far as its notes are known, and aimed at anew at any tick of 2.5 ms at
+//! which more is known of it: gains then go there from where they are. So each sample depends on what happened up to the end of its tick alone.
 
+mod aim;
 pub mod attack;
 mod bands;
 pub mod excitation;
@@ -16,6 +19,7 @@ pub mod life;
 pub mod mel_decoder;
 mod network;
 mod noise;
+pub(crate) mod polar;
 pub mod tables;
 pub mod tone;
 mod turn;
@@ -23,15 +27,17 @@ mod upper;
 mod voice;
 
 use crate::denoise::DenoiseError;
-use crate::denoise::noise::{NoiseSource, SeededNoise};
+use crate::event::Part;
 use crate::graph::{OUTPUTS, VocoderConfig};
 use crate::ledger::{Ledger, Sounding};
-use crate::parts::{Bus, Buses, Parts};
-use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::parts::{At, Bus, Buses, Parts};
+use crate::units::{
+    FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos, TICK_SAMPLES, TICKS_PER_FRAME,
+};
 use attack::{AttackTable, Shape};
 use excitation::{BLOCK, Excitation, Excited};
 use filter::{BlockFilter, Ramp, SOURCES};
-use gains::{Even, most_tone};
+use gains::Even;
 use life::{Life, LifeTable};
 use network::VocoderNetwork;
 use noise::BusNoise;
@@ -65,20 +71,32 @@ pub struct NoteTables {
     pub life: Option<LifeTable>,
 }
 
-/// Who plays in a hop.
+/// Who plays in a frame, as far as it is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Playing<'a> {
-    /// The hop's first frame.
+    /// The frame.
     pub start: FrameIdx,
     /// The notes.
     pub ledger: &'a Ledger,
     /// The parts.
     pub parts: &'a Parts,
-    /// The level that the mel's loudness is beside, [frames + 1]: at the end of the frame before
-    /// the hop and of each of its frames.
-    pub reference: &'a [f32],
-    /// How loud the noise is in each bus, [frames + 1, buses], at the same places.
+    /// Where the frame begins in the ticks of the parts.
+    pub first_tick: usize,
+    /// The level that the mel's loudness is beside, at the end of the frame before and of this one.
+    pub reference: [f32; 2],
+    /// How loud the noise is in each bus at the end of this frame, [buses].
     pub noise: &'a [f32],
+}
+
+impl Playing<'_> {
+    /// A part at the start of a tick of the frame and at its end.
+    fn part(&self, part: Part, tick: usize) -> (At, At) {
+        let first = self.first_tick + tick;
+        match self.parts.of(part).get(first..first + 2) {
+            Some(&[from, to]) => (from, to),
+            _ => (At::REST, At::REST),
+        }
+    }
 }
 
 /// The vocoder with all it remembers of the stream.
@@ -95,18 +113,23 @@ pub struct Vocoder {
     upper: Option<UpperBand>,
     buses: Vec<Bus>,
     seed: u64,
-    /// The last frame [128], empty before the first.
-    last_mel: Vec<f32>,
     noise: BusNoise,
-    inputs: [Vec<f32>; 2],
+    /// The last frame [128], empty before the first, and what this one is aimed at.
+    last_mel: Vec<f32>,
+    mel: Vec<f32>,
+    /// Of this frame: levels of the tones at the end of each block [BLOCKS, 128], nats, and what the
+    /// network says [BLOCKS, SOURCES, 128].
+    levels: Vec<f32>,
     corrections: Vec<f32>,
     even: Even,
+    /// Whether a key has been pressed in this frame, and whether a drum may be loud in it.
+    is_pressed: bool,
+    is_drummed: bool,
+    /// How the gains come in, in this block; and whether this tick has been aimed at.
+    ramp: Ramp,
+    is_aimed: bool,
+    inputs: [Vec<f32>; 2],
     gains: Vec<f32>,
-    /// By what the tones of a block are turned back, and the tones of a bus turned so.
-    back: Vec<Complex<f32>>,
-    turned: Vec<f32>,
-    /// The hop at 16 kHz, bus by bus.
-    lower: Vec<Vec<f32>>,
 }
 
 impl Vocoder {
@@ -131,19 +154,22 @@ impl Vocoder {
             tables,
             buses: Buses::Mono.list(),
             seed: NOISE_KEY,
+            noise: BusNoise::new(),
             last_mel: vec![],
-            noise: BusNoise::default(),
-            inputs: [vec![], vec![]],
-            corrections: vec![],
+            mel: vec![],
+            levels: vec![0.0; BLOCKS * MEL_BINS],
+            corrections: vec![0.0; OUTPUTS],
             even: Even::default(),
+            is_pressed: false,
+            is_drummed: false,
+            ramp: Ramp::over(BLOCK),
+            is_aimed: false,
+            inputs: [vec![], vec![]],
             gains: vec![0.0; SOURCES * MEL_BINS],
-            back: Vec::with_capacity(BLOCK),
-            turned: Vec::with_capacity(BLOCK),
-            lower: vec![],
         })
     }
 
-    /// A note of the ledger begins, in the hop that is rendered next.
+    /// A note of the ledger begins, in the frame that is made now.
     ///
     /// # Errors
     /// Whatever the engine says of the tables; the note then begins at once or is still.
@@ -172,156 +198,86 @@ impl Vocoder {
         if self.upper.is_some() { join::RATE_HZ } else { SAMPLE_RATE_HZ }
     }
 
-    /// Renders a hop: `mel` [T, 128] natural-log -> `out`, T * 20 ms of samples for each bus. A frame with a key press
-    /// should be as loud as the note will be ([`crate::prior::NotePrior::render`], struck).
+    /// Makes tick `tick` of the frame: 2.5 ms of samples are added to `out` for each bus.
+    ///
+    /// # Real time
+    /// Once `out` has room, allocates nothing.
+    pub fn tick(&mut self, playing: &Playing<'_>, tick: usize, out: &mut [Vec<f32>]) {
+        let at = tick * TICK_SAMPLES;
+        let within = at % BLOCK;
+        if within == 0 && !self.is_aimed {
+            self.aim_block(at / BLOCK, 0, None);
+        }
+        self.is_aimed = false;
+        let is_wide = self.upper.is_some();
+        self.excitation.tick(playing, tick, &self.buses, is_wide, &mut self.excited);
+        let back: [Complex<f32>; TICK_SAMPLES] =
+            std::array::from_fn(|i| self.turn.back(self.ramp.at(within + i)));
+        let Excited { tones, upper: upper_tones, begins } = &self.excited;
+        for (index, (bus, out)) in self.buses.iter().zip(out).enumerate() {
+            let noise = self.noise.tick(at, (index, *bus), begins);
+            let turned = turned(tones.get(index), &back);
+            let mut lower = [0.0; TICK_SAMPLES];
+            self.filter.tick(index, within, [&turned, &noise], &mut lower);
+            match (&mut self.upper, upper_tones.get(index)) {
+                (Some(upper), Some(tones)) => {
+                    upper.tick(within, (index, *bus), [tones, &noise], &lower, out);
+                }
+                _ => out.extend_from_slice(&lower),
+            }
+        }
+        if within + TICK_SAMPLES == BLOCK {
+            self.filter.next_block();
+            if let Some(upper) = &mut self.upper {
+                upper.next_block();
+            }
+        }
+        if at + TICK_SAMPLES == HOP_SAMPLES {
+            self.next_frame(playing.start);
+        }
+    }
+
+    /// The frame is over.
+    fn next_frame(&mut self, frame: FrameIdx) {
+        self.network.next_frame();
+        let upper = self.upper.as_ref().map(|upper| upper.corrections.as_slice());
+        self.even.next_frame([&self.corrections, upper.unwrap_or_default()]);
+        self.last_mel.clone_from(&self.mel);
+        self.excitation.next_frame(FrameIdx(frame.0 + 1).start());
+    }
+
+    /// Makes a whole frame, of which all is known: 20 ms of samples are added to `out` for each bus.
+    /// Up to a key press bands do not rise to what they are with it.
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
-    pub fn render(
+    pub fn frame(
         &mut self,
-        playing: Playing<'_>,
+        playing: &Playing<'_>,
         mel: &[f32],
-        out: &mut Vec<Vec<f32>>,
-    ) -> Result<(), DenoiseError> {
-        let seed = self.seed;
-        let noise_of = |frame, [first, second]: [&mut [f32]; 2]| {
-            let mut noise = SeededNoise::new(seed, frame);
-            noise.start(first);
-            noise.fill(0, second);
-        };
-        self.render_with(playing, mel, noise_of, out)
-    }
-
-    /// [`Self::render`] with any source of noise, which fills the 320 samples of a frame, twice.
-    fn render_with(
-        &mut self,
-        playing: Playing<'_>,
-        mel: &[f32],
-        noise_of: impl Fn(u64, [&mut [f32]; 2]),
-        out: &mut Vec<Vec<f32>>,
-    ) -> Result<(), DenoiseError> {
-        let Playing { start, ledger, parts, reference, .. } = playing;
-        let frames = mel.len() / MEL_BINS;
-        let samples = frames * HOP_SAMPLES;
-        self.corrections.resize(frames * OUTPUTS, 0.0);
-        self.noise.draw(start, frames, &self.buses, noise_of);
-        let upper_corrections = match &mut self.upper {
-            Some(upper) => {
-                upper.resize(frames, self.buses.len());
-                upper.corrections.as_mut_slice()
-            }
-            None => Default::default(),
-        };
-        let is_wide = !upper_corrections.is_empty();
-        let playing_to = (ledger, parts, self.buses.as_slice());
-        let excited = &mut self.excited;
-        self.excitation.render(start.start(), playing_to, reference, is_wide, excited);
-        excited.levels.iter_mut().for_each(|l| *l = l.ln());
-        let [log_mel, log_levels] = &mut self.inputs;
-        log_mel.clear();
-        log_mel.extend(mel.iter().map(|v| v * INPUT_SCALE));
-        log_levels.clear();
-        let frame_ends = excited.levels.chunks_exact(MEL_BINS).skip(BLOCKS - 1).step_by(BLOCKS);
-        log_levels.extend(frame_ends.flatten().map(|v| v * INPUT_SCALE));
-        self.network.run(log_mel, log_levels, &mut self.corrections, upper_corrections)?;
-        let mut lower = std::mem::take(&mut self.lower);
-        lower.resize_with(self.buses.len(), Vec::new);
-        lower.iter_mut().for_each(|bus| bus.resize(samples, 0.0));
-        for (i, frame) in mel.chunks_exact(MEL_BINS).enumerate() {
-            if self.last_mel.is_empty() {
-                self.last_mel.extend_from_slice(frame);
-            }
-            let first = i * BLOCKS;
-            let presses: [_; BLOCKS] = std::array::from_fn(|block| {
-                let at = start.start().0 + ((first + block) * BLOCK) as u64;
-                self.excitation.press_in(SamplePos(at))
-            });
-            let pressed = presses.iter().position(Option::is_some);
-            let frame_start = start.start().0 + (i * HOP_SAMPLES) as u64;
-            let drummed = self.excitation.is_drummed(SamplePos(frame_start));
-            let struck_floor = if drummed { f32::NEG_INFINITY } else { STRUCK_FLOOR };
-            let upper = self.upper.as_mut().map(|upper| upper.corrections.as_mut_slice());
-            let all = [self.corrections.as_mut_slice(), upper.unwrap_or_default()];
-            self.even.frame(i, all, pressed.is_none() && !drummed);
-            let press_at = pressed.and_then(|at| Some(at * BLOCK + presses[at]?));
-            self.noise.frame(i, press_at, &self.excited.begins, playing.noise, &self.buses);
-            for (block, press) in presses.into_iter().enumerate() {
-                let share = (block + 1) as f32 / BLOCKS as f32;
-                let (rise, floor) = match pressed {
-                    Some(pressed) if block >= pressed => (1.0, struck_floor),
-                    Some(_) => (0.0, f32::NEG_INFINITY),
-                    None => (share, f32::NEG_INFINITY),
-                };
-                self.block(first + block, [share, rise], floor, press, frame, &mut lower);
-            }
-            self.last_mel.copy_from_slice(frame);
-        }
-        match &mut self.upper {
-            Some(upper) => upper.join(&lower, &self.buses, out),
-            None => out.clone_from(&lower),
-        }
-        self.lower = lower;
-        Ok(())
-    }
-
-    /// Renders block `at` of the hop, at whose end bands that fall (rise) are the first (second) of `shares` of the way from
-    /// the last frame to this one; the network takes no more than `floor` nats from a tone; `press` is the sample of a key press in it.
-    fn block(
-        &mut self,
-        at: usize,
-        [fall, rise]: [f32; 2],
-        floor: f32,
-        press: Option<usize>,
-        frame: &[f32],
         out: &mut [Vec<f32>],
-    ) {
-        let part = |all: &[f32], size: usize| at * size..((at + 1) * size).min(all.len());
-        let levels = &self.excited.levels;
-        let levels = levels.get(part(levels, MEL_BINS)).unwrap_or_default();
-        let sources = SOURCES * MEL_BINS;
-        let corrections =
-            self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
-        let (tone, noise) = self.gains.split_at_mut(MEL_BINS);
-        let (tone_by, noise_by) = corrections.split_at(MEL_BINS.min(corrections.len()));
-        // The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
-        let mel = self.last_mel.iter().zip(frame).map(|(a, b)| {
-            let share = if b > a { rise } else { fall };
-            a + share * (b - a)
-        });
-        let sources_levels = levels.iter().zip(&self.tables.noise_log_level);
-        let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
-        for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
-            mel.zip(sources_levels).zip(gains)
-        {
-            let gain = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
-            *tone = gain.min(most_tone(*tones));
-            *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+    ) -> Result<(), DenoiseError> {
+        let start = playing.start.start();
+        let press_in = |this: &Self, tick: usize| {
+            let at = start.0 + (tick * TICK_SAMPLES) as u64;
+            this.excitation.press_in(SamplePos(at)).is_some()
+        };
+        let is_pressed_later = (1..TICKS_PER_FRAME).any(|tick| press_in(self, tick));
+        let mut before: [f32; MEL_BINS] =
+            std::array::from_fn(|band| mel.get(band).copied().unwrap_or_default());
+        if is_pressed_later && !press_in(self, 0) {
+            let last = before.iter_mut().zip(&self.last_mel);
+            last.for_each(|(mel, last)| *mel = mel.min(*last));
         }
-        let ramp = Ramp { press };
-        self.filter.next(&self.gains);
-        self.turn.next(self.filter.change(0), levels);
-        self.back.clear();
-        self.back.extend((0..BLOCK).map(|n| self.turn.back(ramp.at(n))));
-        if let Some(upper) = &mut self.upper {
-            upper.next(at, &self.gains);
-        }
-        let range = at * BLOCK..(at + 1) * BLOCK;
-        for (bus, out) in out.iter_mut().enumerate() {
-            let tones = self.excited.tones.get(bus).and_then(|tones| tones.get(range.clone()));
-            let noise = self.noise.of(bus).get(range.clone()).unwrap_or_default();
-            let tones = tones.unwrap_or_default().iter().zip(&self.back);
-            self.turned.clear();
-            self.turned.extend(tones.map(|(tone, back)| tone.re * back.re - tone.im * back.im));
-            if let Some(out) = out.get_mut(range.clone()) {
-                self.filter.process(bus, [&self.turned, noise], ramp, out);
+        for tick in 0..TICKS_PER_FRAME {
+            if tick == 0 {
+                self.aim(playing, tick, &before)?;
+            } else if press_in(self, tick) {
+                self.aim(playing, tick, mel)?;
             }
-            if let (Some(upper), Some(tones)) = (
-                &mut self.upper,
-                self.excited.upper.get(bus).and_then(|tones| tones.get(range.clone())),
-            ) {
-                upper.block(at, bus, [tones, noise], ramp);
-            }
+            self.tick(playing, tick, out);
         }
+        Ok(())
     }
 
     /// Forgets notes and past; `seed` fixes the noise from here on, `is_wide` says whether what lies above 8 kHz is made too, if the model
@@ -338,12 +294,22 @@ impl Vocoder {
         };
         self.filter = BlockFilter::new(self.tables.bands.clone(), self.buses.len());
         self.excitation.clear();
-        self.filter.reset();
         self.turn.reset();
+        self.noise = BusNoise::new();
         self.last_mel.clear();
         self.even.reset();
+        self.ramp = Ramp::over(BLOCK);
         self.network.reset()
     }
+}
+
+/// Tones turned back: the real parts of the products.
+fn turned(
+    tones: Option<&[Complex<f32>; TICK_SAMPLES]>,
+    back: &[Complex<f32>; TICK_SAMPLES],
+) -> [f32; TICK_SAMPLES] {
+    let tone = |i: usize| tones.map_or(Complex::ZERO, |tones| tones[i]);
+    std::array::from_fn(|i| tone(i).re * back[i].re - tone(i).im * back[i].im)
 }
 
 #[cfg(test)]

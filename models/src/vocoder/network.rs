@@ -12,6 +12,8 @@ pub struct VocoderNetwork {
     config: VocoderConfig,
     plan: Plan,
     states: TVec<TValue>,
+    /// The history with what was asked last.
+    next: TVec<TValue>,
 }
 
 impl VocoderNetwork {
@@ -21,7 +23,7 @@ impl VocoderNetwork {
     /// [`DenoiseError::Graph`] when it is not the graph `config` describes, [`DenoiseError::Engine`] when tract refuses it.
     pub fn load(config: VocoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
         let plan = Plan::load("vocoder", bytes, |model| check_vocoder(&config, model))?;
-        let mut network = Self { config, plan, states: tvec![] };
+        let mut network = Self { config, plan, states: tvec![], next: tvec![] };
         network.reset()?;
         Ok(network)
     }
@@ -34,6 +36,7 @@ impl VocoderNetwork {
         let zeros = vec![0.0f32; HISTORY * self.config.width];
         let state = self.plan.input(&[1, HISTORY, self.config.width], &zeros)?;
         self.states = std::iter::repeat_n(state, self.config.blocks).collect();
+        self.next = self.states.clone();
         Ok(())
     }
 
@@ -43,11 +46,12 @@ impl VocoderNetwork {
     }
 
     /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise, 128] in nats into `out`, and those of the upper
-    /// band [T, 2 blocks, tone and noise, 16] into `upper`, where the network has one and it is asked for (not empty).
+    /// band [T, 2 blocks, tone and noise, 16] into `upper`, where the network has one and it is asked for (not empty). The history stays as it
+    /// is: the same frames may be asked again as more becomes known of them.
     ///
     /// # Errors
-    /// Whatever tract says; the history then stays as it was.
-    pub fn run(
+    /// Whatever tract says.
+    pub fn ask(
         &mut self,
         log_mel: &[f32],
         log_levels: &[f32],
@@ -68,7 +72,12 @@ impl VocoderNetwork {
                 upper.copy_from_slice(self.plan.floats(&corrections, upper.len())?);
             }
         }
-        self.states = results;
+        self.next = results;
         Ok(())
+    }
+
+    /// What was asked last is over, and belongs to the history.
+    pub fn next_frame(&mut self) {
+        self.states.clone_from(&self.next);
     }
 }

@@ -36,16 +36,22 @@ impl Turn {
         Self { centres: (0..MEL_BINS).map(most).collect(), turned: 0.0, step: 0.0 }
     }
 
-    /// Goes on to the next block, whose filter is `now` [BINS] after `before`; `log_levels` [128] of the tones in nats.
-    pub fn next(&mut self, [before, now]: [&[Complex<f32>]; 2], log_levels: &[f32]) {
-        self.turned = (self.turned + self.step) % TAU;
+    /// The filter goes on to another one, when `reached` of the last step has come in: `change` says
+    /// of a bin what is let through now and what will be; `log_levels` [128] are those of the tones
+    /// in nats.
+    pub fn aim(
+        &mut self,
+        reached: f32,
+        change: impl Fn(usize) -> [Complex<f32>; 2],
+        log_levels: &[f32],
+    ) {
+        self.turned = (self.turned + reached * self.step) % TAU;
         let absent = 2.0 * LEVEL_FLOOR * LEVEL_FLOOR;
         let mut sum = Complex::new(0.0, 0.0);
         for (centre, log_level) in self.centres.iter().zip(log_levels) {
             let power = (2.0 * log_level).exp();
-            if let (Some(before), Some(now), true) =
-                (before.get(*centre), now.get(*centre), power > absent)
-            {
+            if power > absent {
+                let [before, now] = change(*centre);
                 sum += now * before.conj() * (power / (centre * centre) as f32);
             }
         }
@@ -67,7 +73,7 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::SAMPLE_RATE_HZ;
+    use crate::units::{SAMPLE_RATE_HZ, TICK_SAMPLES};
     use crate::vocoder::bands::BandFilters;
     use crate::vocoder::excitation::BLOCK;
     use crate::vocoder::filter::{BlockFilter, Ramp};
@@ -84,7 +90,7 @@ mod tests {
         let mut levels = [LEVEL_FLOOR.ln(); MEL_BINS];
         levels[BAND] = log_level;
         let mut filter = BlockFilter::new(Arc::new(BandFilters::lower()), 1);
-        let (mut turn, ramp) = (Turn::new(), Ramp { press: None });
+        let (mut turn, ramp) = (Turn::new(), Ramp::over(BLOCK));
         let angle = |n: usize| TAU * HZ * n as f32 / SAMPLE_RATE_HZ as f32;
         let tone: Vec<_> = (0..100 * BLOCK).map(|n| Complex::cis(angle(n))).collect();
         let mut out = vec![0.0; tone.len()];
@@ -92,11 +98,15 @@ mod tests {
         for (block, (tone, out)) in blocks.enumerate() {
             let tilt = |band: usize| -0.002 * (100 - block) as f32 * band.min(20) as f32;
             let gains: Vec<_> = (0..MEL_BINS).map(tilt).chain([-20.0; MEL_BINS]).collect();
-            filter.next(&gains);
-            turn.next(filter.change(0), &levels);
+            filter.aim(&gains, ramp);
+            turn.aim(1.0, |bin| filter.change(0, bin), &levels);
             let turned: Vec<_> =
                 (0..).zip(tone).map(|(n, t)| (turn.back(ramp.at(n)) * t).re).collect();
-            filter.process(0, [&turned, &[0.0; BLOCK]], ramp, out);
+            let ticks = turned.chunks_exact(TICK_SAMPLES).zip(out.chunks_exact_mut(TICK_SAMPLES));
+            for (tick, (turned, out)) in ticks.enumerate() {
+                filter.tick(0, tick * TICK_SAMPLES, [turned, &[0.0; TICK_SAMPLES]], out);
+            }
+            filter.next_block();
         }
         let phase = |from: usize| {
             let part = out.iter().enumerate().skip(from).take(20 * BLOCK);

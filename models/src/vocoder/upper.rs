@@ -3,13 +3,12 @@
 
 use super::BLOCKS;
 use super::bands::UPPER_BANDS;
-use super::excitation::BLOCK;
 use super::filter::{BlockFilter, Ramp, SOURCES};
 use super::join::Join;
 use super::{GAIN_RANGE, tables::Tables};
 use crate::graph::UPPER_OUTPUTS;
 use crate::parts::Bus;
-use crate::units::{HOP_SAMPLES, MEL_BINS};
+use crate::units::{MEL_BINS, TICK_SAMPLES};
 use std::ops::Range;
 
 /// The mel's bands whose gains go on into the upper bands: 6.5 to 7.6 kHz.
@@ -21,12 +20,10 @@ const UPPER_GAIN_RANGE: (f32, f32) = (GAIN_RANGE.0, -3.0);
 /// The upper band with all it remembers of the stream.
 #[derive(Debug)]
 pub struct UpperBand {
-    /// What the network says of the hop [frames, [`UPPER_OUTPUTS`]].
+    /// What the network says of the frame [`UPPER_OUTPUTS`].
     pub corrections: Vec<f32>,
     filter: BlockFilter,
     gains: Vec<f32>,
-    /// The hop at 16 kHz, bus by bus.
-    samples: Vec<Vec<f32>>,
     joins: Vec<Join>,
 }
 
@@ -34,24 +31,16 @@ impl UpperBand {
     /// Silence of so many buses.
     pub fn new(tables: &Tables, buses: usize) -> Self {
         Self {
-            corrections: vec![],
+            corrections: vec![0.0; UPPER_OUTPUTS],
             filter: BlockFilter::new(tables.upper_bands.clone(), buses),
             gains: vec![0.0; SOURCES * UPPER_BANDS],
-            samples: vec![],
             joins: (0..buses).map(|_| Join::new()).collect(),
         }
     }
 
-    /// Makes room for a hop.
-    pub fn resize(&mut self, frames: usize, buses: usize) {
-        self.samples.resize_with(buses, Vec::new);
-        self.samples.iter_mut().for_each(|bus| bus.resize(frames * HOP_SAMPLES, 0.0));
-        self.corrections.resize(frames * UPPER_OUTPUTS, 0.0);
-    }
-
-    /// Goes on to block `at` of the hop, with `gains` [SOURCES, 128] in nats of the bands below.
-    pub fn next(&mut self, at: usize, gains: &[f32]) {
-        let corrections = self.corrections.chunks_exact(UPPER_OUTPUTS / BLOCKS).nth(at);
+    /// Block `block` of the frame goes to `gains` [SOURCES, 128] in nats of the bands below.
+    pub fn aim(&mut self, block: usize, gains: &[f32], ramp: Ramp) {
+        let corrections = self.corrections.chunks_exact(UPPER_OUTPUTS / BLOCKS).nth(block);
         let corrections = corrections.unwrap_or_default().chunks_exact(UPPER_BANDS);
         let of_sources = gains.chunks_exact(MEL_BINS).zip(corrections);
         for (upper, (gains, by)) in self.gains.chunks_exact_mut(UPPER_BANDS).zip(of_sources) {
@@ -61,23 +50,30 @@ impl UpperBand {
             let gains = by.iter().map(|by| (highest + by).clamp(least, most));
             upper.iter_mut().zip(gains).for_each(|(upper, gain)| *upper = gain);
         }
-        self.filter.next(&self.gains);
+        self.filter.aim(&self.gains, ramp);
     }
 
-    /// Makes block `at` of a bus of tones and noise, [BLOCK] each.
-    pub fn block(&mut self, at: usize, bus: usize, sources: [&[f32]; SOURCES], ramp: Ramp) {
-        let samples = self.samples.get_mut(bus);
-        if let Some(out) = samples.and_then(|bus| bus.chunks_exact_mut(BLOCK).nth(at)) {
-            self.filter.process(bus, sources, ramp, out);
+    /// Makes the tick from sample `at` of the block, of tones and noise of a bus and what is `lower`
+    /// there, at 16 kHz: it is added to `out` at 48 kHz.
+    pub fn tick(
+        &mut self,
+        at: usize,
+        (index, bus): (usize, Bus),
+        sources: [&[f32]; SOURCES],
+        lower: &[f32],
+        out: &mut Vec<f32>,
+    ) {
+        let mut upper = [0.0; TICK_SAMPLES];
+        if bus.is_wide() {
+            self.filter.tick(index, at, sources, &mut upper);
+        }
+        if let Some(join) = self.joins.get_mut(index) {
+            join.push(lower, bus.is_wide().then_some(&upper), out);
         }
     }
 
-    /// The hop at 48 kHz, with what lies below 8 kHz in `lower` [samples at 16 kHz] of each bus.
-    pub fn join(&mut self, lower: &[Vec<f32>], buses: &[Bus], out: &mut Vec<Vec<f32>>) {
-        out.resize_with(lower.len(), Vec::new);
-        let buses = buses.iter().zip(lower).zip(&self.samples).zip(&mut self.joins).zip(out);
-        for ((((bus, lower), upper), join), out) in buses {
-            join.push(lower, bus.is_wide().then_some(upper.as_slice()), out);
-        }
+    /// The block is over.
+    pub fn next_block(&mut self) {
+        self.filter.next_block();
     }
 }

@@ -49,7 +49,7 @@ guidance = 1.0
 clip_x0 = true
 
 [song]
-hop_frames = {network["target_frames"]}
+hop_frames = {live_hop}
 steps = {song_steps}
 
 [live]

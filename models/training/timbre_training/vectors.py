@@ -56,6 +56,10 @@ def vocoder():
     tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table, living)
     np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, life=living, tones=tones.real, quadrature=tones.imag, upper=upper_tones,
                         levels=levels, hush=hush)
+    # The vocoder goes to a frame's mel from where its key is pressed, and its twin from where the frame begins: the same where both are one.
+    framed = NOTES.copy()
+    framed[:, 0] = np.round(framed[:, 0] * 50) / 50
+    tones, upper_tones, levels, hush = excitation.excite(framed, frames * 320, table, living)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)
@@ -65,11 +69,11 @@ def vocoder():
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
-        onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(NOTES, frames * 320))
+        onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(framed, frames * 320))
         sources = torch.from_numpy(tones)[None], torch.from_numpy(upper_tones)[None], torch.from_numpy(hush) * noise
         audio, upper = model(log_mel, log_levels, onsets, drummed, *sources)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    np.savez_compressed(OUT / "vocoder.npz", log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), upper=upper[0].numpy(), **weights)
+    np.savez_compressed(OUT / "vocoder.npz", notes=framed, log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), upper=upper[0].numpy(), **weights)
 
 
 if __name__ == "__main__":

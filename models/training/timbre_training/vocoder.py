@@ -105,10 +105,12 @@ def ramps(onsets):
 
 def shaped(source, filters, ramp):
     """source [B, S, n, 160] through filters complex [B, S, n, 513], each block fading over from the ones before as ramp [B, S, 160]
-    says -> audio [B, 160 S]"""
+    says -> audio [B, 160 S]. What rings on is heard up to 1024 samples behind the start of its block; transforms are twice as long, so
+    that none of it comes before its source."""
+    filters = torch.fft.rfft(torch.fft.irfft(filters, FFT), 2 * FFT)
     before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
-    whole, rising = torch.fft.rfft(source, FFT), torch.fft.rfft(source * ramp[:, :, None], FFT)
-    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), FFT)  # [B, S, 1024]
+    whole, rising = torch.fft.rfft(source, 2 * FFT), torch.fft.rfft(source * ramp[:, :, None], 2 * FFT)
+    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), 2 * FFT)[..., :FFT]  # [B, S, 1024]
     blocks = pieces.shape[1]
     length = (blocks - 1) * BLOCK + FFT
     out = F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, BLOCK))[:, 0, 0]

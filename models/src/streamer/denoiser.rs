@@ -1,0 +1,158 @@
+//! The network with its sampler: what it adds to the note prior is asked for by question and answer, so that who asks need not wait. Knows
+//! no note and no sound.
+
+use super::{StreamError, StreamOptions};
+use crate::bundle::Bundle;
+use crate::denoise::network::{Network, RunOptions};
+use crate::denoise::noise::SeededNoise;
+use crate::denoise::sampler::{Sampler, SamplerOptions};
+use crate::denoise::schedule::{Level, Schedule};
+use crate::mel::FeatureRange;
+use crate::threads::Threads;
+use crate::units::MEL_BINS;
+
+/// How far above the floor, in network scale, still is the floor: what rounding leaves.
+const SILENCE: f32 = 1e-5;
+
+/// What is asked of the denoiser for one hop of a model with a note prior.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Which hop; a stream begins with 1, as nothing is known before hop 0.
+    pub hop: u64,
+    pub(super) options: StreamOptions,
+    pub(super) ids: Vec<u32>,
+    /// What the note prior says of it, natural-log mel [hop_frames, 128].
+    pub(super) prior: Vec<f32>,
+    /// The frames that were played since the last question, natural-log mel [frames, 128].
+    pub(super) played: Vec<f32>,
+}
+
+/// What the denoiser adds to the note prior.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// To which hop.
+    pub hop: u64,
+    /// What it was asked with, natural-log mel [hop_frames, 128].
+    pub(super) prior: Vec<f32>,
+    /// Nats [hop_frames, 128].
+    pub(super) residual: Vec<f32>,
+}
+
+/// The network and how it is sampled.
+#[derive(Debug)]
+pub struct Denoiser {
+    pub(super) network: Network,
+    sampler: Sampler,
+    schedule: Schedule,
+    pub(super) options: StreamOptions,
+    range: FeatureRange,
+    /// Nats that one unit of its output adds to a note prior; 0 without one.
+    residual_nats: f32,
+    /// The last frames in network scale, at most `context_frames`; not used with a window.
+    pub(super) context: Vec<f32>,
+}
+
+impl Denoiser {
+    /// Loads the network.
+    ///
+    /// # Errors
+    /// [`StreamError`] naming what does not fit.
+    pub fn new(bundle: &Bundle, options: StreamOptions) -> Result<Self, StreamError> {
+        let manifest = bundle.manifest();
+        let sampler = Sampler::new(SamplerOptions {
+            prediction: manifest.sampling.prediction,
+            clip_x0: manifest.sampling.clip_x0,
+            ..SamplerOptions::default()
+        });
+        let mut denoiser = Self {
+            network: bundle.network_with(RunOptions::of(options.arithmetic))?,
+            sampler,
+            schedule: Schedule::new(options.steps, options.spacing)?,
+            options,
+            range: manifest.mel.range,
+            residual_nats: manifest.prior.map_or(0.0, |p| p.residual_nats),
+            context: vec![],
+        };
+        denoiser.set(options)?;
+        Ok(denoiser)
+    }
+
+    /// Goes on with other options.
+    ///
+    /// # Errors
+    /// [`StreamError`] for an option that does not fit; nothing has changed then.
+    pub(super) fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
+        let schedule = Self::check(&options, self.network.config().target_frames)?;
+        self.network.film_table(&schedule)?;
+        self.schedule = schedule;
+        self.sampler.options.kind = options.sampler;
+        self.sampler.options.guidance_weight = options.guidance;
+        self.options = options;
+        Ok(())
+    }
+
+    /// The schedule of options that fit a network of so many target frames.
+    pub(super) fn check(options: &StreamOptions, max: usize) -> Result<Schedule, StreamError> {
+        if !(1..=max).contains(&options.hop_frames) {
+            return Err(StreamError::Hop { found: options.hop_frames, max });
+        }
+        Ok(Schedule::new(options.steps, options.spacing)?)
+    }
+
+    /// Lets the network use these threads, one without this; the same frames either way.
+    pub fn set_threads(&mut self, threads: Threads) {
+        self.network.set_threads(threads);
+    }
+
+    /// Answers a question; they come in the order of their hops.
+    ///
+    /// # Errors
+    /// Whatever the engine says.
+    pub fn answer(&mut self, question: Question) -> Result<Answer, StreamError> {
+        let Question { hop, options, ids, mut prior, mut played } = question;
+        if options != self.options {
+            self.set(options)?;
+        }
+        if hop == 1 {
+            self.context.clear();
+        }
+        self.range.scale_slice(&mut played, true);
+        self.remember(&played);
+        self.network.encode(&ids, &self.context)?;
+        let mut scaled = prior.clone();
+        self.range.scale_slice(&mut scaled, true);
+        self.network.set_prior(&scaled)?;
+        let mut residual = vec![0.0; prior.len()];
+        self.sample(hop, &mut residual, &mut |_, _| {})?;
+        let frames = residual.chunks_exact_mut(MEL_BINS).zip(scaled.chunks_exact(MEL_BINS));
+        for (residual, prior) in frames {
+            // Where no note sounds it stays silent.
+            let is_silent = prior.iter().all(|v| *v < -1.0 + SILENCE);
+            let by = if is_silent { 0.0 } else { self.residual_nats };
+            residual.iter_mut().for_each(|x| *x *= by);
+        }
+        prior.truncate(residual.len());
+        Ok(Answer { hop, prior, residual })
+    }
+
+    /// Samples `frames` [T, 128], in network scale, with the noise of a hop; `hold` may change what goes into each step.
+    pub(super) fn sample(
+        &mut self,
+        hop: u64,
+        frames: &mut [f32],
+        hold: &mut dyn FnMut(&Level, &mut [f32]),
+    ) -> Result<(), StreamError> {
+        let mut noise = SeededNoise::new(self.options.seed, hop);
+        let (schedule, network) = (&self.schedule, &mut self.network);
+        self.sampler.sample(schedule, network, &mut noise, frames, hold)?;
+        Ok(())
+    }
+
+    /// Frames were played, in network scale: they become the end of the context.
+    pub(super) fn remember(&mut self, frames: &[f32]) {
+        let most = self.options.context_frames.min(self.network.config().context_frames);
+        self.context.extend_from_slice(frames);
+        let excess = self.context.len().saturating_sub(most * MEL_BINS);
+        self.context.drain(..excess);
+    }
+}

@@ -1,0 +1,130 @@
+//! Where the gains of a frame go: from what was played before it to what its mel asks for. Knows no
+//! sample.
+
+use super::excitation::BLOCK;
+use super::filter::{Ramp, SOURCES};
+use super::gains::most_tone;
+use super::{BLOCKS, GAIN_RANGE, INPUT_SCALE, NOISE_START, Playing, STRUCK_FLOOR, Vocoder};
+use crate::denoise::DenoiseError;
+use crate::denoise::noise::{NoiseSource, SeededNoise};
+use crate::units::{HOP_SAMPLES, MEL_BINS, SamplePos, TICK_SAMPLES};
+
+impl Vocoder {
+    /// Aims at a frame: from tick `tick` on, with which alone a frame may begin, it goes to `mel`
+    /// [128], natural-log, at its end. With a key press in the tick the mel should be as loud as the
+    /// note will be ([`crate::prior::NotePrior::frame`], struck).
+    ///
+    /// # Errors
+    /// Whatever the engine says; nothing else can fail.
+    pub fn aim(
+        &mut self,
+        playing: &Playing<'_>,
+        tick: usize,
+        mel: &[f32],
+    ) -> Result<(), DenoiseError> {
+        let seed = self.seed;
+        self.aim_with(playing, tick, mel, |[first, second]: [&mut [f32]; 2]| {
+            let mut noise = SeededNoise::new(seed, playing.start.0);
+            noise.start(first);
+            noise.fill(0, second);
+        })
+    }
+
+    /// [`Self::aim`] with any source of noise, which fills the 320 samples of a frame, twice.
+    pub(super) fn aim_with(
+        &mut self,
+        playing: &Playing<'_>,
+        tick: usize,
+        mel: &[f32],
+        noise_of: impl Fn([&mut [f32]; 2]),
+    ) -> Result<(), DenoiseError> {
+        if tick == 0 {
+            self.is_pressed = false;
+            self.noise.next_frame(noise_of);
+        }
+        let at = tick * TICK_SAMPLES;
+        let start = playing.start.start();
+        let press = self.excitation.press_in(SamplePos(start.0 + at as u64));
+        let press = press.map(|press| (at + press) as isize);
+        self.is_pressed |= press.is_some();
+        self.is_drummed = self.excitation.is_drummed(start);
+        self.mel.clear();
+        self.mel.extend_from_slice(mel);
+        if self.last_mel.is_empty() {
+            self.last_mel.extend_from_slice(mel);
+        }
+        self.excitation.levels(playing, &mut self.levels);
+        self.levels.iter_mut().for_each(|level| *level = level.ln());
+        self.ask()?;
+        self.noise.aim(playing.noise, Ramp { from: at, press, end: HOP_SAMPLES });
+        let within = at % BLOCK;
+        let press = press.map(|press| press - (at - within) as isize);
+        self.aim_block(at / BLOCK, within, press);
+        self.is_aimed = true;
+        Ok(())
+    }
+
+    /// Asks the network for the frame's corrections.
+    fn ask(&mut self) -> Result<(), DenoiseError> {
+        let [log_mel, log_levels] = &mut self.inputs;
+        log_mel.clear();
+        log_mel.extend(self.mel.iter().map(|v| v * INPUT_SCALE));
+        log_levels.clear();
+        let frame_end = self.levels.iter().skip((BLOCKS - 1) * MEL_BINS);
+        log_levels.extend(frame_end.map(|v| v * INPUT_SCALE));
+        let upper = match &mut self.upper {
+            Some(upper) => upper.corrections.as_mut_slice(),
+            None => Default::default(),
+        };
+        self.network.ask(log_mel, log_levels, &mut self.corrections, upper)?;
+        if !self.is_pressed && !self.is_drummed {
+            self.even.frame([&mut self.corrections, upper]);
+        }
+        Ok(())
+    }
+
+    /// From sample `from` of a block on gains go to those at its end; `press` is the sample of a key
+    /// press.
+    pub(super) fn aim_block(&mut self, block: usize, from: usize, press: Option<isize>) {
+        let part = |all: &[f32], size: usize| block * size..((block + 1) * size).min(all.len());
+        let levels = self.levels.get(part(&self.levels, MEL_BINS)).unwrap_or_default();
+        let sources = SOURCES * MEL_BINS;
+        let corrections =
+            self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
+        let (tone, noise) = self.gains.split_at_mut(MEL_BINS);
+        let (tone_by, noise_by) = corrections.split_at(MEL_BINS.min(corrections.len()));
+        // The mel goes evenly from frame to frame, but a rise with a key press comes at once.
+        let fall = (block + 1) as f32 / BLOCKS as f32;
+        let (rise, floor) = match (self.is_pressed, self.is_drummed) {
+            (true, true) => (1.0, f32::NEG_INFINITY),
+            (true, false) => (1.0, STRUCK_FLOOR),
+            (false, _) => (fall, f32::NEG_INFINITY),
+        };
+        let mel = self.last_mel.iter().zip(&self.mel).map(|(a, b)| {
+            let share = if b > a { rise } else { fall };
+            a + share * (b - a)
+        });
+        let sources_levels = levels.iter().zip(&self.tables.noise_log_level);
+        let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
+        for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
+            mel.zip(sources_levels).zip(gains)
+        {
+            let gain = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            *tone = gain.min(most_tone(*tones));
+            *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+        }
+        // Where a block begins the ramp is still that of the one before.
+        let reached = self.ramp.at(if from == 0 { BLOCK } else { from } - 1);
+        let unfinished = match from {
+            0 => self.ramp.press_at(BLOCK).map(|press| press - BLOCK as isize),
+            _ => self.ramp.press_at(from),
+        };
+        self.ramp = Ramp { from, press: press.or(unfinished), end: BLOCK };
+        self.filter.aim(&self.gains, self.ramp);
+        let filter = &self.filter;
+        self.turn.aim(reached, |bin| filter.change(0, bin), levels);
+        if let Some(upper) = &mut self.upper {
+            upper.aim(block, &self.gains, self.ramp);
+        }
+    }
+}
