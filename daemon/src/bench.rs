@@ -3,10 +3,13 @@
 mod compare;
 mod forms;
 mod reference;
+mod ticks;
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use timbre_models::bundle::Bundle;
+use timbre_models::notes::Song;
 use timbre_models::streamer::{StreamOptions, Streamer};
 
 use crate::cli::BenchArgs;
@@ -38,7 +41,7 @@ impl Stage {
     }
 }
 
-/// Measures the model on the demo piece, on one thread, and prints a table (or JSON); with `--compare` the step by itself, engine against
+/// Measures the model on one thread and prints a table (or JSON): ticks with many notes, or hops of the demo piece; with `--compare` the step by itself, engine against
 /// engine.
 ///
 /// # Errors
@@ -50,13 +53,41 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let bundle = models::find(args.model.as_deref())?;
     let song = demo::song()?;
     let mut streamer = Streamer::new(&bundle, StreamOptions::song(&bundle))?;
+    if !args.json {
+        println!("model {} {}", bundle.manifest().name, bundle.manifest().version);
+    }
+    let rows = match streamer.is_in_ticks() {
+        true => ticks::run(&bundle, args.hops, !args.json)?,
+        false => hops(&mut streamer, &bundle, &song, args)?,
+    };
+    let speed = render_speed(&mut streamer, StreamOptions::song(&bundle), &song)?;
+    let live = StreamOptions::live(&bundle)
+        .map(|live| render_speed(&mut streamer, live, &song))
+        .transpose()?;
+    if args.json {
+        println!(
+            "{}",
+            json!({"model": bundle.manifest().name, "rows": rows, "render_x_real_time": speed, "live_x_real_time": live})
+        );
+    } else {
+        println!("render, song mode: {speed:.2} x real time on one core");
+        live.into_iter().for_each(|l| {
+            println!("render, live mode as the model has it: {l:.2} x real time on one core")
+        });
+    }
+    Ok(())
+}
+
+/// Measures a model that is made hop by hop, with hops and steps of several lengths.
+fn hops(
+    streamer: &mut Streamer,
+    bundle: &Bundle,
+    song: &Song,
+    args: &BenchArgs,
+) -> Result<Vec<serde_json::Value>, Error> {
     let mut rows = vec![];
     if !args.json {
-        println!(
-            "model {} {}, one thread, demo piece",
-            bundle.manifest().name,
-            bundle.manifest().version
-        );
+        println!("hops of H frames with K steps, one thread, demo piece");
         println!(
             "{:>3} {:>3} | {:^13} | {:^13} | {:^13} | {:^13} | x real",
             "H", "K", "encode ms", "steps ms", "vocoder ms", "hop ms"
@@ -69,14 +100,14 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let most = bundle.manifest().network.target_frames;
     for hop_frames in HOPS.into_iter().filter(|h| *h <= most) {
         for steps in STEPS {
-            let options = StreamOptions { hop_frames, steps, ..StreamOptions::song(&bundle) };
+            let options = StreamOptions { hop_frames, steps, ..StreamOptions::song(bundle) };
             streamer.restart(options)?;
             song.events().into_iter().for_each(|e| streamer.push(e));
             let mut stages = [vec![], vec![], vec![], vec![]].map(Stage);
             let hops = args.hops as usize;
             let warm_up = WARM_UP.div_ceil(hop_frames);
             for hop in 0..warm_up + hops {
-                let times = timed_hop(&mut streamer)?;
+                let times = timed_hop(streamer)?;
                 if hop >= warm_up {
                     let total: Duration = times.iter().sum();
                     for (stage, time) in stages.iter_mut().zip(times.into_iter().chain([total])) {
@@ -99,22 +130,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
                 "vocoder": vocode.json(), "hop": total.json(), "x_real_time": speed}));
         }
     }
-    let speed = render_speed(&mut streamer, StreamOptions::song(&bundle), &song)?;
-    let live = StreamOptions::live(&bundle)
-        .map(|live| render_speed(&mut streamer, live, &song))
-        .transpose()?;
-    if args.json {
-        println!(
-            "{}",
-            json!({"model": bundle.manifest().name, "rows": rows, "render_x_real_time": speed, "live_x_real_time": live})
-        );
-    } else {
-        println!("render, song mode: {speed:.2} x real time on one core");
-        live.into_iter().for_each(|l| {
-            println!("render, live mode as the model has it: {l:.2} x real time on one core")
-        });
-    }
-    Ok(())
+    Ok(rows)
 }
 
 /// One hop: the times of encode, denoise, vocode.
@@ -132,7 +148,7 @@ fn timed_hop(streamer: &mut Streamer) -> Result<[Duration; 3], Error> {
 fn render_speed(
     streamer: &mut Streamer,
     options: StreamOptions,
-    song: &timbre_models::notes::Song,
+    song: &Song,
 ) -> Result<f64, Error> {
     streamer.restart(options)?;
     song.events().into_iter().for_each(|e| streamer.push(e));

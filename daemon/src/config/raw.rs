@@ -141,7 +141,7 @@ impl Default for Audio {
             backend: Backend::Auto,
             device: String::new(),
             rate_hz: 48_000,
-            buffer_frames: 256,
+            buffer_frames: 128,
             channels: 2,
             lead_ms: 0.0,
             connect: "auto".to_owned(),

@@ -5,8 +5,9 @@
 //! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by
 //! `daemon/tests/realtime.rs`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use cpal::{FromSample, SizedSample};
@@ -44,6 +45,8 @@ pub struct Level {
     /// From a callback to the sound of its first frame, in microseconds as the device says; 0 where
     /// it does not (written by the callback).
     delay_us: AtomicU64,
+    /// Whom the callback wakes.
+    listener: OnceLock<Thread>,
 }
 
 impl Default for Level {
@@ -54,6 +57,7 @@ impl Default for Level {
             refill: AtomicUsize::new(1),
             frames: AtomicUsize::new(0),
             delay_us: AtomicU64::new(0),
+            listener: OnceLock::new(),
         }
     }
 }
@@ -62,6 +66,11 @@ impl Level {
     /// Sets the linear master gain; 0 is silence.
     pub fn set_gain(&self, gain: f32) {
         self.gain.store(gain.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Every callback wakes this thread from now on; only the first that asks.
+    pub fn wake(&self, thread: Thread) {
+        let _ = self.listener.set(thread);
     }
 
     /// Fades out, for good.
@@ -212,6 +221,10 @@ impl Player {
         let streamed = self.taken - taken_before;
         self.telemetry.stream_frames.fetch_add(streamed, Ordering::Relaxed);
         self.telemetry.frames_played.fetch_add(frames as u64, Ordering::Relaxed);
+        // The clock is set: who waits for it may look. This neither locks nor waits.
+        if let Some(listener) = self.level.listener.get() {
+            listener.unpark();
+        }
     }
 
     /// Publishes how many frames the device takes at a time: more at once, fewer after a while, as

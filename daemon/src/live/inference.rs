@@ -1,8 +1,10 @@
-//! The inference thread: MIDI and settings in, samples into the ring, one hop at a time. Knows no port and no device.
+//! The inference thread: MIDI and settings in, samples into the ring, one piece at a time: a tick of 2.5 ms, or a hop of models that
+//! are made hop by hop. Knows no port and no device.
 //!
-//! Every event gets the same delay: one that arrives while the device plays stream second p sounds at p + lead + hop. A hop is
+//! Every event gets the same delay: one that arrives while the device plays stream second p sounds at p + lead + piece. A piece is
 //! begun when the device is `lead` before its start, so by then every event of it has arrived. The lead is what
-//! computing takes (measured), the device's buffer, and a margin.
+//! computing takes and how late the thread wakes (measured), the device's buffer, and a margin. The device's callback wakes the thread,
+//! so that it looks at a clock that was just set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +21,9 @@ use timbre_models::event::Event;
 
 use super::callback::Level;
 use super::clock::PlayPosition;
-use super::engine::{Engine, Model, Preparation};
+use super::engine::Engine;
 use super::loading::NextModel;
+use super::model::{Model, Preparation};
 use super::priority::ask_for_realtime;
 use super::queues::{Midi, MidiReceiver, Pulses, SourceId, Telemetry};
 use super::resampler::HopResampler;
@@ -30,10 +33,14 @@ use crate::recording::Tap;
 
 /// How long the thread sleeps at most without looking around.
 const NAP: Duration = Duration::from_millis(5);
+/// Seconds of a frame.
+const FRAME_S: f64 = 0.02;
+/// A thread that wakes later than this was not late: time stood still, seconds.
+const LATEST_S: f64 = 0.05;
 /// Share of the lead that must wait in the ring before a stream that ran dry goes on.
 const REFILL: f64 = 0.5;
-/// The share of the last compute time in the published load.
-const LOAD_SHARE: f64 = 0.05;
+/// The share in the published load of what was made in the last second.
+const LOAD_SHARE: f64 = 0.9;
 
 /// One opened device, as inference sees it; a new one replaces it.
 pub struct Sink {
@@ -86,6 +93,7 @@ impl Playing {
     fn new(sink: Sink, engine: &mut Engine) -> Result<Self, Error> {
         let resampler = resampler(&sink, engine)?;
         let origin_s = engine.next_s();
+        sink.level.wake(thread::current());
         engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
         let mix = Mix::new(MixSettings::default(), engine.rate_hz());
         Ok(Self { sink, resampler, mix, mixed: vec![], origin_s })
@@ -170,7 +178,7 @@ impl Inference {
         self.receive(engine, |_| now_s);
     }
 
-    /// One hop: wait, listen, make, give. The last hop of a model fades out.
+    /// One piece: wait, listen, make, give. The last piece of a model fades out.
     fn turn(
         &self,
         engine: &mut Engine,
@@ -178,7 +186,7 @@ impl Inference {
         settings: &Settings,
         is_last: bool,
     ) -> Result<(), Error> {
-        let hop_s = engine.hop_s();
+        let piece_s = engine.piece_s();
         let lead_s = match self.lead {
             // Less than the device takes at a time would never be enough.
             Some(lead) => lead.as_secs_f64().max(playing.buffer_s()),
@@ -191,31 +199,30 @@ impl Inference {
         playing.sink.level.set_gain(gain);
         let refill = (REFILL * lead_s).max(playing.buffer_s()) * f64::from(playing.sink.rate_hz);
         playing.sink.level.set_refill(refill as usize);
-        loop {
+        let late_s = loop {
             Pulses::beat(&self.telemetry.pulses.inference);
             let early_s = engine.next_s() - playing.stream_s(Instant::now()) - lead_s;
             if early_s <= 0.0 || self.stop.load(Ordering::Acquire) || !self.sinks.is_empty() {
-                break;
+                break (-early_s).max(0.0);
             }
-            thread::sleep(Duration::from_secs_f64(early_s).min(NAP));
-        }
+            thread::park_timeout(Duration::from_secs_f64(early_s).min(NAP));
+        };
         engine.tap.hop(engine.next_s());
-        let delay_s = lead_s + hop_s;
+        let delay_s = lead_s + piece_s;
         self.receive(engine, |at| playing.stream_s(at) + delay_s);
         let begun = Instant::now();
-        if playing.stream_s(begun) + lead_s - engine.next_s() > hop_s {
+        if late_s > piece_s {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
-        let (streamer, _, tap) = engine.parts();
-        let hop = streamer.hop()?;
+        let buses = engine.make(settings.engine.governor)?;
         let Playing { mix, mixed, .. } = playing;
         mix.set(&settings.reverb, &settings.chorus);
         mixed.clear();
-        mix.push(hop.buses, mixed);
+        mix.push(buses, mixed);
         if is_last {
             fade(mixed);
         }
-        let samples = &playing.mixed;
+        let (samples, tap) = (&playing.mixed, &mut engine.tap);
         let ring = &mut playing.sink.ring;
         // What does not fit was never asked for: the device stands still.
         playing
@@ -226,11 +233,12 @@ impl Inference {
             })
             .map_err(|e| Error::Audio(e.to_string()))?;
         let compute = begun.elapsed();
-        engine.made(compute, settings.engine.governor);
-        let hop = Duration::from_secs_f64(hop_s);
+        // A device that stood still has not made this thread late.
+        let late = Duration::from_secs_f64(late_s.min(LATEST_S));
+        engine.made(compute, late, settings.engine.governor);
         let device_s = playing.sink.level.delay_s().unwrap_or(playing.buffer_s());
         let sound_s = delay_s + playing.resampler.delay_s() + device_s;
-        self.publish(engine, compute, hop, sound_s);
+        self.publish(engine, compute, sound_s);
         Ok(())
     }
 
@@ -282,13 +290,19 @@ impl Inference {
         t.stolen.store(engine.stolen(), Ordering::Relaxed);
     }
 
-    fn publish(&self, engine: &Engine, compute: Duration, hop: Duration, sound_s: f64) {
+    fn publish(&self, engine: &mut Engine, compute: Duration, sound_s: f64) {
         let t = &self.telemetry;
-        let load = compute.as_secs_f64() / hop.as_secs_f64() * 1000.0;
-        let before = f64::from(t.load_permille.load(Ordering::Relaxed));
-        let smooth = if before == 0.0 { load } else { before + LOAD_SHARE * (load - before) };
-        t.load_permille.store(smooth.round() as u32, Ordering::Relaxed);
+        let piece_s = engine.piece_s();
+        let load = compute.as_secs_f64() / piece_s;
+        let share = 1.0 - (1.0 - LOAD_SHARE).powf(piece_s);
+        let smooth = engine.load.map_or(load, |before| before + share * (load - before));
+        engine.load = Some(smooth);
+        t.load_permille.store((1e3 * smooth).round() as u32, Ordering::Relaxed);
         t.latency_us.store((sound_s * 1e6) as u64, Ordering::Relaxed);
+        // Nobody looks at the others more often than once in a frame.
+        if (engine.next_s() / FRAME_S).fract() * FRAME_S > piece_s {
+            return;
+        }
         t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
         t.programs.set(&engine.players.programs());

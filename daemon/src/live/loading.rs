@@ -11,7 +11,7 @@ use timbre_control::settings::Settings;
 use timbre_control::value::Value;
 use timbre_models::bundle::Rating;
 
-use super::engine::{Model, Preparation};
+use super::model::{Model, Preparation};
 use crate::control::Asker;
 use crate::error::Error;
 use crate::models;

@@ -2,44 +2,63 @@
 
 use std::time::Duration;
 
-/// Hops whose compute time is remembered.
-const HISTORY: usize = 256;
-/// Added to the compute time: for a thread that wakes late, and so that a hop that takes longer than those before does not change the delay.
-pub const MARGIN: Duration = Duration::from_millis(8);
-/// What must be left of it, or the lead rises.
-pub const LEAST_MARGIN: Duration = Duration::from_millis(3);
+/// Times that are remembered: of hops 5 s and more, of ticks as much.
+const HOPS: usize = 256;
+const TICKS: usize = 2048;
+
+/// What is added to the times that were measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margin {
+    /// For a thread that wakes late, and so that what takes longer than before does not change the
+    /// delay.
+    pub whole: Duration,
+    /// What must be left of it, or the lead rises.
+    pub least: Duration,
+}
+
+/// Of hops, of which no more is known than how long they took.
+pub const HOP_MARGIN: Margin =
+    Margin { whole: Duration::from_millis(8), least: Duration::from_millis(3) };
+/// Of ticks, whose times are counted from when the thread should have woken.
+pub const TICK_MARGIN: Margin =
+    Margin { whole: Duration::from_millis(1), least: Duration::from_micros(400) };
 /// Hops in a row that must have been comfortable before the steps are raised again.
 const CALM_HOPS: u32 = 100;
 /// A hop that took more of its time than this is tight, less than that is comfortable.
 const TIGHT: f64 = 0.85;
 const COMFORTABLE: f64 = 0.5;
 
-/// The compute times of the last hops.
+/// How long the last hops or ticks took.
 #[derive(Debug)]
 pub struct ComputeTimes {
-    times_s: [f64; HISTORY],
+    times_s: Vec<f64>,
     count: usize,
 }
 
-impl Default for ComputeTimes {
-    fn default() -> Self {
-        Self { times_s: [0.0; HISTORY], count: 0 }
-    }
-}
-
 impl ComputeTimes {
+    /// Of hops.
+    pub fn of_hops() -> Self {
+        Self { times_s: vec![0.0; HOPS], count: 0 }
+    }
+
+    /// Of ticks.
+    pub fn of_ticks() -> Self {
+        Self { times_s: vec![0.0; TICKS], count: 0 }
+    }
+
     /// One more.
     pub fn push(&mut self, time: Duration) {
-        if let Some(slot) = self.times_s.get_mut(self.count % HISTORY) {
+        let at = self.count % self.times_s.len();
+        if let Some(slot) = self.times_s.get_mut(at) {
             *slot = time.as_secs_f64();
         }
         self.count += 1;
     }
 
-    /// The longest but one of those remembered, of 256 the 99.6th percentile: one stray hop does not count.
+    /// The longest but one of those remembered: one stray does not count.
     pub fn nearly_longest(&self) -> Duration {
         let (mut longest, mut second) = (0.0f64, 0.0f64);
-        for time in self.times_s.iter().take(self.count) {
+        for time in &self.times_s {
             if *time > longest {
                 (longest, second) = (*time, longest);
             } else {
@@ -108,6 +127,56 @@ impl Governor {
     }
 }
 
+/// Makes hops longer where not even one step is in time, and shorter again after a calm while.
+#[derive(Debug)]
+pub struct HopLength {
+    factor: usize,
+    /// Answers that were late, lately, and calm ones since.
+    late: u32,
+    calm: u32,
+}
+
+/// Answers that come late before hops are made longer: one is forgiven.
+const LATE_ANSWERS: u32 = 3;
+/// Calm ones before they are made shorter.
+const CALM_ANSWERS: u32 = 1_000;
+/// Hops are never made longer by more than this.
+const LONGEST: usize = 16;
+
+impl Default for HopLength {
+    /// As long as they are wanted.
+    fn default() -> Self {
+        Self { factor: 1, late: 0, calm: 0 }
+    }
+}
+
+impl HopLength {
+    /// By how much hops are longer.
+    pub fn factor(&self) -> usize {
+        self.factor
+    }
+
+    /// A hop of `hop` took `compute` with as few steps as there can be.
+    pub fn hop(&mut self, compute: Duration, hop: Duration) {
+        let share = compute.as_secs_f64() / hop.as_secs_f64().max(1e-6);
+        if share > TIGHT {
+            (self.late, self.calm) = (self.late + 1, 0);
+            if self.late >= LATE_ANSWERS {
+                (self.factor, self.late) = ((2 * self.factor).min(LONGEST), 0);
+            }
+        } else {
+            self.calm += 1;
+            if self.calm.is_multiple_of(CALM_HOPS) {
+                self.late = 0;
+            }
+            // A shorter hop has half the time, for as much work at most.
+            if self.factor > 1 && self.calm >= CALM_ANSWERS && share < COMFORTABLE / 2.0 {
+                (self.factor, self.calm) = (self.factor / 2, 0);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +185,7 @@ mod tests {
 
     #[test]
     fn one_stray_hop_is_not_the_longest() {
-        let mut times = ComputeTimes::default();
+        let mut times = ComputeTimes::of_hops();
         for ms in [8, 9, 80, 7, 8] {
             times.push(Duration::from_millis(ms));
         }
@@ -137,6 +206,20 @@ mod tests {
         assert_eq!(governor.steps(), 4);
         governor.want(8);
         assert_eq!(governor.steps(), 8);
+    }
+
+    #[test]
+    fn hops_grow_where_answers_are_late_and_shrink_after_a_calm_while() {
+        let mut length = HopLength::default();
+        length.hop(HOP, HOP);
+        (0..200).for_each(|_| length.hop(HOP / 2, HOP));
+        assert_eq!(length.factor(), 1, "one is forgiven");
+        (0..6).for_each(|_| length.hop(HOP, HOP));
+        assert_eq!(length.factor(), 4);
+        (0..5_000).for_each(|_| length.hop(HOP / 2, HOP));
+        assert_eq!(length.factor(), 4, "half as long would be too short");
+        (0..5_000).for_each(|_| length.hop(HOP / 10, HOP));
+        assert_eq!(length.factor(), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use midly::live::LiveEvent;
 use timbre_control::settings::{Channel, Settings};
 use timbre_models::event::{Control, Event, Part, What};
 use timbre_models::notes::sysex::{Standard, SysEx};
-use timbre_models::notes::{Channels, Keys, keyboard};
+use timbre_models::notes::{Channels, Keys, Voice, keyboard};
 
 use super::controllers::Controllers;
 use super::queues::{Midi, SourceId};
@@ -70,6 +70,19 @@ impl Players {
     /// General MIDI program of each channel.
     pub fn programs(&self) -> [u8; CHANNELS] {
         std::array::from_fn(|channel| self.channels.program(channel))
+    }
+
+    /// The instruments that channels are set to, each once, the drums last; of each its lowest key.
+    pub fn instruments(&self) -> Vec<Voice> {
+        let mut all: Vec<Voice> = vec![];
+        for program in self.programs() {
+            let voice = Voice { is_drum: false, program, key: 0 };
+            if !all.contains(&voice) {
+                all.push(voice);
+            }
+        }
+        all.push(Voice { is_drum: true, program: 0, key: 0 });
+        all
     }
 
     /// Notes that are held, by finger or pedal.

@@ -1,4 +1,4 @@
-//! Hops of samples at the model's rate -> samples at the device's, with little delay. Knows no device.
+//! Samples at the model's rate, tick by tick -> samples at the device's, with little delay. Knows no device.
 //!
 //! Rendering has all the time and a steeper filter: `crate::audio::resample`.
 
@@ -14,16 +14,16 @@ use crate::mix::{Frame, SIDES};
 /// Length of the filter in samples of the model's rate: half of it, 0.7 ms of 48 kHz and 2 ms of 16 kHz, is the delay.
 const SINC_SAMPLES: usize = 64;
 const OVERSAMPLING: usize = 256;
-/// Mel frames of 20 ms.
-const FRAMES_A_SECOND: u32 = 50;
+/// Ticks of 2.5 ms.
+const TICKS_A_SECOND: u32 = 400;
 
-/// A running conversion; the input comes in whole frames of 20 ms.
+/// A running conversion; the input comes in whole ticks.
 pub struct HopResampler {
     /// None where both rates are the same.
     converter: Option<Async<f32>>,
     block: Vec<Frame>,
-    /// Samples of a frame before the conversion.
-    frame: usize,
+    /// Samples of a tick before the conversion.
+    tick: usize,
     from_hz: u32,
     to_hz: u32,
 }
@@ -38,14 +38,14 @@ impl std::fmt::Debug for HopResampler {
 }
 
 impl HopResampler {
-    /// A conversion at its start; `from_hz` is a multiple of 50.
+    /// A conversion at its start; `from_hz` is a multiple of 400.
     ///
     /// # Errors
     /// A rate of 0, or one that the converter refuses.
     pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, ResampleError> {
-        let frame = (from_hz / FRAMES_A_SECOND) as usize;
+        let tick = (from_hz / TICKS_A_SECOND) as usize;
         if to_hz == from_hz {
-            return Ok(Self { converter: None, block: vec![], frame, from_hz, to_hz });
+            return Ok(Self { converter: None, block: vec![], tick, from_hz, to_hz });
         }
         let window = WindowFunction::BlackmanHarris2;
         let parameters = SincInterpolationParameters {
@@ -56,10 +56,10 @@ impl HopResampler {
             window,
         };
         let ratio = f64::from(to_hz) / f64::from(from_hz.max(1));
-        let converter = Async::new_sinc(ratio, 1.0, &parameters, frame, SIDES, FixedAsync::Input)
+        let converter = Async::new_sinc(ratio, 1.0, &parameters, tick, SIDES, FixedAsync::Input)
             .map_err(|e| ResampleError::new(from_hz, to_hz, e))?;
         let block = vec![[0.0; SIDES]; converter.output_frames_max()];
-        Ok(Self { converter: Some(converter), block, frame, from_hz, to_hz })
+        Ok(Self { converter: Some(converter), block, tick, from_hz, to_hz })
     }
 
     /// Samples a second of the input.
@@ -73,7 +73,7 @@ impl HopResampler {
         delay as f64 / f64::from(self.to_hz.max(1))
     }
 
-    /// Converts `samples`, a whole number of frames, and gives what comes out piece by piece to `out`.
+    /// Converts `samples`, a whole number of ticks, and gives what comes out piece by piece to `out`.
     ///
     /// # Errors
     /// None that fitting lengths can give.
@@ -92,8 +92,8 @@ impl HopResampler {
         let (from_hz, to_hz) = (self.from_hz, self.to_hz);
         let failed = |e: &dyn std::fmt::Display| ResampleError::new(from_hz, to_hz, e);
         let room = self.block.len();
-        for frame in samples.chunks_exact(self.frame) {
-            let input = InterleavedSlice::new(frame.as_flattened(), SIDES, self.frame)
+        for tick in samples.chunks_exact(self.tick) {
+            let input = InterleavedSlice::new(tick.as_flattened(), SIDES, self.tick)
                 .map_err(|e| failed(&e))?;
             let mut output = InterleavedSlice::new_mut(self.block.as_flattened_mut(), SIDES, room)
                 .map_err(|e| failed(&e))?;

@@ -7,8 +7,8 @@ use std::time::Instant;
 use timbre_control::settings::Settings;
 
 use super::arithmetic::Forms;
-use super::engine::Preparation;
 use super::midi::ports::Route;
+use super::model::Preparation;
 use super::queues::{Midi, MidiInput, MidiSender, SourceId};
 use crate::config::{self, Config, Rule};
 use crate::state::{self, State};
@@ -26,7 +26,8 @@ pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
 pub(super) fn preparation(config: &Config) -> Preparation {
     let remembered = config.state.path.as_ref().map(|path| path.with_file_name("arithmetic.toml"));
     let forms = Forms { wanted: config.engine.arithmetic, remembered };
-    Preparation { forms, upper_band: config.engine.upper_band }
+    let frames_priority = config.audio.realtime_priority.min(1);
+    Preparation { forms, upper_band: config.engine.upper_band, frames_priority }
 }
 
 /// What is set at the start: the configuration, and the strips and the volume of the last run.
