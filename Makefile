@@ -37,7 +37,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -127,7 +127,7 @@ expression: setup $(VENV)/expression-ready ## What each control does here and in
 	cargo build --release -p timbred
 	$(VENV)/bin/python tests/expression/expression.py target/release/timbred $(SOUNDFONT)
 
-latency: setup ## From key to sound on a JACK server with a dummy driver, 200 notes at H = 1 and 2
+latency: setup ## From key to sound on a JACK server with a dummy driver, here and in FluidSynth
 	cargo build --release --workspace
 	cargo test --release --workspace --test live_jack latency -- --ignored --nocapture
 

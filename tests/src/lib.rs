@@ -1,6 +1,7 @@
 //! What the golden and end-to-end tests share.
 
 pub mod bundle;
+pub mod chords;
 pub mod garbage;
 pub mod golden;
 pub mod jack;

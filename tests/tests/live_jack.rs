@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use timbre_control::status::Status;
 use timbre_models::notes::{Note, Song, Voice, write_song_file};
+use timbred_tests::chords;
 use timbred_tests::jack::JackServer;
 use timbred_tests::live::{Daemon, control, wait_for};
 use timbred_tests::onsets::{find, onset, percentile};
@@ -33,8 +34,8 @@ fn daemon(server: &JackServer, arguments: &[&str], lead_ms: Option<&str>) -> Dae
 
 /// What was played and heard.
 struct Heard {
-    /// Every key with its frame.
-    keys: Vec<(u8, usize)>,
+    /// Every chord, as CHANNEL:KEY+KEY, with its frame.
+    keys: Vec<(String, usize)>,
     /// The recording.
     sound: Vec<f32>,
     /// How often the JACK server itself was late: time that nobody's clock knows.
@@ -44,17 +45,28 @@ struct Heard {
 /// Plays notes and records them.
 fn probe(server: &JackServer, folder: &Path, notes: u32, mode: &[&str]) -> Heard {
     let output = server.wait_for_port("timbred:", "out_left");
-    server.wait_for_port("timbred:", "midi_in");
+    let input = server.wait_for_port("timbred:", "midi_in");
+    probe_ports(server, folder, [&input, &output], notes, mode)
+}
+
+/// The same of any program's ports.
+fn probe_ports(
+    server: &JackServer,
+    folder: &Path,
+    [input, output]: [&str; 2],
+    notes: u32,
+    mode: &[&str],
+) -> Heard {
     let file = folder.join("heard.wav");
     let mut command = server.probe();
-    command.args(["timbred:midi_in", &output, &notes.to_string(), "600"]).arg(&file).args(mode);
+    command.args([input, output, &notes.to_string(), "600"]).arg(&file).args(mode);
     let ran = command.output().unwrap();
     assert!(mode == ["hold"] || ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let (mut keys, mut xruns) = (vec![], 0);
     for line in String::from_utf8(ran.stdout).unwrap().lines() {
         match line.split_once(' ').unwrap() {
             ("xruns", count) => xruns = count.parse().unwrap(),
-            (key, frame) => keys.push((key.parse().unwrap(), frame.parse().unwrap())),
+            (chord, frame) => keys.push((chord.to_owned(), frame.parse().unwrap())),
         }
     }
     let sound =
@@ -62,25 +74,36 @@ fn probe(server: &JackServer, folder: &Path, notes: u32, mode: &[&str]) -> Heard
     Heard { keys, sound, xruns }
 }
 
-/// A key as `timbred render --live` makes it: 0.1 s from the key press on, and when its sound begins after it, ms.
-fn rendered(folder: &Path, key: u8, hop_ms: &str) -> (Vec<f32>, f64) {
-    let voice = Voice { is_drum: false, program: 0, key };
-    let note = Note { voice, velocity: 100, start_s: KEY_S, end_s: KEY_S + 0.06 };
-    let song = folder.join(format!("{key}.mid"));
-    write_song_file(&Song { notes: vec![note], total_time_s: 1.0 }, &song).unwrap();
+/// A chord as a program makes it offline (`make` is given a MIDI file and where the sound is to be):
+/// 0.1 s from the key press on, and when its sound begins after it, ms.
+fn rendered(folder: &Path, chord: &str, make: impl Fn(&Path, &Path)) -> (Vec<f32>, f64) {
+    let (channel, keys) = chord.split_once(':').unwrap();
+    let channel: u8 = channel.parse().unwrap();
+    let notes = keys.split('+').map(|key| {
+        let (is_drum, program) = (channel == 9, chords::program(channel));
+        let voice = Voice { is_drum, program, key: key.parse().unwrap() };
+        Note { voice, velocity: 100, start_s: KEY_S, end_s: KEY_S + 0.06 }
+    });
+    let song = folder.join("chord.mid");
+    write_song_file(&Song { notes: notes.collect(), total_time_s: 1.0 }, &song).unwrap();
     let wav = song.with_extension("wav");
-    let ran = Command::new(timbred())
-        .args(["render", "--live", "--hop-ms", hop_ms, "--quiet", "--format", "32f"])
-        .args([&song, &wav])
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    make(&song, &wav);
     // The left side, which is the one that is listened to.
     let mut wav = hound::WavReader::open(wav).unwrap();
     let all: Vec<f32> = wav.samples().step_by(2).map(Result::unwrap).collect();
     let start = (KEY_S * RATE_HZ as f64) as usize;
     let begins = onset(&all, start, RATE_HZ / 10, RATE_HZ).unwrap();
     (all[start..start + RATE_HZ / 10].to_vec(), ms(begins - start))
+}
+
+/// `timbred render --live`.
+fn render(hop_ms: &str, song: &Path, wav: &Path) {
+    let ran = Command::new(timbred())
+        .args(["render", "--live", "--hop-ms", hop_ms, "--quiet", "--format", "32f"])
+        .args([song, wav])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
 fn ms(samples: usize) -> f64 {
@@ -111,23 +134,22 @@ impl Lateness {
         percentile(&self.times_ms, share)
     }
 
-    fn print(&self, hop_frames: usize) {
+    fn print(&self, name: &str) {
         let [p5, median, p95] = [0.05, 0.5, 0.95].map(|share| self.percentile(share));
         let jitter = p95 - p5;
-        println!("H = {hop_frames} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
+        println!("{name} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
         println!(
-            "H = {hop_frames} latency_ms as published: {:.1}; {} keys not found, {} gaps and late cycles",
+            "{name} latency_ms as published: {:.1}; {} not found, {} gaps and late cycles",
             self.published_ms, self.missing, self.trouble
         );
         let [first, last] = [0.0, 1.0].map(|share| percentile(&self.attacks_ms, share));
-        println!(
-            "H = {hop_frames} the piano's own attack, not counted: {first:.1} to {last:.1} ms by the key"
-        );
+        println!("{name} the instruments' own attacks, not counted: {first:.1} to {last:.1} ms");
     }
 }
 
-/// Plays `notes`, looks for each rendered key in the recording, and compares where the two begin.
-fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>) -> Lateness {
+/// Plays `notes` to the daemon, looks for each rendered chord in the recording, and compares where
+/// the two begin.
+fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>, mode: &[&str]) -> Lateness {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
     let daemon = daemon(&server, &["--hop-ms", hop_ms], lead_ms);
@@ -135,36 +157,73 @@ fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>) -> Lateness {
         || -> Status { serde_json::from_str(&control(&daemon, &["--json", "status"]).1).unwrap() };
     let folder = tempfile::tempdir().unwrap();
     let before = status();
-    let Heard { keys, sound, xruns } = probe(&server, folder.path(), notes, &[]);
+    let heard = probe(&server, folder.path(), notes, mode);
     let after = status();
+    let end = level_db(&heard.sound[heard.sound.len() - RATE_HZ / 10..]);
+    assert!(end < -40.0, "{end} dBFS a second after the last note");
+    let mut lateness = lateness(&heard, folder.path(), |song, wav| render(hop_ms, song, wav));
+    lateness.trouble += after.underruns - before.underruns;
+    lateness.published_ms = after.latency_ms;
+    lateness
+}
+
+/// Where each chord of a recording begins, compared with how `make` renders it.
+fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Lateness {
+    let Heard { keys, sound, xruns } = heard;
     let mut templates = HashMap::new();
     let (mut times_ms, mut missing) = (vec![], 0);
-    for (key, frame) in keys {
+    for (chord, frame) in keys {
         let (key_sound, begins_ms) =
-            templates.entry(key).or_insert_with(|| rendered(folder.path(), key, hop_ms));
-        let (_, likeness) = find(&sound, frame, RATE_HZ / 2, key_sound);
+            templates.entry(chord).or_insert_with(|| rendered(folder, chord, &make));
+        let (_, likeness) = find(sound, *frame, RATE_HZ / 2, key_sound);
         if likeness < 0.3 {
-            println!("key {key} at {frame} is not found: likeness {likeness:.2}");
+            println!("{chord} at {frame} is not found: likeness {likeness:.2}");
             missing += 1;
             continue;
         }
         // Where a tone is most like itself may be a period off: its beginning is compared with its beginning.
-        let begins = onset(&sound, frame, RATE_HZ / 5, RATE_HZ).unwrap();
+        let begins = onset(sound, *frame, RATE_HZ / 5, RATE_HZ).unwrap();
         times_ms.push(ms(begins - frame) - *begins_ms);
     }
-    let end = level_db(&sound[sound.len() - RATE_HZ / 10..]);
-    assert!(end < -40.0, "{end} dBFS a second after the last note");
-    let trouble = after.underruns - before.underruns + u64::from(xruns);
     let attacks_ms = templates.values().map(|(_, begins_ms)| *begins_ms).collect();
-    Lateness { times_ms, attacks_ms, published_ms: after.latency_ms, missing, trouble }
+    Lateness { times_ms, attacks_ms, published_ms: f64::NAN, missing, trouble: (*xruns).into() }
+}
+
+/// FluidSynth on such a server, with the same notes.
+fn fluidsynth(notes: u32, mode: &[&str]) -> Lateness {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = JackServer::start(128);
+    let soundfont = "/usr/share/sounds/sf2/FluidR3_GM.sf2";
+    let settings = ["-r", "48000", "-o", "synth.midi-channels=16"];
+    let mut synth = server
+        .in_env(&mut Command::new("fluidsynth"))
+        .args(["-s", "-i", "-a", "jack", "-m", "jack", "-o", "audio.jack.autoconnect=0"])
+        .args(settings)
+        .arg(soundfont)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("fluidsynth, which `make latency` installs");
+    let input = server.wait_for_port("fluidsynth", "midi");
+    let output = server.wait_for_port("fluidsynth", "left");
+    let folder = tempfile::tempdir().unwrap();
+    let heard = probe_ports(&server, folder.path(), [&input, &output], notes, mode);
+    synth.kill().unwrap();
+    synth.wait().unwrap();
+    lateness(&heard, folder.path(), |song, wav| {
+        let mut offline = Command::new("fluidsynth");
+        offline.args(["-ni", "-O", "float", "-T", "wav", "-F"]).arg(wav).args(settings);
+        assert!(offline.arg(soundfont).arg(song).output().unwrap().status.success());
+    })
 }
 
 #[test]
 fn every_key_is_heard() {
     // With a lead that a busy machine keeps too, every key has the same delay; where time itself was lost, it is tried again.
     for _ in 0..3 {
-        let heard = key_to_sound(20, "20", Some("120"));
-        heard.print(1);
+        let heard = key_to_sound(20, "20", Some("120"), &[]);
+        heard.print("H = 1");
         assert!(heard.missing <= 10, "{} of 20 are missing", heard.missing);
         if heard.trouble > 0 {
             continue;
@@ -184,13 +243,14 @@ fn every_key_is_heard() {
     );
 }
 
-/// `make latency`: 200 notes each.
+/// `make latency`: 400 times one to eight keys.
 #[test]
 #[ignore = "a measurement: make latency"]
 fn latency() {
-    for (hop_frames, hop_ms) in [(1, "20"), (2, "40")] {
-        key_to_sound(200, hop_ms, None).print(hop_frames);
+    for (name, hop_ms) in [("H = 1", "20"), ("H = 2", "40")] {
+        key_to_sound(400, hop_ms, None, &["mixed"]).print(name);
     }
+    fluidsynth(400, &["mixed"]).print("FluidSynth");
 }
 
 #[test]
@@ -371,7 +431,7 @@ fn a_server_that_comes_back_is_found() {
         let Heard { keys, sound, xruns } = probe(&server, folder.path(), 3, &[]);
         let before = level_db(&sound[..RATE_HZ / 4]);
         assert!(attempt > 0 || before < -60.0, "the held note is released: {}", daemon.log());
-        let level = |(_, frame): &(u8, usize)| level_db(&sound[*frame..frame + RATE_HZ / 3]);
+        let level = |(_, frame): &(String, usize)| level_db(&sound[*frame..frame + RATE_HZ / 3]);
         let levels: Vec<f64> = keys.iter().map(level).collect();
         let are_heard = levels.iter().all(|level| *level > -60.0);
         seen.push((levels, xruns, control(&daemon, &["status"]).1));

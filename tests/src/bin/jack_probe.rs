@@ -1,9 +1,11 @@
 //! A JACK client that plays single notes at known frames and records what comes back. Knows no daemon and no result.
 //!
-//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes]`: connects itself,
-//! strikes NOTES keys GAP_MS apart, each for 60 ms, records until a second after the last and
-//! writes the recording. Prints one line for each note: KEY FRAME, the frame counted in the
-//! recording; and `xruns N`, how often the server itself lost time. With `hold` the keys stay down,
+//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]`: connects
+//! itself, strikes NOTES keys GAP_MS apart, each for 60 ms, records until a second after the last
+//! and writes the recording. Prints one line for each of them: CHANNEL:KEY FRAME, channels counted
+//! from 0, the frame counted in the recording; and `xruns N`, how often the server itself lost time.
+//! With `mixed` they are one to eight keys at a time, of five programs and drums, as in
+//! `timbred_tests::chords`: CHANNEL:KEY+KEY FRAME. With `hold` the keys stay down,
 //! and it ends without releasing them, as a player that crashes; with `knob` controller 74 of
 //! channel 3 is turned up before the notes; with `bytes` notes of data bytes over 127 come before
 //! them, and a reset (FF) one second after the first. A process of its own, as JACK finds its
@@ -19,6 +21,8 @@ use jack::contrib::ClosureProcessHandler;
 use jack::{
     AudioIn, Client, ClientOptions, Control, MidiOut, NotificationHandler, ProcessScope, RawMidi,
 };
+
+use timbred_tests::chords::{MIXED, chord};
 
 /// How long a key is down, seconds.
 const DOWN_S: f64 = 0.06;
@@ -36,7 +40,7 @@ impl NotificationHandler for Xruns {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [midi_input, audio_output, notes, gap_ms, file, mode @ ..] = arguments.as_slice() else {
-        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes]");
+        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]");
     };
     let notes: usize = notes.parse().expect("a number of notes");
     let gap_s = gap_ms.parse::<f64>().expect("milliseconds") / 1000.0;
@@ -51,14 +55,25 @@ fn main() {
 
     // (frame after the start, message), in order.
     let mut plan: Vec<(u32, [u8; 3])> = vec![];
+    let mut told: Vec<String> = vec![];
     for n in 0..notes {
         // Off any grid of periods and hops.
         let at_s = 0.5 + n as f64 * gap_s + (n * 7919 % 1000) as f64 * 2e-5;
-        let key = 48 + (n * 5 % 25) as u8;
-        plan.push(((at_s * rate_hz) as u32, [0x90, key, 100]));
-        if !holds {
-            plan.push((((at_s + DOWN_S) * rate_hz) as u32, [0x80, key, 0]));
+        let (channel, keys) = match is("mixed") {
+            true => chord(n),
+            false => (0, vec![48 + (n * 5 % 25) as u8]),
+        };
+        for key in &keys {
+            plan.push(((at_s * rate_hz) as u32, [0x90 | channel, *key, 100]));
+            if !holds {
+                plan.push((((at_s + DOWN_S) * rate_hz) as u32, [0x80 | channel, *key, 0]));
+            }
         }
+        let keys: Vec<String> = keys.iter().map(u8::to_string).collect();
+        told.push(format!("{channel}:{} {}", keys.join("+"), (at_s * rate_hz) as u32));
+    }
+    if is("mixed") {
+        plan.extend(MIXED.map(|(channel, program, _)| (0, [0xC0 | channel, program, 0])));
     }
     if is("knob") {
         plan.push((0, [0xB2, 74, 127]));
@@ -83,7 +98,11 @@ fn main() {
                 if time >= scope.n_frames() {
                     break;
                 }
-                let bytes = if bytes[0] == 0xFF { &bytes[..1] } else { bytes.as_slice() };
+                let bytes = match bytes[0] {
+                    0xFF => &bytes[..1],
+                    0xC0..=0xCF => &bytes[..2],
+                    _ => bytes.as_slice(),
+                };
                 out.write(&RawMidi { time, bytes }).expect("room for a message");
                 next += 1;
             }
@@ -137,11 +156,7 @@ fn main() {
     let mut writer = hound::WavWriter::create(file, spec).expect("a file");
     sound.iter().for_each(|s| writer.write_sample(*s).expect("room on the disk"));
     writer.finalize().expect("room on the disk");
-    for (at, [status, key, _]) in &plan {
-        if *status == 0x90 {
-            println!("{key} {at}");
-        }
-    }
+    told.iter().for_each(|line| println!("{line}"));
     println!("xruns {}", xruns.load(Ordering::Relaxed));
     if holds {
         // As a crash: nothing is closed in order.
