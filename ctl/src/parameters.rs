@@ -55,6 +55,7 @@ pub enum Key {
     Controller(u8),
     MorphProgram,
     MorphAmount,
+    MorphPressure,
     Breath,
     MeterPart,
     NotesPart,

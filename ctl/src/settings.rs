@@ -53,6 +53,8 @@ pub struct Morph {
     pub program: u32,
     /// How far, 0..=1.
     pub amount: f64,
+    /// How far full pressure turns them, 0..=1.
+    pub pressure: f64,
 }
 
 /// The reverb.
@@ -174,6 +176,7 @@ impl Settings {
             Key::Breath => Value::Bool(strip.breath),
             Key::MorphProgram => Value::Whole(strip.morph.program.into()),
             Key::MorphAmount => Value::Number(strip.morph.amount),
+            Key::MorphPressure => Value::Number(strip.morph.pressure),
             Key::ReverbType => Value::Text(self.reverb.kind.clone()),
             Key::ReverbTime => Value::Number(self.reverb.time),
             Key::ReverbDamping => Value::Number(self.reverb.damping),
@@ -228,6 +231,7 @@ impl Settings {
                 strip.morph.program = u32::try_from(x).unwrap_or(0);
             }
             (Key::MorphAmount, Value::Number(x)) => strip.morph.amount = x,
+            (Key::MorphPressure, Value::Number(x)) => strip.morph.pressure = x,
             (Key::ReverbType, Value::Text(name)) => self.reverb.kind = name,
             (Key::ReverbTime, Value::Number(x)) => self.reverb.time = x,
             (Key::ReverbDamping, Value::Number(x)) => self.reverb.damping = x,

@@ -77,7 +77,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 54] = [
+pub const PARAMETERS: [Parameter; 55] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -197,6 +197,13 @@ pub const PARAMETERS: [Parameter; 54] = [
         "",
         (0.0, 1.0),
         "How far notes have turned into the other program, 0 to 1, also while they sound",
+    ),
+    number(
+        Key::MorphPressure,
+        ["/ch/{n}/morph/pressure", "pressure", "0"],
+        "",
+        (0.0, 1.0),
+        "How far full pressure turns notes into the other program; the rest of it adds vibrato",
     ),
     switch(
         Key::Breath,

@@ -112,7 +112,7 @@ pub enum Control {
     Tuning,
     /// Modulation wheel (CC 1), semitones of vibrato; 0.
     Vibrato,
-    /// Channel pressure, 0..=1; 0. It adds vibrato.
+    /// Channel pressure, 0..=1; 0. It adds vibrato, or morphs.
     Pressure,
     /// Vibrato's rate, octaves beside the usual (CC 76); 0.
     VibratoRate,
@@ -140,6 +140,8 @@ pub enum Control {
     MorphProgram,
     /// How far they have turned into it, 0..=1; 0.
     MorphAmount,
+    /// How far full pressure turns them into it, 0..=1; 0. The rest of it adds vibrato.
+    MorphPressure,
     /// The part whose controls act on this one too (MPE), -1 for none; -1.
     Master,
 }
@@ -187,6 +189,7 @@ impl Control {
             Chorus,
             MorphProgram,
             MorphAmount,
+            MorphPressure,
             Master,
         ]
     };

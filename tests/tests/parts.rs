@@ -196,6 +196,23 @@ fn a_morph_ends_as_the_other_program() {
     assert!(apart(trumpet, flute) > 4.0);
     assert!(apart(timbre(&morph(0.0)), trumpet) < 0.01);
     assert!(apart(timbre(&morph(1.0)), flute) < 2.0, "{}", apart(timbre(&morph(1.0)), flute));
+    let pressed = |pressure: Event| {
+        let events = [
+            control(0.0, 0, Control::MorphProgram, 73.0),
+            control(0.0, 0, Control::MorphPressure, 1.0),
+            pressure,
+        ];
+        timbre(&note(56, 69, &events)[0])
+    };
+    let key = What::KeyPressure(NoteId(1), 1.0);
+    for pressure in
+        [control(0.3, 0, Control::Pressure, 1.0), Event { at_s: 0.3, part: Part(0), what: key }]
+    {
+        // No vibrato is left of it, which would have moved the partials.
+        let sound = pressed(pressure);
+        assert!(apart(sound, flute) < 2.0, "{pressure:?}: {}", apart(sound, flute));
+    }
+    assert!(apart(pressed(control(0.3, 0, Control::Pressure, 0.0)), trumpet) < 0.01);
     let half = timbre(&morph(0.5));
     assert!(apart(half, trumpet) < apart(flute, trumpet));
     assert!(apart(half, flute) < apart(flute, trumpet));
@@ -249,17 +266,17 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::Silence),
         1 => (0u64..12, 0.0f32..1.0).prop_map(|(note, p)| What::KeyPressure(NoteId(note), p)),
         1 => (0u64..12, value.clone()).prop_map(|(note, t)| What::Retune(NoteId(note), t)),
-        6 => (0usize..22, value).prop_map(|(n, v)| {
+        6 => (0usize..23, value).prop_map(|(n, v)| {
             use Control::*;
             let all = [
                 Volume, Expression, Breath, Gain, Pan, Bend, Tuning, Vibrato, Pressure,
                 VibratoRate, VibratoDepth, VibratoDelay, Brightness, Resonance, Attack, Decay,
-                Release, Damper, Reverb, Chorus, MorphProgram, MorphAmount,
+                Release, Damper, Reverb, Chorus, MorphProgram, MorphAmount, MorphPressure,
             ];
             let control = all[n];
             let value = match control {
-                Volume | Expression | Breath | Reverb | Chorus | MorphAmount | Damper
-                | VibratoDelay => v.abs(),
+                Volume | Expression | Breath | Reverb | Chorus | MorphAmount | MorphPressure
+                | Damper | VibratoDelay => v.abs(),
                 MorphProgram => (127.0 * v.abs()).round(),
                 Gain => 12.0 * v,
                 Bend => 4.0 * v,

@@ -5,9 +5,6 @@ use std::f32::consts::{FRAC_PI_4, SQRT_2};
 use super::buses::Bus;
 use crate::event::{Control, Part};
 
-/// Semitones of vibrato that full pressure adds (SoundFont 2.04, default modulators).
-pub const PRESSURE_SEMITONES: f32 = 0.5;
-
 /// A part at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct At {
@@ -31,8 +28,21 @@ pub struct At {
     pub times: [f32; 3],
     /// Octaves by which a release is longer under a half pedal.
     pub damper: f32,
-    /// A program that its notes turn into, and how far, 0..=1.
-    pub morph: (u8, f32),
+    /// Channel pressure, 0..=1.
+    pub pressure: f32,
+    /// Another instrument that its notes turn into.
+    pub morph: Morph,
+}
+
+/// Into which program notes turn, how far, and how far full pressure turns them, 0..=1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Morph {
+    /// General MIDI program.
+    pub program: u8,
+    /// Without pressure.
+    pub amount: f32,
+    /// What full pressure adds.
+    pub by_pressure: f32,
 }
 
 /// Where a vibrato is after so many turns, -1..=1: a triangle (SoundFont 2.04, its oscillators).
@@ -53,7 +63,8 @@ impl At {
         colour: [0.0, 0.0],
         times: [0.0; 3],
         damper: 0.0,
-        morph: (0, 0.0),
+        pressure: 0.0,
+        morph: Morph { program: 0, amount: 0.0, by_pressure: 0.0 },
     };
 
     /// Of the values of the controls, and the turns of the vibrato.
@@ -67,21 +78,25 @@ impl At {
             * square(of(Control::Breath))
             * square(of(Control::MasterVolume));
         let (sin, cos) = ((of(Control::Pan).clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
-        let depth = of(Control::Vibrato)
-            + of(Control::VibratoDepth)
-            + PRESSURE_SEMITONES * of(Control::Pressure);
+        let depth = of(Control::Vibrato) + of(Control::VibratoDepth);
+        let morph = Morph {
+            program: of(Control::MorphProgram) as u8,
+            amount: of(Control::MorphAmount),
+            by_pressure: of(Control::MorphPressure).clamp(0.0, 1.0),
+        };
         Self {
             gain: level * decibels,
             sides: [SQRT_2 * cos, SQRT_2 * sin],
             reverb: of(Control::Reverb),
             chorus: of(Control::Chorus),
             semitones: of(Control::Bend) + of(Control::Tuning),
-            vibrato: [depth.max(0.0), swing(turns)],
+            vibrato: [depth, swing(turns)],
             vibrato_delay_s: of(Control::VibratoDelay),
             colour: [of(Control::Brightness), of(Control::Resonance)],
             times: [of(Control::Attack), of(Control::Decay), of(Control::Release)],
             damper: of(Control::Damper),
-            morph: (of(Control::MorphProgram) as u8, of(Control::MorphAmount).clamp(0.0, 1.0)),
+            pressure: of(Control::Pressure),
+            morph,
         }
     }
 
@@ -98,6 +113,7 @@ impl At {
                 both(self.colour[0], master.colour[0]),
                 both(self.colour[1], master.colour[1]),
             ],
+            pressure: self.pressure + master.pressure,
             ..*master
         }
     }

@@ -1,10 +1,11 @@
 //! What the controls of a part make of one of its notes: pitch, colour, times. Knows no sound.
 
-use super::At;
-use super::at::PRESSURE_SEMITONES;
+use super::{At, Morph};
 use crate::ledger::{Sounding, Touch};
 use crate::units::MEL_BINS;
 
+/// Semitones of vibrato that full pressure adds (SoundFont 2.04, default modulators).
+const PRESSURE_SEMITONES: f32 = 0.5;
 /// Within this time after its delay a vibrato comes in, seconds.
 const VIBRATO_COMES_S: f64 = 0.1;
 /// Decibels in an octave above a note's pitch at the brightest and the darkest.
@@ -30,7 +31,8 @@ pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
         let left = 1.0 - age_s / f64::from(glide.seconds.max(1e-3));
         glide.from * left.clamp(0.0, 1.0) as f32
     });
-    let depth = at.vibrato[0] + PRESSURE_SEMITONES * touch.pressure;
+    let pressure = (1.0 - at.morph.by_pressure) * (at.pressure + touch.pressure);
+    let depth = at.vibrato[0] + PRESSURE_SEMITONES * pressure;
     let vibrato = if depth > 0.0 {
         let comes = (age_s - f64::from(at.vibrato_delay_s)) / VIBRATO_COMES_S;
         let comes = if at.vibrato_delay_s > 0.0 { comes.clamp(0.0, 1.0) } else { 1.0 };
@@ -39,6 +41,14 @@ pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
         0.0
     };
     at.semitones + touch.tuning + glide + vibrato
+}
+
+/// The program that a note turns into, and how far it has, 0..=1, if it does.
+pub fn morph(note: &Sounding, touch: Touch, at: &At) -> Option<(u8, f32)> {
+    let Morph { program, amount, by_pressure } = at.morph;
+    let amount = amount + by_pressure * (at.pressure + touch.pressure);
+    let turns = amount > 0.0 && !note.voice.is_drum && program != note.voice.program;
+    turns.then_some((program, amount.min(1.0)))
 }
 
 /// The age that a note's sound is asked for with, `age_s` seconds after its press.

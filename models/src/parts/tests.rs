@@ -104,6 +104,19 @@ fn a_member_obeys_its_master() {
 }
 
 #[test]
+fn a_member_morphs_by_its_own_pressure_and_its_masters() {
+    let mut parts = Parts::new();
+    parts.set(0, Part(0), Control::MorphPressure, 0.5);
+    parts.set(0, Part(0), Control::MorphProgram, 40.0);
+    parts.set(0, Part(0), Control::Pressure, 0.25);
+    parts.set(0, Part(1), Control::Master, 0.0);
+    parts.set(0, Part(1), Control::Pressure, 0.5);
+    parts.advance(0, 4);
+    let at = parts.of(Part(1)).last().unwrap();
+    assert_eq!((at.morph.program, at.morph.by_pressure, at.pressure), (40, 0.5, 0.75));
+}
+
+#[test]
 fn a_vibrato_has_its_rate_and_depth() {
     let mut parts = Parts::new();
     parts.set(0, PART, Control::Vibrato, 0.5);

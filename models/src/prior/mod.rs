@@ -207,11 +207,10 @@ impl NotePrior {
             return;
         }
         let age_s = now_s - note.start_s;
-        let (program, amount) = at.morph;
-        let is_morphed = amount > 0.0 && !note.voice.is_drum && program != note.voice.program;
         let rows = &mut self.rows;
         let own = between(rows, note, kept, 0, note.voice.program, &at, index);
-        let other = is_morphed.then(|| (between(rows, note, kept, 1, program, &at, index), amount));
+        let other = of_note::morph(note, touch, &at)
+            .map(|(program, amount)| (between(rows, note, kept, 1, program, &at, index), amount));
         let struck = (age_s < ATTACK_S && !note.is_legato).then(|| Struck {
             row: rows.ask(note.voice, note.velocity, ATTACK_S, kept.rung_s),
             scale: coverage(age_s).powi(-2) as f32,
