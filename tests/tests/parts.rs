@@ -12,6 +12,7 @@ use timbre_models::event::{Control, Event, Glide, NoteId, Part, Strike, What};
 use timbre_models::notes::Voice;
 use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
+use timbred_tests::pitch;
 
 const RATE_HZ: f64 = 16_000.0;
 const LIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundled/live");
@@ -78,26 +79,12 @@ fn db(sound: &[f32]) -> f64 {
     10.0 * (power + 1e-30).log10()
 }
 
-/// The power of a piece around a frequency, Hann window.
 fn power_at(sound: &[f32], hz: f64) -> f64 {
-    let n = sound.len() as f64;
-    let (mut re, mut im) = (0.0, 0.0);
-    for (i, x) in sound.iter().enumerate() {
-        let window = 0.5 - 0.5 * (TAU * i as f64 / n).cos();
-        let turn = TAU * hz * i as f64 / RATE_HZ;
-        re += f64::from(*x) * window * turn.cos();
-        im += f64::from(*x) * window * turn.sin();
-    }
-    re * re + im * im
+    pitch::power_at(sound, RATE_HZ, hz)
 }
 
-/// The pitch of a piece near `hz`, by its first partial: cents beside it.
 fn cents(sound: &[f32], hz: f64) -> f64 {
-    let at = |cents: f64| power_at(sound, hz * (cents / 1200.0).exp2());
-    let coarse = (-60..=60).map(|c| f64::from(c) * 2.0);
-    let best = coarse.max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap();
-    let fine = (-20..=20).map(|c| best + f64::from(c) * 0.1);
-    fine.max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap()
+    pitch::cents(sound, RATE_HZ, hz)
 }
 
 const A4: f64 = 440.0;

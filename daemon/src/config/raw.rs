@@ -162,6 +162,8 @@ pub struct Midi {
     pub alsa: Switch,
     /// The name under which others see this program.
     pub name: String,
+    /// File of the scale that keys are tuned to, or its name; empty: equal temperament.
+    pub tuning: String,
     /// What becomes of what which port plays.
     pub rules: Vec<Rule>,
 }
@@ -173,6 +175,7 @@ impl Default for Midi {
             jack: Switch::Auto,
             alsa: Switch::Auto,
             name: "timbred".to_owned(),
+            tuning: String::new(),
             rules: Vec::new(),
         }
     }

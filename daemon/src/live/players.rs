@@ -109,6 +109,11 @@ impl Players {
         match midi {
             Midi::Message(bytes) => self.message(time_s, source, bytes, out),
             Midi::Exclusive(message) => self.exclusive(time_s, message, out),
+            Midi::Tuning { key, semitones } => {
+                let sources = self.sources.iter_mut().map(|source| &mut source.keys);
+                let tuning = (key, semitones);
+                keyboard::tune_key(&mut self.channels, sources, tuning, time_s, out);
+            }
             Midi::Gone => {
                 for source in self.sources.iter_mut().filter(|s| s.id == source) {
                     keyboard::release_all(&mut source.keys, time_s, out);

@@ -41,6 +41,14 @@ pub enum Midi {
     Message([u8; 3]),
     /// A system exclusive message that is understood.
     Exclusive(SysEx),
+    /// A key is tuned so (semitones beside equal temperament) until MIDI says otherwise, and after a
+    /// reset again.
+    Tuning {
+        /// Which key.
+        key: u8,
+        /// How much.
+        semitones: f32,
+    },
     /// The source is gone: its notes and pedals are released.
     Gone,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use timbre_control::settings::Settings;
+use timbre_models::notes::Tuning;
 
 use super::arithmetic::Forms;
 use super::engine::Preparation;
@@ -48,6 +49,14 @@ pub(super) fn send_programs(midi: &MidiSender, programs: &[u8; 16]) {
     for (channel, program) in (0u8..).zip(programs) {
         let change = Midi::Message([0xC0 | channel, *program, 0]);
         midi.send(MidiInput { at: Instant::now(), source: SourceId::OSC, midi: change });
+    }
+}
+
+/// Tunes every key.
+pub(super) fn send_tuning(midi: &MidiSender, tuning: &Tuning) {
+    for (key, semitones) in (0u8..).zip(tuning) {
+        let midi_of_key = Midi::Tuning { key, semitones: *semitones };
+        midi.send(MidiInput { at: Instant::now(), source: SourceId::OSC, midi: midi_of_key });
     }
 }
 

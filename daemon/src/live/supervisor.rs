@@ -28,7 +28,7 @@ use super::midi::ports::Ports;
 use super::output::Output;
 use super::priority::{MODEL_PRIORITY, keep_in_memory};
 use super::queues::{MidiSender, Telemetry, midi_queue};
-use super::startup::{initial, preparation, remembered, send_programs};
+use super::startup::{initial, preparation, remembered, send_programs, send_tuning};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer};
 use crate::error::Error;
@@ -104,6 +104,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let settings = Arc::new(ArcSwap::from_pointee(initial(&loaded.config, remembered.as_ref())));
     let telemetry = Arc::new(Telemetry::default());
     let (midi, receiver) = midi_queue();
+    send_tuning(&midi, &loaded.config.midi.tuning);
     if let Some(state) = &remembered {
         send_programs(&midi, &state.programs);
     }

@@ -5,6 +5,7 @@
 
 mod controllers;
 mod registered;
+mod tunings;
 
 use midly::MidiMessage;
 
@@ -13,6 +14,8 @@ use super::sysex::{Standard, SysEx};
 use crate::event::{Control, Event, Glide, Part, What};
 use controllers::RESET;
 pub(super) use controllers::controller_of;
+use tunings::Tunings;
+pub use tunings::{EQUAL, Tuning};
 
 /// Channels of one port.
 pub const CHANNELS: usize = 16;
@@ -99,8 +102,7 @@ impl Channel {
 #[derive(Debug, Clone)]
 pub struct Channels {
     channels: Vec<Channel>,
-    /// Semitones of each key beside equal temperament.
-    keys: Box<[f32; 128]>,
+    tunings: Tunings,
     /// Semitones of all: fine and coarse.
     master: [f32; 2],
     standard: Standard,
@@ -130,7 +132,7 @@ impl Channels {
     pub fn new(ports: usize) -> Self {
         Self {
             channels: (0..CHANNELS * ports).map(Channel::new).collect(),
-            keys: Box::new([0.0; 128]),
+            tunings: Tunings::new(),
             master: [0.0; 2],
             standard: Standard::Gm,
         }
@@ -153,10 +155,16 @@ impl Channels {
         Some(Voice { is_drum: owner.is_rhythm, program: owner.program, key })
     }
 
-    /// Semitones of a key of a channel beside equal temperament.
+    /// Semitones of a key of a channel beside equal temperament; drums are never tuned.
     pub fn tuning(&self, channel: usize, key: u8) -> f32 {
-        let scale = self.channels.get(channel).map_or(0.0, |c| c.scale[usize::from(key) % 12]);
-        self.keys.get(usize::from(key)).copied().unwrap_or(0.0) + scale
+        let is_drum = self.voice(channel, key).is_some_and(|voice| voice.is_drum);
+        let Some(channel) = self.channels.get(channel).filter(|_| !is_drum) else { return 0.0 };
+        self.tunings.of(key) + channel.scale[usize::from(key) % 12]
+    }
+
+    /// Tunes a key, which no reset takes back.
+    pub(super) fn tune_key(&mut self, key: u8, semitones: f32) {
+        self.tunings.keep(key, semitones);
     }
 
     /// Whether breath (CC 2) is a volume of a channel.
@@ -346,11 +354,7 @@ impl Channels {
                 self.master[usize::from(is_coarse)] = semitones;
                 (0..self.channels.len()).for_each(|channel| self.tune(channel, emit));
             }
-            SysEx::KeyTuning { key, semitones } => {
-                if let Some(tuning) = self.keys.get_mut(usize::from(key)) {
-                    *tuning = semitones;
-                }
-            }
+            SysEx::KeyTuning { key, semitones } => self.tunings.set(key, semitones),
             SysEx::OctaveTuning { channels, semitones } => {
                 let here = self.channels.iter_mut().skip(port * CHANNELS).take(CHANNELS);
                 let tuned = here.enumerate().filter(|(n, _)| channels >> n & 1 == 1);
@@ -362,7 +366,7 @@ impl Channels {
     /// Everything is as at the start.
     fn reset<F: FnMut(Event)>(&mut self, standard: Standard, emit: &mut Emit<'_, F>) {
         self.standard = standard;
-        *self.keys = [0.0; 128];
+        self.tunings.reset();
         self.master = [0.0; 2];
         for (channel, state) in self.channels.iter_mut().enumerate() {
             *state = Channel { has_breath: state.has_breath, ..Channel::new(channel) };

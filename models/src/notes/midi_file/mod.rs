@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 pub use mended::{Damage, Mend, Mended};
 
-use super::Song;
 use super::sysex::LONGEST;
+use super::{EQUAL, Song, Tuning};
 use crate::event::Event;
 use chunks::{Header, Region};
 use events::{Events, What};
@@ -150,6 +150,14 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
 /// # Errors
 /// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
 pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
+    read_tuned(bytes, &EQUAL)
+}
+
+/// The same, with keys that are tuned so until the file says otherwise.
+///
+/// # Errors
+/// Those of [`read_mended`].
+pub fn read_tuned(bytes: &[u8], tuning: &Tuning) -> Result<FileRead, MidiFileError> {
     let mut mended = Mended::default();
     let Some(header) = chunks::header(bytes, &mut mended) else {
         return Err(MidiFileError::NotMidi { found: bytes.iter().take(4).copied().collect() });
@@ -157,7 +165,7 @@ pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
     let mut score = Score::default();
     score.read(bytes, &header, &mut mended);
     let mut clock = Clock::new(header.division, &score.tempos, &mut mended);
-    let mut player = Player::new(score.ports.len());
+    let mut player = Player::new(score.ports.len(), tuning);
     for at in &score.events {
         let time_s = clock.advance(at.tick);
         if time_s > MAX_SONG_S {

@@ -6,7 +6,7 @@ use midly::MidiMessage;
 use midly::num::{u4, u7, u14};
 
 use crate::event::{Event, NoteId, What};
-use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Voice};
+use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Tuning, Voice};
 use crate::tokens::merge::Merge;
 
 /// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two
@@ -23,8 +23,8 @@ pub(super) struct Player {
 
 impl Player {
     /// A keyboard of sixteen channels for each of `ports` ports, with nothing pressed.
-    pub(super) fn new(ports: usize) -> Self {
-        let keyboard = Keyboard::with_ports(ports);
+    pub(super) fn new(ports: usize, tuning: &Tuning) -> Self {
+        let keyboard = Keyboard::with_ports(ports, tuning);
         Self { keyboard, events: Vec::new(), last_s: 0.0, strikes: 0 }
     }
 
