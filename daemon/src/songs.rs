@@ -6,7 +6,9 @@ use std::path::Path;
 
 use timbre_models::event::Event;
 use timbre_models::notes::midi_file::MAX_FILE_BYTES;
-use timbre_models::notes::{FileRead, Mended, MidiFileError, Song, Tuning, read_tuned};
+use timbre_models::notes::{
+    FileRead, Mended, MidiFileError, MissingBank, Song, Tuning, read_tuned,
+};
 
 use crate::error::Error;
 use crate::whole_file::STANDARD;
@@ -18,12 +20,14 @@ pub struct Piece {
     pub song: Song,
     /// All that happens, by time.
     pub events: Vec<Event>,
+    /// Banks that it asks for and that are not there.
+    pub missing_banks: Vec<MissingBank>,
 }
 
 impl From<Song> for Piece {
     fn from(song: Song) -> Self {
         let events = song.events().iter().map(Event::of).collect();
-        Self { song, events }
+        Self { song, events, missing_banks: vec![] }
     }
 }
 
@@ -53,12 +57,17 @@ pub fn read(
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::input(path, MidiFileError::TooLarge { bytes: bytes.len() as u64 }));
     }
-    let read = read_tuned(&bytes, tuning).and_then(|FileRead { song, events, mended, .. }| {
-        if is_strict {
-            mended.strictly()?;
-        }
-        Ok((Piece { song, events }, Some(mended).filter(|mended| mended.count > 0)))
-    });
+    let read = read_tuned(&bytes, tuning).and_then(
+        |FileRead { song, events, mended, missing_banks, .. }| {
+            if is_strict {
+                mended.strictly()?;
+            }
+            Ok((
+                Piece { song, events, missing_banks },
+                Some(mended).filter(|mended| mended.count > 0),
+            ))
+        },
+    );
     read.map_err(|e| Error::input(path, e))
 }
 

@@ -292,6 +292,7 @@ impl Inference {
         t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
         t.programs.set(&engine.players.programs());
+        t.missing_banks.set(&engine.players.missing_banks());
         t.places.take(engine.players.controllers());
         self.publish_parts(engine);
     }

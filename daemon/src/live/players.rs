@@ -73,6 +73,12 @@ impl Players {
         std::array::from_fn(|channel| self.channels.program(channel))
     }
 
+    /// The bank of each channel that is not there; 0 where nothing is missing.
+    pub fn missing_banks(&self) -> [u8; CHANNELS] {
+        let bank = |channel| self.channels.missing_bank(channel).map_or(0, |missing| missing.bank);
+        std::array::from_fn(bank)
+    }
+
     /// Notes that are held, by finger or pedal.
     pub fn held(&self) -> usize {
         self.sources.iter().map(|source| source.keys.held()).sum()

@@ -216,6 +216,8 @@ pub struct Telemetry {
     pub unsaved: ArcSwap<String>,
     /// General MIDI program of each channel (inference).
     pub programs: OfChannels<0>,
+    /// The bank of each channel that is not there; 0 where nothing is missing (inference).
+    pub missing_banks: OfChannels<0>,
     /// Where the controllers of each channel are, whoever moved them (inference).
     pub places: Controllers,
     /// Level of each channel in the last hop, bits of an f32 (inference).

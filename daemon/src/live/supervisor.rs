@@ -36,7 +36,7 @@ use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Pulse, Status, Watchdog};
 use crate::state::{self, State};
-use gaps::{Dry, Gaps};
+use gaps::{Banks, Dry, Gaps};
 use parts::{Flow, Retry};
 
 /// How often everything is looked at.
@@ -78,6 +78,7 @@ struct Daemon {
     /// Whether the JACK server asks for sound as often as it should.
     flow: Flow,
     gaps: Gaps,
+    banks: Banks,
     dry: Dry,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
@@ -156,6 +157,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         recorder: recorder.recorder(),
         flow: Flow::new(0),
         gaps: Gaps::default(),
+        banks: Banks::default(),
         dry: Dry::default(),
         attempts: Arc::default(),
         saved: remembered,

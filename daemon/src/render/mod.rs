@@ -170,6 +170,9 @@ fn render_all(
 /// One file: read, render, write, put in place.
 fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Error> {
     let (piece, mended) = songs::read(&job.input, &plan.tuning, plan.is_strict)?;
+    for missing in &piece.missing_banks {
+        plan.progress.say(&format!("{}: {missing}", job.input.display()));
+    }
     if let Some(mended) = mended {
         plan.progress.say(&format!("{}: {mended}", job.input.display()));
     }

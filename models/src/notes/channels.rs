@@ -3,7 +3,9 @@
 //! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE 1.0;
 //! the portamento time is FluidSynth's, milliseconds in fourteen bits.
 
+mod banks;
 mod controllers;
+mod own;
 mod registered;
 mod tunings;
 
@@ -12,8 +14,10 @@ use midly::MidiMessage;
 use super::Voice;
 use super::sysex::{Standard, SysEx};
 use crate::event::{Control, Event, Glide, Part, What};
+pub use banks::MissingBank;
 use controllers::RESET;
 pub(super) use controllers::controller_of;
+pub(super) use own::{OWN, data_of};
 use tunings::Tunings;
 pub use tunings::{EQUAL, Tuning};
 
@@ -42,11 +46,15 @@ const SOFT: f32 = 0.7;
 struct Channel {
     program: u8,
     bank: u8,
+    /// The bank that its program was asked of, where there is no such bank.
+    missing: Option<u8>,
     is_rhythm: bool,
     /// The registered parameter that data entry sets; none after half of a number or an unregistered.
     registered: [Option<u8>; 2],
     /// The same of unregistered ones.
     unregistered: [Option<u8>; 2],
+    /// The upper half of what data entry says.
+    data: u8,
     bend_semitones: f32,
     /// The wheel, -1..=1.
     bend: f32,
@@ -75,9 +83,11 @@ impl Channel {
         Self {
             program: 0,
             bank: 0,
+            missing: None,
             is_rhythm: channel % CHANNELS == DRUM_CHANNEL,
             registered: [None; 2],
             unregistered: [None; 2],
+            data: 0,
             bend_semitones: BEND_SEMITONES,
             bend: 0.0,
             fine: 0.0,
@@ -224,21 +234,6 @@ impl Channels {
                 state.bend = if raw > 0.0 { raw / 8191.0 } else { raw / 8192.0 };
                 self.bend(channel, emit);
             }
-            _ => {}
-        }
-    }
-
-    /// A program of the bank that is selected: 120 (and 127 of XG) is rhythm, 121 and 0 are not.
-    fn select(&mut self, channel: usize, program: u8) {
-        let is_xg = self.standard == Standard::Xg;
-        let Some(state) = self.channels.get_mut(channel) else { return };
-        state.program = program;
-        match state.bank {
-            120 => state.is_rhythm = true,
-            126 | 127 if is_xg => state.is_rhythm = true,
-            121 => state.is_rhythm = false,
-            0 if is_xg && channel % CHANNELS != DRUM_CHANNEL => state.is_rhythm = false,
-            // Of a bank that there is not, bank 0 stands in.
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ mod channels_tests;
 #[cfg(test)]
 mod keyboard_tests;
 
-pub use channels::{Channels, EQUAL, Tuning};
+pub use channels::{Channels, EQUAL, MissingBank, Tuning};
 pub use keyboard::{BadMessage, Keyboard};
 pub use keys::Keys;
 pub use midi_file::{

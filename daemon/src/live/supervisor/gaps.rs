@@ -1,8 +1,11 @@
-//! Tells of gaps in the sound as they happen, and not more often than somebody can read. Knows no
-//! device.
+//! Tells of gaps in the sound as they happen, and not more often than somebody can read, and of banks
+//! that are not there. Knows no device.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use timbre_models::notes::MissingBank;
 
 use crate::live::queues::Telemetry;
 
@@ -51,6 +54,23 @@ impl Dry {
             self.grown = Some(more);
         }
         is_dry
+    }
+}
+
+/// Banks that are not there and were told of, each once.
+#[derive(Debug, Default)]
+pub(super) struct Banks(BTreeSet<MissingBank>);
+
+impl Banks {
+    /// Looks, and logs what is new.
+    pub(super) fn look(&mut self, telemetry: &Telemetry) {
+        for channel in 0..16 {
+            let bank = telemetry.missing_banks.get(usize::from(channel));
+            let missing = MissingBank { channel, bank };
+            if bank > 0 && self.0.insert(missing) {
+                tracing::warn!("{missing}");
+            }
+        }
     }
 }
 

@@ -261,6 +261,7 @@ impl Daemon {
         self.look_after_midi();
         self.look_after_osc();
         self.gaps.look(&self.telemetry);
+        self.banks.look(&self.telemetry);
     }
 
     /// Whether the device has to be opened with more frames at a time, as it runs dry all the time.

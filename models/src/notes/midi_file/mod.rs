@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use mended::{Damage, Mend, Mended};
 
 use super::sysex::LONGEST;
-use super::{EQUAL, Song, Tuning};
+use super::{EQUAL, MissingBank, Song, Tuning};
 use crate::event::Event;
 use chunks::{Header, Region};
 use events::{Events, What};
@@ -104,6 +104,8 @@ pub struct FileRead {
     pub mended: Mended,
     /// Note-ons in it. Several at one time of one program and key are one note of the song.
     pub strikes: usize,
+    /// Banks that it asks for and that are not there, each once.
+    pub missing_banks: Vec<MissingBank>,
 }
 
 /// Reads a MIDI file; see [`read_song`].
@@ -187,13 +189,13 @@ pub fn read_tuned(bytes: &[u8], tuning: &Tuning) -> Result<FileRead, MidiFileErr
         mended.add(bytes.len(), Damage::TooLate);
     }
     let end_s = end_s.min(player.last_s() + HANGING_S);
-    let strikes = player.strikes();
+    let (strikes, missing_banks) = (player.strikes(), player.missing_banks());
     let (events, notes) = player.finish(end_s);
     if notes.is_empty() {
         return Err(MidiFileError::Empty { mended });
     }
     let total_time_s = notes.iter().fold(0.0f64, |end_s, note| end_s.max(note.end_s));
-    Ok(FileRead { song: Song { notes, total_time_s }, events, mended, strikes })
+    Ok(FileRead { song: Song { notes, total_time_s }, events, mended, strikes, missing_banks })
 }
 
 /// A system exclusive message up to its end, from its first byte behind the length on.
