@@ -57,6 +57,7 @@ pub enum Key {
     MorphAmount,
     MorphPressure,
     Breath,
+    Spread,
     MeterPart,
     NotesPart,
     ReverbType,

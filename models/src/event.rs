@@ -106,6 +106,8 @@ pub enum Control {
     Gain,
     /// From left, -1, to right, 1; 0.
     Pan,
+    /// How far from the middle the outer keys of a keyboard are, 0..=1; 0.3.
+    Spread,
     /// Bend wheel, semitones; 0.
     Bend,
     /// Tuning of the part (RPN 1 and 2, master tuning), semitones; 0.
@@ -157,6 +159,7 @@ impl Control {
         rest[Self::Expression as usize] = 1.0;
         rest[Self::Breath as usize] = 1.0;
         rest[Self::MasterVolume as usize] = 1.0;
+        rest[Self::Spread as usize] = 0.3;
         rest[Self::Reverb as usize] = 40.0 / 127.0;
         rest[Self::Master as usize] = -1.0;
         rest
@@ -172,6 +175,7 @@ impl Control {
             MasterVolume,
             Gain,
             Pan,
+            Spread,
             Bend,
             Tuning,
             Vibrato,

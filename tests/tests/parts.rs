@@ -253,17 +253,18 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::Silence),
         1 => (0u64..12, 0.0f32..1.0).prop_map(|(note, p)| What::KeyPressure(NoteId(note), p)),
         1 => (0u64..12, value.clone()).prop_map(|(note, t)| What::Retune(NoteId(note), t)),
-        6 => (0usize..23, value).prop_map(|(n, v)| {
+        6 => (0usize..24, value).prop_map(|(n, v)| {
             use Control::*;
             let all = [
                 Volume, Expression, Breath, Gain, Pan, Bend, Tuning, Vibrato, Pressure,
                 VibratoRate, VibratoDepth, VibratoDelay, Brightness, Resonance, Attack, Decay,
                 Release, Damper, Reverb, Chorus, MorphProgram, MorphAmount, MorphPressure,
+                Spread,
             ];
             let control = all[n];
             let value = match control {
                 Volume | Expression | Breath | Reverb | Chorus | MorphAmount | MorphPressure
-                | Damper | VibratoDelay => v.abs(),
+                | Damper | Spread | VibratoDelay => v.abs(),
                 MorphProgram => (127.0 * v.abs()).round(),
                 Gain => 12.0 * v,
                 Bend => 4.0 * v,

@@ -43,8 +43,9 @@ pub struct Players {
 type OfStrip = (Control, fn(&Channel) -> f32);
 
 /// What the strips say of parts.
-const OF_STRIPS: [OfStrip; 4] = [
+const OF_STRIPS: [OfStrip; 5] = [
     (Control::Gain, |strip| strip.gain as f32),
+    (Control::Spread, |strip| strip.spread as f32),
     (Control::MorphProgram, |strip| strip.morph.program as f32),
     (Control::MorphAmount, |strip| strip.morph.amount as f32),
     (Control::MorphPressure, |strip| strip.morph.pressure as f32),

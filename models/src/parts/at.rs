@@ -2,15 +2,18 @@
 
 use std::f32::consts::{FRAC_PI_4, SQRT_2};
 
-use super::buses::Bus;
-use crate::event::{Control, Part};
+use crate::event::Control;
 
 /// A part at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct At {
     /// Amplitude of its notes; 1 at rest.
     pub gain: f32,
-    /// Share of the left side, and of the right: 1 each in the middle, of constant power.
+    /// From left, -1, to right, 1, and how far from there the outer keys of a keyboard are.
+    pub pan: f32,
+    /// See `pan`.
+    pub spread: f32,
+    /// The shares of the sides, where all keys are in one place.
     pub sides: [f32; 2],
     /// Send to the reverb.
     pub reverb: f32,
@@ -50,10 +53,18 @@ fn swing(turns: f64) -> f32 {
     (1.0 - 4.0 * ((turns + 0.25).fract() - 0.5).abs()) as f32
 }
 
+/// Share of the left side, and of the right: 1 each in the middle, of constant power.
+pub fn sides(pan: f32) -> [f32; 2] {
+    let (sin, cos) = ((pan.clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
+    [SQRT_2 * cos, SQRT_2 * sin]
+}
+
 impl At {
     /// A part that nobody has touched.
     pub const REST: Self = Self {
         gain: 1.0,
+        pan: 0.0,
+        spread: Control::REST[Control::Spread as usize],
         sides: [1.0, 1.0],
         reverb: 40.0 / 127.0,
         chorus: 0.0,
@@ -77,7 +88,6 @@ impl At {
             * square(of(Control::Expression))
             * square(of(Control::Breath))
             * square(of(Control::MasterVolume));
-        let (sin, cos) = ((of(Control::Pan).clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
         let depth = of(Control::Vibrato) + of(Control::VibratoDepth);
         let morph = Morph {
             program: of(Control::MorphProgram) as u8,
@@ -86,7 +96,9 @@ impl At {
         };
         Self {
             gain: level * decibels,
-            sides: [SQRT_2 * cos, SQRT_2 * sin],
+            pan: of(Control::Pan),
+            spread: of(Control::Spread),
+            sides: sides(of(Control::Pan)),
             reverb: of(Control::Reverb),
             chorus: of(Control::Chorus),
             semitones: of(Control::Bend) + of(Control::Tuning),
@@ -116,26 +128,5 @@ impl At {
             pressure: self.pressure + master.pressure,
             ..*master
         }
-    }
-
-    /// The weight that a note of `part`, which is this, has in a bus.
-    pub fn weight(&self, part: Part, bus: Bus) -> f32 {
-        self.gain * self.share(part, bus)
-    }
-
-    /// The same of a part that is as loud as its notes.
-    pub fn share(&self, part: Part, bus: Bus) -> f32 {
-        match bus {
-            Bus::Mono => 1.0,
-            Bus::Side(side) => self.side(side),
-            Bus::Reverb => self.reverb,
-            Bus::Chorus => self.chorus,
-            Bus::Part(of, side) if of == part => self.side(side),
-            Bus::Part(..) => 0.0,
-        }
-    }
-
-    fn side(&self, side: usize) -> f32 {
-        self.sides.get(side).copied().unwrap_or(0.0)
     }
 }

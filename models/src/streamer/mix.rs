@@ -5,7 +5,7 @@
 //! themselves, noise that of the reference.
 
 use crate::ledger::{Ledger, Sounding};
-use crate::parts::{Bus, Buses, Parts};
+use crate::parts::{Bus, Buses, Parts, of_note};
 use crate::prior::NoisePower;
 use crate::units::FrameIdx;
 
@@ -95,7 +95,7 @@ impl Mix {
             let at = parts.at_frame(note.part, *frame);
             let sums = self.sums.chunks_exact_mut(buses + 1).nth(*frame).unwrap_or_default();
             for (sum, bus) in sums.iter_mut().zip(&self.buses) {
-                *sum += at.share(note.part, *bus).powi(2) * power;
+                *sum += of_note::share(note, &at, *bus).powi(2) * power;
             }
             if let Some(all) = sums.last_mut() {
                 *all += power;

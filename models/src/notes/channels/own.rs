@@ -7,13 +7,14 @@ use crate::event::Control;
 pub(in crate::notes) const OWN: u8 = 116;
 
 /// By number: a control, its value at 0 and what each step of fourteen bits adds.
-const CONTROLS: [(Control, f32, f32); 5] = [
+const CONTROLS: [(Control, f32, f32); 6] = [
     (Control::Gain, -60.0, 72.0 / 16383.0),
     // The whole program lies in the upper half.
     (Control::MorphProgram, 0.0, 1.0 / 128.0),
     (Control::MorphAmount, 0.0, 1.0 / 16383.0),
     (Control::MorphPressure, 0.0, 1.0 / 16383.0),
     (Control::Breath, 0.0, 1.0 / 16383.0),
+    (Control::Spread, 0.0, 1.0 / 16383.0),
 ];
 
 /// The control of a number, and the value that its data say.
