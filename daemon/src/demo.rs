@@ -101,6 +101,7 @@ fn device_options() -> OutputOptions {
         realtime_priority: 0,
         name: "timbred".to_owned(),
         connect: "auto".to_owned(),
+        has_parts: false,
     }
 }
 

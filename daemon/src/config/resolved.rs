@@ -13,7 +13,7 @@ use timbre_models::notes::{EQUAL, Tuning};
 
 use super::layers::{Origins, folder};
 use super::problem::{Problem, Problems};
-use super::raw::{self, Backend, OrModel, Raw, Switch};
+use super::raw::{self, Backend, OrModel, Outputs, Raw, Switch};
 use super::rules::Rule;
 use crate::scale;
 
@@ -59,6 +59,8 @@ pub struct Audio {
     pub channels: u16,
     /// Milliseconds of sound made ahead of the device; none: measured at the start.
     pub lead_ms: Option<f64>,
+    /// Whether each part has ports of its own in JACK.
+    pub has_parts: bool,
     /// Where the outputs are plugged in JACK: auto, none, or how names of inputs begin.
     pub connect: String,
     /// SCHED_FIFO priority of the device's thread; 0: ordinary.
@@ -221,6 +223,7 @@ fn audio(c: &mut Checks<'_>, raw: &raw::Audio) -> Audio {
         buffer_frames: c.range("audio.buffer_frames", raw.buffer_frames, 16..=8192, "frames"),
         channels: c.range("audio.channels", raw.channels, 1..=32, ""),
         lead_ms: Some(lead_ms).filter(|lead| *lead > 0.0),
+        has_parts: raw.outputs == Outputs::Parts,
         connect: c.text("audio.connect", &raw.connect, "auto, none, or how names of inputs begin"),
         realtime_priority: c.range("audio.realtime_priority", raw.realtime_priority, 0..=94, ""),
     }

@@ -23,6 +23,7 @@ pub(crate) mod quality;
 pub mod queues;
 pub mod resampler;
 mod startup;
+pub mod stems;
 mod stream_fit;
 pub mod supervisor;
 

@@ -5,6 +5,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | [`MidiSender`] | MIDI ports, OSC | inference | 4096 messages | counted; the reader then releases every note |
 //! | ring of samples | inference | audio callback | 11 s, two of the longest hops | never: inference waits for the play position |
+//! | ring of parts (`stems`) | inference | JACK's callback | 11 s | as the ring of samples, with which it goes |
 //! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
 //! | commands, and their outcomes (`control::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |

@@ -27,7 +27,8 @@ pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
 pub(super) fn preparation(config: &Config) -> Preparation {
     let remembered = config.state.path.as_ref().map(|path| path.with_file_name("arithmetic.toml"));
     let forms = Forms { wanted: config.engine.arithmetic, remembered };
-    Preparation { forms, upper_band: config.engine.upper_band }
+    let upper_band = config.engine.upper_band;
+    Preparation { forms, upper_band, has_parts: config.audio.has_parts }
 }
 
 /// What is set at the start: the configuration, and the strips and the volume of the last run.

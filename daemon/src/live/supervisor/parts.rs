@@ -112,6 +112,7 @@ impl Daemon {
             realtime_priority: audio.realtime_priority,
             name: self.loaded.config.midi.name.clone(),
             connect: audio.connect.clone(),
+            has_parts: audio.has_parts,
         };
         // One client in JACK for both: the one that only hears makes room.
         if is_meant(JACK, &options.backend) && self.jack.is_some() {
