@@ -1,5 +1,5 @@
-//! Scales: a Scala file (.scl), with a map of the keyboard (.kbm) beside it -> how each key is tuned. The
-//! `tune` crate reads both; here their errors get words. Knows no sound.
+//! Scales: a Scala file (.scl), with a map of the keyboard (.kbm) beside it -> how each key is tuned.
+//! The `tune` crate reads both; here their errors get words. Knows no sound.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -23,8 +23,8 @@ const MIDDLE_C: u8 = 60;
 /// Numbers of a map beyond this are refused.
 const MOST: i64 = 10_000;
 
-/// The tuning of a scale, by its file, or by a file's name, with or without `.scl`, in the folders of
-/// tunings.
+/// The tuning of a scale, by its file, or by a file's name, with or without `.scl`, in the folders
+/// of tunings.
 ///
 /// # Errors
 /// There is none; or what is wrong with the file: which line, what was found, what was wanted.
@@ -102,7 +102,7 @@ fn keyboard(text: &str) -> Result<Kbm, String> {
     for (line, at) in text.lines().zip(1..) {
         let number = line.split_ascii_whitespace().next().and_then(|word| word.parse().ok());
         if number.is_some_and(|number: i64| !(-MOST..=MOST).contains(&number)) {
-            return Err(in_line(text, at, &format!("at most {MOST}")));
+            return Err(in_line(text, at, format!("at most {MOST}")));
         }
     }
     Kbm::import(text.as_bytes()).map_err(|e| match e {

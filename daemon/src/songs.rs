@@ -32,8 +32,8 @@ impl From<Song> for Piece {
 }
 
 /// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than
-/// [`MAX_FILE_BYTES`]. Keys are tuned as `tuning` has them until the file says otherwise. Tells what
-/// was damaged and is mended; if `is_strict`, that is an error.
+/// [`MAX_FILE_BYTES`]. Keys are tuned as `tuning` has them until the file says otherwise. Tells
+/// what was damaged and is mended; if `is_strict`, that is an error.
 ///
 /// # Errors
 /// Names the file, what was found and what to do.

@@ -1,4 +1,4 @@
-//! Ports of parts on a real JACK server: each has its own channel and no other, and the mix plays on.
+//! Ports of parts on a real JACK server: each has its own channel and no other, the mix plays on.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

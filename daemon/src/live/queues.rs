@@ -42,8 +42,8 @@ pub enum Midi {
     Message([u8; 3]),
     /// A system exclusive message that is understood.
     Exclusive(SysEx),
-    /// A key is tuned so (semitones beside equal temperament) until MIDI says otherwise, and after a
-    /// reset again.
+    /// A key is tuned so (semitones beside equal temperament) until MIDI says otherwise, and again
+    /// after a reset.
     Tuning {
         /// Which key.
         key: u8,

@@ -1,7 +1,7 @@
 //! The sound of each part on its way to ports of its own: both sides as loud as in the mix, without
 //! reverb, chorus, limiter and master volume. Knows no port.
 //!
-//! Goes through a ring beside that of the mix, frame for frame, so that parts and mix stay together.
+//! Goes through a ring beside that of the mix, frame for frame: parts and mix stay together.
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -65,8 +65,8 @@ impl PartsSink {
         Self { ring, to_hz, resamplers: vec![], sides: vec![], frames: vec![] }
     }
 
-    /// Gives the ring the next samples of all buses, at `rate_hz`; the last of a model fade out. Comes
-    /// before the mix of the same samples, so that no frame of that finds its parts missing.
+    /// Gives the ring the next samples of all buses, at `rate_hz`; the last of a model fade out.
+    /// Comes before the mix of the same samples: no frame of that finds its parts missing.
     ///
     /// # Errors
     /// A rate that the converter refuses.

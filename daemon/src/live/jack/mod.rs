@@ -1,6 +1,6 @@
 //! This program's one client in JACK: `NAME:midi_in`, whose messages keep the frame they came at,
-//! and where the sound goes there too, `NAME:out_left` and `NAME:out_right`, and ports of each part where
-//! they are wanted. Knows no notes.
+//! and where the sound goes there too, `NAME:out_left` and `NAME:out_right`, and ports of each part
+//! where they are wanted. Knows no notes.
 //!
 //! Runs on JACK's own threads; the server's end sets a flag that the supervisor looks at. `cables`
 //! plugs; `midi` reads.

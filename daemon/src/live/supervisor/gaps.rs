@@ -1,5 +1,5 @@
-//! Tells of gaps in the sound as they happen, and not more often than somebody can read, and of banks
-//! that are not there. Knows no device.
+//! Tells of gaps in the sound as they happen, and not more often than somebody can read, and of
+//! banks that are not there. Knows no device.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;

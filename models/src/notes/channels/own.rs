@@ -1,5 +1,5 @@
-//! Controls that MIDI has no message for, as unregistered parameters of our own (116 and a number), so
-//! that a recording holds them and a sequencer can move them. Knows no channel.
+//! Controls that MIDI has no message for, as unregistered parameters of our own (116 and a number):
+//! a recording holds them and a sequencer can move them. Knows no channel.
 
 use crate::event::Control;
 
