@@ -125,7 +125,7 @@ def main():
     arguments.add_argument("soundfont", type=Path)
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--songs", type=int, default=20)
-    arguments.add_argument("--seconds", type=float, default=30)
+    arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--json", type=Path)
     arguments = arguments.parse_args()
     songs = sorted(arguments.folder.rglob("*.mid"))[:arguments.songs]

@@ -142,6 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn a_bank_that_is_not_there_is_told_of_once() {
+        let (mut banks, telemetry) = (Banks::default(), Telemetry::default());
+        let mut missing = [0; 16];
+        for (channel, bank, told) in
+            [(2, 0, 0), (2, 8, 1), (2, 8, 1), (2, 0, 1), (2, 8, 1), (3, 8, 2)]
+        {
+            missing[channel] = bank;
+            telemetry.missing_banks.set(&missing);
+            banks.look(&telemetry);
+            assert_eq!(banks.0.len(), told, "{channel} {bank}");
+        }
+    }
+
+    #[test]
     fn only_what_is_new_is_told() {
         let mut gaps = Gaps::default();
         assert_eq!(gaps.news(0, 0), None);
