@@ -23,6 +23,9 @@ ARM_DEB_PACKAGES := $(ARM_PACKAGES) libasound2-dev:arm64 libjack-jackd2-dev:arm6
 ARM := aarch64-unknown-linux-gnu
 # What controls are compared with.
 EXPRESSION_PACKAGES := fluidsynth fluid-soundfont-gm
+# Songs for it: 31 of General MIDI, with all their controllers.
+LEVELS_PACKAGES := $(EXPRESSION_PACKAGES) openttd-openmsx
+SONGS ?= /usr/share/games/openttd/baseset/openmsx
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 ARM_BUILD := CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++ \
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
@@ -37,7 +40,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -126,6 +129,10 @@ $(VENV)/expression-ready:
 expression: setup $(VENV)/expression-ready ## What each control does here and in FluidSynth, from the same MIDI files (some minutes)
 	cargo build --release -p timbred
 	$(VENV)/bin/python tests/expression/expression.py target/release/timbred $(SOUNDFONT)
+
+levels: setup $(VENV)/expression-ready ## How loud each part of 20 songs (SONGS, a folder) is here and in FluidSynth (some minutes)
+	cargo build --release -p timbred
+	$(VENV)/bin/python tests/expression/levels.py target/release/timbred $(SOUNDFONT) $(SONGS)
 
 latency: setup ## From key to sound on a JACK server with a dummy driver, here and in FluidSynth
 	cargo build --release --workspace
@@ -229,4 +236,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) $(DIFFUSERS_VENV) tests/osc_clients/node_modules demo.wav
 
-.PHONY: deb deb-arm check-arm-deb repository check-repository help diffusers expression full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean

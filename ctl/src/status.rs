@@ -40,6 +40,8 @@ pub struct Status {
     pub rms_dbfs: f64,
     /// General MIDI program of each channel.
     pub programs: Vec<u8>,
+    /// Bank of each channel that is not there, so that bank 0 plays; 0 where nothing is missing.
+    pub missing_banks: Vec<u8>,
     /// Channel volume (controller 7) of each channel, 0 to 127.
     pub volumes: Vec<u8>,
     /// Expression (controller 11) of each channel, 0 to 127.

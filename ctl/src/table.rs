@@ -77,7 +77,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 54] = [
+pub const PARAMETERS: [Parameter; 56] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -198,10 +198,24 @@ pub const PARAMETERS: [Parameter; 54] = [
         (0.0, 1.0),
         "How far notes have turned into the other program, 0 to 1, also while they sound",
     ),
+    number(
+        Key::MorphPressure,
+        ["/ch/{n}/morph/pressure", "pressure", "0"],
+        "",
+        (0.0, 1.0),
+        "How far full pressure turns notes into the other program; the rest of it adds vibrato",
+    ),
     switch(
         Key::Breath,
         ["/ch/{n}/breath", "breath", "false"],
         "Whether breath (controller 2) is a volume of the channel",
+    ),
+    number(
+        Key::Spread,
+        ["/ch/{n}/spread", "spread", "0.3"],
+        "",
+        (0.0, 1.0),
+        "How far the lowest and highest keys of pianos and mallets are to the sides; 0 is nowhere",
     ),
     read(
         Key::MeterPart,

@@ -193,6 +193,11 @@ pub struct RenderArgs {
     /// Folder for the output [default: beside each MIDI file].
     #[arg(short, long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// Scale that keys are tuned to until the MIDI file says otherwise: a Scala file (.scl), or the
+    /// name of one in the folder of tunings; a file beside it that ends in .kbm maps its keys
+    /// [default: equal temperament].
+    #[arg(long, value_name = "FILE")]
+    pub tuning: Option<String>,
     /// What the model and its sampling are.
     #[command(flatten)]
     pub engine: EngineArgs,

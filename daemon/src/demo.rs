@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapProd, HeapRb};
 use timbre_models::bundle::Bundle;
-use timbre_models::notes::{Song, read_song};
+use timbre_models::notes::{EQUAL, Song, read_song};
 use timbre_models::streamer::{StreamOptions, Streamer};
 
 use crate::audio::resample::{ResampleError, StreamResampler};
@@ -101,6 +101,7 @@ fn device_options() -> OutputOptions {
         realtime_priority: 0,
         name: "timbred".to_owned(),
         connect: "auto".to_owned(),
+        has_parts: false,
     }
 }
 
@@ -122,7 +123,8 @@ fn write(
     let part = Part { from_s: 0.0, to_s: None, tail_s: TAIL_S };
     let progress = Progress::new(false);
     let (rate_hz, format) = (FILE_RATE_HZ, SampleFormat::I16);
-    let plan = Plan { options, part, rate_hz, format, is_strict: true, interrupt, progress };
+    let (tuning, is_strict) = (EQUAL, true);
+    let plan = Plan { options, part, rate_hz, format, tuning, is_strict, interrupt, progress };
     let file = WholeFile::create(&args.out)?;
     let mut streamer = Streamer::new(bundle, options)?;
     let song_s = song.total_time_s;

@@ -21,6 +21,7 @@ pub mod pack;
 pub mod presets;
 pub mod recording;
 pub mod render;
+pub mod scale;
 pub mod service;
 pub mod songs;
 pub mod state;

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use timbre_models::event::Event;
 use timbre_models::notes::midi_file::MAX_FILE_BYTES;
-use timbre_models::notes::{FileRead, Mended, MidiFileError, Song, read_mended};
+use timbre_models::notes::{
+    FileRead, Mended, MidiFileError, MissingBank, Song, Tuning, read_tuned,
+};
 
 use crate::error::Error;
 use crate::whole_file::STANDARD;
@@ -18,21 +20,28 @@ pub struct Piece {
     pub song: Song,
     /// All that happens, by time.
     pub events: Vec<Event>,
+    /// Banks that it asks for and that are not there.
+    pub missing_banks: Vec<MissingBank>,
 }
 
 impl From<Song> for Piece {
     fn from(song: Song) -> Self {
         let events = song.events().iter().map(Event::of).collect();
-        Self { song, events }
+        Self { song, events, missing_banks: vec![] }
     }
 }
 
 /// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than
-/// [`MAX_FILE_BYTES`]. Tells what was damaged and is mended; if `is_strict`, that is an error.
+/// [`MAX_FILE_BYTES`]. Keys are tuned as `tuning` has them until the file says otherwise. Tells
+/// what was damaged and is mended; if `is_strict`, that is an error.
 ///
 /// # Errors
 /// Names the file, what was found and what to do.
-pub fn read(path: &Path, is_strict: bool) -> Result<(Piece, Option<Mended>), Error> {
+pub fn read(
+    path: &Path,
+    tuning: &Tuning,
+    is_strict: bool,
+) -> Result<(Piece, Option<Mended>), Error> {
     let unread = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => Error::input(path, "no such file; check the name"),
         _ => Error::input(path, format!("{e}; wanted a readable MIDI file")),
@@ -48,12 +57,17 @@ pub fn read(path: &Path, is_strict: bool) -> Result<(Piece, Option<Mended>), Err
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::input(path, MidiFileError::TooLarge { bytes: bytes.len() as u64 }));
     }
-    let read = read_mended(&bytes).and_then(|FileRead { song, events, mended, .. }| {
-        if is_strict {
-            mended.strictly()?;
-        }
-        Ok((Piece { song, events }, Some(mended).filter(|mended| mended.count > 0)))
-    });
+    let read = read_tuned(&bytes, tuning).and_then(
+        |FileRead { song, events, mended, missing_banks, .. }| {
+            if is_strict {
+                mended.strictly()?;
+            }
+            Ok((
+                Piece { song, events, missing_banks },
+                Some(mended).filter(|mended| mended.count > 0),
+            ))
+        },
+    );
     read.map_err(|e| Error::input(path, e))
 }
 

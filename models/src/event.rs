@@ -106,13 +106,15 @@ pub enum Control {
     Gain,
     /// From left, -1, to right, 1; 0.
     Pan,
+    /// How far from the middle the outer keys of a keyboard are, 0..=1; 0.3.
+    Spread,
     /// Bend wheel, semitones; 0.
     Bend,
     /// Tuning of the part (RPN 1 and 2, master tuning), semitones; 0.
     Tuning,
     /// Modulation wheel (CC 1), semitones of vibrato; 0.
     Vibrato,
-    /// Channel pressure, 0..=1; 0. It adds vibrato.
+    /// Channel pressure, 0..=1; 0. It adds vibrato, or morphs.
     Pressure,
     /// Vibrato's rate, octaves beside the usual (CC 76); 0.
     VibratoRate,
@@ -140,6 +142,8 @@ pub enum Control {
     MorphProgram,
     /// How far they have turned into it, 0..=1; 0.
     MorphAmount,
+    /// How far full pressure turns them into it, 0..=1; 0. The rest of it adds vibrato.
+    MorphPressure,
     /// The part whose controls act on this one too (MPE), -1 for none; -1.
     Master,
 }
@@ -155,6 +159,7 @@ impl Control {
         rest[Self::Expression as usize] = 1.0;
         rest[Self::Breath as usize] = 1.0;
         rest[Self::MasterVolume as usize] = 1.0;
+        rest[Self::Spread as usize] = 0.3;
         rest[Self::Reverb as usize] = 40.0 / 127.0;
         rest[Self::Master as usize] = -1.0;
         rest
@@ -170,6 +175,7 @@ impl Control {
             MasterVolume,
             Gain,
             Pan,
+            Spread,
             Bend,
             Tuning,
             Vibrato,
@@ -187,6 +193,7 @@ impl Control {
             Chorus,
             MorphProgram,
             MorphAmount,
+            MorphPressure,
             Master,
         ]
     };

@@ -8,6 +8,7 @@ pub mod jack;
 pub mod live;
 pub mod mel_decoder;
 pub mod onsets;
+pub mod pitch;
 pub mod program;
 pub mod segments;
 

@@ -166,3 +166,18 @@ fn the_demo_is_written_where_nothing_can_play_it() {
     assert!(samples.len() > 20 * spec.sample_rate as usize);
     assert_eq!(folder.others(&[]), ["demo.wav"]);
 }
+
+#[test]
+fn a_bank_that_is_not_there_is_said_once() {
+    let folder = Folder::new();
+    let note = [0x00, 0x93, 60, 90, 0x60, 0x83, 60, 0];
+    let program = [0x00, 0xB3, 0, 8, 0x00, 0xC3, 5];
+    let end = [0x00, 0xFF, 0x2F, 0x00];
+    let track = [&program[..], &note, &program, &note, &end].concat();
+    let head =
+        [b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk".as_slice(), &(track.len() as u32).to_be_bytes()];
+    folder.write("a.mid", &[&head.concat(), &track[..]].concat());
+    let err = folder.run("render a.mid a.wav --rate 16000 --tail 0 --quiet").well().err;
+    let said = "channel 4: bank 8 is not there, bank 0 plays";
+    assert_eq!(err.matches(said).count(), 1, "{err}");
+}

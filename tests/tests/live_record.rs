@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use timbre_models::notes::{Song, read_song_file};
 use timbred_tests::live::{Daemon, control};
 use timbred_tests::onsets::onset;
+use timbred_tests::program::timbred;
 
 const RATE_HZ: u32 = 44_100;
 
@@ -87,4 +89,48 @@ fn a_crash_loses_seconds_at_most() {
     daemon.ended();
     assert!(samples(&wav).iter().any(|s| s.abs() > 0.001));
     assert_eq!(song(&wav).notes.len(), 1);
+}
+
+/// Level of a piece of a file, dB.
+fn level(wav: &Path, from_s: f64, to_s: f64) -> f64 {
+    let all = samples(wav);
+    let at = |s: f64| (s * f64::from(RATE_HZ)) as usize;
+    let piece = &all[at(from_s)..at(to_s)];
+    let power: f64 = piece.iter().map(|x| f64::from(*x).powi(2)).sum();
+    10.0 * (power / piece.len() as f64 + 1e-20).log10()
+}
+
+#[test]
+fn a_recording_renders_as_loud_as_it_was_played() {
+    let daemon = daemon();
+    let folder = tempfile::tempdir().unwrap();
+    said(&daemon, &["program", "1", "Flute"]);
+    let mut levels = vec![];
+    for (n, settings) in [
+        // Below what the leveler brings down, which remembers what came before.
+        &[("/ch/1/gain", "-12")][..],
+        &[("/ch/1/gain", "-26.5")],
+        &[("/ch/1/gain", "-12"), ("/ch/1/morph/program", "56"), ("/ch/1/morph/amount", "1")],
+    ]
+    .iter()
+    .enumerate()
+    {
+        settings.iter().for_each(|(address, value)| drop(said(&daemon, &["set", address, value])));
+        let path = folder.path().join(format!("take-{n}.wav"));
+        let wav = PathBuf::from(said(&daemon, &["record", "start", path.to_str().unwrap()]));
+        said(&daemon, &["note", "1", "69", "100", "--ms", "1500"]);
+        said(&daemon, &["record", "stop"]);
+        let start_s = song(&wav).notes[0].start_s;
+        let rendered = folder.path().join(format!("again-{n}.wav"));
+        let mut command = Command::new(timbred());
+        command.arg("render").arg(wav.with_extension("mid")).arg(&rendered);
+        let rate = RATE_HZ.to_string();
+        command.args(["--live", "--quiet", "--format", "24", "--rate", &rate]);
+        assert!(command.status().unwrap().success());
+        let both = [&wav, &rendered].map(|wav| level(wav, start_s + 0.4, start_s + 1.3));
+        assert!((both[0] - both[1]).abs() < 0.5, "{settings:?}: {both:?}");
+        levels.push(both[0]);
+    }
+    assert!((levels[0] - levels[1] - 14.5).abs() < 1.0, "{levels:?}");
+    assert!((levels[0] - levels[2]).abs() > 1.0, "a trumpet is not as loud as a flute: {levels:?}");
 }

@@ -117,3 +117,48 @@ fn a_checkpoint_is_imported_with_it_and_sounds_as_its_mel_says() {
         "{apart:e} of {scale}"
     );
 }
+
+/// The samples of a file, of one side after the other.
+fn samples(folder: &Folder, name: &str) -> Vec<f32> {
+    let reader = hound::WavReader::open(folder.path(name)).unwrap();
+    reader.into_samples::<f32>().map(Result::unwrap).collect()
+}
+
+#[test]
+fn stems_of_an_imported_model_are_its_sound_shared_out_by_the_notes_power() {
+    let folder = Folder::new();
+    let zip = golden_dir().join("checkpoint/tiny_with_context.zip");
+    let zip = zip.display();
+    folder.write("decoder.onnx", &Decoder::default().onnx());
+    folder.run(&format!("import {zip} --out decoder --vocoder decoder.onnx")).well();
+    folder.run(&format!("import {zip} --out bundled --vocoder bundled")).well();
+    // Three programs, and a drum from 1 s on.
+    folder.song("song.mid", 6);
+    let render = |model: &str, rest: &str| {
+        let format = "--steps 2 --quiet --rate 16000 --format 32f";
+        folder.run(&format!("render song.mid --model {model} {format} {rest}")).well();
+    };
+    let power = |samples: &[f32]| samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+    for model in ["decoder", "bundled"] {
+        render(model, "--stems all.wav");
+        let stems: Vec<Vec<f32>> = ["01", "02", "03", "10"]
+            .map(|part| samples(&folder, &format!("all-part_{part}.wav")))
+            .into();
+        let drum = &stems[3];
+        let (before, after) = drum.split_at(2 * 15_500);
+        assert_eq!(power(before), 0.0, "{model}: before its stroke");
+        assert!(power(&after[..2 * 4_000]) > 0.0, "{model}: behind it");
+        if model == "decoder" {
+            // All of it, and nothing twice: the powers of the stems are that of the one sound.
+            render(model, "--dry one.wav");
+            let one = samples(&folder, "one.wav");
+            let make_up = 10f64.powf(1.3);
+            for (n, one) in one.chunks_exact(4_000).enumerate() {
+                let of = |stem: &Vec<f32>| power(&stem[8_000 * n..8_000 * (n + 1)]);
+                let together = stems.iter().map(of).sum::<f64>() / (2.0 * make_up);
+                let off = 10.0 * (together / power(one)).log10();
+                assert!(off.abs() < 0.5, "quarter {n}: {off} dB");
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ use timbre_models::notes::Voice;
 use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::TICK_SAMPLES;
+use timbred_tests::pitch;
 
 const RATE_HZ: f64 = 16_000.0;
 const LIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundled/live");
@@ -92,26 +93,12 @@ fn db(sound: &[f32]) -> f64 {
     10.0 * (power + 1e-30).log10()
 }
 
-/// The power of a piece around a frequency, Hann window.
 fn power_at(sound: &[f32], hz: f64) -> f64 {
-    let n = sound.len() as f64;
-    let (mut re, mut im) = (0.0, 0.0);
-    for (i, x) in sound.iter().enumerate() {
-        let window = 0.5 - 0.5 * (TAU * i as f64 / n).cos();
-        let turn = TAU * hz * i as f64 / RATE_HZ;
-        re += f64::from(*x) * window * turn.cos();
-        im += f64::from(*x) * window * turn.sin();
-    }
-    re * re + im * im
+    pitch::power_at(sound, RATE_HZ, hz)
 }
 
-/// The pitch of a piece near `hz`, by its first partial: cents beside it.
 fn cents(sound: &[f32], hz: f64) -> f64 {
-    let at = |cents: f64| power_at(sound, hz * (cents / 1200.0).exp2());
-    let coarse = (-60..=60).map(|c| f64::from(c) * 2.0);
-    let best = coarse.max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap();
-    let fine = (-20..=20).map(|c| best + f64::from(c) * 0.1);
-    fine.max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap()
+    pitch::cents(sound, RATE_HZ, hz)
 }
 
 const A4: f64 = 440.0;
@@ -210,6 +197,23 @@ fn a_morph_ends_as_the_other_program() {
     assert!(apart(trumpet, flute) > 4.0);
     assert!(apart(timbre(&morph(0.0)), trumpet) < 0.01);
     assert!(apart(timbre(&morph(1.0)), flute) < 2.0, "{}", apart(timbre(&morph(1.0)), flute));
+    let pressed = |pressure: Event| {
+        let events = [
+            control(0.0, 0, Control::MorphProgram, 73.0),
+            control(0.0, 0, Control::MorphPressure, 1.0),
+            pressure,
+        ];
+        timbre(&note(56, 69, &events)[0])
+    };
+    let key = What::KeyPressure(NoteId(1), 1.0);
+    for pressure in
+        [control(0.3, 0, Control::Pressure, 1.0), Event { at_s: 0.3, part: Part(0), what: key }]
+    {
+        // No vibrato is left of it, which would have moved the partials.
+        let sound = pressed(pressure);
+        assert!(apart(sound, flute) < 2.0, "{pressure:?}: {}", apart(sound, flute));
+    }
+    assert!(apart(pressed(control(0.3, 0, Control::Pressure, 0.0)), trumpet) < 0.01);
     let half = timbre(&morph(0.5));
     assert!(apart(half, trumpet) < apart(flute, trumpet));
     assert!(apart(half, flute) < apart(flute, trumpet));
@@ -263,17 +267,18 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::Silence),
         1 => (0u64..12, 0.0f32..1.0).prop_map(|(note, p)| What::KeyPressure(NoteId(note), p)),
         1 => (0u64..12, value.clone()).prop_map(|(note, t)| What::Retune(NoteId(note), t)),
-        6 => (0usize..22, value).prop_map(|(n, v)| {
+        6 => (0usize..24, value).prop_map(|(n, v)| {
             use Control::*;
             let all = [
                 Volume, Expression, Breath, Gain, Pan, Bend, Tuning, Vibrato, Pressure,
                 VibratoRate, VibratoDepth, VibratoDelay, Brightness, Resonance, Attack, Decay,
-                Release, Damper, Reverb, Chorus, MorphProgram, MorphAmount,
+                Release, Damper, Reverb, Chorus, MorphProgram, MorphAmount, MorphPressure,
+                Spread,
             ];
             let control = all[n];
             let value = match control {
-                Volume | Expression | Breath | Reverb | Chorus | MorphAmount | Damper
-                | VibratoDelay => v.abs(),
+                Volume | Expression | Breath | Reverb | Chorus | MorphAmount | MorphPressure
+                | Damper | Spread | VibratoDelay => v.abs(),
                 MorphProgram => (127.0 * v.abs()).round(),
                 Gain => 12.0 * v,
                 Bend => 4.0 * v,

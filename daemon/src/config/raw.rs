@@ -54,6 +54,17 @@ impl Backend {
     }
 }
 
+/// Which ports the sound has in JACK.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outputs {
+    /// Left and right.
+    #[default]
+    Stereo,
+    /// The same, and left and right of each part.
+    Parts,
+}
+
 /// Whether a service is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +140,8 @@ pub struct Audio {
     pub channels: u16,
     /// Milliseconds of sound made ahead of the device; 0: measured at the start.
     pub lead_ms: f64,
+    /// Which ports the sound has in JACK.
+    pub outputs: Outputs,
     /// Where the outputs are plugged in JACK: auto, none, or how names of inputs begin.
     pub connect: String,
     /// SCHED_FIFO priority asked for; 0: ordinary.
@@ -144,6 +157,7 @@ impl Default for Audio {
             buffer_frames: 128,
             channels: 2,
             lead_ms: 0.0,
+            outputs: Outputs::Stereo,
             connect: "auto".to_owned(),
             realtime_priority: 60,
         }
@@ -162,6 +176,8 @@ pub struct Midi {
     pub alsa: Switch,
     /// The name under which others see this program.
     pub name: String,
+    /// File of the scale that keys are tuned to, or its name; empty: equal temperament.
+    pub tuning: String,
     /// What becomes of what which port plays.
     pub rules: Vec<Rule>,
 }
@@ -173,6 +189,7 @@ impl Default for Midi {
             jack: Switch::Auto,
             alsa: Switch::Auto,
             name: "timbred".to_owned(),
+            tuning: String::new(),
             rules: Vec::new(),
         }
     }

@@ -129,9 +129,11 @@ pub fn class_of(key: &str) -> Option<Class> {
         }
         "osc.bind" | "osc.port" | "osc.targets" => Class::Restart(Part::Osc),
         "engine.model" | "engine.arithmetic" | "engine.upper_band" => Class::Restart(Part::Engine),
-        "audio.realtime_priority" | "log.level" | "state.safe_gain_db" => Class::NextStart,
+        "audio.outputs" | "audio.realtime_priority" | "log.level" | "state.safe_gain_db" => {
+            Class::NextStart
+        }
         "engine.steps" | "engine.guidance" | "engine.sampler" | "engine.hop_ms" | "engine.seed"
-        | "engine.governor" | "master.gain_db" | "state.path" => Class::Live,
+        | "engine.governor" | "midi.tuning" | "master.gain_db" | "state.path" => Class::Live,
         _ => return None,
     })
 }

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use timbre_control::parameters::{GUIDANCE, HOP_MS, Parameter, SAMPLER, STEPS};
 use timbre_control::value::Value;
 use timbre_models::denoise::Arithmetic;
+use timbre_models::notes::{EQUAL, Tuning};
 
 use super::layers::{Origins, folder};
 use super::problem::{Problem, Problems};
-use super::raw::{self, Backend, OrModel, Raw, Switch};
+use super::raw::{self, Backend, OrModel, Outputs, Raw, Switch};
 use super::rules::Rule;
+use crate::scale;
 
 /// Master volumes in dB; a test holds them equal to those of `/master/gain`.
 pub const GAIN_DB: RangeInclusive<f64> = -60.0..=12.0;
@@ -57,6 +59,8 @@ pub struct Audio {
     pub channels: u16,
     /// Milliseconds of sound made ahead of the device; none: measured at the start.
     pub lead_ms: Option<f64>,
+    /// Whether each part has ports of its own in JACK.
+    pub has_parts: bool,
     /// Where the outputs are plugged in JACK: auto, none, or how names of inputs begin.
     pub connect: String,
     /// SCHED_FIFO priority of the device's thread; 0: ordinary.
@@ -74,6 +78,8 @@ pub struct Midi {
     pub alsa: Switch,
     /// The name under which others see this program.
     pub name: String,
+    /// How keys are tuned where MIDI does not say otherwise.
+    pub tuning: Tuning,
     /// What becomes of what which port plays.
     pub rules: Vec<Rule>,
 }
@@ -217,6 +223,7 @@ fn audio(c: &mut Checks<'_>, raw: &raw::Audio) -> Audio {
         buffer_frames: c.range("audio.buffer_frames", raw.buffer_frames, 16..=8192, "frames"),
         channels: c.range("audio.channels", raw.channels, 1..=32, ""),
         lead_ms: Some(lead_ms).filter(|lead| *lead > 0.0),
+        has_parts: raw.outputs == Outputs::Parts,
         connect: c.text("audio.connect", &raw.connect, "auto, none, or how names of inputs begin"),
         realtime_priority: c.range("audio.realtime_priority", raw.realtime_priority, 0..=94, ""),
     }
@@ -229,7 +236,18 @@ fn midi(c: &mut Checks<'_>, raw: &raw::Midi) -> Midi {
         c.refuse("midi.name", format!("{name:?}"), &wanted, "JACK and ALSA cannot show more");
     }
     let rules = raw.rules.iter().enumerate().map(|(i, raw)| rule(c, i, raw)).collect();
-    Midi { virtual_port: raw.virtual_port, jack: raw.jack, alsa: raw.alsa, name, rules }
+    let tuning = tuning(c, &raw.tuning);
+    Midi { virtual_port: raw.virtual_port, jack: raw.jack, alsa: raw.alsa, name, tuning, rules }
+}
+
+fn tuning(c: &mut Checks<'_>, name: &str) -> Tuning {
+    if name.is_empty() {
+        return EQUAL;
+    }
+    scale::find(name).unwrap_or_else(|e| {
+        c.problems.push(Problem::new(c.origins.of("midi.tuning"), format!("`midi.tuning`: {e}")));
+        EQUAL
+    })
 }
 
 fn rule(c: &mut Checks<'_>, index: usize, raw: &raw::Rule) -> Rule {

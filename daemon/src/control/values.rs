@@ -165,6 +165,7 @@ impl Values {
             peak_dbfs: level_dbfs(t.peak.load(Relaxed)),
             rms_dbfs: level_dbfs(t.rms.load(Relaxed)),
             programs: self.programs().to_vec(),
+            missing_banks: (0..CHANNELS).map(|n| t.missing_banks.get(n)).collect(),
             volumes: (0..CHANNELS).map(|n| self.now(Sent::Controller(7), n)).collect(),
             expressions: (0..CHANNELS).map(|n| self.now(Sent::Controller(11), n)).collect(),
             part_dbfs: t.part_levels.iter().map(|level| level_dbfs(level.load(Relaxed))).collect(),

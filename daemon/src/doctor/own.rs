@@ -2,6 +2,7 @@
 //! `timbrectl status` names. Asks nobody and waits for nothing.
 
 use timbre_control::status::{Finding, Status};
+use timbre_models::notes::MissingBank;
 
 /// Whether the threads of the sound may go before all others.
 pub(crate) const REAL_TIME: &str = "real-time priority";
@@ -39,6 +40,7 @@ pub(crate) fn findings(status: &Status, facts: &Facts) -> Vec<Finding> {
             "make room on the disk, or name another file with state.path",
         ),
     });
+    findings.extend(banks(status));
     if status.recording.state == "failed" {
         findings.push(Finding::warning(
             "recording",
@@ -101,6 +103,15 @@ fn level(status: &Status) -> Finding {
     }
 }
 
+/// Banks that are not there, if there are any.
+fn banks(status: &Status) -> Option<Finding> {
+    let all = (0..).zip(&status.missing_banks).filter(|(_, bank)| **bank > 0);
+    let all = all.map(|(channel, bank)| MissingBank { channel, bank: *bank }.to_string());
+    let all: Vec<String> = all.collect();
+    let remedy = "choose a program of bank 0, or 120 or 121 in General MIDI 2";
+    (!all.is_empty()).then(|| Finding::warning("banks", all.join("; "), remedy))
+}
+
 fn hearing(facts: &Facts) -> Finding {
     match facts.is_deaf {
         true => Finding::trouble(
@@ -153,6 +164,7 @@ mod tests {
         assert_eq!(of(|_, f| f.is_deaf = true), is("MIDI", trouble));
         assert_eq!(of(|_, f| f.is_refused = true), is(REAL_TIME, warning));
         assert_eq!(of(|_, f| f.unsaved = "full".to_owned()), is("what is set", warning));
+        assert_eq!(of(|s, _| s.missing_banks = vec![0, 8]), is("banks", warning));
         assert_eq!(of(|s, _| s.recording.state = "failed".to_owned()), is("recording", warning));
     }
 

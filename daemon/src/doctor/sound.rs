@@ -48,6 +48,7 @@ fn device(config: &Config) -> Finding {
         realtime_priority: 0,
         name: format!("{} doctor", config.midi.name),
         connect: "none".to_owned(),
+        has_parts: false,
     };
     let telemetry = Arc::new(Telemetry::default());
     match Output::open(&options, &telemetry, None) {

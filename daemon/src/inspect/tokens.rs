@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::json;
+use timbre_models::notes::EQUAL;
 use timbre_models::tokens::{Segment, Vocabulary, song_segments};
 use timbre_models::units::{FrameIdx, MEL_BINS};
 
@@ -23,7 +24,7 @@ pub(super) fn run(
     if segment == Some(0) {
         return Err(Error::Usage("--segment 0: wanted 1 frame or more".to_owned()));
     }
-    let (piece, mended) = songs::read(file, is_strict)?;
+    let (piece, mended) = songs::read(file, &EQUAL, is_strict)?;
     let song = &piece.song;
     if let Some(mended) = mended {
         eprintln!("{}: {mended}", file.display());

@@ -16,6 +16,7 @@ use ringbuf::traits::{Consumer, Observer};
 
 use super::clock::{PlayPosition, TimeFilter};
 use super::queues::Telemetry;
+use super::stems::{PARTS, PartsFrame, PartsPlayer};
 use crate::mix::limiter::Limiter;
 use crate::mix::{Frame, SIDES};
 
@@ -28,6 +29,8 @@ const METER_S: f32 = 0.1;
 /// A device that takes fewer frames at a time than before has done so for this long before it is
 /// believed, seconds.
 const FEWER_S: f32 = 0.5;
+/// Parts that say nothing.
+const SILENCE: PartsFrame = [[0.0; SIDES]; PARTS];
 /// The share of the last callback in the smoothed delay of the device.
 const DELAY_SHARE: f64 = 0.05;
 
@@ -128,6 +131,8 @@ pub struct Player {
     /// The last frame before a gap, which the fade-out goes on from.
     last: Frame,
     limiter: Limiter,
+    /// The parts, where they have ports of their own.
+    parts: Option<PartsPlayer>,
     /// The most frames of one callback since the number that is published was last reached, and
     /// frames since then.
     fewer: (usize, usize),
@@ -158,11 +163,18 @@ impl Player {
             fade: 0.0,
             last: [0.0; SIDES],
             limiter: Limiter::default(),
+            parts: None,
             fewer: (0, 0),
             meter_peak: 0.0,
             meter_power: 0.0,
             meter_count: 0,
         }
+    }
+
+    /// The same, of a stream whose parts come through a ring of their own.
+    #[must_use]
+    pub fn with_parts(self, parts: PartsPlayer) -> Self {
+        Self { parts: Some(parts), ..self }
     }
 
     /// Fills a device buffer: of several channels every second is the right side, one is both.
@@ -175,7 +187,7 @@ impl Player {
         let channels = channels.max(1);
         let frames = out.len() / channels;
         let mut device = out.chunks_mut(channels);
-        self.play(now, frames, |[left, right]| {
+        self.play(now, frames, |[left, right], _| {
             let Some(frame) = device.next() else { return };
             match frame {
                 [mono] => *mono = T::from_sample((left + right) / SIDES as f32),
@@ -192,15 +204,37 @@ impl Player {
     pub fn fill_sides(&mut self, now: Instant, left: &mut [f32], right: &mut [f32]) {
         let frames = left.len();
         let mut sides = left.iter_mut().zip(right);
-        self.play(now, frames, |frame| {
+        self.play(now, frames, |frame, _| {
             if let Some((left, right)) = sides.next() {
                 [*left, *right] = frame;
             }
         });
     }
 
+    /// The same, and the buffers of both sides of each part, all as long as those of the mix.
+    pub fn fill_parts(
+        &mut self,
+        now: Instant,
+        mix: [&mut [f32]; SIDES],
+        mut parts: [[&mut [f32]; SIDES]; PARTS],
+    ) {
+        let [left, right] = mix;
+        let frames = left.len();
+        let mut sides = left.iter_mut().zip(right).enumerate();
+        self.play(now, frames, |frame, of_parts| {
+            let Some((at, (left, right))) = sides.next() else { return };
+            [*left, *right] = frame;
+            let both = parts.as_flattened_mut().iter_mut();
+            for (buffer, sample) in both.zip(of_parts.as_flattened()) {
+                if let Some(to) = buffer.get_mut(at) {
+                    *to = *sample;
+                }
+            }
+        });
+    }
+
     /// Plays so many frames, each at its final level.
-    fn play(&mut self, now: Instant, frames: usize, mut put: impl FnMut(Frame)) {
+    fn play(&mut self, now: Instant, frames: usize, mut put: impl FnMut(Frame, &PartsFrame)) {
         self.note_frames(frames);
         let (start_s, s_per_frame) = self.filter.callback(self.position.seconds(now), frames);
         self.start_or_wait();
@@ -213,7 +247,8 @@ impl Player {
         let per_sample = 1.0 - (-1.0 / (GAIN_S * self.rate_hz)).exp();
         for _ in 0..frames {
             self.gain += (wanted - self.gain) * per_sample;
-            put(self.next());
+            let frame = self.next();
+            put(frame, self.parts.as_ref().map_or(&SILENCE, PartsPlayer::now));
         }
         let moves = if self.is_running { s_per_frame } else { 0.0 };
         let taken = if self.is_running { taken_before } else { self.taken };
@@ -270,6 +305,9 @@ impl Player {
                 self.last
             }
         };
+        if let Some(parts) = &mut self.parts {
+            parts.next(next.is_some(), self.fade);
+        }
         let gain = self.fade * self.gain;
         let frame = self.limiter.next(raw.map(|side| side * gain), self.rate_hz);
         self.meter(frame);
@@ -291,114 +329,5 @@ impl Player {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use ringbuf::traits::{Producer, Split};
-    use ringbuf::{HeapProd, HeapRb};
-
-    use super::*;
-    use crate::mix::limiter::CEILING;
-
-    fn player(refill: usize) -> (Player, HeapProd<Frame>, Arc<Level>, Arc<Telemetry>) {
-        let (producer, ring) = HeapRb::new(48_000).split();
-        let (level, telemetry) = (Arc::new(Level::default()), Arc::new(Telemetry::default()));
-        level.set_refill(refill);
-        let position = Arc::new(PlayPosition::default());
-        let player = Player::new(ring, 48_000, level.clone(), position, telemetry.clone());
-        (player, producer, level, telemetry)
-    }
-
-    fn largest_step(samples: &[f32]) -> f32 {
-        samples.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max)
-    }
-
-    #[test]
-    fn a_gap_is_faded_counted_and_waits_for_the_refill() {
-        let (mut player, mut ring, _, telemetry) = player(1_000);
-        let mut out = vec![0.0f32; 4_800];
-        ring.push_slice(&[[0.5; 2]; 999]);
-        player.fill(Instant::now(), &mut out, 1);
-        assert!(out.iter().all(|s| *s == 0.0), "it waits for 1000");
-        ring.push_slice(&[[0.5; 2]; 2_001]);
-        player.fill(Instant::now(), &mut out, 1);
-        assert_eq!(telemetry.underruns.load(Ordering::Relaxed), 1);
-        assert!(out[2_900] > 0.45 && out[4_700] == 0.0);
-        assert!(largest_step(&out) < 0.01, "{}", largest_step(&out));
-        player.fill(Instant::now(), &mut out, 1);
-        assert_eq!(telemetry.underruns.load(Ordering::Relaxed), 1, "one gap is one underrun");
-        assert_eq!(telemetry.frames_played.load(Ordering::Relaxed), 3 * 4_800);
-        assert_eq!(telemetry.stream_frames.load(Ordering::Relaxed), 3_000);
-    }
-
-    #[test]
-    fn the_limiter_holds_and_the_gain_moves_smoothly() {
-        let (mut player, mut ring, level, telemetry) = player(1);
-        ring.push_slice(&[[0.9; 2]; 40_000]);
-        let mut out = vec![0.0f32; 2 * 9_600];
-        level.set_gain(8.0);
-        player.fill(Instant::now(), &mut out, 2);
-        assert!(out.iter().all(|s| s.abs() <= CEILING + 1e-6));
-        assert!(out[19_000] > 0.9 && out[19_000] == out[19_001]);
-        level.set_gain(0.0);
-        player.fill(Instant::now(), &mut out, 2);
-        assert!(largest_step(&out) < 0.05 && out[19_000] < 0.001);
-        assert!(f32::from_bits(telemetry.peak.load(Ordering::Relaxed)) > 0.0);
-    }
-
-    #[test]
-    fn each_side_comes_out_of_its_channel_and_one_channel_has_both() {
-        let (mut player, mut ring, ..) = player(1);
-        ring.push_slice(&[[0.5, 0.1]; 40_000]);
-        let mut out = vec![0.0f32; 4 * 4_800];
-        player.fill(Instant::now(), &mut out, 4);
-        assert!((out[4 * 4_700] - 0.5).abs() < 0.01 && (out[4 * 4_700 + 1] - 0.1).abs() < 0.01);
-        assert_eq!(out[4 * 4_700..][..2], out[4 * 4_700 + 2..][..2]);
-        player.fill(Instant::now(), &mut out[..480], 1);
-        assert!((out[400] - 0.3).abs() < 0.01, "{}", out[400]);
-        let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
-        player.fill_sides(Instant::now(), &mut left, &mut right);
-        assert!((left[60] - 0.5).abs() < 0.01 && (right[60] - 0.1).abs() < 0.01);
-    }
-
-    #[test]
-    fn more_frames_at_a_time_count_at_once_and_fewer_after_a_while() {
-        let (mut player, _ring, level, _) = player(1);
-        let mut play = |frames: usize, times: usize| {
-            let mut out = vec![0.0f32; frames];
-            (0..times).for_each(|_| player.fill(Instant::now(), &mut out, 1));
-            level.frames()
-        };
-        assert_eq!(play(256, 1), 256);
-        assert_eq!(play(8_192, 1), 8_192);
-        assert_eq!(play(16, 1_400), 8_192, "0.47 s of them are too few to believe");
-        assert_eq!(play(16, 150), 16);
-        // A device that takes turns is as large as its largest turn.
-        for _ in 0..200 {
-            play(470, 1);
-            assert!(play(512, 1) == 512);
-        }
-    }
-
-    #[test]
-    fn the_delay_that_a_device_tells_is_smoothed() {
-        let level = Level::default();
-        assert_eq!(level.delay_s(), None);
-        level.note_delay(Duration::from_millis(20));
-        assert_eq!(level.delay_s(), Some(0.02));
-        level.note_delay(Duration::from_millis(40));
-        assert_eq!(level.delay_s(), Some(0.021));
-    }
-
-    #[test]
-    fn the_position_is_what_was_taken() {
-        let (mut player, mut ring, ..) = player(1);
-        ring.push_slice(&[[0.1; 2]; 2_000]);
-        let mut out = vec![0i16; 2 * 480];
-        let now = Instant::now();
-        player.fill(now, &mut out, 2);
-        assert!(player.position.sample_at(now).abs() < 1.0);
-        let later = now + std::time::Duration::from_millis(10);
-        assert!((player.position.sample_at(later) - 480.0).abs() < 1.0);
-    }
-}
+#[path = "callback_tests.rs"]
+mod tests;

@@ -27,6 +27,7 @@ use super::model::{Model, Preparation};
 use super::priority::ask_for_realtime;
 use super::queues::{Midi, MidiReceiver, Pulses, SourceId, Telemetry};
 use super::resampler::HopResampler;
+use super::stems::PartsSink;
 use crate::error::Error;
 use crate::mix::{Frame, Mix, MixSettings};
 use crate::recording::Tap;
@@ -52,6 +53,8 @@ pub struct Sink {
     pub level: Arc<Level>,
     /// The device's rate.
     pub rate_hz: u32,
+    /// Where the parts go, if they have ports of their own.
+    pub parts: Option<PartsSink>,
 }
 
 /// What the thread is given.
@@ -222,6 +225,11 @@ impl Inference {
         if is_last {
             fade(mixed);
         }
+        if let Some(parts) = &mut playing.sink.parts {
+            parts
+                .push(buses, playing.resampler.from_hz(), is_last)
+                .map_err(|e| Error::Audio(e.to_string()))?;
+        }
         let (samples, tap) = (&playing.mixed, &mut engine.tap);
         let ring = &mut playing.sink.ring;
         // What does not fit was never asked for: the device stands still.
@@ -306,13 +314,14 @@ impl Inference {
         t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
         t.programs.set(&engine.players.programs());
+        t.missing_banks.set(&engine.players.missing_banks());
         t.places.take(engine.players.controllers());
         self.publish_parts(engine);
     }
 }
 
 /// Makes the frames quieter and quieter to silence.
-fn fade(frames: &mut [Frame]) {
+pub(super) fn fade(frames: &mut [Frame]) {
     let length = frames.len() as f32;
     for (n, frame) in frames.iter_mut().enumerate() {
         let level = 1.0 - (n + 1) as f32 / length;

@@ -25,6 +25,7 @@ pub(crate) mod quality;
 pub mod queues;
 pub mod resampler;
 mod startup;
+pub mod stems;
 mod stream_fit;
 pub mod supervisor;
 

@@ -26,6 +26,8 @@ pub struct Preparation {
     pub forms: Forms,
     /// Whether what lies above 8 kHz is made too, if the model knows it.
     pub upper_band: bool,
+    /// Whether each part is made for itself too.
+    pub has_parts: bool,
     /// Real-time priority of the denoiser's thread; 0: none.
     pub frames_priority: u8,
 }
@@ -53,7 +55,7 @@ impl Model {
     ) -> Result<Self, Error> {
         let mut options = live_options(&bundle, settings)?;
         options.is_wide = preparation.upper_band;
-        options.buses = Buses::Stereo;
+        options.buses = if preparation.has_parts { Buses::Stems } else { Buses::Stereo };
         let window = bundle.manifest().live.filter(|live| live.window);
         let (frames, threads) = match window {
             // Every hop is a full target: more work than a core has time for, and enough to share.

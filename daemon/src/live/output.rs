@@ -18,10 +18,11 @@ use super::cards;
 use super::clock::PlayPosition;
 use super::devices::{ALSA, Choice, JACK, NULL, is_meant};
 use super::inference::Sink;
-use super::jack::{JackClient, MidiEnd, Wanted};
+use super::jack::{JackClient, MidiEnd, Wanted, WantedSound};
 use super::pcm;
 use super::priority::ask_for_realtime;
 use super::queues::Telemetry;
+use super::stems::{PartsPlayer, PartsSink};
 use super::stream_fit::alsa_frames;
 use crate::error::Error;
 
@@ -48,6 +49,8 @@ pub struct OutputOptions {
     pub name: String,
     /// Where its outputs are plugged in there: auto, none, or how names of inputs begin.
     pub connect: String,
+    /// Whether each part has ports of its own there.
+    pub has_parts: bool,
 }
 
 /// What keeps the sound going; dropping it ends it.
@@ -124,7 +127,8 @@ impl Output {
         telemetry: &Arc<Telemetry>,
         midi: Option<MidiEnd>,
     ) -> Result<(Self, Sink), String> {
-        let sound = Some((telemetry, options.connect.as_str()));
+        let connect = options.connect.as_str();
+        let sound = Some(WantedSound { telemetry, connect, has_parts: options.has_parts });
         let (client, sink) = JackClient::open(Wanted { name: &options.name, midi, sound })?;
         let sink = sink.ok_or("it has no sound")?;
         let (rate_hz, level) = (sink.rate_hz, sink.level.clone());
@@ -306,7 +310,19 @@ pub(super) fn pair(rate_hz: u32, buffer_frames: u32, telemetry: &Arc<Telemetry>)
     level.set_frames(buffer_frames as usize);
     let position = Arc::new(PlayPosition::default());
     let player = Player::new(consumer, rate_hz, level.clone(), position.clone(), telemetry.clone());
-    (player, Sink { ring: producer, position, level, rate_hz })
+    (player, Sink { ring: producer, position, level, rate_hz, parts: None })
+}
+
+/// The same, of a stream whose parts have rings of their own.
+pub(super) fn pair_with_parts(
+    rate_hz: u32,
+    buffer_frames: u32,
+    telemetry: &Arc<Telemetry>,
+) -> (Player, Sink) {
+    let (player, sink) = pair(rate_hz, buffer_frames, telemetry);
+    let (producer, consumer) = HeapRb::new((RING_S * rate_hz.max(1)) as usize).split();
+    let parts = Some(PartsSink::new(producer, rate_hz));
+    (player.with_parts(PartsPlayer::new(consumer)), Sink { parts, ..sink })
 }
 
 /// What building a stream needs beside the player.

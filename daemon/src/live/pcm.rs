@@ -230,6 +230,7 @@ mod tests {
             realtime_priority: 0,
             name: String::new(),
             connect: String::new(),
+            has_parts: false,
         };
         assert!(Pcm::open("no such name", &options).is_err());
         // One that swallows takes everything.

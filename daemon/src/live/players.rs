@@ -43,10 +43,12 @@ pub struct Players {
 type OfStrip = (Control, fn(&Channel) -> f32);
 
 /// What the strips say of parts.
-const OF_STRIPS: [OfStrip; 3] = [
+const OF_STRIPS: [OfStrip; 5] = [
     (Control::Gain, |strip| strip.gain as f32),
+    (Control::Spread, |strip| strip.spread as f32),
     (Control::MorphProgram, |strip| strip.morph.program as f32),
     (Control::MorphAmount, |strip| strip.morph.amount as f32),
+    (Control::MorphPressure, |strip| strip.morph.pressure as f32),
 ];
 
 impl Players {
@@ -85,6 +87,12 @@ impl Players {
         all
     }
 
+    /// The bank of each channel that is not there; 0 where nothing is missing.
+    pub fn missing_banks(&self) -> [u8; CHANNELS] {
+        let bank = |channel| self.channels.missing_bank(channel).map_or(0, |missing| missing.bank);
+        std::array::from_fn(bank)
+    }
+
     /// Notes that are held, by finger or pedal.
     pub fn held(&self) -> usize {
         self.sources.iter().map(|source| source.keys.held()).sum()
@@ -121,6 +129,11 @@ impl Players {
         match midi {
             Midi::Message(bytes) => self.message(time_s, source, bytes, out),
             Midi::Exclusive(message) => self.exclusive(time_s, message, out),
+            Midi::Tuning { key, semitones } => {
+                let sources = self.sources.iter_mut().map(|source| &mut source.keys);
+                let tuning = (key, semitones);
+                keyboard::tune_key(&mut self.channels, sources, tuning, time_s, out);
+            }
             Midi::Gone => {
                 for source in self.sources.iter_mut().filter(|s| s.id == source) {
                     keyboard::release_all(&mut source.keys, time_s, out);

@@ -5,6 +5,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | [`MidiSender`] | MIDI ports, OSC | inference | 4096 messages | counted; the reader then releases every note |
 //! | ring of samples | inference | audio callback | 11 s, two of the longest hops | never: inference waits for the play position |
+//! | ring of parts (`stems`) | inference | JACK's callback | 11 s | as the ring of samples, with which it goes |
 //! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
 //! | commands, and their outcomes (`control::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
@@ -41,6 +42,14 @@ pub enum Midi {
     Message([u8; 3]),
     /// A system exclusive message that is understood.
     Exclusive(SysEx),
+    /// A key is tuned so (semitones beside equal temperament) until MIDI says otherwise, and again
+    /// after a reset.
+    Tuning {
+        /// Which key.
+        key: u8,
+        /// How much.
+        semitones: f32,
+    },
     /// The source is gone: its notes and pedals are released.
     Gone,
 }
@@ -208,6 +217,8 @@ pub struct Telemetry {
     pub unsaved: ArcSwap<String>,
     /// General MIDI program of each channel (inference).
     pub programs: OfChannels<0>,
+    /// The bank of each channel that is not there; 0 where nothing is missing (inference).
+    pub missing_banks: OfChannels<0>,
     /// Where the controllers of each channel are, whoever moved them (inference).
     pub places: Controllers,
     /// Level of each channel in the last hop, bits of an f32 (inference).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use timbre_control::settings::Settings;
+use timbre_models::notes::Tuning;
 
 use super::arithmetic::Forms;
 use super::midi::ports::Route;
@@ -27,7 +28,8 @@ pub(super) fn preparation(config: &Config) -> Preparation {
     let remembered = config.state.path.as_ref().map(|path| path.with_file_name("arithmetic.toml"));
     let forms = Forms { wanted: config.engine.arithmetic, remembered };
     let frames_priority = config.audio.realtime_priority.min(1);
-    Preparation { forms, upper_band: config.engine.upper_band, frames_priority }
+    let (upper_band, has_parts) = (config.engine.upper_band, config.audio.has_parts);
+    Preparation { forms, upper_band, has_parts, frames_priority }
 }
 
 /// What is set at the start: the configuration, and the strips and the volume of the last run.
@@ -49,6 +51,14 @@ pub(super) fn send_programs(midi: &MidiSender, programs: &[u8; 16]) {
     for (channel, program) in (0u8..).zip(programs) {
         let change = Midi::Message([0xC0 | channel, *program, 0]);
         midi.send(MidiInput { at: Instant::now(), source: SourceId::OSC, midi: change });
+    }
+}
+
+/// Tunes every key.
+pub(super) fn send_tuning(midi: &MidiSender, tuning: &Tuning) {
+    for (key, semitones) in (0u8..).zip(tuning) {
+        let midi_of_key = Midi::Tuning { key, semitones: *semitones };
+        midi.send(MidiInput { at: Instant::now(), source: SourceId::OSC, midi: midi_of_key });
     }
 }
 

@@ -28,7 +28,7 @@ use super::midi::ports::Ports;
 use super::output::Output;
 use super::priority::{MODEL_PRIORITY, keep_in_memory};
 use super::queues::{MidiSender, Telemetry, midi_queue};
-use super::startup::{initial, preparation, remembered, send_programs};
+use super::startup::{initial, preparation, remembered, send_programs, send_tuning};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer};
 use crate::error::Error;
@@ -36,7 +36,7 @@ use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
 use crate::service::{self, Notifier, Pulse, Status, Watchdog};
 use crate::state::{self, State};
-use gaps::{Dry, Gaps};
+use gaps::{Banks, Dry, Gaps};
 use parts::{Flow, Retry};
 
 /// How often everything is looked at.
@@ -78,6 +78,7 @@ struct Daemon {
     /// Whether the JACK server asks for sound as often as it should.
     flow: Flow,
     gaps: Gaps,
+    banks: Banks,
     dry: Dry,
     /// Attempts to get a device back: progress for the watchdog.
     attempts: Arc<AtomicU64>,
@@ -104,6 +105,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     let settings = Arc::new(ArcSwap::from_pointee(initial(&loaded.config, remembered.as_ref())));
     let telemetry = Arc::new(Telemetry::default());
     let (midi, receiver) = midi_queue();
+    send_tuning(&midi, &loaded.config.midi.tuning);
     if let Some(state) = &remembered {
         send_programs(&midi, &state.programs);
     }
@@ -155,6 +157,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         recorder: recorder.recorder(),
         flow: Flow::new(0),
         gaps: Gaps::default(),
+        banks: Banks::default(),
         dry: Dry::default(),
         attempts: Arc::default(),
         saved: remembered,

@@ -17,6 +17,9 @@ use reverb::ReverbUnit;
 /// Channels of the mix.
 pub const SIDES: usize = 2;
 
+/// Buses of a stream before those of its parts: left, right, reverb, chorus.
+pub const MIX_BUSES: usize = 4;
+
 /// One sample of the left side and one of the right.
 pub type Frame = [f32; SIDES];
 

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use timbre_models::bundle::Bundle;
+use timbre_models::notes::{EQUAL, Tuning};
 use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::threads::Threads;
@@ -26,7 +27,7 @@ use crate::mix::{Mix, MixSettings, SIDES};
 use crate::options::stream_options;
 use crate::songs::Piece;
 use crate::whole_file::WholeFile;
-use crate::{models, songs};
+use crate::{models, scale, songs};
 use job::Part;
 use names::Job;
 use output::{Kind, Length, SoundFile};
@@ -47,6 +48,8 @@ pub struct Plan {
     pub rate_hz: u32,
     /// Sample format of the files.
     pub format: SampleFormat,
+    /// How keys are tuned until a file says otherwise.
+    pub tuning: Tuning,
     /// Whether damaged MIDI files are refused.
     pub is_strict: bool,
     /// Whether the user wants it to end.
@@ -81,6 +84,7 @@ pub fn run(args: &RenderArgs) -> Result<(), Error> {
         part,
         rate_hz: args.rate,
         format: args.format,
+        tuning: args.tuning.as_deref().map_or(Ok(EQUAL), scale::find)?,
         is_strict: args.strict,
         interrupt,
         progress,
@@ -165,7 +169,10 @@ fn render_all(
 
 /// One file: read, render, write, put in place.
 fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Error> {
-    let (piece, mended) = songs::read(&job.input, plan.is_strict)?;
+    let (piece, mended) = songs::read(&job.input, &plan.tuning, plan.is_strict)?;
+    for missing in &piece.missing_banks {
+        plan.progress.say(&format!("{}: {missing}", job.input.display()));
+    }
     if let Some(mended) = mended {
         plan.progress.say(&format!("{}: {mended}", job.input.display()));
     }

@@ -10,12 +10,10 @@ use super::Plan;
 use super::output::{Kind, Length, SoundFile};
 use crate::audio::resample::{ResampleError, StreamResampler};
 use crate::error::Error;
-use crate::mix::{SIDES, make_up};
+use crate::mix::{MIX_BUSES, SIDES, make_up};
 use crate::songs::Piece;
 use crate::whole_file::WholeFile;
 
-/// Buses before those of the parts.
-const MIX_BUSES: usize = 4;
 /// Parts that have buses of their own.
 const PARTS: u8 = 16;
 

@@ -3,16 +3,23 @@
 //! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE 1.0;
 //! the portamento time is FluidSynth's, milliseconds in fourteen bits.
 
+mod banks;
 mod controllers;
+mod own;
 mod registered;
+mod tunings;
 
 use midly::MidiMessage;
 
 use super::Voice;
 use super::sysex::{Standard, SysEx};
 use crate::event::{Control, Event, Glide, Part, What};
+pub use banks::MissingBank;
 use controllers::RESET;
 pub(super) use controllers::controller_of;
+pub(super) use own::{OWN, data_of};
+use tunings::Tunings;
+pub use tunings::{EQUAL, Tuning};
 
 /// Channels of one port.
 pub const CHANNELS: usize = 16;
@@ -39,11 +46,15 @@ const SOFT: f32 = 0.7;
 struct Channel {
     program: u8,
     bank: u8,
+    /// The bank that its program was asked of, where there is no such bank.
+    missing: Option<u8>,
     is_rhythm: bool,
     /// The registered parameter that data entry sets; none after half of a number or an unregistered.
     registered: [Option<u8>; 2],
     /// The same of unregistered ones.
     unregistered: [Option<u8>; 2],
+    /// The upper half of what data entry says.
+    data: u8,
     bend_semitones: f32,
     /// The wheel, -1..=1.
     bend: f32,
@@ -72,9 +83,11 @@ impl Channel {
         Self {
             program: 0,
             bank: 0,
+            missing: None,
             is_rhythm: channel % CHANNELS == DRUM_CHANNEL,
             registered: [None; 2],
             unregistered: [None; 2],
+            data: 0,
             bend_semitones: BEND_SEMITONES,
             bend: 0.0,
             fine: 0.0,
@@ -99,8 +112,7 @@ impl Channel {
 #[derive(Debug, Clone)]
 pub struct Channels {
     channels: Vec<Channel>,
-    /// Semitones of each key beside equal temperament.
-    keys: Box<[f32; 128]>,
+    tunings: Tunings,
     /// Semitones of all: fine and coarse.
     master: [f32; 2],
     standard: Standard,
@@ -130,7 +142,7 @@ impl Channels {
     pub fn new(ports: usize) -> Self {
         Self {
             channels: (0..CHANNELS * ports).map(Channel::new).collect(),
-            keys: Box::new([0.0; 128]),
+            tunings: Tunings::new(),
             master: [0.0; 2],
             standard: Standard::Gm,
         }
@@ -153,10 +165,16 @@ impl Channels {
         Some(Voice { is_drum: owner.is_rhythm, program: owner.program, key })
     }
 
-    /// Semitones of a key of a channel beside equal temperament.
+    /// Semitones of a key of a channel beside equal temperament; drums are never tuned.
     pub fn tuning(&self, channel: usize, key: u8) -> f32 {
-        let scale = self.channels.get(channel).map_or(0.0, |c| c.scale[usize::from(key) % 12]);
-        self.keys.get(usize::from(key)).copied().unwrap_or(0.0) + scale
+        let is_drum = self.voice(channel, key).is_some_and(|voice| voice.is_drum);
+        let Some(channel) = self.channels.get(channel).filter(|_| !is_drum) else { return 0.0 };
+        self.tunings.of(key) + channel.scale[usize::from(key) % 12]
+    }
+
+    /// Tunes a key, which no reset takes back.
+    pub(super) fn tune_key(&mut self, key: u8, semitones: f32) {
+        self.tunings.keep(key, semitones);
     }
 
     /// Whether breath (CC 2) is a volume of a channel.
@@ -216,21 +234,6 @@ impl Channels {
                 state.bend = if raw > 0.0 { raw / 8191.0 } else { raw / 8192.0 };
                 self.bend(channel, emit);
             }
-            _ => {}
-        }
-    }
-
-    /// A program of the bank that is selected: 120 (and 127 of XG) is rhythm, 121 and 0 are not.
-    fn select(&mut self, channel: usize, program: u8) {
-        let is_xg = self.standard == Standard::Xg;
-        let Some(state) = self.channels.get_mut(channel) else { return };
-        state.program = program;
-        match state.bank {
-            120 => state.is_rhythm = true,
-            126 | 127 if is_xg => state.is_rhythm = true,
-            121 => state.is_rhythm = false,
-            0 if is_xg && channel % CHANNELS != DRUM_CHANNEL => state.is_rhythm = false,
-            // Of a bank that there is not, bank 0 stands in.
             _ => {}
         }
     }
@@ -346,11 +349,7 @@ impl Channels {
                 self.master[usize::from(is_coarse)] = semitones;
                 (0..self.channels.len()).for_each(|channel| self.tune(channel, emit));
             }
-            SysEx::KeyTuning { key, semitones } => {
-                if let Some(tuning) = self.keys.get_mut(usize::from(key)) {
-                    *tuning = semitones;
-                }
-            }
+            SysEx::KeyTuning { key, semitones } => self.tunings.set(key, semitones),
             SysEx::OctaveTuning { channels, semitones } => {
                 let here = self.channels.iter_mut().skip(port * CHANNELS).take(CHANNELS);
                 let tuned = here.enumerate().filter(|(n, _)| channels >> n & 1 == 1);
@@ -362,7 +361,7 @@ impl Channels {
     /// Everything is as at the start.
     fn reset<F: FnMut(Event)>(&mut self, standard: Standard, emit: &mut Emit<'_, F>) {
         self.standard = standard;
-        *self.keys = [0.0; 128];
+        self.tunings.reset();
         self.master = [0.0; 2];
         for (channel, state) in self.channels.iter_mut().enumerate() {
             *state = Channel { has_breath: state.has_breath, ..Channel::new(channel) };

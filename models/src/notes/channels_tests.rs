@@ -1,7 +1,8 @@
 //! What messages set: bends, tunings, resets, banks, mono, portamento, zones.
 #![allow(clippy::unwrap_used)]
 
-use super::Keyboard;
+use super::midi_write::track_head;
+use super::{GrowingTrack, Keyboard, NoteEvent, Voice, read_mended};
 use crate::event::{Control, Event, Part, What};
 
 /// What messages become, without their times.
@@ -168,4 +169,65 @@ fn members_of_a_zone_obey_its_master() {
     let upper = zone(15, 14);
     let both: Vec<&[u8]> = lower.iter().chain(&upper).map(|m| m.as_slice()).collect();
     assert_eq!(masters(&both)[..3], [-1.0, 15.0, 15.0]);
+}
+
+#[test]
+fn a_bank_that_is_not_there_is_known_until_another_program_is_chosen() {
+    let missing = |messages: &[&[u8]]| {
+        let mut keyboard = Keyboard::new();
+        for bytes in messages {
+            keyboard.feed_bytes(0.0, bytes, &mut |_| {}).unwrap();
+        }
+        [0, 9].map(|channel| keyboard.channels().missing_bank(channel).map(|m| m.bank))
+    };
+    let program: &[u8] = &[0xC0, 4];
+    assert_eq!(missing(&[&[0xB0, 0, 8]]), [None, None], "no program was chosen yet");
+    assert_eq!(missing(&[&[0xB0, 0, 8], program]), [Some(8), None]);
+    assert_eq!(missing(&[&[0xB0, 0, 127], program]), [Some(127), None]);
+    for bank in [0, 120, 121] {
+        let messages: [&[u8]; 4] = [&[0xB0, 0, 8], program, &[0xB0, 0, bank], program];
+        assert_eq!(missing(&messages), [None, None], "{bank}");
+    }
+    let xg: &[u8] = &[0xF0, 0x43, 0x10, 0x4C, 0, 0, 0x7E, 0, 0xF7];
+    assert_eq!(missing(&[&[0xB0, 0, 8], program, xg]), [None, None]);
+    assert_eq!(missing(&[xg, &[0xB0, 0, 127], program]), [None, None], "drums");
+    assert_eq!(missing(&[&[0xB9, 0, 8], &[0xC9, 4]]), [None, None], "drums are of no bank");
+}
+
+#[test]
+fn what_is_recorded_of_controls_is_what_they_were() {
+    let wanted = [
+        (Control::Gain, -17.3f32),
+        (Control::Gain, 12.0),
+        (Control::Gain, -60.0),
+        (Control::MorphProgram, 127.0),
+        (Control::MorphAmount, 0.37),
+        (Control::MorphPressure, 1.0),
+        (Control::Breath, 0.25),
+        (Control::MasterVolume, 64.0 / 127.0),
+        (Control::Volume, 20.0 / 127.0),
+        (Control::Bend, 7.5),
+    ];
+    for (control, value) in wanted {
+        let mut track = GrowingTrack::new();
+        for part in 0..16 {
+            // Everything has one master.
+            if part == 3 || control == Control::MasterVolume {
+                track.control(Part(part), 0.5, control, value);
+            }
+        }
+        let voice = Voice { is_drum: false, program: 4, key: 60 };
+        track.push_to(Part(3), &NoteEvent { time_s: 1.0, voice, velocity: 80 });
+        let (events, end) = track.piece(2.0).unwrap();
+        let length = events.len() + end.len();
+        let file = [track_head(length).unwrap(), events, end].concat();
+        let read = read_mended(&file).unwrap();
+        let found = read.events.iter().rev().find_map(|event| match event.what {
+            What::Control(known, value) if known == control && event.part == Part(3) => Some(value),
+            _ => None,
+        });
+        let apart = (found.unwrap() - value).abs();
+        assert!(apart < 0.01, "{control:?}: {found:?} of {value}");
+        assert_eq!(read.mended.count, 0);
+    }
 }

@@ -3,7 +3,7 @@
 use midly::MidiMessage;
 use midly::live::{LiveEvent, SystemCommon, SystemRealtime};
 
-use super::channels::{CHANNELS, Channels, Emit};
+use super::channels::{CHANNELS, Channels, EQUAL, Emit, Tuning};
 use super::keys::Keys;
 use super::sysex::{Standard, SysEx, decode};
 use crate::event::Event;
@@ -56,14 +56,18 @@ impl Default for Keyboard {
 impl Keyboard {
     /// All keys up, all pedals up, program 0 everywhere.
     pub fn new() -> Self {
-        Self::with_ports(1)
+        Self::with_ports(1, &EQUAL)
     }
 
-    /// A keyboard with sixteen channels for each of up to 16 ports. Channel `n` of port `p`, both
-    /// counted from 0, is channel and part `16 * p + n`.
-    pub fn with_ports(ports: usize) -> Self {
+    /// A keyboard with sixteen channels for each of up to 16 ports, whose keys are tuned so.
+    /// Channel `n` of port `p`, both counted from 0, is channel and part `16 * p + n`.
+    pub fn with_ports(ports: usize, tuning: &Tuning) -> Self {
         let ports = ports.clamp(1, MOST_PORTS);
-        Self { channels: Channels::new(ports), keys: Keys::new(CHANNELS * ports, 0) }
+        let mut channels = Channels::new(ports);
+        for (key, semitones) in (0..).zip(tuning) {
+            channels.tune_key(key, *semitones);
+        }
+        Self { channels, keys: Keys::new(CHANNELS * ports, 0) }
     }
 
     /// What the channels are set to.
@@ -196,6 +200,19 @@ pub fn exclusive<'a>(
             _ => {}
         }
     }
+}
+
+/// A key has another tuning from now on, which resets go back to, for all sources that share the
+/// channels.
+pub fn tune_key<'a>(
+    channels: &mut Channels,
+    sources: impl Iterator<Item = &'a mut Keys>,
+    (key, semitones): (u8, f32),
+    at_s: f64,
+    out: &mut impl FnMut(Event),
+) {
+    channels.tune_key(key, semitones);
+    sources.for_each(|keys| keys.retune(channels, &mut Emit { at_s, out }));
 }
 
 /// Releases everything of a source and lifts its pedals.

@@ -8,6 +8,7 @@ use midly::{
     Format, Header, MetaMessage, MidiMessage, PitchBend, Timing, TrackEvent, TrackEventKind,
 };
 
+use super::channels::{OWN, controller_of, data_of};
 use super::midi_file::MAX_SONG_S;
 use super::{NoteEvent, Song, Voice};
 use crate::event::{Control, Part};
@@ -64,6 +65,8 @@ pub struct GrowingTrack {
     channels: Channels,
     /// What the channels of parts are set to.
     parts: [PartChannel; 16],
+    /// The level of everything, 0 to 127.
+    master_volume: u8,
     tick: u64,
     events: Vec<TrackEvent<'static>>,
 }
@@ -84,7 +87,7 @@ impl GrowingTrack {
             program: None,
             bend_semitones: 2.0,
         });
-        Self { channels: Channels::default(), parts, tick: 0, events }
+        Self { channels: Channels::default(), parts, master_volume: 127, tick: 0, events }
     }
 
     /// One more event; one earlier than the last is put at its time.
@@ -121,8 +124,8 @@ impl GrowingTrack {
         put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
     }
 
-    /// A control of a part moves, as the messages that move it; what MIDI has no message for (gain of
-    /// a strip, morph) is left out.
+    /// A control of a part moves, as the messages that move it: unregistered parameters of our own
+    /// where MIDI has none. The zones of MPE are left out.
     pub fn control(&mut self, part: Part, time_s: f64, control: Control, value: f32) {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(time_s));
         let channel = usize::from(part.0) % self.parts.len();
@@ -149,9 +152,20 @@ impl GrowingTrack {
                 let vel = u7::from_int_lossy(seven(value));
                 say(MidiMessage::ChannelAftertouch { vel });
             }
+            Control::MasterVolume => {
+                // Every part says it, and it is that of all.
+                let level = seven(value);
+                if std::mem::replace(&mut self.master_volume, level) != level {
+                    let delta = wait(track, tick, at);
+                    let message = MASTER_VOLUMES.get(usize::from(level)).map_or(&[][..], |m| m);
+                    track.push(TrackEvent { delta, kind: TrackEventKind::SysEx(message) });
+                }
+            }
             _ => {
-                if let Some((number, value)) = super::channels::controller_of(control, value) {
+                if let Some((number, value)) = controller_of(control, value) {
                     say(controller(number, value));
+                } else if let Some((number, data)) = data_of(control, value) {
+                    parameter([99, 98], [OWN, number], data, &mut say);
                 }
             }
         }
@@ -196,12 +210,34 @@ fn controller(number: u8, value: u8) -> MidiMessage {
 
 /// Sets a registered parameter, then selects none.
 fn registered(number: u8, coarse: u8, say: &mut impl FnMut(MidiMessage)) {
-    for (controller_number, value) in
-        [(101, 0), (100, number), (6, coarse), (38, 0), (101, 127), (100, 127)]
-    {
-        say(controller(controller_number, value));
+    parameter([101, 100], [0, number], [coarse, 0], say);
+}
+
+/// Sets the parameter that these controllers select with these numbers, then selects none.
+fn parameter(select: [u8; 2], numbers: [u8; 2], data: [u8; 2], say: &mut impl FnMut(MidiMessage)) {
+    let [high, low] = select;
+    for (number, value) in [
+        (high, numbers[0]),
+        (low, numbers[1]),
+        (6, data[0]),
+        (38, data[1]),
+        (high, 127),
+        (low, 127),
+    ] {
+        say(controller(number, value));
     }
 }
+
+/// The system exclusive messages of master volume, by its value.
+static MASTER_VOLUMES: [[u8; 7]; 128] = {
+    let mut all = [[0x7F, 0x7F, 4, 1, 0, 0, 0xF7]; 128];
+    let mut level = 0;
+    while level < all.len() {
+        all[level][5] = level as u8;
+        level += 1;
+    }
+    all
+};
 
 /// A whole file with these events.
 fn encoded(track: &[TrackEvent<'_>]) -> std::io::Result<Vec<u8>> {

@@ -12,10 +12,12 @@ mod channels_tests;
 #[cfg(test)]
 mod keyboard_tests;
 
-pub use channels::Channels;
+pub use channels::{Channels, EQUAL, MissingBank, Tuning};
 pub use keyboard::{BadMessage, Keyboard};
 pub use keys::Keys;
-pub use midi_file::{FileRead, Mended, MidiFileError, read_mended, read_song, read_song_file};
+pub use midi_file::{
+    FileRead, Mended, MidiFileError, read_mended, read_song, read_song_file, read_tuned,
+};
 pub use midi_write::{GrowingTrack, write_song, write_song_file};
 
 /// The length given to a note that has none (seconds): one token step.

@@ -2,18 +2,18 @@
 
 use std::f32::consts::{FRAC_PI_4, SQRT_2};
 
-use super::buses::Bus;
-use crate::event::{Control, Part};
-
-/// Semitones of vibrato that full pressure adds (SoundFont 2.04, default modulators).
-pub const PRESSURE_SEMITONES: f32 = 0.5;
+use crate::event::Control;
 
 /// A part at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct At {
     /// Amplitude of its notes; 1 at rest.
     pub gain: f32,
-    /// Share of the left side, and of the right: 1 each in the middle, of constant power.
+    /// From left, -1, to right, 1, and how far from there the outer keys of a keyboard are.
+    pub pan: f32,
+    /// See `pan`.
+    pub spread: f32,
+    /// The shares of the sides, where all keys are in one place.
     pub sides: [f32; 2],
     /// Send to the reverb.
     pub reverb: f32,
@@ -31,8 +31,21 @@ pub struct At {
     pub times: [f32; 3],
     /// Octaves by which a release is longer under a half pedal.
     pub damper: f32,
-    /// A program that its notes turn into, and how far, 0..=1.
-    pub morph: (u8, f32),
+    /// Channel pressure, 0..=1.
+    pub pressure: f32,
+    /// Another instrument that its notes turn into.
+    pub morph: Morph,
+}
+
+/// Into which program notes turn, how far, and how far full pressure turns them, 0..=1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Morph {
+    /// General MIDI program.
+    pub program: u8,
+    /// Without pressure.
+    pub amount: f32,
+    /// What full pressure adds.
+    pub by_pressure: f32,
 }
 
 /// Where a vibrato is after so many turns, -1..=1: a triangle (SoundFont 2.04, its oscillators).
@@ -40,10 +53,18 @@ fn swing(turns: f64) -> f32 {
     (1.0 - 4.0 * ((turns + 0.25).fract() - 0.5).abs()) as f32
 }
 
+/// Share of the left side, and of the right: 1 each in the middle, of constant power.
+pub fn sides(pan: f32) -> [f32; 2] {
+    let (sin, cos) = ((pan.clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
+    [SQRT_2 * cos, SQRT_2 * sin]
+}
+
 impl At {
     /// A part that nobody has touched.
     pub const REST: Self = Self {
         gain: 1.0,
+        pan: 0.0,
+        spread: Control::REST[Control::Spread as usize],
         sides: [1.0, 1.0],
         reverb: 40.0 / 127.0,
         chorus: 0.0,
@@ -53,7 +74,8 @@ impl At {
         colour: [0.0, 0.0],
         times: [0.0; 3],
         damper: 0.0,
-        morph: (0, 0.0),
+        pressure: 0.0,
+        morph: Morph { program: 0, amount: 0.0, by_pressure: 0.0 },
     };
 
     /// Of the values of the controls, and the turns of the vibrato.
@@ -66,22 +88,27 @@ impl At {
             * square(of(Control::Expression))
             * square(of(Control::Breath))
             * square(of(Control::MasterVolume));
-        let (sin, cos) = ((of(Control::Pan).clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
-        let depth = of(Control::Vibrato)
-            + of(Control::VibratoDepth)
-            + PRESSURE_SEMITONES * of(Control::Pressure);
+        let depth = of(Control::Vibrato) + of(Control::VibratoDepth);
+        let morph = Morph {
+            program: of(Control::MorphProgram) as u8,
+            amount: of(Control::MorphAmount),
+            by_pressure: of(Control::MorphPressure).clamp(0.0, 1.0),
+        };
         Self {
             gain: level * decibels,
-            sides: [SQRT_2 * cos, SQRT_2 * sin],
+            pan: of(Control::Pan),
+            spread: of(Control::Spread),
+            sides: sides(of(Control::Pan)),
             reverb: of(Control::Reverb),
             chorus: of(Control::Chorus),
             semitones: of(Control::Bend) + of(Control::Tuning),
-            vibrato: [depth.max(0.0), swing(turns)],
+            vibrato: [depth, swing(turns)],
             vibrato_delay_s: of(Control::VibratoDelay),
             colour: [of(Control::Brightness), of(Control::Resonance)],
             times: [of(Control::Attack), of(Control::Decay), of(Control::Release)],
             damper: of(Control::Damper),
-            morph: (of(Control::MorphProgram) as u8, of(Control::MorphAmount).clamp(0.0, 1.0)),
+            pressure: of(Control::Pressure),
+            morph,
         }
     }
 
@@ -98,28 +125,8 @@ impl At {
                 both(self.colour[0], master.colour[0]),
                 both(self.colour[1], master.colour[1]),
             ],
+            pressure: self.pressure + master.pressure,
             ..*master
         }
-    }
-
-    /// The weight that a note of `part`, which is this, has in a bus.
-    pub fn weight(&self, part: Part, bus: Bus) -> f32 {
-        self.gain * self.share(part, bus)
-    }
-
-    /// The same of a part that is as loud as its notes.
-    pub fn share(&self, part: Part, bus: Bus) -> f32 {
-        match bus {
-            Bus::Mono => 1.0,
-            Bus::Side(side) => self.side(side),
-            Bus::Reverb => self.reverb,
-            Bus::Chorus => self.chorus,
-            Bus::Part(of, side) if of == part => self.side(side),
-            Bus::Part(..) => 0.0,
-        }
-    }
-
-    fn side(&self, side: usize) -> f32 {
-        self.sides.get(side).copied().unwrap_or(0.0)
     }
 }

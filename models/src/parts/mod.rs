@@ -13,7 +13,7 @@ mod tests;
 use crate::event::{Control, Part};
 use crate::units::{SAMPLE_RATE_HZ, TICK_SAMPLES};
 
-pub use at::{At, PRESSURE_SEMITONES};
+pub use at::{At, Morph};
 pub use buses::{Bus, Buses};
 
 /// Levels, pans and sends reach a new value within about this time, seconds.

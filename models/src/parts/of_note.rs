@@ -1,10 +1,12 @@
 //! What the controls of a part make of one of its notes: pitch, colour, times. Knows no sound.
 
-use super::At;
-use super::at::PRESSURE_SEMITONES;
+use super::at::sides;
+use super::{At, Bus, Morph};
 use crate::ledger::{Sounding, Touch};
 use crate::units::MEL_BINS;
 
+/// Semitones of vibrato that full pressure adds (SoundFont 2.04, default modulators).
+const PRESSURE_SEMITONES: f32 = 0.5;
 /// Within this time after its delay a vibrato comes in, seconds.
 const VIBRATO_COMES_S: f64 = 0.1;
 /// Decibels in an octave above a note's pitch at the brightest and the darkest.
@@ -16,6 +18,11 @@ const MOST_DB: f32 = 24.0;
 const RESONANCE_DB: f32 = 12.0;
 const RESONANCE_WIDTH: f32 = 0.35;
 const RESONANCE_PLACE: f32 = 2.5;
+/// Programs whose keys or bars lie in a row, pianos to dulcimer, the middle of that row, and half of
+/// its length, keys.
+const IN_A_ROW: std::ops::Range<u8> = 0..16;
+const MIDDLE_KEY: f32 = 64.5;
+const HALF_ROW: f32 = 43.5;
 /// Nepers of power in a decibel.
 const POWER_DB: f32 = std::f32::consts::LN_10 / 10.0;
 /// What of a note is its attack, whose time can be another, seconds.
@@ -30,7 +37,8 @@ pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
         let left = 1.0 - age_s / f64::from(glide.seconds.max(1e-3));
         glide.from * left.clamp(0.0, 1.0) as f32
     });
-    let depth = at.vibrato[0] + PRESSURE_SEMITONES * touch.pressure;
+    let pressure = (1.0 - at.morph.by_pressure) * (at.pressure + touch.pressure);
+    let depth = at.vibrato[0] + PRESSURE_SEMITONES * pressure;
     let vibrato = if depth > 0.0 {
         let comes = (age_s - f64::from(at.vibrato_delay_s)) / VIBRATO_COMES_S;
         let comes = if at.vibrato_delay_s > 0.0 { comes.clamp(0.0, 1.0) } else { 1.0 };
@@ -39,6 +47,14 @@ pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
         0.0
     };
     at.semitones + touch.tuning + glide + vibrato
+}
+
+/// The program that a note turns into, and how far it has, 0..=1, if it does.
+pub fn morph(note: &Sounding, touch: Touch, at: &At) -> Option<(u8, f32)> {
+    let Morph { program, amount, by_pressure } = at.morph;
+    let amount = amount + by_pressure * (at.pressure + touch.pressure);
+    let turns = amount > 0.0 && !note.voice.is_drum && program != note.voice.program;
+    turns.then_some((program, amount.min(1.0)))
 }
 
 /// The age that a note's sound is asked for with, `age_s` seconds after its press.
@@ -52,6 +68,33 @@ pub fn age(note: &Sounding, at: &At, age_s: f64) -> f64 {
     }
     let attack_s = attack * ATTACK_S;
     if age_s < attack_s { age_s / attack } else { ATTACK_S + (age_s - attack_s) / decay }
+}
+
+/// The weight that a note has in a bus.
+pub fn weight(note: &Sounding, at: &At, bus: Bus) -> f32 {
+    at.gain * share(note, at, bus)
+}
+
+/// The same of a part that is as loud as its notes.
+pub fn share(note: &Sounding, at: &At, bus: Bus) -> f32 {
+    match bus {
+        Bus::Mono => 1.0,
+        Bus::Side(side) => side_of(note, at, side),
+        Bus::Reverb => at.reverb,
+        Bus::Chorus => at.chorus,
+        Bus::Part(of, side) if of == note.part => side_of(note, at, side),
+        Bus::Part(..) => 0.0,
+    }
+}
+
+/// How much of a note is on a side: where its part is, and where its key is in the row.
+fn side_of(note: &Sounding, at: &At, side: usize) -> f32 {
+    let voice = note.voice;
+    let sides = match at.spread > 0.0 && !voice.is_drum && IN_A_ROW.contains(&voice.program) {
+        true => sides(at.pan + at.spread * (f32::from(voice.key) - MIDDLE_KEY) / HALF_ROW),
+        false => at.sides,
+    };
+    sides.get(side).copied().unwrap_or(0.0)
 }
 
 /// By how much a release takes longer.

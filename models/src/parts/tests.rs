@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::ledger::Ledger;
+use crate::notes::{NoteEvent, Voice};
 
 const PART: Part = Part(2);
 
@@ -104,6 +106,19 @@ fn a_member_obeys_its_master() {
 }
 
 #[test]
+fn a_member_morphs_by_its_own_pressure_and_its_masters() {
+    let mut parts = Parts::new();
+    parts.set(0, Part(0), Control::MorphPressure, 0.5);
+    parts.set(0, Part(0), Control::MorphProgram, 40.0);
+    parts.set(0, Part(0), Control::Pressure, 0.25);
+    parts.set(0, Part(1), Control::Master, 0.0);
+    parts.set(0, Part(1), Control::Pressure, 0.5);
+    parts.advance(0, 4);
+    let at = parts.of(Part(1)).last().unwrap();
+    assert_eq!((at.morph.program, at.morph.by_pressure, at.pressure), (40, 0.5, 0.75));
+}
+
+#[test]
 fn a_vibrato_has_its_rate_and_depth() {
     let mut parts = Parts::new();
     parts.set(0, PART, Control::Vibrato, 0.5);
@@ -113,4 +128,27 @@ fn a_vibrato_has_its_rate_and_depth() {
     let rises = swings.windows(2).filter(|w| w[0] <= 0.0 && w[1] > 0.0).count();
     assert!((8..=9).contains(&rises), "4.09 Hz for two seconds: {rises}");
     assert!(parts.of(PART).last().unwrap().vibrato[0] == 0.5);
+}
+
+#[test]
+fn keys_in_a_row_are_spread_and_others_are_where_their_part_is() {
+    let mut ledger = Ledger::new();
+    let mut side = |program: u8, key: u8, controls: &[(Control, f32)], side: usize| {
+        let voice = Voice { is_drum: false, program, key };
+        let note = ledger.note_event(&NoteEvent { time_s: 0.0, voice, velocity: 90 }).unwrap();
+        of_note::share(&note, &settled(controls), Bus::Side(side))
+    };
+    let mut balance = |program, key, controls: &[(Control, f32)]| {
+        let [left, right] = [0, 1].map(|at| side(program, key, controls, at));
+        assert!((left * left + right * right - 2.0).abs() < 1e-4, "constant power");
+        20.0 * (right / left).log10()
+    };
+    // As the soundfont's piano: some 4 dB at the ends.
+    let [low, high] = [21, 108].map(|key| balance(0, key, &[(Control::Pan, 0.0)]));
+    assert!((-4.5..-3.5).contains(&low) && (low + high).abs() < 1e-3, "{low} {high}");
+    assert_eq!(balance(73, 21, &[(Control::Pan, 0.0)]), 0.0, "a flute");
+    assert_eq!(balance(0, 21, &[(Control::Spread, 0.0)]), 0.0);
+    assert!(balance(0, 21, &[(Control::Spread, 1.0)]) < -60.0);
+    let moved = balance(0, 108, &[(Control::Pan, -0.3)]);
+    assert!(moved.abs() < 0.01, "a pan moves all keys: {moved}");
 }

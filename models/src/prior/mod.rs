@@ -240,11 +240,10 @@ impl NotePrior {
             let voice = Voice { program, ..note.voice };
             rows.ask(voice, &Place { velocity, age_s, release_s: rung_s })
         };
-        let (program, amount) = at.morph;
-        let is_morphed = amount > 0.0 && !note.voice.is_drum && program != note.voice.program;
         let sounds_s = of_note::age(note, at, age_s);
         let own = ask(note.voice.program, sounds_s);
-        let other = is_morphed.then(|| (ask(program, sounds_s), amount));
+        let other = of_note::morph(note, touch, at)
+            .map(|(program, amount)| (ask(program, sounds_s), amount));
         let struck = (age_s < ATTACK_S && !note.is_legato).then(|| Struck {
             whole: ask(note.voice.program, ATTACK_S),
             scale: coverage(age_s).powi(-2) as f32,

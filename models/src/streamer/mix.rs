@@ -6,7 +6,7 @@
 
 use crate::event::Part;
 use crate::ledger::{Ledger, Sounding};
-use crate::parts::{At, Bus, Buses};
+use crate::parts::{At, Bus, Buses, of_note};
 use crate::prior::NotePower;
 use crate::units::FrameIdx;
 
@@ -85,7 +85,7 @@ impl Mix {
                 let Some(note) = ledger.notes().get(*note) else { continue };
                 let at = at(note.part);
                 for (sum, bus) in now.iter_mut().zip(&self.buses) {
-                    *sum += at.share(note.part, *bus).powi(2) * noise;
+                    *sum += of_note::share(note, &at, *bus).powi(2) * noise;
                 }
             }
             now.iter_mut().for_each(|sum| *sum = reference * (*sum / all).sqrt());

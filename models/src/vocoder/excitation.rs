@@ -378,7 +378,7 @@ fn add(
     out: &mut Excited,
 ) {
     for ((bus, tones), upper) in buses.iter().zip(&mut out.tones).zip(&mut out.upper) {
-        let [a, b] = [from, to].map(|at| at.weight(note.part, *bus));
+        let [a, b] = [from, to].map(|at| of_note::weight(note, at, *bus));
         if a == 0.0 && b == 0.0 {
             continue;
         }

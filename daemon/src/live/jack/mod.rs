@@ -1,5 +1,6 @@
 //! This program's one client in JACK: `NAME:midi_in`, whose messages keep the frame they came at,
-//! and where the sound goes there too, `NAME:out_left` and `NAME:out_right`. Knows no notes.
+//! and where the sound goes there too, `NAME:out_left` and `NAME:out_right`, and ports of each part
+//! where they are wanted. Knows no notes.
 //!
 //! Runs on JACK's own threads; the server's end sets a flag that the supervisor looks at. `cables`
 //! plugs; `midi` reads.
@@ -19,8 +20,10 @@ use jack::{
 use super::callback::Player;
 use super::inference::Sink;
 use super::midi::ports::Filter;
-use super::output::pair;
+use super::output::{pair, pair_with_parts};
 use super::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry};
+use super::stems::PARTS;
+use crate::mix::SIDES;
 use midi::Reader;
 
 /// Notes that come through JACK.
@@ -42,8 +45,19 @@ pub struct Wanted<'a> {
     pub name: &'a str,
     /// Whether it has a MIDI input.
     pub midi: Option<MidiEnd>,
-    /// Whether it plays: what it tells, and where its outputs are plugged.
-    pub sound: Option<(&'a Arc<Telemetry>, &'a str)>,
+    /// How it plays, if it does.
+    pub sound: Option<WantedSound<'a>>,
+}
+
+/// How the client is to play.
+#[derive(Clone, Copy)]
+pub struct WantedSound<'a> {
+    /// What it tells.
+    pub telemetry: &'a Arc<Telemetry>,
+    /// Where its outputs are plugged.
+    pub connect: &'a str,
+    /// Whether each part has ports of its own.
+    pub has_parts: bool,
 }
 
 /// The client; dropping it closes it.
@@ -101,19 +115,19 @@ impl JackClient {
             None => None,
         };
         let (mut sink, mut sound) = (None, None);
-        if let Some((telemetry, _)) = wanted.sound {
-            let (player, end) = pair(client.sample_rate(), client.buffer_size(), telemetry);
-            let port = |name| client.register_port(name, AudioOut::default());
-            let [left, right] = OUTPUTS.map(port);
-            let ports = [left.map_err(|e| refused(&e))?, right.map_err(|e| refused(&e))?];
-            (sink, sound) = (Some(end), Some(Sound { player, ports }));
+        if let Some(WantedSound { telemetry, has_parts, .. }) = wanted.sound {
+            let new = if has_parts { pair_with_parts } else { pair };
+            let (player, end) = new(client.sample_rate(), client.buffer_size(), telemetry);
+            let ports = stereo(&client, OUTPUTS)?;
+            let parts = if has_parts { Some(parts(&client)?) } else { None };
+            (sink, sound) = (Some(end), Some(Sound { player, ports, parts }));
         }
         let plays = sound.is_some();
         let watcher = Watcher { gone: gone.clone(), queue: queue.clone() };
         let client = client.activate_async(watcher, Process { reader, sound });
         let client = Self { client: Some(client.map_err(|e| refused(&e))?), gone, queue, plays };
-        if let Some((_, to)) = wanted.sound {
-            client.plug_outputs(to);
+        if let Some(WantedSound { connect, .. }) = wanted.sound {
+            client.plug_outputs(connect);
         }
         Ok((client, sink))
     }
@@ -169,10 +183,29 @@ struct Process {
     sound: Option<Sound>,
 }
 
-/// Where the sound goes, left and right.
+/// Ports of a left side and a right one.
+type Stereo = [Port<AudioOut>; SIDES];
+
+/// Where the sound goes, and that of each part.
 struct Sound {
     player: Player,
-    ports: [Port<AudioOut>; 2],
+    ports: Stereo,
+    parts: Option<[Stereo; PARTS]>,
+}
+
+/// Ports of these names.
+fn stereo(client: &Client, names: [impl AsRef<str>; SIDES]) -> Result<Stereo, String> {
+    let port = |name: &str| client.register_port(name, AudioOut::default());
+    let [left, right] = names;
+    let [left, right] = [port(left.as_ref()), port(right.as_ref())];
+    Ok([left.map_err(|e| refused(&e))?, right.map_err(|e| refused(&e))?])
+}
+
+/// The ports of the parts: part_01_left, part_01_right and so on.
+fn parts(client: &Client) -> Result<[Stereo; PARTS], String> {
+    let of = |part| stereo(client, ["left", "right"].map(|side| format!("part_{part:02}_{side}")));
+    let all: Vec<Stereo> = (1..=PARTS).map(of).collect::<Result<_, _>>()?;
+    all.try_into().map_err(|_| "not as many ports as parts".to_owned())
 }
 
 impl ProcessHandler for Process {
@@ -180,10 +213,20 @@ impl ProcessHandler for Process {
         if let Some(reader) = &mut self.reader {
             reader.read(client, scope);
         }
-        if let Some(Sound { player, ports: [left, right] }) = &mut self.sound {
-            let sides = [left, right].map(|port| port.as_mut_slice(scope));
-            let [left, right] = sides;
-            player.fill_sides(Instant::now(), left, right);
+        if let Some(Sound { player, ports, parts }) = &mut self.sound {
+            let mix = ports.each_mut().map(|port| port.as_mut_slice(scope));
+            match parts {
+                None => {
+                    let [left, right] = mix;
+                    player.fill_sides(Instant::now(), left, right);
+                }
+                Some(parts) => {
+                    let parts = parts
+                        .each_mut()
+                        .map(|sides| sides.each_mut().map(|port| port.as_mut_slice(scope)));
+                    player.fill_parts(Instant::now(), mix, parts);
+                }
+            }
         }
         Control::Continue
     }

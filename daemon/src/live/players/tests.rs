@@ -123,9 +123,13 @@ fn volume_and_gain_are_controls_and_the_curve_acts_on_velocity() {
     assert_eq!(rig.play(A, &[[0x90, 62, 64]]), [(62, 32)]);
     let mut gains = vec![];
     let mut strips = rig.players.strips.clone();
-    strips[3].gain = -6.0;
+    (strips[3].gain, strips[4].morph.pressure) = (-6.0, 0.5);
     rig.players.strips(1.0, &strips, &mut |event| gains.push((event.part, event.what)));
-    assert_eq!(gains, [(Part(3), What::Control(Control::Gain, -6.0))]);
+    let wanted = [
+        (Part(3), What::Control(Control::Gain, -6.0)),
+        (Part(4), What::Control(Control::MorphPressure, 0.5)),
+    ];
+    assert_eq!(gains, wanted);
 }
 
 #[test]

@@ -1,8 +1,11 @@
-//! Tells of gaps in the sound as they happen, and not more often than somebody can read. Knows no
-//! device.
+//! Tells of gaps in the sound as they happen, and not more often than somebody can read, and of
+//! banks that are not there. Knows no device.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use timbre_models::notes::MissingBank;
 
 use crate::live::queues::Telemetry;
 
@@ -51,6 +54,23 @@ impl Dry {
             self.grown = Some(more);
         }
         is_dry
+    }
+}
+
+/// Banks that are not there and were told of, each once.
+#[derive(Debug, Default)]
+pub(super) struct Banks(BTreeSet<MissingBank>);
+
+impl Banks {
+    /// Looks, and logs what is new.
+    pub(super) fn look(&mut self, telemetry: &Telemetry) {
+        for channel in 0..16 {
+            let bank = telemetry.missing_banks.get(usize::from(channel));
+            let missing = MissingBank { channel, bank };
+            if bank > 0 && self.0.insert(missing) {
+                tracing::warn!("{missing}");
+            }
+        }
     }
 }
 
@@ -119,6 +139,20 @@ mod tests {
         assert!(!look(&mut dry, 1_000, 2048) && dry.frames(4096) == 4096);
         dry.forget();
         assert_eq!(dry.frames(256), 256);
+    }
+
+    #[test]
+    fn a_bank_that_is_not_there_is_told_of_once() {
+        let (mut banks, telemetry) = (Banks::default(), Telemetry::default());
+        let mut missing = [0; 16];
+        for (channel, bank, told) in
+            [(2, 0, 0), (2, 8, 1), (2, 8, 1), (2, 0, 1), (2, 8, 1), (3, 8, 2)]
+        {
+            missing[channel] = bank;
+            telemetry.missing_banks.set(&missing);
+            banks.look(&telemetry);
+            assert_eq!(banks.0.len(), told, "{channel} {bank}");
+        }
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl Daemon {
             realtime_priority: audio.realtime_priority,
             name: self.loaded.config.midi.name.clone(),
             connect: audio.connect.clone(),
+            has_parts: audio.has_parts,
         };
         // One client in JACK for both: the one that only hears makes room.
         if is_meant(JACK, &options.backend) && self.jack.is_some() {
@@ -261,6 +262,7 @@ impl Daemon {
         self.look_after_midi();
         self.look_after_osc();
         self.gaps.look(&self.telemetry);
+        self.banks.look(&self.telemetry);
     }
 
     /// Whether the device has to be opened with more frames at a time, as it runs dry all the time.

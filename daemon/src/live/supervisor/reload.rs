@@ -7,7 +7,7 @@ use timbre_control::settings::Settings;
 use super::Daemon;
 use crate::config::{self, Loaded, Part, Verdict};
 use crate::error::Error;
-use crate::live::startup::{initial, preparation};
+use crate::live::startup::{initial, preparation, send_tuning};
 use crate::service::Notifier;
 
 impl Daemon {
@@ -30,6 +30,11 @@ impl Daemon {
     fn take(&mut self, loaded: Loaded) -> Vec<Error> {
         let diff = config::diff(&self.loaded.raw, &loaded.raw);
         diff.changes.iter().for_each(|change| tracing::info!("{change}"));
+        // The file of the scale may have another content under the same name.
+        if loaded.config.midi.tuning != self.loaded.config.midi.tuning {
+            send_tuning(&self.midi, &loaded.config.midi.tuning);
+            self.loaded.config.midi.tuning = loaded.config.midi.tuning;
+        }
         let parts = match diff.verdict() {
             Verdict::None => return vec![],
             Verdict::Live => vec![],

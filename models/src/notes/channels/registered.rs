@@ -1,6 +1,7 @@
 //! Registered and unregistered parameters: ranges, tunings, MPE zones, and what GS and XG know by
 //! numbers of their own. Knows no key.
 
+use super::own::{OWN, control_of};
 use super::{BEND_SEMITONES, CHANNELS, Channels, Emit, MEMBER_BEND_SEMITONES};
 use crate::event::{Control, Event};
 
@@ -21,6 +22,18 @@ impl Channels {
                 [(8, 76), (9, 77), (10, 78), (32, 74), (33, 71), (99, 73), (100, 75), (102, 72)];
             if let Some((_, controller)) = known.iter().find(|(number, _)| *number == low) {
                 self.control(channel, *controller, value, emit);
+            }
+            return;
+        }
+        if let [Some(OWN), Some(number)] = state.unregistered {
+            let data = match controller {
+                6 => [value, 0],
+                38 => [state.data, value],
+                _ => return,
+            };
+            state.data = data[0];
+            if let Some((control, value)) = control_of(number, data) {
+                emit.control(channel, control, value);
             }
             return;
         }

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 pub use mended::{Damage, Mend, Mended};
 
-use super::Song;
 use super::sysex::LONGEST;
+use super::{EQUAL, MissingBank, Song, Tuning};
 use crate::event::Event;
 use chunks::{Header, Region};
 use events::{Events, What};
@@ -104,6 +104,8 @@ pub struct FileRead {
     pub mended: Mended,
     /// Note-ons in it. Several at one time of one program and key are one note of the song.
     pub strikes: usize,
+    /// Banks that it asks for and that are not there, each once.
+    pub missing_banks: Vec<MissingBank>,
 }
 
 /// Reads a MIDI file; see [`read_song`].
@@ -150,6 +152,14 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
 /// # Errors
 /// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
 pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
+    read_tuned(bytes, &EQUAL)
+}
+
+/// The same, with keys that are tuned so until the file says otherwise.
+///
+/// # Errors
+/// Those of [`read_mended`].
+pub fn read_tuned(bytes: &[u8], tuning: &Tuning) -> Result<FileRead, MidiFileError> {
     let mut mended = Mended::default();
     let Some(header) = chunks::header(bytes, &mut mended) else {
         return Err(MidiFileError::NotMidi { found: bytes.iter().take(4).copied().collect() });
@@ -157,7 +167,7 @@ pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
     let mut score = Score::default();
     score.read(bytes, &header, &mut mended);
     let mut clock = Clock::new(header.division, &score.tempos, &mut mended);
-    let mut player = Player::new(score.ports.len());
+    let mut player = Player::new(score.ports.len(), tuning);
     for at in &score.events {
         let time_s = clock.advance(at.tick);
         if time_s > MAX_SONG_S {
@@ -179,13 +189,13 @@ pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
         mended.add(bytes.len(), Damage::TooLate);
     }
     let end_s = end_s.min(player.last_s() + HANGING_S);
-    let strikes = player.strikes();
+    let (strikes, missing_banks) = (player.strikes(), player.missing_banks());
     let (events, notes) = player.finish(end_s);
     if notes.is_empty() {
         return Err(MidiFileError::Empty { mended });
     }
     let total_time_s = notes.iter().fold(0.0f64, |end_s, note| end_s.max(note.end_s));
-    Ok(FileRead { song: Song { notes, total_time_s }, events, mended, strikes })
+    Ok(FileRead { song: Song { notes, total_time_s }, events, mended, strikes, missing_banks })
 }
 
 /// A system exclusive message up to its end, from its first byte behind the length on.

@@ -1,12 +1,12 @@
 //! The messages of a file, played through a keyboard, to notes. Knows no bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use midly::MidiMessage;
 use midly::num::{u4, u7, u14};
 
 use crate::event::{Event, NoteId, What};
-use crate::notes::{Keyboard, MIN_NOTE_S, Note, NoteEvent, Voice};
+use crate::notes::{Keyboard, MIN_NOTE_S, MissingBank, Note, NoteEvent, Tuning, Voice};
 use crate::tokens::merge::Merge;
 
 /// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two
@@ -19,18 +19,25 @@ pub(super) struct Player {
     events: Vec<Event>,
     last_s: f64,
     strikes: usize,
+    missing_banks: BTreeSet<MissingBank>,
 }
 
 impl Player {
     /// A keyboard of sixteen channels for each of `ports` ports, with nothing pressed.
-    pub(super) fn new(ports: usize) -> Self {
-        let keyboard = Keyboard::with_ports(ports);
-        Self { keyboard, events: Vec::new(), last_s: 0.0, strikes: 0 }
+    pub(super) fn new(ports: usize, tuning: &Tuning) -> Self {
+        let keyboard = Keyboard::with_ports(ports, tuning);
+        let missing_banks = BTreeSet::new();
+        Self { keyboard, events: Vec::new(), last_s: 0.0, strikes: 0, missing_banks }
     }
 
     /// When the last message came, seconds.
     pub(super) fn last_s(&self) -> f64 {
         self.last_s
+    }
+
+    /// Banks that were asked for so far and are not there.
+    pub(super) fn missing_banks(&self) -> Vec<MissingBank> {
+        self.missing_banks.iter().copied().collect()
     }
 
     /// Note-ons so far.
@@ -46,6 +53,8 @@ impl Player {
         self.strikes += usize::from(matches!(message, MidiMessage::NoteOn { vel, .. } if vel > 0));
         let events = &mut self.events;
         self.keyboard.feed(time_s, channel, message, &mut |event| events.push(event));
+        let missing = self.keyboard.channels().missing_bank(usize::from(channel));
+        self.missing_banks.extend(missing);
     }
 
     /// A system exclusive message.

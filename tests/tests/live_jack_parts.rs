@@ -1,0 +1,52 @@
+//! Ports of parts on a real JACK server: each has its own channel and no other, the mix plays on.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use timbred_tests::jack::JackServer;
+use timbred_tests::live::{Daemon, control};
+
+/// What a port says while three notes are played on channel 1, root of the mean square, dB.
+fn heard(server: &JackServer, folder: &Path, port: &str) -> f64 {
+    let file = folder.join("heard.wav");
+    let mut command = server.probe();
+    command.args(["timbred:midi_in", &format!("timbred:{port}"), "3", "400"]).arg(&file);
+    let ran = command.output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let mut wav = hound::WavReader::open(&file).unwrap();
+    let powers: Vec<f64> =
+        wav.samples::<f32>().map(|sample| f64::from(sample.unwrap()).powi(2)).collect();
+    10.0 * (powers.iter().sum::<f64>() / powers.len() as f64 + 1e-20).log10()
+}
+
+#[test]
+fn each_part_has_two_ports_with_its_sound_alone() {
+    let server = JackServer::start(256);
+    let daemon = Daemon::start(|command| {
+        server.in_env(command);
+        command.args(["--audio", "jack"]).env("TIMBRED_AUDIO__OUTPUTS", "parts");
+    });
+    server.wait_for_port("timbred:", "part_16_right");
+    let ports = server.ports().unwrap();
+    assert_eq!(ports.iter().filter(|port| port.starts_with("timbred:part_")).count(), 32);
+    let (code, text) = control(&daemon, &["set", "/master/gain", "-40"]);
+    assert_eq!(code, Some(0), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let [mix, left, right, other] = ["out_left", "part_01_left", "part_01_right", "part_02_left"]
+        .map(|port| heard(&server, folder.path(), port));
+    assert!(left > -45.0 && right > -45.0, "{left} {right}");
+    assert_eq!(other, -200.0, "nobody plays on channel 2");
+    assert!(left - mix > 25.0, "the master moves the mix alone: {left} {mix}");
+}
+
+#[test]
+fn without_being_asked_for_there_are_two_outputs() {
+    let server = JackServer::start(256);
+    let _daemon = Daemon::start(|command| {
+        server.in_env(command);
+        command.args(["--audio", "jack"]);
+    });
+    server.wait_for_port("timbred:", "out_right");
+    let ports = server.ports().unwrap();
+    assert!(!ports.iter().any(|port| port.contains("part_")), "{ports:?}");
+}
