@@ -24,6 +24,8 @@ use crate::parameters::{CHANNELS, Id, Key, ids, unknown};
 use crate::pattern::{Pattern, is_pattern};
 use crate::value::Value;
 
+/// `token`: the client may do all from then on; answered with the word `timbred`. Only where `[remote] token` is set.
+pub const AUTH: &str = "/auth";
 /// Answer to what is wrong: address, code, text.
 pub const ERROR: &str = "/error";
 /// Answered with the same argument and the word `timbred`.
@@ -102,6 +104,8 @@ pub enum Request {
     RecordStart(Option<String>),
     /// The recording ends.
     RecordStop,
+    /// A client gives the token.
+    Auth(String),
 }
 
 /// Who wants which changes.
@@ -188,6 +192,10 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
             }),
         },
         RECORD_STOP => acts(Request::RecordStop),
+        AUTH => match args {
+            [OscType::String(token)] => Ok(vec![Request::Auth(token.clone())]),
+            _ => Err(wrong_arguments(address, args, "wanted the token, a text")),
+        },
         LEARN => learn::read(args).map(|learn| vec![Request::Learn(learn)]),
         _ => match places().iter().find(|(known, _)| known == address) {
             Some((_, place)) => at_place(address, *place, args).map(|request| vec![request]),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Daemon;
 use crate::config::Switch;
-use crate::control::{self, ControlHandles, OscServer};
+use crate::control::{self, ControlHandles, OscServer, Token};
 use crate::error::Error;
 use crate::live::devices::{Choice, JACK, is_meant};
 use crate::live::jack::{JackClient, MidiEnd, Wanted};
@@ -209,7 +209,7 @@ impl Daemon {
             recorder: self.recorder.clone(),
             controllers: state.map(|path| path.with_file_name("controllers.toml")),
         };
-        let server = control::spawn(socket, targets, handles)
+        let server = control::spawn(socket, targets, Token::default(), handles)
             .map_err(|e| Error::Control(format!("OSC: {e}")))?;
         tracing::info!("OSC: {}", server.address());
         self.osc = Some(server);

@@ -1,0 +1,3 @@
+//! The edges that speak OSC: datagrams, and connections over TCP. Know sockets and no meaning of a packet.
+
+pub mod udp;
