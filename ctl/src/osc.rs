@@ -46,6 +46,8 @@ pub const ALL_NOTES_OFF: &str = "/allnotesoff";
 pub const ALL_SOUND_OFF: &str = "/allsoundoff";
 /// `[path]`: a recording begins; answered with its WAV file. Without a path the time is its name.
 pub const RECORD_START: &str = "/record/start";
+/// Answered with the addresses at which a browser finds the panel, none where there is none.
+pub const PANEL: &str = "/remote/panel";
 /// The recording ends; answered with its last WAV file and the length of all, seconds.
 pub const RECORD_STOP: &str = "/record/stop";
 
@@ -104,6 +106,8 @@ pub enum Request {
     RecordStart(Option<String>),
     /// The recording ends.
     RecordStop,
+    /// The addresses of the panel are wanted.
+    Panel,
     /// A client gives the token.
     Auth(String),
 }
@@ -171,6 +175,7 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
         },
         VERSION => no_arguments(address, args).map(|()| vec![Request::Version]),
         STATUS => no_arguments(address, args).map(|()| vec![Request::Status]),
+        PANEL => no_arguments(address, args).map(|()| vec![Request::Panel]),
         SUBSCRIBE => subscription(address, args).map(|s| {
             let (host, port, hz) = (s.host, s.port, s.hz.unwrap_or(FASTEST_HZ));
             let pattern = s.pattern.or_else(|| Pattern::new(EVERYTHING).ok());

@@ -1,4 +1,5 @@
-//! What the rest of the program holds of the service: where it listens, whether it lives, and its end. Knows no packets.
+//! What the rest of the program holds of the service: where it listens, whether it lives, and its
+//! end. Knows no packets.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -24,8 +25,8 @@ pub struct OscServer {
     datagrams: Option<JoinHandle<()>>,
 }
 
-/// Starts the service on a bound socket; every change is also sent to the fixed targets. Clients of the network give the
-/// token first, where one is wanted.
+/// Starts the service on a bound socket; every change is also sent to the fixed targets. Clients of
+/// the network give the token first, where one is wanted.
 ///
 /// # Errors
 /// The socket or a thread cannot be had.

@@ -46,6 +46,7 @@ pub fn daemon_on(socket: UdpSocket, fixed: Vec<SocketAddr>) -> Daemon {
         commands,
         model: Arc::new(ArcSwap::from_pointee("live".to_owned())),
         recorder: recorder.recorder(),
+        panel: Arc::default(),
         controllers: None,
     };
     let server = spawn(socket, fixed, Token::default(), handles.clone()).unwrap();

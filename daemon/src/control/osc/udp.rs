@@ -34,7 +34,8 @@ pub fn start(
             match socket.recv_from(&mut buffer) {
                 Ok((length, from)) => {
                     let bytes = buffer.get(..length).unwrap_or_default().to_vec();
-                    // A full queue is waited for: the system keeps what it has room for, and drops the rest.
+                    // A full queue is waited for: the system keeps what it has room for, and drops
+                    // the rest.
                     let input = Input::Packet { from: ClientId::Datagram(from), bytes };
                     if inputs.send(input).is_err() {
                         return;
@@ -44,7 +45,8 @@ pub fn start(
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::Interrupted => {}
-                    // Such as the news that a subscriber is gone: nothing to do, but not in a circle.
+                    // Such as the news that a subscriber is gone: nothing to do, but not in a
+                    // circle.
                     _ => std::thread::sleep(Duration::from_millis(1)),
                 },
             }

@@ -1,7 +1,8 @@
-//! Who talks to the service: clients by an id, the way back to each, and what it may. Used by the thread `timbred-osc`.
+//! Who talks to the service: clients by an id, the way back to each, and what it may. Used by the
+//! thread `timbred-osc`.
 //!
-//! Packets go out without waiting: over UDP into the system's socket, on a connection into an outbox of bounded size. A
-//! connection whose outbox is full does not read, and is dropped.
+//! Packets go out without waiting: over UDP into the system's socket, on a connection into an
+//! outbox of bounded size. A connection whose outbox is full does not read, and is dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -80,6 +81,11 @@ impl Clients {
         Self { socket, own, token, connections: HashMap::new(), known: VecDeque::new() }
     }
 
+    /// The token that is wanted.
+    pub const fn token(&self) -> &Token {
+        &self.token
+    }
+
     /// A connection came from a machine; whether it has given the token already.
     pub fn open(&mut self, number: u64, outbox: Sender<Outgoing>, peer: IpAddr, is_known: bool) {
         self.connections.insert(number, Connection { outbox, peer, is_known });
@@ -130,7 +136,8 @@ impl Clients {
         true
     }
 
-    /// The client at an address, as the socket reaches it: one that listens on all of IPv6 reaches IPv4 too, under other names.
+    /// The client at an address, as the socket reaches it: one that listens on all of IPv6 reaches
+    /// IPv4 too, under other names.
     pub fn at(&self, target: SocketAddr) -> Option<ClientId> {
         let ip = match (self.own.ip(), target.ip()) {
             (IpAddr::V6(all), IpAddr::V4(ip)) if all.is_unspecified() => ip.to_ipv6_mapped().into(),
@@ -141,7 +148,8 @@ impl Clients {
         Some(ClientId::Datagram(SocketAddr::new(ip, target.port())))
     }
 
-    /// Sends a packet; who does not listen any more misses it, and a connection that does not read is dropped.
+    /// Sends a packet; who does not listen any more misses it, and a connection that does not read
+    /// is dropped.
     pub fn send(&mut self, to: ClientId, packet: Bytes) {
         match to {
             ClientId::Datagram(address) => drop(self.socket.send_to(&packet, address)),

@@ -1,10 +1,11 @@
-//! The service: packets of clients in, requests done, answers and changes out. Knows clients by their ids and no socket to
-//! read from, and no address of OSC; those are in `timbre-control`. Runs in the thread `timbred-osc`, which may allocate
-//! and wait.
+//! The service: packets of clients in, requests done, answers and changes out. Knows clients by
+//! their ids and no socket to read from, and no address of OSC; those are in `timbre-control`. Runs
+//! in the thread `timbred-osc`, which may allocate and wait.
 //!
 //! | file | its part |
 //! | --- | --- |
 //! | `clients` | who there is, the way back to each, and what it may |
+//! | `held` | keys that connections hold down |
 //! | `requests` | what single requests do |
 //! | `answers` | what they are answered |
 //! | `values` | what every parameter is now |
@@ -14,14 +15,15 @@
 //! | `senders` | whose time tags can be believed |
 //! | `waiting` | bundles whose time has not come |
 //!
-//! A packet is done whole or not at all: if one of its messages is wrong, its sender is told which, and nothing is done. All
-//! that a bundle sets is published as one settings value. Memory is bounded whatever comes: see `waiting`, `subscribers` and
-//! `clients`.
+//! A packet is done whole or not at all: if one of its messages is wrong, its sender is told which,
+//! and nothing is done. All that a bundle sets is published as one settings value. Memory is
+//! bounded whatever comes: see `waiting`, `subscribers` and `clients`.
 
 mod answers;
 #[cfg(test)]
 mod bundle_tests;
 pub mod clients;
+mod held;
 mod learned;
 pub mod pending;
 mod requests;
@@ -55,6 +57,7 @@ use super::token::Token;
 use crate::live::priority::give_way_to_sound;
 use crate::live::queues::Pulses;
 use clients::{ClientId, Clients, Outgoing};
+use held::Held;
 use learned::Learned;
 use pending::Pending;
 use senders::Senders;
@@ -75,7 +78,8 @@ const LAST_PACKETS: Duration = Duration::from_millis(50);
 /// What changes which presets there are, and the path that they are listed below.
 const CHANGES_PRESETS: [&str; 2] = ["/preset/save", "/preset/delete"];
 const PRESETS: &str = "/preset";
-/// Packets of UDP, and of all connections together, that can wait; the edges wait then, and the system drops datagrams.
+/// Packets of UDP, and of all connections together, that can wait; the edges wait then, and the
+/// system drops datagrams.
 const INPUTS: usize = 256;
 
 /// What the edges give the service.
@@ -163,6 +167,7 @@ pub fn start(start: Start, handles: ControlHandles) -> std::io::Result<Running> 
         connections: of_connections,
         own,
         clients: Clients::new(socket, own, token),
+        held: Held::default(),
         handles,
         values,
         subscribers,
@@ -172,7 +177,7 @@ pub fn start(start: Start, handles: ControlHandles) -> std::io::Result<Running> 
         pending: Pending::new(),
         traffic: OscStatus::default(),
         refusals: Refusals::default(),
-        model: model,
+        model,
         published: Instant::now(),
         stop,
     };
@@ -187,6 +192,7 @@ struct Service {
     /// Where datagrams come to.
     own: SocketAddr,
     clients: Clients,
+    held: Held,
     handles: ControlHandles,
     values: Values,
     subscribers: Subscribers,
@@ -219,7 +225,8 @@ impl Service {
             self.pass_on_replies();
             self.publish(now);
         }
-        // Who asked for what ends this service hears of it, also where the ping after it still lies in the socket.
+        // Who asked for what ends this service hears of it, also where the ping after it still lies
+        // in the socket.
         let until = Instant::now() + LAST_PACKETS;
         while let Ok(input) = self.next(until.saturating_duration_since(Instant::now())) {
             self.take(input);
@@ -259,6 +266,9 @@ impl Service {
             }
             Input::Closed(number) => {
                 self.clients.close(number);
+                for release in self.held.release(number) {
+                    self.play(release);
+                }
                 self.subscribers.forget(ClientId::Connection(number));
             }
             Input::Values(wanted) => {
@@ -268,7 +278,8 @@ impl Service {
         }
     }
 
-    /// Tells subscribers what changed, whatever changed it; under a flood of packets too, but not after each.
+    /// Tells subscribers what changed, whatever changed it; under a flood of packets too, but not
+    /// after each.
     fn publish(&mut self, now: Instant) {
         if now.duration_since(self.published) < TICK / 2 {
             return;

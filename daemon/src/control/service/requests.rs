@@ -1,4 +1,5 @@
-//! What single requests do, and whether their sender may ask for them. Settings of one packet are published as one value.
+//! What single requests do, and whether their sender may ask for them. Settings of one packet are
+//! published as one value.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -9,12 +10,13 @@ use timbre_control::arguments::arguments;
 use timbre_control::error::{Code, ControlError};
 use timbre_control::learn::LEARN;
 use timbre_control::osc::{
-    AUTH, LEASE_S, NAME, RECORD_START, RECORD_STOP, Request, SUBSCRIBE, Subscription, message,
+    AUTH, LEASE_S, NAME, PANEL, RECORD_START, RECORD_STOP, Request, SUBSCRIBE, Subscription,
+    message,
 };
 use timbre_control::packet::packets;
 use timbre_control::parameters::{Id, Key};
 use timbre_control::settings::Settings;
-use timbre_control::status::OscStatus;
+use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
 
 use super::Service;
@@ -85,7 +87,10 @@ impl Service {
                         self.subscribers.heard(from, place, value);
                     }
                 }
-                Request::Midi(bytes) => self.play(*bytes),
+                Request::Midi(bytes) => {
+                    self.held.played(from, *bytes);
+                    self.play(*bytes);
+                }
                 Request::Controllers(controllers) => {
                     for (controller, channel) in
                         controllers.iter().flat_map(|&c| (0..16u8).map(move |channel| (c, channel)))
@@ -115,7 +120,17 @@ impl Service {
                         waiting_bundles: self.waiting.len(),
                         ..self.traffic.clone()
                     };
-                    answers.push(status(&self.values.status(&settings, osc)));
+                    let panel = self.handles.panel.load().to_vec();
+                    answers.push(status(&Status { panel, ..self.values.status(&settings, osc) }));
+                }
+                Request::Panel => {
+                    let token = self.clients.token();
+                    let with_token = |url: &String| match token.is_wanted() {
+                        true => format!("{url}?token={}", token.as_str()).into(),
+                        false => url.as_str().into(),
+                    };
+                    let urls = self.handles.panel.load().iter().map(with_token).collect();
+                    answers.push(message(PANEL, urls));
                 }
                 Request::Do { address, action } => self.command(address, action, from),
                 Request::Learn(learn) => {
@@ -227,7 +242,7 @@ impl Service {
         }
     }
 
-    fn play(&self, bytes: [u8; 3]) {
+    pub(super) fn play(&self, bytes: [u8; 3]) {
         let input =
             MidiInput { at: Instant::now(), source: SourceId::OSC, midi: Midi::Message(bytes) };
         self.handles.midi.send(input);
@@ -248,14 +263,16 @@ fn named_only(request: &Request) -> Result<(), String> {
     let is_model = |id: &Id| id.parameter.key == Key::Model;
     match request {
         Request::RecordStart(Some(name)) if !recording::is_name(name) => Err(format!(
-            "found the path {}, wanted a name: from the network recordings go into the folder of recordings only",
+            "found the path {}, wanted a name: from the network recordings go into \
+             the folder of recordings only",
             shown(name)
         )),
         Request::Set { id, value: Value::Text(name), .. }
             if is_model(id) && (name.contains('/') || name.starts_with('.')) =>
         {
             Err(format!(
-                "found the path {}, wanted the name of an installed model: the network cannot name folders",
+                "found the path {}, wanted the name of an installed model: the network \
+                 cannot name folders",
                 shown(name)
             ))
         }

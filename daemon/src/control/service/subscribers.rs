@@ -1,8 +1,8 @@
 //! Who is told of which change, and when. Knows no transport; used by the thread `timbred-osc`.
 //!
-//! Each subscriber has the value it knows of every parameter it wants: what it was last sent, or what it set itself. Where
-//! the current value is another, it is sent, at most `hz` times a second; so the newest wins, whatever changed it, and
-//! nobody gets back what they sent.
+//! Each subscriber has the value it knows of every parameter it wants: what it was last sent, or
+//! what it set itself. Where the current value is another, it is sent, at most `hz` times a second;
+//! so the newest wins, whatever changed it, and nobody gets back what they sent.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,8 @@ struct Subscriber {
     owner: ClientId,
     /// Which; none where places were named one by one.
     pattern: Option<Pattern>,
-    /// Place in the list of parameters, and the value that the subscriber knows; none where it is to be told in any case.
+    /// Place in the list of parameters, and the value that the subscriber knows; none where it is
+    /// to be told in any case.
     known: Vec<(usize, Option<Value>)>,
     interval: Duration,
     /// Nothing is sent before.
@@ -120,8 +121,8 @@ impl Subscribers {
         self.list.push(Subscriber { target, owner, pattern, known, interval, next: now, until });
     }
 
-    /// A connection wants to be told of all that lies at a path or below it, at first of what it is now, or is told of it no
-    /// more. False where nothing is there.
+    /// A connection wants to be told of all that lies at a path or below it, at first of what it is
+    /// now, or is told of it no more. False where nothing is there.
     pub fn listen(&mut self, client: ClientId, path: &str, wanted: bool, hz: f64) -> bool {
         let pattern = Pattern::new(path).ok();
         let below = format!("{}/", path.trim_end_matches('/'));
@@ -187,7 +188,8 @@ impl Subscribers {
         self.list.iter().any(|s| s.next <= now)
     }
 
-    /// Hands what changed to those whose time it is: to each the places of all that it has to be told.
+    /// Hands what changed to those whose time it is: to each the places of all that it has to be
+    /// told.
     pub fn publish(
         &mut self,
         now: Instant,

@@ -172,6 +172,7 @@ impl Values {
             stolen: t.stolen.load(Relaxed),
             settings: settings.clone(),
             recording: self.recorder.state().status(),
+            panel: vec![],
             osc,
             findings: vec![],
         };

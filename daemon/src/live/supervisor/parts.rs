@@ -36,7 +36,7 @@ impl Retry {
     }
 
     /// Whether it is time for one; the next comes later.
-    fn is_due(&mut self) -> bool {
+    pub(super) fn is_due(&mut self) -> bool {
         let is_due = Instant::now() >= self.next;
         if is_due {
             self.next = Instant::now() + self.wait;
@@ -192,6 +192,8 @@ impl Daemon {
     }
 
     pub(super) fn open_osc(&mut self) -> Result<(), Error> {
+        // It gives what comes to the service that ends here.
+        self.close_remote();
         self.osc = None;
         let osc = &self.loaded.config.osc;
         let socket = UdpSocket::bind(osc.bind).map_err(|e| {
@@ -207,13 +209,16 @@ impl Daemon {
             commands: self.commands.0.clone(),
             model: self.model.clone(),
             recorder: self.recorder.clone(),
+            panel: self.panel.clone(),
             controllers: state.map(|path| path.with_file_name("controllers.toml")),
         };
-        let server = control::spawn(socket, targets, Token::default(), handles)
-            .map_err(|e| Error::Control(format!("OSC: {e}")))?;
+        let server =
+            control::spawn(socket, targets, Token::new(&self.loaded.config.token), handles)
+                .map_err(|e| Error::Control(format!("OSC: {e}")))?;
         tracing::info!("OSC: {}", server.address());
         self.osc = Some(server);
         self.osc_retry = Retry::new();
+        self.open_remote();
         Ok(())
     }
 
@@ -221,6 +226,7 @@ impl Daemon {
     pub(super) fn renew_osc(&mut self) -> bool {
         let is_old = std::mem::take(&mut self.is_osc_old);
         if is_old {
+            self.close_remote();
             (self.osc, self.osc_retry) = (None, Retry::new());
             self.look_after_osc();
         }
@@ -260,6 +266,7 @@ impl Daemon {
         }
         self.look_after_midi();
         self.look_after_osc();
+        self.look_after_remote();
         self.gaps.look(&self.telemetry);
     }
 
@@ -320,6 +327,7 @@ impl Daemon {
     fn look_after_osc(&mut self) {
         if self.osc.as_ref().is_some_and(OscServer::is_dead) {
             tracing::error!("the OSC thread ended; starting it again");
+            self.close_remote();
             self.osc = None;
         }
         if self.osc.is_none()
