@@ -64,6 +64,10 @@ fn add(all: &mut Vec<Found>, service: &ResolvedService, is_osc: bool) {
         all.len() - 1
     });
     if let Some(found) = all.get_mut(place) {
+        // Addresses come one by one.
+        if (ip.is_ipv6(), ip) < (found.ip.is_ipv6(), found.ip) {
+            found.ip = ip;
+        }
         let port = Some(service.get_port());
         *(if is_osc { &mut found.osc_port } else { &mut found.http_port }) = port;
     }

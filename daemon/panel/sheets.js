@@ -15,9 +15,11 @@ let toastTimer = 0;
 export function toast(text) {
   if (!text) return;
   clearTimeout(toastTimer);
+  // Over whatever is open, and over what was opened after it.
+  by("toast").hidePopover();
+  by("toast").showPopover();
   by("toast").textContent = text;
-  by("toast").classList.add("shown");
-  toastTimer = setTimeout(() => by("toast").classList.remove("shown"), 4000);
+  toastTimer = setTimeout(() => by("toast").hidePopover(), 4000);
 }
 
 const failed = (error) => toast(error.message);
@@ -228,13 +230,19 @@ by("record").onclick = () => {
 
 // ---- display ----
 
-function paint(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("theme", theme);
+const isLight = matchMedia("(prefers-color-scheme: light)");
+by("theme").value = localStorage.getItem("theme") ?? "auto";
+
+/** Dark or light, as is wanted or as the system is. */
+function paint() {
+  const wanted = by("theme").value;
+  const system = isLight.matches ? "light" : "dark";
+  document.documentElement.dataset.theme = wanted === "auto" ? system : wanted;
+  localStorage.setItem("theme", wanted);
 }
-paint(localStorage.getItem("theme") ?? "auto");
-by("theme").value = document.documentElement.dataset.theme;
-by("theme").onchange = () => paint(by("theme").value);
+paint();
+isLight.onchange = paint;
+by("theme").onchange = paint;
 by("language").value = spoken();
 by("language").onchange = () => {
   speak(by("language").value);

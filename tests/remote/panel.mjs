@@ -13,7 +13,7 @@ import { chromium } from 'playwright-core';
 import { Daemon, spread, until } from './daemon.mjs';
 
 const [program, pictures] = process.argv.slice(2);
-const SIZES = { phone: [390, 844], tablet: [1180, 820], desktop: [1600, 900] };
+const SIZES = { phone: [390, 844], side: [844, 390], tablet: [1180, 820], desktop: [1600, 900] };
 const PROGRAMS = [0, 4, 16, 19, 24, 33, 40, 48, 52, 0, 56, 61, 65, 73, 81, 89];
 const LATEST_MS = 100;
 const ROUNDS = 60;
@@ -50,6 +50,13 @@ async function open(name, colorScheme, more = {}) {
   await page.waitForFunction(() => document.querySelector('#instrument em').textContent !== '');
   return page;
 }
+
+/** Whether all of an element can be seen. */
+const reached = (page, selector) =>
+  page.evaluate((selector) => {
+    const box = document.querySelector(selector).getBoundingClientRect();
+    return box.width > 0 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight;
+  }, selector);
 
 /** Has a page note when it shows another master volume than now. */
 const armed = (page) =>
@@ -229,7 +236,9 @@ try {
         send(`/ch/${channel}/note`, note, 90);
       }
       await sleep(700);
-      if (pictures) await page.screenshot({ path: join(pictures, `panel-${name}-${scheme}.png`) });
+      assert.ok(await reached(page, '#panic'), `${name}: panic is out of reach`);
+      if (pictures && name !== 'side')
+        await page.screenshot({ path: join(pictures, `panel-${name}-${scheme}.png`) });
       const scrolls = await page.evaluate(
         () =>
           document.documentElement.scrollHeight > innerHeight ||

@@ -36,6 +36,10 @@ pub fn announce(
 ) -> Result<Announcement, mdns_sd::Error> {
     let daemon = ServiceDaemon::new()?;
     if bind.is_unspecified() {
+        // What is not listened on is not told.
+        if bind.is_ipv4() {
+            daemon.disable_interface(IfKind::IPv6)?;
+        }
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
     } else {
         daemon.disable_interface(IfKind::All)?;
