@@ -138,3 +138,40 @@ pub fn tune(stream: &TcpStream) {
         tracing::debug!("a connection stays as the system made it: {e}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam::channel::bounded;
+
+    use super::*;
+
+    #[test]
+    fn there_are_no_more_than_fit_and_who_is_fast_waits() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (service, inputs) = bounded(10_000);
+            let links = Links::new(service);
+            let peer = IpAddr::from([127, 0, 0, 1]);
+            let mut all = vec![];
+            for _ in 0..MOST {
+                all.push(links.open(peer, true).await.unwrap());
+            }
+            assert!(links.open(peer, true).await.is_none());
+            let fast = all.first_mut().unwrap();
+            let begun = Instant::now();
+            let mut sent = 0.0;
+            while fast.pause().is_none() {
+                assert!(fast.packet(vec![]).await);
+                sent += 1.0;
+            }
+            let most = AT_ONCE + begun.elapsed().as_secs_f64() * PACKETS_HZ;
+            assert!((AT_ONCE - 1.0..=most).contains(&sent), "{sent} of {most}");
+            let until = fast.pause().unwrap();
+            assert!(until <= Instant::now() + Duration::from_millis(1));
+            all.truncate(MOST - 1);
+            assert!(links.open(peer, true).await.is_some());
+            let closed = inputs.try_iter().filter(|input| matches!(input, Input::Closed(_)));
+            assert_eq!(closed.count(), 2);
+        });
+    }
+}

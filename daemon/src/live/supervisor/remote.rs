@@ -11,7 +11,9 @@ impl Daemon {
     /// Opens it, if it is wanted and there is a service to give what comes.
     pub(super) fn open_remote(&mut self) {
         self.remote_retry = Retry::new();
-        self.try_remote();
+        if let Err(e) = self.try_remote() {
+            tracing::warn!("{e}; it is tried again");
+        }
     }
 
     /// Ends it; its connections are closed.
@@ -25,14 +27,17 @@ impl Daemon {
             tracing::error!("the thread of TCP ended; starting it again");
             self.close_remote();
         }
-        if self.remote.is_none() && self.osc.is_some() && self.remote_retry.is_due() {
-            self.try_remote();
+        if self.remote.is_none()
+            && self.remote_retry.is_due()
+            && let Err(e) = self.try_remote()
+        {
+            tracing::debug!("{e}");
         }
     }
 
-    fn try_remote(&mut self) {
+    fn try_remote(&mut self) -> Result<(), String> {
         let config = &self.loaded.config;
-        let (Some(remote), Some(osc)) = (&config.remote, &self.osc) else { return };
+        let (Some(remote), Some(osc)) = (&config.remote, &self.osc) else { return Ok(()) };
         let name = remote.name.clone();
         let options = RemoteOptions {
             http: remote.bind,
@@ -40,23 +45,22 @@ impl Daemon {
             token: Token::new(&config.token),
             name: name.unwrap_or_else(|| format!("timbred ({})", machine_name())),
         };
-        let is_open_to_all = !remote.bind.ip().is_loopback() && config.token.is_empty();
-        match Remote::start(options, osc.connections()) {
-            Ok(remote) => {
-                tracing::info!("panel: {}", remote.urls().join(" "));
-                if is_open_to_all {
-                    tracing::warn!(
-                        "every machine of the network may do everything: set remote.token where others use it too"
-                    );
-                }
-                self.panel.store(Arc::new(remote.urls().to_vec()));
-                self.remote = Some(remote);
-                self.remote_retry = Retry::new();
-            }
-            Err(e) => tracing::warn!(
-                "the panel cannot listen on {}: {e}; choose another remote.port, or end the program that has it",
-                remote.bind
-            ),
+        let is_network_let_in =
+            [remote.bind, osc.address()].iter().any(|at| !at.ip().is_loopback());
+        let remote = Remote::start(options, osc.connections()).map_err(|e| {
+            let what = "choose another remote.port, or end the program that has it";
+            format!("the panel cannot listen on {}: {e}; {what}", remote.bind)
+        })?;
+        tracing::info!("panel: {}", remote.urls().join(" "));
+        if is_network_let_in && config.token.is_empty() {
+            tracing::warn!(
+                "every machine of the network may do everything: set remote.token where others \
+                 use it too"
+            );
         }
+        self.panel.store(Arc::new(remote.urls().to_vec()));
+        self.remote = Some(remote);
+        self.remote_retry = Retry::new();
+        Ok(())
     }
 }
