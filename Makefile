@@ -14,6 +14,8 @@ VENV ?= .venv
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
 TEST_PACKAGES := jackd2 liblo-tools
+# A browser, and two machines with a cable.
+REMOTE_PACKAGES := chromium iproute2 liblo-tools
 # What makes and checks the Debian package.
 DEB_PACKAGES := dpkg-dev lintian apt-utils gpg
 # What builds and runs programs for a 64-bit ARM on another machine.
@@ -40,7 +42,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -57,7 +59,7 @@ install: setup ## Build and install timbred and timbrectl for this user (~/.carg
 	cargo install --locked --path ctl
 
 test: FUZZ_SECONDS = 20
-test: setup lint units unit golden doc test-training fuzz ## All that CI runs
+test: setup lint units unit panel golden doc test-training fuzz ## All that CI runs
 
 lint: setup ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
@@ -66,7 +68,7 @@ lint: setup ## Formatting and clippy, warnings are errors
 units: ## Have systemd check the service units, where there is a systemd
 	@if command -v systemd-analyze >/dev/null; then systemd/verify.sh; else echo "no systemd-analyze: the units are not checked"; fi
 
-unit: setup osc-clients ## Unit, property and end-to-end tests
+unit: setup osc-clients remote-clients ## Unit, property and end-to-end tests
 	cargo build --workspace
 	VENV=$(abspath $(VENV)) cargo test --workspace
 
@@ -77,6 +79,29 @@ test-arm: setup ## The engine's unit tests built for a 64-bit ARM (Raspberry Pi)
 	cargo test --release -p timbre-models --lib --target $(ARM)
 
 osc-clients: setup $(VENV)/osc-clients-ready ## OSC clients that are not ours (python-osc, node-osc), for the tests
+
+remote-clients: setup $(VENV)/remote-ready ## Browsers' and OSCQuery's clients that are not ours, for the tests
+
+NODE := PATH=$(abspath $(VENV))/bin:$$PATH node
+panel: setup remote-clients ## The panel in Chromium: pages follow each other, a key is heard, the daemon comes back, axe; pictures into target/panel
+	cargo build --workspace
+	$(NODE) tests/remote/panel.mjs target/debug/timbred target/panel
+
+pictures: panel ## The same, and its pictures made small for the documentation
+	$(VENV)/bin/python tests/remote/small.py target/panel docs/panel
+
+remote: setup remote-clients ## OSCQuery, TCP, mDNS and who may, by clients that are not ours, between two network namespaces (as root)
+	cargo build --workspace
+	$(NODE) tests/remote/oscquery.mjs target/debug/timbred
+	$(VENV)/bin/python tests/remote/network.py target/debug/timbred
+
+remote-load: setup remote-clients ## 50 WebSocket clients that listen to everything, 1000 changes a second, 16 channels play for a minute
+	cargo build --release -p timbred -p timbre-control
+	$(NODE) tests/remote/load.mjs target/release/timbred 60 50 1000
+
+remote-garbage: setup ## 100,000 broken HTTP requests, WebSocket frames and TCP packets against the real daemon (the tests send a fiftieth)
+	cargo build --workspace
+	python3 tests/remote/garbage.py target/debug/timbred 100000
 
 garbage: setup ## A million broken OSC packets against the real daemon (the unit tests send a tenth)
 	cargo build --workspace
@@ -179,6 +204,11 @@ $(VENV)/osc-clients-ready: tests/osc_clients/requirements.txt tests/osc_clients/
 	PATH=$(abspath $(VENV))/bin:$$PATH npm ci --prefix tests/osc_clients --no-audit --no-fund --silent
 	touch $@
 
+$(VENV)/remote-ready: $(VENV)/osc-clients-ready tests/remote/requirements.txt tests/remote/package.json tests/remote/package-lock.json
+	$(VENV)/bin/pip install -q -r tests/remote/requirements.txt
+	PATH=$(abspath $(VENV))/bin:$$PATH npm ci --prefix tests/remote --no-audit --no-fund --silent
+	touch $@
+
 test-training: setup $(VENV)/tests-ready ## Python tests; those of the network run once `make train-env` has installed torch
 	PYTHONPATH=$(TRAINING) $(VENV)/bin/python -m pytest -q $(TRAINING)/tests
 
@@ -234,6 +264,6 @@ diffusers: setup $(DIFFUSERS_VENV)/ready ## A pipeline of SIZE (tiny, small, bas
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) $(DIFFUSERS_VENV) tests/osc_clients/node_modules demo.wav
+	rm -rf $(VENV) $(DIFFUSERS_VENV) tests/osc_clients/node_modules tests/remote/node_modules demo.wav
 
-.PHONY: deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean

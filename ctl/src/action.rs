@@ -118,6 +118,14 @@ const fn row(address: &'static str, takes: Takes, help: &'static str) -> Row {
 }
 
 impl Row {
+    /// What to send with it, as OSC says types; nothing is a nil.
+    pub const fn osc_type(&self) -> &'static str {
+        match self.takes {
+            Takes::Nothing(_) | Takes::Button(_) => "N",
+            Takes::Name(_) | Takes::NameOrNothing(..) => "s",
+        }
+    }
+
     /// What to send with it, in words.
     pub const fn wanted(&self) -> &'static str {
         match self.takes {

@@ -26,7 +26,10 @@ pub(crate) fn trigger(address: &str, args: &[OscType]) -> Result<bool, ControlEr
 }
 
 pub(crate) fn no_arguments(address: &str, args: &[OscType]) -> Result<(), ControlError> {
-    if args.is_empty() { Ok(()) } else { Err(wrong_arguments(address, args, "wanted none")) }
+    match args {
+        [] | [OscType::Nil] => Ok(()),
+        _ => Err(wrong_arguments(address, args, "wanted none")),
+    }
 }
 
 #[derive(Default)]

@@ -6,12 +6,15 @@ use clap_complete::Shell;
 /// What every verb can take.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// Where timbred runs: a name or an IP address.
+    /// Where timbred runs: a name, an IP address, or the name under which `find` lists it.
     #[arg(long, global = true, default_value = "127.0.0.1", value_name = "NAME|IP")]
     pub host: String,
     /// Port of its OSC server.
     #[arg(long, global = true, default_value_t = 9000, value_name = "PORT")]
     pub port: u16,
+    /// Token of a daemon elsewhere that wants one (its remote.token).
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub token: Option<String>,
     /// How long to wait for an answer.
     #[arg(long, global = true, default_value_t = 1000, value_name = "MS",
           value_parser = clap::value_parser!(u64).range(1..=600_000))]
@@ -53,6 +56,8 @@ Examples:
   timbrectl subscribe '/meter/*'         prints changes until interrupted
   timbrectl record start take1           into the folder of recordings; a path without / at its beginning
   timbrectl --host raspberrypi.local panic
+  timbrectl find                         every timbred in the network that lets others in
+  timbrectl panel                        the page for phones, tablets and computers, as a QR code too
 
 Exit codes: 0 done, 1 the daemon answered with an error, 2 wrong arguments, 3 no answer from the daemon.";
 
@@ -171,6 +176,10 @@ pub enum Verb {
         #[command(subcommand)]
         what: Record,
     },
+    /// The daemons in the network that can be reached (remote.bind, osc.bind), and where.
+    Find,
+    /// Where a browser finds the daemon's panel, as a QR code too; with the token, where one is wanted.
+    Panel,
     /// Have the daemon read its config file again.
     Reload,
     /// Every parameter with its range, default and meaning.

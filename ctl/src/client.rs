@@ -13,7 +13,9 @@ use crate::packet::{LARGEST, decode, encode};
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The host has no address.
-    #[error("the host {host} has no address; give a name or an IP address with --host")]
+    #[error(
+        "the host {host} has no address; give a name or an IP address with --host; `timbrectl find` lists who is there"
+    )]
     NoHost {
         /// As it was given.
         host: String,
@@ -109,11 +111,15 @@ impl Client {
                         ERROR,
                         [OscType::String(address), OscType::Int(code), OscType::String(text)],
                     ) => {
-                        refused.get_or_insert(ClientError::Refused {
-                            address: address.clone(),
-                            code: *code,
-                            text: text.clone(),
-                        });
+                        let (address, text) = (address.clone(), text.clone());
+                        // Nothing comes after that: not even a ping is answered without the token.
+                        let is_over = address == PING;
+                        let error = ClientError::Refused { address, code: *code, text };
+                        let first = refused.take().unwrap_or(error);
+                        if is_over {
+                            return Err(first);
+                        }
+                        refused = Some(first);
                     }
                     _ => answers.push(answer),
                 }

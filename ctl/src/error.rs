@@ -16,6 +16,8 @@ pub enum Code {
     Full = 6,
     /// The daemon could not do it.
     Failed = 7,
+    /// The client may not ask for it.
+    NotAllowed = 8,
 }
 
 impl Code {

@@ -13,6 +13,7 @@ pub mod osc;
 pub mod packet;
 pub mod parameters;
 pub mod pattern;
+pub mod query;
 pub mod settings;
 pub mod status;
 pub mod table;

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod cli;
+mod find;
 mod monitor;
 mod names;
 mod verbs;
@@ -22,7 +23,10 @@ fn main() -> ExitCode {
     let code = match &error {
         // `timbrectl subscribe | head`: who reads has enough.
         Error::Print(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        Error::Print(_) | Error::Terminal(_) | Error::Client(ClientError::Refused { .. }) => 1,
+        Error::Print(_)
+        | Error::Terminal(_)
+        | Error::Find(_)
+        | Error::Client(ClientError::Refused { .. }) => 1,
         Error::Usage(_) => 2,
         Error::Client(_) => 3,
     };

@@ -24,6 +24,8 @@ use crate::parameters::{CHANNELS, Id, Key, ids, unknown};
 use crate::pattern::{Pattern, is_pattern};
 use crate::value::Value;
 
+/// `token`: the client may do all from then on; answered with the word `timbred`. Only where `[remote] token` is set.
+pub const AUTH: &str = "/auth";
 /// Answer to what is wrong: address, code, text.
 pub const ERROR: &str = "/error";
 /// Answered with the same argument and the word `timbred`.
@@ -44,6 +46,8 @@ pub const ALL_NOTES_OFF: &str = "/allnotesoff";
 pub const ALL_SOUND_OFF: &str = "/allsoundoff";
 /// `[path]`: a recording begins; answered with its WAV file. Without a path the time is its name.
 pub const RECORD_START: &str = "/record/start";
+/// Answered with the addresses at which a browser finds the panel, none where there is none.
+pub const PANEL: &str = "/remote/panel";
 /// The recording ends; answered with its last WAV file and the length of all, seconds.
 pub const RECORD_STOP: &str = "/record/stop";
 
@@ -102,6 +106,10 @@ pub enum Request {
     RecordStart(Option<String>),
     /// The recording ends.
     RecordStop,
+    /// The addresses of the panel are wanted.
+    Panel,
+    /// A client gives the token.
+    Auth(String),
 }
 
 /// Who wants which changes.
@@ -167,6 +175,7 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
         },
         VERSION => no_arguments(address, args).map(|()| vec![Request::Version]),
         STATUS => no_arguments(address, args).map(|()| vec![Request::Status]),
+        PANEL => no_arguments(address, args).map(|()| vec![Request::Panel]),
         SUBSCRIBE => subscription(address, args).map(|s| {
             let (host, port, hz) = (s.host, s.port, s.hz.unwrap_or(FASTEST_HZ));
             let pattern = s.pattern.or_else(|| Pattern::new(EVERYTHING).ok());
@@ -188,6 +197,10 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
             }),
         },
         RECORD_STOP => acts(Request::RecordStop),
+        AUTH => match args {
+            [OscType::String(token)] => Ok(vec![Request::Auth(token.clone())]),
+            _ => Err(wrong_arguments(address, args, "wanted the token, a text")),
+        },
         LEARN => learn::read(args).map(|learn| vec![Request::Learn(learn)]),
         _ => match places().iter().find(|(known, _)| known == address) {
             Some((_, place)) => at_place(address, *place, args).map(|request| vec![request]),

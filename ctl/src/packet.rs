@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, decoder, encoder};
 
 /// Largest packet in bytes: what UDP can carry.
@@ -179,6 +180,23 @@ pub fn packets(messages: Vec<OscMessage>) -> Vec<Vec<u8>> {
     messages.chunks(TOGETHER).map(bundle).collect()
 }
 
+/// The same for messages that are packets already.
+pub fn bundles(packets: Vec<Bytes>) -> Vec<Bytes> {
+    if packets.len() <= TOGETHER {
+        return packets;
+    }
+    let bundle = |part: &[Bytes]| {
+        let mut bytes = BUNDLE.to_vec();
+        bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+        for packet in part {
+            bytes.extend_from_slice(&u32::try_from(packet.len()).unwrap_or(0).to_be_bytes());
+            bytes.extend_from_slice(packet);
+        }
+        Bytes::from(bytes)
+    };
+    packets.chunks(TOGETHER).map(bundle).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -215,6 +233,22 @@ mod tests {
             (20, vec!["/c".to_owned()]),
         ];
         assert_eq!(addresses(&packet), wanted);
+    }
+
+    #[test]
+    fn many_packets_become_few_and_say_the_same() {
+        let messages: Vec<OscMessage> = (0..100)
+            .map(|n| OscMessage { addr: format!("/a/{n}"), args: vec![OscType::Int(n)] })
+            .collect();
+        let written = |count: usize| {
+            let encoded = messages.iter().take(count).cloned().map(|m| encode(m).into());
+            bundles(encoded.collect())
+        };
+        assert_eq!(written(TOGETHER).len(), TOGETHER);
+        let read = written(100).into_iter().flat_map(|bytes| decode(&bytes).unwrap());
+        let read: Vec<OscMessage> = read.flat_map(|part| part.messages).collect();
+        assert_eq!(read, messages);
+        assert_eq!(written(100), packets(messages.clone()));
     }
 
     #[test]

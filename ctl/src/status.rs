@@ -56,6 +56,8 @@ pub struct Status {
     pub settings: Settings,
     /// What is being recorded.
     pub recording: Recording,
+    /// Addresses at which a browser finds the panel, none where there is none.
+    pub panel: Vec<String>,
     /// OSC traffic.
     pub osc: OscStatus,
     /// What the daemon looked at of itself, in the order in which `timbred doctor` tells it.

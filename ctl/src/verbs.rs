@@ -11,15 +11,19 @@ use timbre_control::action::{self, ACTIONS, RELOAD};
 use timbre_control::client::{Client, ClientError};
 use timbre_control::instruments::INSTRUMENTS;
 use timbre_control::learn::LEARN;
-use timbre_control::osc::{LEASE_S, PANIC, RECORD_START, RECORD_STOP, STATUS, SUBSCRIBE, message};
+use timbre_control::osc::{
+    AUTH, LEASE_S, PANIC, RECORD_START, RECORD_STOP, STATUS, SUBSCRIBE, message,
+};
 use timbre_control::parameters::{Access, PARAMETERS};
 use timbre_control::pattern::Pattern;
 use timbre_control::status::Status;
 
 use crate::cli::{Cli, Global, Preset, Record, Verb};
+use crate::find;
 use crate::monitor;
 use crate::names::{address, set};
 
+mod network;
 mod print;
 use print::{line, print_changes, print_status, print_values};
 
@@ -41,6 +45,9 @@ pub enum Error {
     /// What the full screen says of itself.
     #[error("{0}")]
     Terminal(String),
+    /// The network cannot be asked.
+    #[error("the network cannot be asked who is there: {0}")]
+    Find(#[from] mdns_sd::Error),
 }
 
 /// Does what the command line says.
@@ -125,6 +132,8 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             let answers = client(global)?.ask(vec![message(address, args)])?;
             print_values(global, &answers)
         }
+        Verb::Find => network::find(global),
+        Verb::Panel => network::panel(global),
         Verb::Reload => act(global, RELOAD, None),
         Verb::Parameters => parameters(global),
         Verb::Completions { shell } => {
@@ -141,7 +150,27 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
 }
 
 fn client(global: &Global) -> Result<Client, ClientError> {
-    Client::new(&global.host, global.port, Duration::from_millis(global.timeout_ms))
+    patient_client(global, Duration::from_millis(global.timeout_ms))
+}
+
+/// A client that waits so long for answers, and has given the token where there is one.
+fn patient_client(global: &Global, timeout: Duration) -> Result<Client, ClientError> {
+    let mut client = reached(global, timeout)?;
+    if let Some(token) = &global.token {
+        client.ask(vec![message(AUTH, vec![token.as_str().into()])])?;
+    }
+    Ok(client)
+}
+
+fn reached(global: &Global, timeout: Duration) -> Result<Client, ClientError> {
+    let named = Client::new(&global.host, global.port, timeout);
+    let Err(ClientError::NoHost { .. }) = named else { return named };
+    // Not a name of a machine: that of a daemon, perhaps.
+    let all = find::find().unwrap_or_default();
+    let Some(found) = all.iter().find(|found| found.name.eq_ignore_ascii_case(&global.host)) else {
+        return named;
+    };
+    Client::new(&found.ip.to_string(), found.osc_port.unwrap_or(global.port), timeout)
 }
 
 /// Sends what has no answer but an error.
@@ -155,7 +184,7 @@ fn patiently(global: &Global, message: OscMessage) -> Result<Vec<OscMessage>, Er
     // Whether there is a daemon is known as soon as ever.
     client(global)?.ask(Vec::new())?;
     let timeout = PATIENCE.max(Duration::from_millis(global.timeout_ms));
-    Ok(Client::new(&global.host, global.port, timeout)?.ask(vec![message])?)
+    Ok(patient_client(global, timeout)?.ask(vec![message])?)
 }
 
 /// Has the daemon do something, and prints what it says of it, if anything.

@@ -50,6 +50,8 @@ impl Daemon {
             .env("HOME", folder.path())
             .env("NOTIFY_SOCKET", &socket)
             .env("TIMBRED_LOG", "info,timbred=debug,tract=error")
+            // Tests run beside each other, and beside a daemon that plays.
+            .env("TIMBRED_REMOTE__PORT", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);

@@ -27,6 +27,9 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
     if !s.device.is_empty() {
         line(&format!("device     {}", s.device))?;
     }
+    if !s.panel.is_empty() {
+        line(&format!("panel      {}", s.panel.join(" ")))?;
+    }
     line(&format!(
         "trouble    {} misses, {} underruns, {} overflows",
         s.misses, s.underruns, s.overflows

@@ -6,8 +6,8 @@ use serde::forward_to_deserialize_any;
 use super::raw;
 
 /// Sections that have keys of their own; a list of tables counts as a section.
-const SECTIONS: [&str; 9] =
-    ["", "audio", "midi", "midi.rules", "osc", "engine", "master", "log", "state"];
+const SECTIONS: [&str; 10] =
+    ["", "audio", "midi", "midi.rules", "osc", "remote", "engine", "master", "log", "state"];
 
 /// How alike two names must be to be taken for each other, 0 to 1 (Jaro-Winkler).
 const ALIKE: f64 = 0.8;
@@ -20,6 +20,7 @@ pub(super) fn keys_of(section: &str) -> Option<&'static [&'static str]> {
         "midi" => fields::<raw::Midi>(),
         "midi.rules" => fields::<raw::Rule>(),
         "osc" => fields::<raw::Osc>(),
+        "remote" => fields::<raw::Remote>(),
         "engine" => fields::<raw::Engine>(),
         "master" => fields::<raw::Master>(),
         "log" => fields::<raw::Log>(),

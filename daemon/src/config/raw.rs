@@ -17,6 +17,8 @@ pub struct Raw {
     pub midi: Midi,
     /// `[osc]`
     pub osc: Osc,
+    /// `[remote]`
+    pub remote: Remote,
     /// `[engine]`
     pub engine: Engine,
     /// `[master]`
@@ -245,6 +247,34 @@ pub struct Osc {
 impl Default for Osc {
     fn default() -> Self {
         Self { bind: "127.0.0.1".to_owned(), port: 9000, targets: Vec::new() }
+    }
+}
+
+/// `[remote]`: programs and pages that ask by TCP and HTTP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Remote {
+    /// Whether there is OSC over TCP, OSCQuery, the panel and mDNS.
+    pub on: bool,
+    /// Address listened on; 0.0.0.0 lets every machine of the network in.
+    pub bind: String,
+    /// TCP port of OSCQuery and the panel; 0: any free one.
+    pub port: u16,
+    /// What clients of the network give before they may do anything; empty: nothing.
+    pub token: String,
+    /// The name under which the network finds it; empty: `timbred` and the machine's.
+    pub name: String,
+}
+
+impl Default for Remote {
+    fn default() -> Self {
+        Self {
+            on: true,
+            bind: "127.0.0.1".to_owned(),
+            port: 9080,
+            token: String::new(),
+            name: String::new(),
+        }
     }
 }
 

@@ -23,6 +23,11 @@ pub const GAIN_DB: RangeInclusive<f64> = -60.0..=12.0;
 /// Names that JACK and ALSA show in full, bytes.
 const NAME_BYTES: usize = 32;
 
+/// Names that mDNS has room for, bytes.
+const SERVICE_BYTES: usize = 60;
+/// Tokens, bytes.
+const TOKEN_BYTES: RangeInclusive<usize> = 8..=128;
+
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// All that can be configured, ready to use.
@@ -34,6 +39,10 @@ pub struct Config {
     pub midi: Midi,
     /// Remote control.
     pub osc: Osc,
+    /// Programs and pages that ask by TCP and HTTP; none where they are not wanted.
+    pub remote: Option<Remote>,
+    /// What clients of the network give; empty where nothing is wanted.
+    pub token: String,
     /// Quality and latency.
     pub engine: Engine,
     /// Master volume in dB, where no state is restored.
@@ -93,6 +102,15 @@ pub struct Osc {
     pub targets: Vec<String>,
 }
 
+/// Programs and pages that ask by TCP and HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Address listened on; port 0 is any free one.
+    pub bind: SocketAddr,
+    /// The name under which the network finds it; none: the program's and the machine's.
+    pub name: Option<String>,
+}
+
 /// Quality and latency; none is what the model's manifest says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Engine {
@@ -144,6 +162,8 @@ pub(super) fn resolve(
         audio: audio(c, &raw.audio),
         midi: midi(c, &raw.midi),
         osc: osc(c, &raw.osc),
+        remote: remote(c, &raw.remote),
+        token: token(c, &raw.remote.token),
         engine: engine(c, &raw.engine),
         master_gain_db: c.range("master.gain_db", raw.master.gain_db, GAIN_DB, "dB"),
         log_level: level(c, &raw.log.level),
@@ -186,6 +206,15 @@ impl Checks<'_> {
             self.refuse(key, format!("{text:?}"), wanted, "");
         }
         text.to_owned()
+    }
+
+    /// An address to listen on.
+    fn ip(&mut self, key: &str, found: &str) -> IpAddr {
+        found.parse().unwrap_or_else(|_| {
+            let wanted = "an address such as \"127.0.0.1\", \"0.0.0.0\" or \"::1\"";
+            self.refuse(key, format!("{found:?}"), wanted, "the port has a key of its own");
+            IpAddr::from([127, 0, 0, 1])
+        })
     }
 
     fn parameter(&mut self, key: &str, found: OrModel, parameter: &Parameter) -> Option<f64> {
@@ -270,11 +299,7 @@ fn rule(c: &mut Checks<'_>, index: usize, raw: &raw::Rule) -> Rule {
 }
 
 fn osc(c: &mut Checks<'_>, raw: &raw::Osc) -> Osc {
-    let ip = raw.bind.parse().unwrap_or_else(|_| {
-        let wanted = "an address such as \"127.0.0.1\", \"0.0.0.0\" or \"::1\"";
-        c.refuse("osc.bind", format!("{:?}", raw.bind), wanted, "the port has a key of its own");
-        IpAddr::from([127, 0, 0, 1])
-    });
+    let ip = c.ip("osc.bind", &raw.bind);
     for (i, target) in raw.targets.iter().enumerate() {
         let parts = target.rsplit_once(':');
         let good = |host: &str, port: &str| {
@@ -288,6 +313,29 @@ fn osc(c: &mut Checks<'_>, raw: &raw::Osc) -> Osc {
         }
     }
     Osc { bind: SocketAddr::new(ip, raw.port), targets: raw.targets.clone() }
+}
+
+fn remote(c: &mut Checks<'_>, raw: &raw::Remote) -> Option<Remote> {
+    let bind = SocketAddr::new(c.ip("remote.bind", &raw.bind), raw.port);
+    let name = raw.name.trim();
+    if name.len() > SERVICE_BYTES || name.chars().any(char::is_control) {
+        let wanted = format!("at most {SERVICE_BYTES} bytes in one line");
+        c.refuse("remote.name", format!("{:?}", raw.name), &wanted, "mDNS has no room for more");
+    }
+    let name = Some(name.to_owned()).filter(|name| !name.is_empty());
+    raw.on.then_some(Remote { bind, name })
+}
+
+/// Part of an address and of a cookie, so of few signs; too long to be tried out.
+fn token(c: &mut Checks<'_>, found: &str) -> String {
+    let is_sign = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let fits = found.is_empty() || TOKEN_BYTES.contains(&found.len());
+    if !fits || !found.chars().all(is_sign) {
+        let (least, most) = (TOKEN_BYTES.start(), TOKEN_BYTES.end());
+        let wanted = format!("{least} to {most} letters, digits, - _ and ., or nothing");
+        c.refuse("remote.token", "another text", &wanted, "`openssl rand -hex 12` makes one");
+    }
+    found.to_owned()
 }
 
 fn engine(c: &mut Checks<'_>, raw: &raw::Engine) -> Engine {

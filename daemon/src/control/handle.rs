@@ -1,16 +1,57 @@
-//! What the rest of the program holds of the OSC server: where it listens, whether it lives, and its end. Knows no packets.
+//! What the rest of the program holds of the service: where it listens, whether it lives, and its
+//! end. Knows no packets.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A running server; dropping it ends and joins its thread.
+use crossbeam::channel::Sender;
+
+use super::ControlHandles;
+use super::osc::udp;
+use super::service::{self, Input, Start};
+use super::token::Token;
+
+/// The running service with its edge of UDP; dropping it ends and joins both threads.
 #[derive(Debug)]
 pub struct OscServer {
-    pub(super) address: SocketAddr,
-    pub(super) stop: Arc<AtomicBool>,
-    pub(super) thread: Option<JoinHandle<()>>,
+    address: SocketAddr,
+    connections: Sender<Input>,
+    stop: Arc<AtomicBool>,
+    is_over: Arc<AtomicBool>,
+    service: Option<JoinHandle<()>>,
+    datagrams: Option<JoinHandle<()>>,
+}
+
+/// Starts the service on a bound socket; every change is also sent to the fixed targets. Clients of
+/// the network give the token first, where one is wanted.
+///
+/// # Errors
+/// The socket or a thread cannot be had.
+pub fn spawn(
+    socket: UdpSocket,
+    targets: Vec<SocketAddr>,
+    token: Token,
+    handles: ControlHandles,
+) -> io::Result<OscServer> {
+    let address = socket.local_addr()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let start =
+        Start { socket: socket.try_clone()?, own: address, targets, token, stop: stop.clone() };
+    let running = service::start(start, handles)?;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut server = OscServer {
+        address,
+        connections: running.connections,
+        stop,
+        is_over: is_over.clone(),
+        service: Some(running.thread),
+        datagrams: None,
+    };
+    server.datagrams = Some(udp::start(socket, running.datagrams, is_over)?);
+    Ok(server)
 }
 
 impl OscServer {
@@ -19,16 +60,28 @@ impl OscServer {
         self.address
     }
 
-    /// Whether its thread is gone although nobody ended it.
+    /// Where edges with connections give what comes.
+    pub fn connections(&self) -> Sender<Input> {
+        self.connections.clone()
+    }
+
+    /// Whether one of its threads is gone although nobody ended it.
     pub fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        let is_gone =
+            |thread: &Option<JoinHandle<()>>| thread.as_ref().is_none_or(JoinHandle::is_finished);
+        is_gone(&self.service) || is_gone(&self.datagrams)
     }
 }
 
 impl Drop for OscServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.service.take() {
+            let _ = thread.join();
+        }
+        // Datagrams are read until the service has taken the last.
+        self.is_over.store(true, Ordering::Release);
+        if let Some(thread) = self.datagrams.take() {
             let _ = thread.join();
         }
     }

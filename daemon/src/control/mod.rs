@@ -1,32 +1,30 @@
-//! The daemon's remote control: OSC over UDP, one thread. Knows no model and no device; what can be set is in
-//! `timbre-control`, what threads give each other in `live::queues`.
+//! The daemon's remote control: one service, several transports. Knows no model and no device; what
+//! can be set is in `timbre-control`, what threads give each other in `live::queues`.
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | `server` | packets in, requests done, answers out |
-//! | `answers` | what single requests are answered |
-//! | `values` | what every parameter is now |
-//! | `subscribers` | who is told of which change, and when |
-//! | `learned` | which MIDI controllers set what |
-//! | `pending` | what the supervisor was asked for and has not answered yet |
-//! | `senders` | whose time tags can be believed |
-//! | `waiting` | bundles whose time has not come |
+//! | `service` | requests done, answers and changes out; knows clients by their ids |
+//! | `osc` | OSC over UDP and TCP |
+//! | `http` | OSCQuery, its WebSocket, the panel and recordings |
+//! | `link` | what all connections do alike |
+//! | `announce` | mDNS |
+//! | `remote` | the thread of everything but UDP |
+//! | `token`, `refusals` | who may, and who was told that they may not |
+//! | `handle` | what the supervisor holds of it |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod answers;
-#[cfg(test)]
-mod bundle_tests;
+mod announce;
 mod handle;
-mod learned;
-mod pending;
-pub mod senders;
-mod server;
-mod subscribers;
+mod http;
+mod link;
+mod osc;
+mod refusals;
+mod remote;
+mod service;
 #[cfg(test)]
 mod test_peer;
-mod values;
-mod waiting;
+mod token;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,9 +36,10 @@ use timbre_control::settings::Settings;
 use crate::live::queues::{MidiSender, Telemetry};
 use crate::recording::Recorder;
 
-pub use handle::OscServer;
-pub use pending::{Asker, Command, Outcome};
-pub use server::spawn;
+pub use handle::{OscServer, spawn};
+pub use remote::{Remote, RemoteOptions, machine_name};
+pub use service::pending::{Asker, Command, Outcome};
+pub use token::Token;
 
 /// The ends of the queues that the OSC thread uses.
 #[derive(Debug, Clone)]
@@ -57,6 +56,8 @@ pub struct ControlHandles {
     pub commands: Sender<Command>,
     /// Starts and ends recordings; it answers within seconds, however the disk is.
     pub recorder: Recorder,
+    /// Addresses at which a browser finds the panel; the other end is the supervisor.
+    pub panel: Arc<ArcSwap<Vec<String>>>,
     /// The file that remembers what controllers set; without one it is forgotten at the end.
     pub controllers: Option<PathBuf>,
 }

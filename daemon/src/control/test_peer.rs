@@ -15,7 +15,7 @@ use timbre_control::osc::{ERROR, PING, message};
 use timbre_control::packet::{LARGEST, decode, encode};
 use timbre_control::settings::Settings;
 
-use super::{Command, ControlHandles, OscServer, Outcome, spawn};
+use super::{Command, ControlHandles, OscServer, Outcome, Token, spawn};
 use crate::live::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
 use crate::recording;
 
@@ -46,9 +46,10 @@ pub fn daemon_on(socket: UdpSocket, fixed: Vec<SocketAddr>) -> Daemon {
         commands,
         model: Arc::new(ArcSwap::from_pointee("live".to_owned())),
         recorder: recorder.recorder(),
+        panel: Arc::default(),
         controllers: None,
     };
-    let server = spawn(socket, fixed, handles.clone()).unwrap();
+    let server = spawn(socket, fixed, Token::default(), handles.clone()).unwrap();
     Daemon { server, handles, midi, commands: receiver }
 }
 

@@ -7,7 +7,9 @@
 //! | ring of samples | inference | audio callback | 11 s, two of the longest hops | never: inference waits for the play position |
 //! | ring of parts (`stems`) | inference | JACK's callback | 11 s | as the ring of samples, with which it goes |
 //! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
-//! | commands, and their outcomes (`control::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
+//! | commands, and their outcomes (`control::service::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
+//! | packets (`control::service::Input`) | edges of control | OSC | 256 for UDP, 256 for connections | the edge waits; the system drops datagrams |
+//! | outbox of a connection | OSC | its edge | 256 packets | the connection is dropped |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
 //! | [`Telemetry`] | everyone | control | the newest | newest wins |
 //! | `recording::Tap`: sound | inference | recorder | 2^20 samples | counted; silence in its place |

@@ -1,12 +1,13 @@
 //! Starts, watches and stops the threads of the live daemon, in order. Knows no sound: it runs on the main thread.
 //!
-//! `parts` opens devices, ports and servers and gets them back; `commands` does what OSC asks for; `reload` takes another
+//! `parts` opens devices, ports and servers and gets them back, `remote` what listens on TCP; `commands` does what OSC asks for; `reload` takes another
 //! configuration.
 
 mod commands;
 mod gaps;
 mod parts;
 mod reload;
+mod remote;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,7 +31,7 @@ use super::priority::{MODEL_PRIORITY, keep_in_memory};
 use super::queues::{MidiSender, Telemetry, midi_queue};
 use super::startup::{initial, preparation, remembered, send_programs, send_tuning};
 use crate::config::{Loaded, Sources};
-use crate::control::{Command, OscServer};
+use crate::control::{Command, OscServer, Remote};
 use crate::error::Error;
 use crate::models::{find, ratings};
 use crate::recording::{self, Recorder};
@@ -72,6 +73,11 @@ struct Daemon {
     jack_retry: Retry,
     osc: Option<OscServer>,
     osc_retry: Retry,
+    /// What listens on TCP and gives the OSC server what comes.
+    remote: Option<Remote>,
+    remote_retry: Retry,
+    /// Addresses at which a browser finds the panel.
+    panel: Arc<ArcSwap<Vec<String>>>,
     /// Whether the OSC server is to start anew, after what it asked for is answered.
     is_osc_old: bool,
     recorder: Recorder,
@@ -153,6 +159,9 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         jack_retry: Retry::new(),
         osc: None,
         osc_retry: Retry::new(),
+        remote: None,
+        remote_retry: Retry::new(),
+        panel: Arc::default(),
         is_osc_old: false,
         recorder: recorder.recorder(),
         flow: Flow::new(0),
@@ -298,7 +307,7 @@ impl Daemon {
 
     /// Ends everything but inference, in order: no more input, sound fades, what is set is kept.
     fn stop(&mut self) {
-        (self.ports, self.osc) = (None, None);
+        (self.ports, self.remote, self.osc) = (None, None, None);
         if let Some(output) = self.output.take() {
             output.fade_out();
         }

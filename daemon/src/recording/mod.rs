@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use timbre_control::status::Recording;
 
-pub(crate) use names::folder;
+pub(crate) use names::{folder, is_name};
 pub use recorder::{Recorder, RecorderThread, start};
 pub use tap::Tap;
 

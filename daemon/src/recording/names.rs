@@ -56,12 +56,17 @@ pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBu
     if path.is_absolute() {
         return Ok(path);
     }
-    if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+    if !is_name(text) {
         return bad(format!(
             "found {shown}, wanted an absolute path, or a name in the folder of recordings without . and .."
         ));
     }
     folder.map(|folder| folder.join(path)).ok_or_else(no_folder)
+}
+
+/// Whether a text leads nowhere but into the folder it is used in: relative, and without `.` and `..`.
+pub(crate) fn is_name(text: &str) -> bool {
+    Path::new(text).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The MIDI file beside a WAV file.

@@ -51,7 +51,7 @@ impl Daemon {
                 let preparation = preparation(&self.loaded.config);
                 return self.loader.load(name, preparation, Some(command.asker));
             }
-            Action::UseDevice(name) => self.use_device(&name).map_err(failed),
+            Action::UseDevice(name) => self.use_device(&name, command.is_local).map_err(failed),
         };
         command.asker.answer(outcome);
     }
@@ -139,12 +139,13 @@ impl Daemon {
         Ok(self.devices().into_iter().flat_map(device).collect())
     }
 
-    /// Plays through another device; where it cannot be opened the one before comes back.
-    fn use_device(&mut self, name: &str) -> Result<Vec<Value>, String> {
+    /// Plays through another device; where it cannot be opened the one before comes back. Only who is local can name one that
+    /// is not listed: some names of ALSA write files.
+    fn use_device(&mut self, name: &str, is_local: bool) -> Result<Vec<Value>, String> {
         let wanted = match devices::meant(&self.devices(), name) {
             Ok(found) => found.into_iter().next().ok_or("it is gone")?,
             // Whatever ALSA makes of it.
-            Err(_) if cards::opens(name) => Choice::new(devices::ALSA, name, ""),
+            Err(_) if is_local && cards::opens(name) => Choice::new(devices::ALSA, name, ""),
             Err(e) => return Err(e),
         };
         let before = self.chosen.replace(wanted);

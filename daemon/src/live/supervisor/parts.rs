@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Daemon;
 use crate::config::Switch;
-use crate::control::{self, ControlHandles, OscServer};
+use crate::control::{self, ControlHandles, OscServer, Token};
 use crate::error::Error;
 use crate::live::devices::{Choice, JACK, is_meant};
 use crate::live::jack::{JackClient, MidiEnd, Wanted};
@@ -36,7 +36,7 @@ impl Retry {
     }
 
     /// Whether it is time for one; the next comes later.
-    fn is_due(&mut self) -> bool {
+    pub(super) fn is_due(&mut self) -> bool {
         let is_due = Instant::now() >= self.next;
         if is_due {
             self.next = Instant::now() + self.wait;
@@ -193,6 +193,8 @@ impl Daemon {
     }
 
     pub(super) fn open_osc(&mut self) -> Result<(), Error> {
+        // It gives what comes to the service that ends here.
+        self.close_remote();
         self.osc = None;
         let osc = &self.loaded.config.osc;
         let socket = UdpSocket::bind(osc.bind).map_err(|e| {
@@ -208,13 +210,16 @@ impl Daemon {
             commands: self.commands.0.clone(),
             model: self.model.clone(),
             recorder: self.recorder.clone(),
+            panel: self.panel.clone(),
             controllers: state.map(|path| path.with_file_name("controllers.toml")),
         };
-        let server = control::spawn(socket, targets, handles)
-            .map_err(|e| Error::Control(format!("OSC: {e}")))?;
+        let server =
+            control::spawn(socket, targets, Token::new(&self.loaded.config.token), handles)
+                .map_err(|e| Error::Control(format!("OSC: {e}")))?;
         tracing::info!("OSC: {}", server.address());
         self.osc = Some(server);
         self.osc_retry = Retry::new();
+        self.open_remote();
         Ok(())
     }
 
@@ -222,6 +227,7 @@ impl Daemon {
     pub(super) fn renew_osc(&mut self) -> bool {
         let is_old = std::mem::take(&mut self.is_osc_old);
         if is_old {
+            self.close_remote();
             (self.osc, self.osc_retry) = (None, Retry::new());
             self.look_after_osc();
         }
@@ -261,6 +267,7 @@ impl Daemon {
         }
         self.look_after_midi();
         self.look_after_osc();
+        self.look_after_remote();
         self.gaps.look(&self.telemetry);
         self.banks.look(&self.telemetry);
     }
@@ -322,6 +329,7 @@ impl Daemon {
     fn look_after_osc(&mut self) {
         if self.osc.as_ref().is_some_and(OscServer::is_dead) {
             tracing::error!("the OSC thread ended; starting it again");
+            self.close_remote();
             self.osc = None;
         }
         if self.osc.is_none()

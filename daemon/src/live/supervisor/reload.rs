@@ -69,6 +69,10 @@ impl Daemon {
         }
         self.open_midi();
         self.is_osc_old |= parts.contains(&Part::Osc);
+        if parts.contains(&Part::Remote) {
+            self.close_remote();
+            self.open_remote();
+        }
         results.into_iter().filter_map(Result::err).collect()
     }
 

@@ -1,13 +1,15 @@
 //! The server as its peers see it: real sockets on the loopback device.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering::Relaxed;
 
 use rosc::OscType::{self, Bool, Float, Int, Long};
-use timbre_control::action::RELOAD;
+use timbre_control::action::{Action, RELOAD};
 use timbre_control::client::{Client, ClientError};
 use timbre_control::learn::LEARN;
-use timbre_control::osc::{ERROR, NAME, PANIC, STATUS, UNSUBSCRIBE, VERSION};
+use timbre_control::osc::{ERROR, LEASE_S, NAME, PANIC, STATUS, SUBSCRIBE, UNSUBSCRIBE, VERSION};
 use timbre_control::parameters::{find, ids};
+use timbre_control::settings::Settings;
 use timbre_control::status::Status;
 
 use super::*;

@@ -1,7 +1,6 @@
 //! Which controllers set which parameters, as players taught it; kept in a file of its own, as no preset should change what a knob does.
 //! Knows no socket. Used by `timbred-osc`, which may wait for the disk.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use timbre_control::learn::{Controller, Learn, learnable, scaled};
 use timbre_control::parameters::Id;
 use timbre_control::value::Value;
 
+use super::clients::ClientId;
 use crate::live::queues::{CONTROLLERS, Telemetry};
 use crate::state;
 
@@ -40,7 +40,7 @@ pub(super) enum Moved {
     /// It sets something.
     Sets(Id, Value),
     /// It was learned; who asked for it is told.
-    Learned(SocketAddr, Vec<OscType>),
+    Learned(ClientId, Vec<OscType>),
 }
 
 /// All that was learned.
@@ -50,7 +50,7 @@ pub(super) struct Learned {
     telemetry: Arc<Telemetry>,
     bindings: Vec<(Id, Controller)>,
     /// What the next controller that moves will set, and who wants it.
-    waiting: Option<(Id, SocketAddr)>,
+    waiting: Option<(Id, ClientId)>,
     /// Where every controller was when last looked at.
     seen: Vec<Option<u8>>,
 }
@@ -82,7 +82,7 @@ impl Learned {
     }
 
     /// Does what is asked for; the answer, if there is one.
-    pub fn request(&mut self, learn: Learn, from: SocketAddr) -> Option<Vec<OscType>> {
+    pub fn request(&mut self, learn: Learn, from: ClientId) -> Option<Vec<OscType>> {
         match learn {
             Learn::List => {
                 let all = self.bindings.iter();
@@ -159,8 +159,8 @@ fn words(id: Id, controller: Controller) -> Vec<OscType> {
 mod tests {
     use super::*;
 
-    fn from() -> SocketAddr {
-        "127.0.0.1:9".parse().unwrap()
+    fn from() -> ClientId {
+        ClientId::Connection(9)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use timbre_control::packet::{IMMEDIATELY, time_tag};
 use timbre_control::settings::Settings;
 use timbre_control::status::Status;
 
-use super::test_peer::{LONG, Peer, daemon};
+use super::super::test_peer::{LONG, Peer, daemon};
 
 #[test]
 fn a_bundle_is_applied_whole_or_not_at_all() {

@@ -2,11 +2,12 @@
 //! Used by the thread `timbred-osc`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use timbre_control::error::{Code, ControlError};
 use timbre_control::osc::Request;
+
+use super::clients::ClientId;
 
 /// Most bundles that wait.
 const MOST_BUNDLES: usize = 1024;
@@ -26,7 +27,7 @@ pub struct Waiting {
 #[derive(Debug)]
 pub struct Bundle {
     /// Who sent it.
-    pub from: SocketAddr,
+    pub from: ClientId,
     /// What to do, in order.
     pub requests: Vec<Request>,
 }
@@ -85,7 +86,7 @@ mod tests {
     #[test]
     fn bundles_come_in_the_order_of_their_times_and_no_more_than_fit() {
         let now = Instant::now();
-        let from = SocketAddr::from(([127, 0, 0, 1], 1));
+        let from = ClientId::Connection(1);
         let bundle = |n| Bundle { from, requests: vec![Request::Status; n] };
         let mut waiting = Waiting::default();
         let second = Duration::from_secs(1);

@@ -6,8 +6,9 @@
 //! clock that is a little late would make every bundle late, so that their distances are those of
 //! the network: how late is learned, and they wait as if it were right.
 
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use super::clients::ClientId;
 
 /// A tag that is further away than this (seconds) is one of another clock.
 const FARTHEST_S: f64 = 1.0;
@@ -22,7 +23,7 @@ const MOST_SENDERS: usize = 64;
 /// A sender, and how late its bundles come.
 #[derive(Debug)]
 struct Sender {
-    address: SocketAddr,
+    client: ClientId,
     late_s: f64,
     /// It was said that its clock is another.
     is_told: bool,
@@ -45,7 +46,7 @@ struct When {
 impl Senders {
     /// How long a bundle waits whose tag is `ahead_s` seconds ahead of our clock. Of a clock that is
     /// far off it is said once in the log.
-    pub fn delay(&mut self, from: SocketAddr, ahead_s: f64) -> Duration {
+    pub fn delay(&mut self, from: ClientId, ahead_s: f64) -> Duration {
         let when = self.when(from, ahead_s);
         if let Some(far_s) = when.is_far_s {
             let side = if far_s > 0.0 { "ahead of" } else { "behind" };
@@ -59,7 +60,7 @@ impl Senders {
     }
 
     /// When a bundle is due whose tag is `ahead_s` seconds ahead of our clock.
-    fn when(&mut self, from: SocketAddr, ahead_s: f64) -> When {
+    fn when(&mut self, from: ClientId, ahead_s: f64) -> When {
         let sender = self.sender(from);
         if ahead_s.abs() > FARTHEST_S {
             let was_told = std::mem::replace(&mut sender.is_told, true);
@@ -77,11 +78,11 @@ impl Senders {
     }
 
     /// What is known of a sender, which becomes the last one heard.
-    fn sender(&mut self, address: SocketAddr) -> &mut Sender {
-        let known = self.0.iter().position(|sender| sender.address == address);
+    fn sender(&mut self, client: ClientId) -> &mut Sender {
+        let known = self.0.iter().position(|sender| sender.client == client);
         let sender = match known {
             Some(place) => self.0.remove(place),
-            None => Sender { address, late_s: 0.0, is_told: false },
+            None => Sender { client, late_s: 0.0, is_told: false },
         };
         if self.0.len() >= MOST_SENDERS {
             self.0.remove(0);
@@ -96,8 +97,8 @@ impl Senders {
 mod tests {
     use super::*;
 
-    fn from(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn from(number: u64) -> ClientId {
+        ClientId::Connection(number)
     }
 
     #[test]

@@ -173,6 +173,7 @@ impl Values {
             stolen: t.stolen.load(Relaxed),
             settings: settings.clone(),
             recording: self.recorder.state().status(),
+            panel: vec![],
             osc,
             findings: vec![],
         };

@@ -2,14 +2,14 @@
 //!
 //! The supervisor answers on its own thread and in its own time; `timbred-osc` never waits for it, and looks here once a turn.
 
-use std::net::SocketAddr;
-
 use crossbeam::channel::{Receiver, Sender, TrySendError, unbounded};
 use rosc::OscType;
 use timbre_control::action::Action;
 use timbre_control::error::{Code, ControlError};
 use timbre_control::parameters::CHANNELS;
 use timbre_control::value::Value;
+
+use super::clients::ClientId;
 
 /// Most pings that wait; the next is answered at once.
 const MOST_PINGS: usize = 256;
@@ -24,14 +24,27 @@ pub struct Command {
     pub action: Action,
     /// The program of each channel as OSC tells it: also those that are on their way to inference.
     pub programs: [u8; CHANNELS],
+    /// Whether a program of this machine asks.
+    pub is_local: bool,
     /// Where the outcome goes.
     pub asker: Asker,
+}
+
+/// A command without its asker.
+#[derive(Debug)]
+pub struct Question {
+    /// As in [`Command`].
+    pub action: Action,
+    /// As in [`Command`].
+    pub programs: [u8; CHANNELS],
+    /// As in [`Command`].
+    pub is_local: bool,
 }
 
 /// Who waits for an outcome. One that is dropped without an answer says that it failed, so that nobody waits for ever.
 #[derive(Debug)]
 pub struct Asker {
-    from: SocketAddr,
+    from: ClientId,
     address: String,
     replies: Option<Sender<Reply>>,
 }
@@ -40,7 +53,7 @@ pub struct Asker {
 #[derive(Debug)]
 pub struct Reply {
     /// Who asked.
-    pub from: SocketAddr,
+    pub from: ClientId,
     /// Where they asked.
     pub address: String,
     /// What came of it.
@@ -75,8 +88,8 @@ pub struct Pending {
     /// As many as there are commands: the queue of those is bounded.
     replies: Receiver<Reply>,
     /// Who waits, once for each command.
-    askers: Vec<SocketAddr>,
-    pings: Vec<(SocketAddr, Option<OscType>)>,
+    askers: Vec<ClientId>,
+    pings: Vec<(ClientId, Option<OscType>)>,
 }
 
 impl Pending {
@@ -93,14 +106,15 @@ impl Pending {
     pub fn ask(
         &mut self,
         commands: &Sender<Command>,
-        action: Action,
-        programs: [u8; CHANNELS],
-        from: SocketAddr,
+        question: Question,
+        from: ClientId,
         address: &str,
     ) -> Result<(), ControlError> {
         let replies = Some(self.sender.clone());
         let asker = Asker { from, address: address.to_owned(), replies };
-        let (mut refused, error) = match commands.try_send(Command { action, programs, asker }) {
+        let Question { action, programs, is_local } = question;
+        let command = Command { action, programs, is_local, asker };
+        let (mut refused, error) = match commands.try_send(command) {
             Ok(()) => {
                 self.askers.push(from);
                 return Ok(());
@@ -123,7 +137,7 @@ impl Pending {
     }
 
     /// Keeps a ping until its sender waits for nothing more; false where it is to be answered now.
-    pub fn hold(&mut self, from: SocketAddr, token: Option<&OscType>) -> bool {
+    pub fn hold(&mut self, from: ClientId, token: Option<&OscType>) -> bool {
         let holds = self.askers.contains(&from) && self.pings.len() < MOST_PINGS;
         if holds {
             self.pings.push((from, token.cloned()));
@@ -141,7 +155,7 @@ impl Pending {
     }
 
     /// The next ping that has waited long enough.
-    pub fn next_ping(&mut self) -> Option<(SocketAddr, Option<OscType>)> {
+    pub fn next_ping(&mut self) -> Option<(ClientId, Option<OscType>)> {
         let free = self.pings.iter().position(|(from, _)| !self.askers.contains(from))?;
         Some(self.pings.remove(free))
     }
@@ -153,8 +167,12 @@ mod tests {
 
     use super::*;
 
-    fn peer(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn peer(number: u64) -> ClientId {
+        ClientId::Connection(number)
+    }
+
+    fn question(action: Action) -> Question {
+        Question { action, programs: [0; 16], is_local: true }
     }
 
     #[test]
@@ -162,7 +180,8 @@ mod tests {
         let (commands, supervisor) = bounded(4);
         let mut pending = Pending::new();
         let list = |pending: &mut Pending, port| {
-            pending.ask(&commands, Action::ListPorts, [0; 16], peer(port), "/midi/ports").unwrap();
+            let question = question(Action::ListPorts);
+            pending.ask(&commands, question, peer(port), "/midi/ports").unwrap();
         };
         list(&mut pending, 1);
         list(&mut pending, 1);
@@ -185,7 +204,8 @@ mod tests {
     fn a_command_that_has_no_place_is_refused_once() {
         let (commands, supervisor) = bounded(1);
         let mut pending = Pending::new();
-        let mut ask = || pending.ask(&commands, Action::SaveState, [0; 16], peer(1), "/state/save");
+        let mut ask =
+            || pending.ask(&commands, question(Action::SaveState), peer(1), "/state/save");
         assert_eq!(ask(), Ok(()));
         assert_eq!(ask().unwrap_err().code, Code::Full);
         drop(supervisor);
