@@ -2,19 +2,24 @@
 //! asked of the denoiser a hop ahead of its time, and in between finds out how the notes of the
 //! instruments in use begin, before they are played. Knows no sound.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use ringbuf::traits::{Consumer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
 use timbre_models::notes::Voice;
 use timbre_models::prior::{FilledRows, RowNetwork};
-use timbre_models::streamer::{Answer, Denoiser, Question, Streamer};
+use timbre_models::streamer::{Answer, Denoiser, Question, StreamError, Streamer};
 
 use super::priority::ask_for_realtime;
 use crate::error::Error;
 
-/// Questions that may wait: one is answered, one is asked.
-const WAITING: usize = 2;
+/// Questions and answers that may wait: one is answered, one is asked.
+const WAITING: usize = 4;
+/// How long the thread sleeps at most without looking around.
+const NAP: Duration = Duration::from_millis(100);
 /// Rows of the note prior that are asked for at a time: some milliseconds of work, which a question
 /// to the denoiser waits for.
 const ROWS: usize = 32;
@@ -30,10 +35,16 @@ enum Answered {
 }
 
 /// The inference thread's side.
+///
+/// # Real time
+/// Neither side waits for the other. Queues are rings of one writer and one reader: those of several
+/// have moments in which a reader waits for a writer, who may be this thread, which has a lower
+/// priority and then is not let go on.
 pub struct Frames {
-    asks: Option<Sender<Asked>>,
-    answers: Receiver<Answered>,
+    asks: HeapProd<Asked>,
+    answers: HeapCons<Answered>,
     thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
     /// Whether rows have been asked for and not answered.
     is_filling: bool,
 }
@@ -48,23 +59,25 @@ impl Frames {
         let (Some(rows), Some(denoiser)) = (streamer.row_network(), streamer.separate()) else {
             return Ok(None);
         };
-        let (asks, asked) = bounded(WAITING);
-        let (answered, answers) = bounded(2 * WAITING);
+        let (asks, asked) = HeapRb::new(WAITING).split();
+        let (answered, answers) = HeapRb::new(WAITING).split();
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut answerer = Answerer { denoiser, rows, asked, answered, stop: stop.clone() };
         let thread = thread::Builder::new()
             .name("timbred-frames".to_owned())
             .spawn(move || {
                 ask_for_realtime(priority);
-                answer_all(denoiser, rows, &asked, &answered);
+                answerer.run();
             })
             .map_err(|e| Error::Usage(format!("no thread for the denoiser: {e}")))?;
-        Ok(Some(Self { asks: Some(asks), answers, thread: Some(thread), is_filling: false }))
+        Ok(Some(Self { asks, answers, thread: Some(thread), stop, is_filling: false }))
     }
 
     /// Gives the stream the answers that have come, and takes what it asks; the time that the newest
     /// answer of the denoiser took, if one has come.
     pub fn exchange(&mut self, streamer: &mut Streamer) -> Option<Duration> {
         let mut took = None;
-        while let Ok(answered) = self.answers.try_recv() {
+        while let Some(answered) = self.answers.try_pop() {
             match answered {
                 Answered::Denoiser(answer, time) => {
                     streamer.answer(answer);
@@ -76,11 +89,20 @@ impl Frames {
                 }
             }
         }
-        if let (Some(question), Some(asks)) = (streamer.question(), &self.asks) {
+        if let Some(question) = streamer.question() {
             // Where it is behind, a hop is played without.
-            let _ = asks.try_send(Asked::Denoiser(question));
+            self.ask(Asked::Denoiser(question));
         }
         took
+    }
+
+    /// Whether there was room for it.
+    fn ask(&mut self, asked: Asked) -> bool {
+        let has_room = self.asks.try_push(asked).is_ok();
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+        has_room
     }
 
     /// These instruments are likely to be played.
@@ -89,43 +111,57 @@ impl Frames {
             return;
         }
         let wanted = streamer.rows_wanted(instruments, ROWS);
-        if let (Some(asks), false) = (&self.asks, wanted.is_empty()) {
-            self.is_filling = asks.try_send(Asked::Rows(wanted)).is_ok();
-        }
+        self.is_filling = !wanted.is_empty() && self.ask(Asked::Rows(wanted));
     }
 }
 
 impl Drop for Frames {
     fn drop(&mut self) {
-        self.asks = None;
+        self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }
 }
 
-/// Answers until nobody asks any more.
-fn answer_all(
-    mut denoiser: Denoiser,
-    mut rows: RowNetwork,
-    asked: &Receiver<Asked>,
-    answered: &Sender<Answered>,
-) {
-    for asked in asked {
+/// The thread's side.
+struct Answerer {
+    denoiser: Denoiser,
+    rows: RowNetwork,
+    asked: HeapCons<Asked>,
+    answered: HeapProd<Answered>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Answerer {
+    /// Answers until nobody asks any more.
+    fn run(&mut self) {
+        while !self.stop.load(Ordering::Acquire) {
+            let Some(asked) = self.asked.try_pop() else {
+                thread::park_timeout(NAP);
+                continue;
+            };
+            match self.answer(asked) {
+                // There is room: as many are asked as are answered.
+                Ok(answer) => drop(self.answered.try_push(answer)),
+                Err(e) => {
+                    return tracing::error!(
+                        "the denoiser has ended, and sound goes on without: {e}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, asked: Asked) -> Result<Answered, StreamError> {
         let begun = Instant::now();
-        let answer = match asked {
+        match asked {
             Asked::Denoiser(question) => {
-                denoiser.answer(question).map(|answer| Answered::Denoiser(answer, begun.elapsed()))
+                let answer = self.denoiser.answer(question)?;
+                Ok(Answered::Denoiser(answer, begun.elapsed()))
             }
-            Asked::Rows(places) => rows.fill(places).map(Answered::Rows).map_err(Into::into),
-        };
-        match answer {
-            Ok(answer) => {
-                let _ = answered.try_send(answer);
-            }
-            Err(e) => {
-                return tracing::error!("the denoiser has ended, and sound goes on without: {e}");
-            }
+            Asked::Rows(places) => Ok(Answered::Rows(self.rows.fill(places)?)),
         }
     }
 }

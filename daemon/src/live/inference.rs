@@ -89,6 +89,8 @@ struct Playing {
     mixed: Vec<Frame>,
     /// Stream seconds of the ring's first sample.
     origin_s: f64,
+    /// Whether as much is made ahead as shall be: before that everything is late.
+    is_steady: bool,
 }
 
 impl Playing {
@@ -99,7 +101,7 @@ impl Playing {
         sink.level.wake(thread::current());
         engine.tap.device(sink.rate_hz, resampler.delay_s(), origin_s);
         let mix = Mix::new(MixSettings::default(), engine.rate_hz());
-        Ok(Self { sink, resampler, mix, mixed: vec![], origin_s })
+        Ok(Self { sink, resampler, mix, mixed: vec![], origin_s, is_steady: false })
     }
 
     /// The stream second that the device plays at `at`.
@@ -202,19 +204,22 @@ impl Inference {
         playing.sink.level.set_gain(gain);
         let refill = (REFILL * lead_s).max(playing.buffer_s()) * f64::from(playing.sink.rate_hz);
         playing.sink.level.set_refill(refill as usize);
+        let mut has_waited = false;
         let late_s = loop {
             Pulses::beat(&self.telemetry.pulses.inference);
             let early_s = engine.next_s() - playing.stream_s(Instant::now()) - lead_s;
             if early_s <= 0.0 || self.stop.load(Ordering::Acquire) || !self.sinks.is_empty() {
                 break (-early_s).max(0.0);
             }
+            has_waited = true;
             thread::park_timeout(Duration::from_secs_f64(early_s).min(NAP));
         };
+        playing.is_steady |= has_waited;
         engine.tap.hop(engine.next_s());
         let delay_s = lead_s + piece_s;
         self.receive(engine, |at| playing.stream_s(at) + delay_s);
         let begun = Instant::now();
-        if late_s > piece_s {
+        if playing.is_steady && late_s > piece_s {
             self.telemetry.misses.fetch_add(1, Ordering::Relaxed);
         }
         let buses = engine.make(settings.engine.governor)?;
@@ -241,9 +246,9 @@ impl Inference {
             })
             .map_err(|e| Error::Audio(e.to_string()))?;
         let compute = begun.elapsed();
-        // A device that stood still has not made this thread late.
-        let late = Duration::from_secs_f64(late_s.min(LATEST_S));
-        engine.made(compute, late, settings.engine.governor);
+        // Who has not waited catches up: that says nothing of how late the thread wakes.
+        let late_s = if has_waited { late_s.min(LATEST_S) } else { 0.0 };
+        engine.made(compute, Duration::from_secs_f64(late_s), settings.engine.governor);
         let device_s = playing.sink.level.delay_s().unwrap_or(playing.buffer_s());
         let sound_s = delay_s + playing.resampler.delay_s() + device_s;
         self.publish(engine, compute, sound_s);

@@ -127,17 +127,21 @@ impl Governor {
     }
 }
 
-/// Makes hops longer where not even one step is in time, and shorter again after a calm while.
+/// Makes hops longer where even with one step the denoiser takes much of their time, and shorter again after a calm while: what it adds
+/// changes slowly, and a machine has other things to do.
 #[derive(Debug)]
 pub struct HopLength {
     factor: usize,
-    /// Answers that were late, lately, and calm ones since.
-    late: u32,
+    /// Answers that took much, lately, and calm ones since.
+    costly: u32,
     calm: u32,
 }
 
-/// Answers that come late before hops are made longer: one is forgiven.
-const LATE_ANSWERS: u32 = 3;
+/// An answer that takes more of a hop's time is costly, and a hop half as long may take so much.
+const COSTLY: f64 = 0.2;
+const CHEAP: f64 = 0.06;
+/// Costly answers before hops are made longer: one is forgiven.
+const COSTLY_ANSWERS: u32 = 3;
 /// Calm ones before they are made shorter.
 const CALM_ANSWERS: u32 = 1_000;
 /// Hops are never made longer by more than this.
@@ -146,7 +150,7 @@ const LONGEST: usize = 16;
 impl Default for HopLength {
     /// As long as they are wanted.
     fn default() -> Self {
-        Self { factor: 1, late: 0, calm: 0 }
+        Self { factor: 1, costly: 0, calm: 0 }
     }
 }
 
@@ -159,18 +163,17 @@ impl HopLength {
     /// A hop of `hop` took `compute` with as few steps as there can be.
     pub fn hop(&mut self, compute: Duration, hop: Duration) {
         let share = compute.as_secs_f64() / hop.as_secs_f64().max(1e-6);
-        if share > TIGHT {
-            (self.late, self.calm) = (self.late + 1, 0);
-            if self.late >= LATE_ANSWERS {
-                (self.factor, self.late) = ((2 * self.factor).min(LONGEST), 0);
+        if share > COSTLY {
+            (self.costly, self.calm) = (self.costly + 1, 0);
+            if self.costly >= COSTLY_ANSWERS {
+                (self.factor, self.costly) = ((2 * self.factor).min(LONGEST), 0);
             }
         } else {
             self.calm += 1;
             if self.calm.is_multiple_of(CALM_HOPS) {
-                self.late = 0;
+                self.costly = 0;
             }
-            // A shorter hop has half the time, for as much work at most.
-            if self.factor > 1 && self.calm >= CALM_ANSWERS && share < COMFORTABLE / 2.0 {
+            if self.factor > 1 && self.calm >= CALM_ANSWERS && share < CHEAP {
                 (self.factor, self.calm) = (self.factor / 2, 0);
             }
         }
@@ -209,16 +212,16 @@ mod tests {
     }
 
     #[test]
-    fn hops_grow_where_answers_are_late_and_shrink_after_a_calm_while() {
+    fn hops_grow_where_answers_are_costly_and_shrink_after_a_calm_while() {
         let mut length = HopLength::default();
         length.hop(HOP, HOP);
-        (0..200).for_each(|_| length.hop(HOP / 2, HOP));
+        (0..200).for_each(|_| length.hop(HOP / 10, HOP));
         assert_eq!(length.factor(), 1, "one is forgiven");
         (0..6).for_each(|_| length.hop(HOP, HOP));
         assert_eq!(length.factor(), 4);
-        (0..5_000).for_each(|_| length.hop(HOP / 2, HOP));
-        assert_eq!(length.factor(), 4, "half as long would be too short");
         (0..5_000).for_each(|_| length.hop(HOP / 10, HOP));
+        assert_eq!(length.factor(), 4, "half as long would be too short");
+        (0..5_000).for_each(|_| length.hop(HOP / 20, HOP));
         assert_eq!(length.factor(), 1);
     }
 

@@ -33,6 +33,9 @@ const ATTACK_S: f64 = 0.02;
 const FAINT_POWER: f32 = 1e-12;
 /// A note is not forgotten before this, seconds: it may have a slow attack.
 const FAINT_AFTER_S: f64 = 0.3;
+/// How much later than now rows are looked for, seconds, and up to which of these for a release.
+const SOON_S: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5];
+const ENDS_S: f64 = 0.15;
 /// A note that is silenced is gone after this time, seconds.
 const CUT_S: f64 = 0.06;
 
@@ -301,6 +304,41 @@ impl NotePrior {
                 *sum += sound.weight * colour[band] * rise;
             }
         }
+    }
+
+    /// Rows that will be needed of the notes that sound, at most `count` and a few: as they go on in
+    /// the next half second, and as held ones begin to end.
+    pub fn wanted(
+        &mut self,
+        frame: FrameIdx,
+        ledger: &Ledger,
+        at: impl Fn(Part) -> At,
+        count: usize,
+    ) -> Vec<(Voice, u16)> {
+        let mut wanted = vec![];
+        let now_s = frame_start_s(frame.0);
+        for note in ledger.notes().iter().rev() {
+            if wanted.len() >= count {
+                break;
+            }
+            let part = at(note.part);
+            let program = if note.voice.is_drum { 0 } else { note.voice.program };
+            let voice = Voice { program, ..note.voice };
+            for later_s in SOON_S {
+                let then_s = now_s + later_s;
+                let rung_s = self.kept_of(note).rung_s(note, &part, then_s);
+                let age_s = of_note::age(note, &part, then_s - note.start_s);
+                let place = Place { velocity: note.velocity, age_s, release_s: rung_s };
+                self.rows.unknown(voice, &place, &mut wanted);
+                if note.end_s.is_none() && !note.voice.is_drum && later_s < ENDS_S {
+                    let place = Place { age_s, release_s: later_s, ..place };
+                    self.rows.unknown(voice, &place, &mut wanted);
+                }
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
     }
 
     /// What the network says of single notes at single times.

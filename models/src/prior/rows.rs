@@ -23,6 +23,8 @@ const ROWS: usize = 1024;
 const KEPT: usize = 20_000_000 / (2 * GAINS);
 /// Rows that are asked for before they are needed: two thirds of them.
 const MOST_FILLED: usize = KEPT * 2 / 3;
+/// Sheets that there is room for from the start.
+const SHEETS: usize = 1024;
 /// Keys of an instrument that are expected.
 const KEYS: std::ops::Range<u8> = 21..109;
 /// Gains stay in this range of nats.
@@ -79,8 +81,9 @@ impl Rows {
     pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
         Ok(Self {
             network: RowNetwork::load(bytes)?,
-            sheets: HashMap::new(),
-            gains: vec![],
+            sheets: HashMap::with_capacity(SHEETS),
+            // Address space at once, memory as it is used: growing would copy all of it.
+            gains: Vec::with_capacity(KEPT),
             free: vec![],
             missing: vec![],
             now: 0,
@@ -127,6 +130,18 @@ impl Rows {
             wanted.extend(grid::beginnings().filter(is_unknown).map(|at| (voice, at as u16)));
         }
         wanted
+    }
+
+    /// Adds the places around a note that are not there to `unknown`.
+    pub fn unknown(&self, voice: Voice, place: &Place, unknown: &mut Vec<(Voice, u16)>) {
+        let sheet = self.sheets.get(&voice);
+        let is_unknown = |place: u16| {
+            sheet.is_none_or(|sheet| sheet.rows.get(usize::from(place)) == Some(&NOWHERE))
+        };
+        let places = grid::around(place);
+        unknown.extend(
+            places.iter().filter(|(place, _)| is_unknown(*place)).map(|(place, _)| (voice, place)),
+        );
     }
 
     /// Takes what was asked elsewhere; what has been asked here meanwhile stays.

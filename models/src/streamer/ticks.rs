@@ -117,14 +117,19 @@ impl Streamer {
         }
     }
 
-    /// Rows of the note prior that are not known yet and will be as soon as somebody plays one of
-    /// these instruments, at most `count` and a few; none where enough is known.
+    /// Rows of the note prior that are not known yet and will be needed, at most `count` and a few:
+    /// those of the notes that sound, as they go on or end, then those of notes that begin, as soon
+    /// as somebody plays one of these instruments. None where enough is known.
     pub fn rows_wanted(&mut self, instruments: &[Voice], count: usize) -> Vec<(Voice, u16)> {
         let mapped: Vec<_> = instruments.iter().map(|v| self.tokens.map_voice(*v)).collect();
-        match &mut self.maker {
-            Maker::Ticks(ticks) => ticks.prior.rows().wanted(&mapped, count),
-            Maker::Hops(_) => vec![],
+        let (position, ledger, parts) = (self.position, &self.ledger, &self.parts);
+        let Maker::Ticks(ticks) = &mut self.maker else { return vec![] };
+        let at = |part| parts.at_frame(part, 0);
+        let mut wanted = ticks.prior.wanted(position, ledger, at, count);
+        if wanted.len() < count {
+            wanted.extend(ticks.prior.rows().wanted(&mapped, count - wanted.len()));
         }
+        wanted
     }
 
     /// Rows have been asked for elsewhere.
