@@ -87,6 +87,7 @@ pub enum Key {
     Misses,
     Underruns,
     StepsNow,
+    HopNow,
     MeterMaster,
     Record,
 }

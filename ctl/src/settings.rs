@@ -210,6 +210,7 @@ impl Settings {
             | Key::Misses
             | Key::Underruns
             | Key::StepsNow
+            | Key::HopNow
             | Key::MeterMaster
             | Key::Record => return None,
         })

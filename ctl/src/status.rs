@@ -28,6 +28,10 @@ pub struct Status {
     pub overflows: u64,
     /// Denoising steps of the last hop.
     pub steps_now: u32,
+    /// How long the last hop was, ms, and how many times longer than asked for.
+    pub hop_now_ms: f64,
+    /// See `hop_now_ms`; 0 before the first.
+    pub hop_longer: u32,
     /// Notes that sound or ring.
     pub notes: u32,
     /// Frames the sound device has played.

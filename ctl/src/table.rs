@@ -77,7 +77,7 @@ pub const SEED: Parameter = Parameter {
 };
 
 /// Every parameter, in the order of the reference page.
-pub const PARAMETERS: [Parameter; 56] = [
+pub const PARAMETERS: [Parameter; 57] = [
     Parameter {
         access: Access::Midi,
         ..whole(
@@ -379,6 +379,14 @@ pub const PARAMETERS: [Parameter; 56] = [
         "",
         (0.0, 1000.0),
         "Denoising steps of the last hop; fewer than asked for while the governor saves time",
+    ),
+    read(
+        Key::HopNow,
+        Kind::Number,
+        ["/engine/hop_now", "hop_now", ""],
+        "ms",
+        (0.0, 5120.0),
+        "Length of the last hop; longer than asked for while the governor saves time",
     ),
     read(
         Key::MeterMaster,

@@ -59,7 +59,8 @@ fn probe_ports(
 ) -> Heard {
     let file = folder.join("heard.wav");
     let mut command = server.probe();
-    command.args([input, output, &notes.to_string(), "600"]).arg(&file).args(mode);
+    let gap_ms = if mode == ["mixed"] { "400" } else { "600" };
+    command.args([input, output, &notes.to_string(), gap_ms]).arg(&file).args(mode);
     let ran = command.output().unwrap();
     assert!(mode == ["hold"] || ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let (mut keys, mut xruns) = (vec![], 0);
@@ -176,7 +177,8 @@ fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Latene
         let (key_sound, begins_ms) =
             templates.entry(chord).or_insert_with(|| rendered(folder, chord, &make));
         let (_, likeness) = find(sound, *frame, RATE_HZ / 2, key_sound);
-        if likeness < 0.3 {
+        // Drums are noise, which is another each time.
+        if likeness < if chord.starts_with("9:") { 0.1 } else { 0.2 } {
             println!("{chord} at {frame} is not found: likeness {likeness:.2}");
             missing += 1;
             continue;
@@ -205,7 +207,7 @@ fn fluidsynth(notes: u32, mode: &[&str]) -> Lateness {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("fluidsynth, which `make latency` installs");
-    let input = server.wait_for_port("fluidsynth", "midi");
+    let input = server.wait_for_port("fluidsynth", "midi_00");
     let output = server.wait_for_port("fluidsynth", "left");
     let folder = tempfile::tempdir().unwrap();
     let heard = probe_ports(&server, folder.path(), [&input, &output], notes, mode);

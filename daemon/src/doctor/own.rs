@@ -25,6 +25,7 @@ pub(crate) struct Facts {
 /// All that is known, worst things of music first.
 pub(crate) fn findings(status: &Status, facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![device(status), gaps(status), level(status), hearing(facts)];
+    findings.extend(pace(status));
     findings.push(match facts.is_refused {
         true => {
             let found = "the system refused it: sound may break up when the machine is busy";
@@ -79,6 +80,21 @@ fn gaps(status: &Status) -> Finding {
         ),
         false => Finding::good("gaps", gaps),
     }
+}
+
+/// What the governor does, where it does something.
+fn pace(status: &Status) -> Option<Finding> {
+    let Status { hop_longer, hop_now_ms, load, .. } = status;
+    (*hop_longer > 1).then(|| {
+        Finding::good(
+            "denoiser",
+            format!(
+                "in hops of {hop_now_ms:.0} ms, {hop_longer} times longer than asked for, as it \
+                 would take more than a fifth of shorter ones (load of the rest {load:.2}); \
+                 `timbrectl set hop_ms 20` decides it"
+            ),
+        )
+    })
 }
 
 fn level(status: &Status) -> Finding {

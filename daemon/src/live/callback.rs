@@ -5,7 +5,7 @@
 //! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by
 //! `daemon/tests/realtime.rs`.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -48,6 +48,9 @@ pub struct Level {
     /// From a callback to the sound of its first frame, in microseconds as the device says; 0 where
     /// it does not (written by the callback).
     delay_us: AtomicU64,
+    /// The fewest frames that were left in the ring behind a callback since this was last taken;
+    /// less than none where some were missing (written by the callback).
+    least_left: AtomicI64,
     /// Whom the callback wakes.
     listener: OnceLock<Thread>,
 }
@@ -60,6 +63,7 @@ impl Default for Level {
             refill: AtomicUsize::new(1),
             frames: AtomicUsize::new(0),
             delay_us: AtomicU64::new(0),
+            least_left: AtomicI64::new(i64::MAX),
             listener: OnceLock::new(),
         }
     }
@@ -69,6 +73,12 @@ impl Level {
     /// Sets the linear master gain; 0 is silence.
     pub fn set_gain(&self, gain: f32) {
         self.gain.store(gain.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The fewest frames that were left in the ring behind a callback since this was last asked, less
+    /// than none where some were missing; None without a callback.
+    pub fn take_least_left(&self) -> Option<i64> {
+        Some(self.least_left.swap(i64::MAX, Ordering::Relaxed)).filter(|left| *left < i64::MAX)
     }
 
     /// Every callback wakes this thread from now on; only the first that asks.
@@ -238,6 +248,10 @@ impl Player {
         self.note_frames(frames);
         let (start_s, s_per_frame) = self.filter.callback(self.position.seconds(now), frames);
         self.start_or_wait();
+        if self.is_running {
+            let left = self.ring.occupied_len() as i64 - frames as i64;
+            self.level.least_left.fetch_min(left, Ordering::Relaxed);
+        }
         let taken_before = self.taken;
         let closing = self.level.closing.load(Ordering::Relaxed);
         let wanted = match closing {

@@ -16,6 +16,8 @@ use crate::recording::Tap;
 
 /// A new lead has room for hops that take so much longer than those so far: every rise is a change of the delay.
 const ROOM: f64 = 1.3;
+/// More than this was no lead: time stood still, seconds.
+const MOST_USED_S: f64 = 0.03;
 /// Share by which a lead that is longer than needed falls in a second.
 const LEAD_FALL: f64 = 0.01;
 
@@ -124,6 +126,11 @@ impl Engine {
         self.model.streamer.sample_rate_hz()
     }
 
+    /// How long a hop sounds, and how many times longer than asked for that is.
+    pub(super) fn hop(&self) -> (Duration, usize) {
+        (self.model.hop(), self.hop_length.factor())
+    }
+
     /// How long a piece sounds, seconds.
     pub(super) fn piece_s(&self) -> f64 {
         self.model.piece().as_secs_f64()
@@ -153,13 +160,19 @@ impl Engine {
         Ok(self.model.streamer.buses())
     }
 
-    /// A piece took so long, and was begun so long after it should have been.
-    pub(super) fn made(&mut self, compute: Duration, late: Duration, is_governed: bool) {
+    /// A piece took so long, and the device's last callback left so much in the ring, if there was one
+    /// since the piece before. Of ticks that counts: what of the lead was used, by computing, by
+    /// waking late, by a device that takes too much at once.
+    pub(super) fn made(&mut self, compute: Duration, left_s: Option<f64>, is_governed: bool) {
         if self.model.streamer.is_idle() {
             return;
         }
         if self.model.frames.is_some() {
-            return self.model.times.push(compute + late);
+            if let Some(left_s) = left_s {
+                let used_s = (self.lead_s - left_s).clamp(0.0, MOST_USED_S);
+                self.model.times.push(Duration::from_secs_f64(used_s));
+            }
+            return;
         }
         self.model.times.push(compute);
         if is_governed {

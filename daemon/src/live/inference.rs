@@ -36,8 +36,6 @@ use crate::recording::Tap;
 const NAP: Duration = Duration::from_millis(5);
 /// Seconds of a frame.
 const FRAME_S: f64 = 0.02;
-/// A thread that wakes later than this was not late: time stood still, seconds.
-const LATEST_S: f64 = 0.05;
 /// Share of the lead that must wait in the ring before a stream that ran dry goes on.
 const REFILL: f64 = 0.5;
 /// The share in the published load of what was made in the last second.
@@ -204,17 +202,15 @@ impl Inference {
         playing.sink.level.set_gain(gain);
         let refill = (REFILL * lead_s).max(playing.buffer_s()) * f64::from(playing.sink.rate_hz);
         playing.sink.level.set_refill(refill as usize);
-        let mut has_waited = false;
         let late_s = loop {
             Pulses::beat(&self.telemetry.pulses.inference);
             let early_s = engine.next_s() - playing.stream_s(Instant::now()) - lead_s;
             if early_s <= 0.0 || self.stop.load(Ordering::Acquire) || !self.sinks.is_empty() {
                 break (-early_s).max(0.0);
             }
-            has_waited = true;
+            playing.is_steady = true;
             thread::park_timeout(Duration::from_secs_f64(early_s).min(NAP));
         };
-        playing.is_steady |= has_waited;
         engine.tap.hop(engine.next_s());
         let delay_s = lead_s + piece_s;
         self.receive(engine, |at| playing.stream_s(at) + delay_s);
@@ -246,9 +242,9 @@ impl Inference {
             })
             .map_err(|e| Error::Audio(e.to_string()))?;
         let compute = begun.elapsed();
-        // Who has not waited catches up: that says nothing of how late the thread wakes.
-        let late_s = if has_waited { late_s.min(LATEST_S) } else { 0.0 };
-        engine.made(compute, Duration::from_secs_f64(late_s), settings.engine.governor);
+        let left = playing.sink.level.take_least_left().filter(|_| playing.is_steady);
+        let left_s = left.map(|left| left as f64 / f64::from(playing.sink.rate_hz));
+        engine.made(compute, left_s, settings.engine.governor);
         let device_s = playing.sink.level.delay_s().unwrap_or(playing.buffer_s());
         let sound_s = delay_s + playing.resampler.delay_s() + device_s;
         self.publish(engine, compute, sound_s);
@@ -317,6 +313,9 @@ impl Inference {
             return;
         }
         t.steps_now.store(engine.steps() as u32, Ordering::Relaxed);
+        let (hop, longer) = engine.hop();
+        t.hop_us.store(hop.as_micros() as u32, Ordering::Relaxed);
+        t.hop_longer.store(longer as u32, Ordering::Relaxed);
         t.notes.store(engine.players.held() as u32, Ordering::Relaxed);
         t.programs.set(&engine.players.programs());
         t.missing_banks.set(&engine.players.missing_banks());

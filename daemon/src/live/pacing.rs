@@ -19,7 +19,7 @@ pub struct Margin {
 /// Of hops, of which no more is known than how long they took.
 pub const HOP_MARGIN: Margin =
     Margin { whole: Duration::from_millis(8), least: Duration::from_millis(3) };
-/// Of ticks, whose times are counted from when the thread should have woken.
+/// Of ticks, of which is known how much of the lead was used.
 pub const TICK_MARGIN: Margin =
     Margin { whole: Duration::from_millis(1), least: Duration::from_micros(400) };
 /// Hops in a row that must have been comfortable before the steps are raised again.

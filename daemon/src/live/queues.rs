@@ -247,6 +247,10 @@ pub struct Telemetry {
     pub overflows: AtomicU64,
     /// Denoising steps of the last hop (inference).
     pub steps_now: AtomicU32,
+    /// How long the last hop was, µs, and how many times longer than asked for (inference).
+    pub hop_us: AtomicU32,
+    /// See `hop_us`.
+    pub hop_longer: AtomicU32,
     /// Notes that sound or ring (inference).
     pub notes: AtomicU32,
     /// Highest sample of the last tenth of a second, bits of an f32 (audio callback).

@@ -131,6 +131,7 @@ impl Values {
             Key::Misses => count(t.misses.load(Relaxed)),
             Key::Underruns => count(t.gaps()),
             Key::StepsNow => count(t.steps_now.load(Relaxed).into()),
+            Key::HopNow => Value::Number(hop_now_ms(t)),
             Key::MeterMaster => {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
             }
@@ -159,6 +160,8 @@ impl Values {
             underruns: t.gaps(),
             overflows: t.overflows.load(Relaxed),
             steps_now: t.steps_now.load(Relaxed),
+            hop_now_ms: hop_now_ms(t),
+            hop_longer: t.hop_longer.load(Relaxed),
             notes: t.notes.load(Relaxed),
             frames_played: t.frames_played.load(Relaxed),
             stream_frames: t.stream_frames.load(Relaxed),
@@ -197,6 +200,11 @@ impl Values {
             None => what.current(&self.telemetry, channel),
         }
     }
+}
+
+/// How long the last hop was, ms.
+fn hop_now_ms(t: &Telemetry) -> f64 {
+    f64::from(t.hop_us.load(Relaxed)) / 1e3
 }
 
 fn latency_ms(telemetry: &Telemetry) -> f64 {
