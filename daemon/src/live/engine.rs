@@ -14,8 +14,6 @@ use super::quality::Quality;
 use crate::error::Error;
 use crate::recording::Tap;
 
-/// A new lead has room for hops that take so much longer than those so far: every rise is a change of the delay.
-const ROOM: f64 = 1.3;
 /// More than this was no lead: time stood still, seconds.
 const MOST_USED_S: f64 = 0.03;
 /// Share by which a lead that is longer than needed falls in a second.
@@ -101,7 +99,7 @@ impl Engine {
     /// What computing takes, with room, the margin and the device's buffer. It rises once room and margin are used up, and falls slowly:
     /// the delay of an event is that of its neighbours.
     pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
-        let Margin { whole, least } = match self.model.frames {
+        let Margin { whole, least, room } = match self.model.frames {
             Some(_) => TICK_MARGIN,
             None => HOP_MARGIN,
         };
@@ -112,7 +110,7 @@ impl Engine {
         let compute_s = self.model.times.nearly_longest().as_secs_f64();
         let lead_s =
             |compute_s: f64, margin: Duration| compute_s.min(longest_s) + margin.as_secs_f64();
-        let with_room_s = lead_s(ROOM * compute_s, whole);
+        let with_room_s = lead_s(room * compute_s, whole);
         if lead_s(compute_s, least) > self.lead_s {
             self.lead_s = with_room_s;
         } else if with_room_s < self.lead_s {

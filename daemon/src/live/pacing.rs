@@ -7,21 +7,23 @@ const HOPS: usize = 256;
 const TICKS: usize = 2048;
 
 /// What is added to the times that were measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Margin {
     /// For a thread that wakes late, and so that what takes longer than before does not change the
     /// delay.
     pub whole: Duration,
     /// What must be left of it, or the lead rises.
     pub least: Duration,
+    /// By how much a new lead is longer than what it has to be: every rise is a change of the delay.
+    pub room: f64,
 }
 
 /// Of hops, of which no more is known than how long they took.
 pub const HOP_MARGIN: Margin =
-    Margin { whole: Duration::from_millis(8), least: Duration::from_millis(3) };
+    Margin { whole: Duration::from_millis(8), least: Duration::from_millis(3), room: 1.3 };
 /// Of ticks, of which is known how much of the lead was used.
 pub const TICK_MARGIN: Margin =
-    Margin { whole: Duration::from_millis(1), least: Duration::from_micros(400) };
+    Margin { whole: Duration::from_millis(1), least: Duration::from_micros(400), room: 1.1 };
 /// Hops in a row that must have been comfortable before the steps are raised again.
 const CALM_HOPS: u32 = 100;
 /// A hop that took more of its time than this is tight, less than that is comfortable.
