@@ -4,7 +4,7 @@
 use super::features::{NEAR_S, OLDEST_S, TAIL_S};
 
 /// Velocities that are asked for; between them powers go evenly in nats.
-const VELOCITIES: [u8; 8] = [1, 12, 28, 46, 66, 86, 106, 127];
+const VELOCITIES: [u8; 5] = [1, 24, 56, 92, 127];
 /// Ages of a held note; times since the release of a released one, and times that its key was down.
 const AGES: usize = 33;
 const RELEASES: usize = 17;
@@ -56,7 +56,8 @@ pub fn beginnings() -> std::ops::Range<usize> {
 /// The places around a note.
 pub fn around(place: &Place) -> Corners {
     let mut corners = Corners::default();
-    let above = VELOCITIES.partition_point(|v| *v <= place.velocity).clamp(1, 7);
+    let above = VELOCITIES.partition_point(|v| *v <= place.velocity);
+    let above = above.clamp(1, VELOCITIES.len() - 1);
     let [low, high] = [above - 1, above].map(|i| f32::from(VELOCITIES[i]));
     let louder = ((f32::from(place.velocity) - low) / (high - low)).clamp(0.0, 1.0);
     for (velocity, by) in [(above - 1, 1.0 - louder), (above, louder)] {

@@ -21,12 +21,12 @@ use crate::vocoder::polar::exp;
 const ROWS: usize = 1024;
 /// Rows that are kept: 20 MB.
 const KEPT: usize = 20_000_000 / (2 * GAINS);
-/// Rows that are asked for before they are needed: two thirds of them.
-const MOST_FILLED: usize = KEPT * 2 / 3;
+/// Rows that are asked for before they are needed, of some nine instruments.
+const MOST_FILLED: usize = KEPT * 5 / 6;
 /// Sheets that there is room for from the start.
 const SHEETS: usize = 1024;
-/// Keys of an instrument that are expected.
-const KEYS: std::ops::Range<u8> = 21..109;
+/// Keys of an instrument that are expected: five octaves, and all drums.
+const KEYS: std::ops::Range<u8> = 35..97;
 /// Gains stay in this range of nats.
 const GAIN_RANGE: (f32, f32) = (-16.0, 8.0);
 /// Nats of a step of a gain that is kept.
