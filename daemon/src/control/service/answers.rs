@@ -5,6 +5,7 @@ use timbre_control::error::ControlError;
 use timbre_control::instruments;
 use timbre_control::osc::{NAME, PING, RECORD_START, RECORD_STOP, STATUS, VERSION, message};
 use timbre_control::parameters::{Id, Key};
+use timbre_control::settings::Channel;
 use timbre_control::status::Status;
 use timbre_control::value::Value;
 
@@ -16,10 +17,16 @@ pub(super) fn version() -> OscMessage {
     message(VERSION, vec![NAME.into(), env!("CARGO_PKG_VERSION").into()])
 }
 
-/// How the daemon is, as JSON.
+/// How the daemon is, as JSON. Of a channel's strip only what is not at rest is said: some clients
+/// take no more than 4096 bytes, and who reads it as [`Status`] has the rest by itself.
 pub(super) fn status(status: &Status) -> OscMessage {
-    let json = serde_json::to_string(status).unwrap_or_default();
-    message(STATUS, vec![json.into()])
+    let mut json = serde_json::to_value(status).unwrap_or_default();
+    let rest = serde_json::to_value(Channel::default()).unwrap_or_default();
+    let channels = json.pointer_mut("/settings/channels").and_then(serde_json::Value::as_array_mut);
+    for channel in channels.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+        channel.retain(|name, value| rest.get(name) != Some(value));
+    }
+    message(STATUS, vec![json.to_string().into()])
 }
 
 /// Begins a recording and names its file.
@@ -53,4 +60,24 @@ pub(super) fn by_midi(id: Id, value: &Value) -> Option<(Sent, u8)> {
         _ => None,
     };
     value.map(|value| (what, value))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_fits_into_what_clients_take_and_is_read_as_it_was() {
+        let mut wanted = Status { part_dbfs: vec![-120.0; 16], ..Status::default() };
+        for list in [&mut wanted.programs, &mut wanted.volumes, &mut wanted.expressions] {
+            *list = vec![127; 16];
+        }
+        wanted.settings.channels[3].gain = -6.0;
+        wanted.settings.channels[4].morph.amount = 0.5;
+        let told = status(&wanted).args.remove(0).string().unwrap();
+        assert!(told.len() < 3_000, "{} bytes", told.len());
+        let read: Status = serde_json::from_str(&told).unwrap();
+        assert_eq!(read.settings, wanted.settings);
+    }
 }
