@@ -6,7 +6,7 @@
 //! | [`MidiSender`] | MIDI ports, OSC | inference | 4096 messages | counted; the reader then releases every note |
 //! | ring of samples | inference | audio callback | 11 s, two of the longest hops | never: inference waits for the play position |
 //! | ring of parts (`stems`) | inference | JACK's callback | 11 s | as the ring of samples, with which it goes |
-//! | questions and answers ([`super::frames`]) | inference, `timbred-frames` | each other | 4 | a hop is played without what the denoiser adds |
+//! | questions and answers (`frames`) | inference, `timbred-frames` | each other | 4 | a hop is played without what the denoiser adds |
 //! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
 //! | commands, and their outcomes (`control::service::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
 //! | packets (`control::service::Input`) | edges of control | OSC | 256 for UDP, 256 for connections | the edge waits; the system drops datagrams |

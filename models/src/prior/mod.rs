@@ -143,8 +143,8 @@ impl NotePrior {
         })
     }
 
-    /// Writes the natural-log mel [128] that a frame will have if nothing happens to the notes that
-    /// are known; a frame without notes is the floor. `struck` [128] is the same, but notes that the
+    /// Writes the natural-log mel \[128\] that a frame will have if nothing happens to the notes that
+    /// are known; a frame without notes is the floor. `struck` \[128\] is the same, but notes that the
     /// frame hears only a part of, as they have just been pressed, are as loud as the vocoder must
     /// make them from the key press on. A note counts as loud as its part is beside the reference.
     /// The frame may be asked for again, and others after it, until [`Self::next_frame`].

@@ -11,7 +11,7 @@ use crate::units::{HOP_SAMPLES, MEL_BINS, SamplePos, TICK_SAMPLES};
 
 impl Vocoder {
     /// Aims at a frame: from tick `tick` on, with which alone a frame may begin, it goes to `mel`
-    /// [128], natural-log, at its end. With a key press in the tick the mel should be as loud as the
+    /// \[128\], natural-log, at its end. With a key press in the tick the mel should be as loud as the
     /// note will be ([`crate::prior::NotePrior::frame`], struck).
     ///
     /// # Errors

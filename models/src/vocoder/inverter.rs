@@ -56,7 +56,7 @@ impl Inverter {
         }
     }
 
-    /// Adds a frame of `mel` [128], natural-log, of which all is known, to `out`; a mel decoder makes
+    /// Adds a frame of `mel` \[128\], natural-log, of which all is known, to `out`; a mel decoder makes
     /// no frames, but hops.
     ///
     /// # Errors

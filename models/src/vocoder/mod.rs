@@ -84,7 +84,7 @@ pub struct Playing<'a> {
     pub first_tick: usize,
     /// The level that the mel's loudness is beside, at the end of the frame before and of this one.
     pub reference: [f32; 2],
-    /// How loud the noise is in each bus at the end of this frame, [buses].
+    /// How loud the noise is in each bus at the end of this frame, \[buses\].
     pub noise: &'a [f32],
 }
 
