@@ -3,7 +3,7 @@
 
 use super::features::{NEAR_S, OLDEST_S, TAIL_S};
 
-/// Velocities that are asked for; between them powers go evenly in nats.
+/// Velocities that are asked for; between them powers go evenly in nats over their logarithms.
 const VELOCITIES: [u8; 5] = [1, 24, 56, 92, 127];
 /// Ages of a held note; times since the release of a released one, and times that its key was down.
 const AGES: usize = 33;
@@ -58,8 +58,8 @@ pub fn around(place: &Place) -> Corners {
     let mut corners = Corners::default();
     let above = VELOCITIES.partition_point(|v| *v <= place.velocity);
     let above = above.clamp(1, VELOCITIES.len() - 1);
-    let [low, high] = [above - 1, above].map(|i| f32::from(VELOCITIES[i]));
-    let louder = ((f32::from(place.velocity) - low) / (high - low)).clamp(0.0, 1.0);
+    let [low, high] = [above - 1, above].map(|i| f32::from(VELOCITIES[i]).ln());
+    let louder = ((f32::from(place.velocity).ln() - low) / (high - low)).clamp(0.0, 1.0);
     for (velocity, by) in [(above - 1, 1.0 - louder), (above, louder)] {
         if place.release_s > 0.0 {
             let down_s = (place.age_s - place.release_s).max(0.0);
@@ -131,7 +131,8 @@ mod tests {
                 let mean = |of: fn(&Place) -> f64| -> f64 {
                     corners.iter().map(|(n, s)| f64::from(s) * of(&place(n.into()))).sum()
                 };
-                assert!((mean(|p| p.velocity.into()) - f64::from(velocity)).abs() < 1e-3);
+                let wanted = f64::from(velocity).ln();
+                assert!((mean(|p| f64::from(p.velocity).ln()) - wanted).abs() < 1e-3);
             }
         }
     }
