@@ -161,7 +161,7 @@ levels: setup $(VENV)/expression-ready ## How loud each part of 20 songs (SONGS,
 
 latency: setup ## From key to sound on a JACK server with a dummy driver, here and in FluidSynth
 	cargo build --release --workspace
-	cargo test --release --workspace --test live_jack latency -- --ignored --nocapture
+	cargo test --release --workspace --test latency latency -- --ignored --nocapture
 
 deb: setup ## The Debian package of this machine's kind, into target/debian (installs cargo-deb first, some minutes)
 	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb

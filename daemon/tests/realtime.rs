@@ -27,6 +27,8 @@ fn the_callback_neither_allocates_nor_frees() {
     let player = Player::new(consumer, 48_000, level.clone(), position, telemetry.clone());
     let mut player = player.with_parts(PartsPlayer::new(of_parts));
     let mut buffers = vec![[[0.0f32; 64]; SIDES]; PARTS];
+    let mut tells_what_is_left = false;
+    level.wake(std::thread::current());
     let (mut floats, mut shorts) = ([0.0f32; 256], [0i16; 512]);
     let mut now = Instant::now();
     for n in 0..4_000u32 {
@@ -55,6 +57,8 @@ fn the_callback_neither_allocates_nor_frees() {
             player.fill(now, &mut floats[..(n % 256) as usize], 1);
             level.note_delay(Duration::from_micros(u64::from(n)));
         });
+        tells_what_is_left |= level.take_least_left().is_some();
     }
+    assert!(tells_what_is_left);
     assert!(telemetry.underruns.load(std::sync::atomic::Ordering::Relaxed) > 10);
 }

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod chords;
 pub mod garbage;
 pub mod golden;
+pub mod heard;
 pub mod jack;
 pub mod live;
 pub mod mel_decoder;

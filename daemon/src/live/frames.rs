@@ -16,7 +16,7 @@ use timbre_models::streamer::{Answer, Denoiser, Question, StreamError, Streamer}
 use super::priority::ask_for_realtime;
 use crate::error::Error;
 
-/// Questions and answers that may wait: one is answered, one is asked.
+/// Questions that may wait; there is room for twice as many answers, so that none is lost.
 const WAITING: usize = 4;
 /// How long the thread sleeps at most without looking around.
 const NAP: Duration = Duration::from_millis(100);
@@ -60,7 +60,7 @@ impl Frames {
             return Ok(None);
         };
         let (asks, asked) = HeapRb::new(WAITING).split();
-        let (answered, answers) = HeapRb::new(WAITING).split();
+        let (answered, answers) = HeapRb::new(2 * WAITING).split();
         let stop = Arc::new(AtomicBool::new(false));
         let mut answerer = Answerer { denoiser, rows, asked, answered, stop: stop.clone() };
         let thread = thread::Builder::new()
@@ -143,7 +143,7 @@ impl Answerer {
                 continue;
             };
             match self.answer(asked) {
-                // There is room: as many are asked as are answered.
+                // There is room: who asks takes the answers first.
                 Ok(answer) => drop(self.answered.try_push(answer)),
                 Err(e) => {
                     return tracing::error!(

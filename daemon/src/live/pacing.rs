@@ -1,4 +1,4 @@
-//! When the next hop must be begun, and with how many steps. Knows no audio and no network.
+//! When the next tick or hop must be begun, with how many steps, and how long hops are. Knows no audio and no network.
 
 use std::time::Duration;
 
@@ -139,7 +139,8 @@ pub struct HopLength {
     calm: u32,
 }
 
-/// An answer that takes more of a hop's time is costly, and a hop half as long may take so much.
+/// An answer that takes more of a hop's time is costly; one that takes less than the second would
+/// not be costly in a hop half as long either.
 const COSTLY: f64 = 0.2;
 const CHEAP: f64 = 0.06;
 /// Costly answers before hops are made longer: one is forgiven.

@@ -34,8 +34,8 @@ pub struct Corners {
 
 impl Corners {
     /// Those of which there is something.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, f32)> {
-        self.all.iter().take(self.count).copied()
+    pub fn iter(self) -> impl Iterator<Item = (u16, f32)> {
+        self.all.into_iter().take(self.count)
     }
 
     fn push(&mut self, place: usize, share: f32) {
@@ -48,9 +48,9 @@ impl Corners {
 
 /// The places of held notes that are younger than 40 ms: what is needed at once when a key is
 /// pressed.
-pub fn beginnings() -> std::ops::Range<usize> {
+pub fn beginnings() -> std::ops::Range<u16> {
     let [_, (last, _)] = even(0.04, AGES, OLDEST_S);
-    0..(last + 1) * VELOCITIES.len()
+    0..((last + 1) * VELOCITIES.len()) as u16
 }
 
 /// The places around a note.

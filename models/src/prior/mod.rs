@@ -329,10 +329,10 @@ impl NotePrior {
                 let rung_s = self.kept_of(note).rung_s(note, &part, then_s);
                 let age_s = of_note::age(note, &part, then_s - note.start_s);
                 let place = Place { velocity: note.velocity, age_s, release_s: rung_s };
-                self.rows.unknown(voice, &place, &mut wanted);
+                wanted.extend(self.rows.unknown_around(voice, &place));
                 if note.end_s.is_none() && !note.voice.is_drum && later_s < ENDS_S {
                     let place = Place { age_s, release_s: later_s, ..place };
-                    self.rows.unknown(voice, &place, &mut wanted);
+                    wanted.extend(self.rows.unknown_around(voice, &place));
                 }
             }
         }

@@ -45,6 +45,13 @@ struct Sheet {
     used: u64,
 }
 
+impl Sheet {
+    /// Nothing is known.
+    fn new(now: u64) -> Self {
+        Self { rows: vec![NOWHERE; PLACES], used: now }
+    }
+}
+
 /// Places that were asked for elsewhere, with what is known of them now.
 #[derive(Debug)]
 pub struct FilledRows {
@@ -96,13 +103,10 @@ impl Rows {
     pub fn ask(&mut self, voice: Voice, place: &Place) -> Asked {
         let corners = grid::around(place);
         let now = self.now;
-        let sheet = self
-            .sheets
-            .entry(voice)
-            .or_insert_with(|| Sheet { rows: vec![NOWHERE; PLACES], used: now });
-        sheet.used = now;
-        let unknown = |(place, _): &(u16, f32)| sheet.rows[usize::from(*place)] == NOWHERE;
-        self.missing.extend(corners.iter().filter(unknown).map(|(place, _)| (voice, place)));
+        self.sheets.entry(voice).or_insert_with(|| Sheet::new(now)).used = now;
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.extend(self.unknown(voice, corners.iter().map(|(place, _)| place)));
+        self.missing = missing;
         Asked { voice, corners }
     }
 
@@ -111,8 +115,8 @@ impl Rows {
         self.network.clone()
     }
 
-    /// Places that are not there and will be needed soon, at most `count`: how the keys of these
-    /// instruments begin, of those named first first. Keys of drums belong to a program of drums.
+    /// Places that are not there and will be needed soon, at most `count` and a few: how the keys of these
+    /// instruments begin, first of those that are named first.
     pub fn wanted(&mut self, instruments: &[Voice], count: usize) -> Vec<(Voice, u16)> {
         if instruments != self.expected {
             self.expected = instruments.to_vec();
@@ -124,32 +128,38 @@ impl Rows {
             let Some(instrument) = self.expected.get(which) else { break };
             let voice = Voice { key: KEYS.start + key as u8, ..*instrument };
             self.looked_at += 1;
-            let sheet = self.sheets.get(&voice);
-            let is_unknown =
-                |place: &usize| sheet.is_none_or(|sheet| sheet.rows[*place] == NOWHERE);
-            wanted.extend(grid::beginnings().filter(is_unknown).map(|at| (voice, at as u16)));
+            wanted.extend(self.unknown(voice, grid::beginnings()));
         }
         wanted
     }
 
-    /// Adds the places around a note that are not there to `unknown`.
-    pub fn unknown(&self, voice: Voice, place: &Place, unknown: &mut Vec<(Voice, u16)>) {
+    /// The places around a note that are not there.
+    pub fn unknown_around(
+        &self,
+        voice: Voice,
+        place: &Place,
+    ) -> impl Iterator<Item = (Voice, u16)> {
+        self.unknown(voice, grid::around(place).iter().map(|(place, _)| place))
+    }
+
+    /// Those of `places` that are not there.
+    fn unknown(
+        &self,
+        voice: Voice,
+        places: impl IntoIterator<Item = u16>,
+    ) -> impl Iterator<Item = (Voice, u16)> {
         let sheet = self.sheets.get(&voice);
-        let is_unknown = |place: u16| {
-            sheet.is_none_or(|sheet| sheet.rows.get(usize::from(place)) == Some(&NOWHERE))
+        let is_unknown = move |place: &u16| {
+            sheet.is_none_or(|sheet| sheet.rows.get(usize::from(*place)) == Some(&NOWHERE))
         };
-        let places = grid::around(place);
-        unknown.extend(
-            places.iter().filter(|(place, _)| is_unknown(*place)).map(|(place, _)| (voice, place)),
-        );
+        places.into_iter().filter(is_unknown).map(move |place| (voice, place))
     }
 
     /// Takes what was asked elsewhere; what has been asked here meanwhile stays.
     pub fn fill(&mut self, filled: &FilledRows) {
         for (place, gains) in filled.places.iter().zip(&filled.gains) {
             let now = self.now;
-            let new = || Sheet { rows: vec![NOWHERE; PLACES], used: now };
-            let sheet = self.sheets.entry(place.0).or_insert_with(new);
+            let sheet = self.sheets.entry(place.0).or_insert_with(|| Sheet::new(now));
             if sheet.rows.get(usize::from(place.1)) == Some(&NOWHERE) {
                 self.keep(&[*place], std::slice::from_ref(gains));
             }

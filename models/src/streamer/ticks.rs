@@ -1,6 +1,6 @@
 //! What is made tick by tick: models with a note prior. Knows no device.
 //!
-//! * Every 20 ms the denoiser is asked for the next hop but one as far as its notes are known, a hop ahead of its time.
+//! * Where a hop begins the denoiser is asked for the one behind it, as far as its notes are known then.
 //! * Every 2.5 ms a tick hears the events that lie in it. With a note that begins or ends in it the frame is asked for again from what was
 //!   played before it: its mel from the note prior, its gains from the vocoder. So a sample depends on the events up to the end of its tick
 //!   alone, however the stream is fed.
@@ -27,8 +27,6 @@ pub(super) struct Ticks {
     question: Option<Question>,
     answer: Option<Answer>,
     next: Option<Answer>,
-    /// Hops that began without the answer that was meant for them.
-    late: u64,
     /// Which hop is made, which of its frames, which tick of that, and how many frames it has.
     hop: u64,
     frame: usize,
@@ -56,7 +54,6 @@ impl Ticks {
             question: None,
             answer: None,
             next: None,
-            late: 0,
             hop: 0,
             frame: 0,
             tick: 0,
@@ -170,14 +167,6 @@ impl Streamer {
         }
     }
 
-    /// Hops that were played without what the denoiser adds, as its answer came too late.
-    pub fn late_answers(&self) -> u64 {
-        match &self.maker {
-            Maker::Ticks(ticks) => ticks.late,
-            Maker::Hops(_) => 0,
-        }
-    }
-
     /// The stream second at which the next tick or hop begins.
     pub fn next_s(&self) -> f64 {
         let tick = match &self.maker {
@@ -225,7 +214,6 @@ impl Streamer {
         if begins_hop {
             ticks.hop_frames = self.options.hop_frames;
             ticks.answer = ticks.next.take().filter(|answer| answer.hop == ticks.hop);
-            ticks.late += u64::from(ticks.answer.is_none() && ticks.hop > 0);
             self.ask()?;
         }
         let is_struck = self.listen_to_tick(tick)?;

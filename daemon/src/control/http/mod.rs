@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 use super::link::{Links, tune};
 pub use gate::Gate;
 
-/// Connections of HTTP, those of WebSockets among them.
+/// Connections of HTTP, until they become WebSockets, which have places of their own (`link`).
 const MOST: usize = 128;
 /// The longest request with its headers, bytes.
 const LONGEST_HEAD: usize = 16 * 1024;

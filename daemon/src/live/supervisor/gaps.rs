@@ -105,7 +105,8 @@ impl Gaps {
         match (by_device, by_stream) {
             (0, 0) => None,
             (0, n) => Some(format!(
-                "the sound had gaps {}: the model was late; a larger hop or fewer steps help",
+                "the sound had gaps {}: the model was late; fewer other programs or a larger \
+                 audio.buffer_frames help, and with imported models longer hops",
                 times(n)
             )),
             (n, _) => Some(format!(
