@@ -178,7 +178,8 @@ pub enum Verb {
     },
     /// The daemons in the network that can be reached (remote.bind, osc.bind), and where.
     Find,
-    /// Where a browser finds the daemon's panel, as a QR code too; with the token, where one is wanted.
+    /// Where a browser finds the daemon's panel, as a QR code too; with the token, where one is
+    /// wanted.
     Panel,
     /// Have the daemon read its config file again.
     Reload,

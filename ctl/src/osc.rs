@@ -24,7 +24,8 @@ use crate::parameters::{CHANNELS, Id, Key, ids, unknown};
 use crate::pattern::{Pattern, is_pattern};
 use crate::value::Value;
 
-/// `token`: the client may do all from then on; answered with the word `timbred`. Only where `[remote] token` is set.
+/// `token`: the client may do all from then on; answered with the word `timbred`. Only where
+/// `[remote] token` is set.
 pub const AUTH: &str = "/auth";
 /// Answer to what is wrong: address, code, text.
 pub const ERROR: &str = "/error";

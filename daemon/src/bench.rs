@@ -41,8 +41,8 @@ impl Stage {
     }
 }
 
-/// Measures the model on one thread and prints a table (or JSON): ticks with many notes, or hops of the demo piece; with `--compare` the step by itself, engine against
-/// engine.
+/// Measures the model on one thread and prints a table (or JSON): ticks with many notes, or hops of
+/// the demo piece; with `--compare` the step by itself, engine against engine.
 ///
 /// # Errors
 /// A model that cannot be used.

@@ -1,5 +1,5 @@
-//! Scales: a Scala file (.scl), with a map of the keyboard (.kbm) beside it -> how each key is tuned.
-//! The `tune` crate reads both; here their errors get words. Knows no sound.
+//! Scales: a Scala file (.scl), with a map of the keyboard (.kbm) beside it -> how each key is
+//! tuned. The `tune` crate reads both; here their errors get words. Knows no sound.
 
 use std::fmt::Display;
 use std::fs::File;

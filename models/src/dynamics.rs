@@ -57,7 +57,8 @@ impl Dynamics {
         &self.shares
     }
 
-    /// Adds the gains (nats) to the `mel` \[128\], natural-log, of a frame, at whose end parts are `at`.
+    /// Adds the gains (nats) to the `mel` \[128\], natural-log, of a frame, at whose end parts are
+    /// `at`.
     pub fn apply(
         &mut self,
         frame: FrameIdx,

@@ -1,9 +1,11 @@
-//! Events in, sound out: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread and no clock.
+//! Events in, sound out: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread
+//! and no clock.
 //!
-//! A model with a note prior is played tick by tick (`ticks`): what the notes sound like is known at once, and what the denoiser adds is
-//! made ahead. Any other is played hop by hop (`hops`): the mel of the last hops is the context of the next, so the sound goes on without
-//! cross-fades, and a network that only knows full targets plays live out of a sliding `window`. Song mode and live mode are the same
-//! thing with hops of another length.
+//! A model with a note prior is played tick by tick (`ticks`): what the notes sound like is known
+//! at once, and what the denoiser adds is made ahead. Any other is played hop by hop (`hops`): the
+//! mel of the last hops is the context of the next, so the sound goes on without cross-fades, and a
+//! network that only knows full targets plays live out of a sliding `window`. Song mode and live
+//! mode are the same thing with hops of another length.
 
 use crate::bundle::Bundle;
 use crate::event::Event;
@@ -168,7 +170,8 @@ impl Streamer {
         self.vocoder.sample_rate_hz()
     }
 
-    /// The first frame of the next hop; where ticks are made one by one, the frame of the next tick.
+    /// The first frame of the next hop; where ticks are made one by one, the frame of the next
+    /// tick.
     pub fn position(&self) -> FrameIdx {
         self.position
     }
@@ -178,7 +181,8 @@ impl Streamer {
         matches!(&self.maker, Maker::Hops(hops) if hops.is_idle)
     }
 
-    /// Adds a note event that belongs to no part, in any order; one that comes too late happens at once.
+    /// Adds a note event that belongs to no part, in any order; one that comes too late happens at
+    /// once.
     pub fn push(&mut self, event: NoteEvent) {
         self.queue.push(&self.tokens, event.time_s, Item::Note(event));
     }
@@ -208,8 +212,8 @@ impl Streamer {
         self.vocode()
     }
 
-    /// The first third of [`Self::hop`], for who measures them apart: notes and past -> the network's memory. What is made tick by
-    /// tick is made by [`Self::vocode`] alone.
+    /// The first third of [`Self::hop`], for who measures them apart: notes and past -> the
+    /// network's memory. What is made tick by tick is made by [`Self::vocode`] alone.
     ///
     /// # Errors
     /// Whatever the engine says.

@@ -1,8 +1,8 @@
 //! What is played to measure how late keys are heard: one to eight keys at a time, of instruments
 //! that come at once. Knows no server and no file.
 
-/// Channels counted from 0, their programs, and the lowest key that is played: piano, guitar, organ,
-/// trumpet, a square lead, drums.
+/// Channels counted from 0, their programs, and the lowest key that is played: piano, guitar,
+/// organ, trumpet, a square lead, drums.
 pub const MIXED: [(u8, u8, u8); 6] =
     [(0, 0, 48), (1, 24, 45), (2, 19, 48), (3, 56, 55), (4, 80, 50), (9, 0, 36)];
 

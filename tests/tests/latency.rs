@@ -22,8 +22,8 @@ const KEY_S: f64 = 0.5;
 /// One server at a time: two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A chord as a program makes it offline (`make` is given a MIDI file and where the sound is to be):
-/// 0.1 s from the key press on, and when its sound begins after it, ms.
+/// A chord as a program makes it offline (`make` is given a MIDI file and where the sound is to
+/// be): 0.1 s from the key press on, and when its sound begins after it, ms.
 fn rendered(folder: &Path, chord: &str, make: impl Fn(&Path, &Path)) -> (Vec<f32>, f64) {
     let (channel, keys) = chord.split_once(':').unwrap();
     let channel: u8 = channel.parse().unwrap();
@@ -60,15 +60,17 @@ fn ms(samples: usize) -> f64 {
 
 /// How late keys were heard.
 struct Lateness {
-    /// From a key press to where its sound begins, less the time until it does where it is rendered.
+    /// From a key press to where its sound begins, less the time until it does where it is
+    /// rendered.
     times_ms: Vec<f64>,
     /// How long the instrument itself takes after that, by the key.
     attacks_ms: Vec<f64>,
     /// What the daemon says it is, ms.
-    published_ms: f64,
+    published_ms: Option<f64>,
     /// Keys that were not found in the recording.
     missing: usize,
-    /// Gaps that the daemon counted itself, and late cycles of the server: where there are any, times say nothing.
+    /// Gaps that the daemon counted itself, and late cycles of the server: where there are any,
+    /// times say nothing.
     gaps: u64,
     xruns: u64,
 }
@@ -83,9 +85,12 @@ impl Lateness {
         let jitter = p95 - p5;
         println!("{name} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
         println!(
-            "{name} latency_ms as published: {:.1}; {} not found, {} gaps, {} late cycles of the server",
-            self.published_ms, self.missing, self.gaps, self.xruns
+            "{name} {} not found, {} gaps, {} late cycles of the server",
+            self.missing, self.gaps, self.xruns
         );
+        if let Some(published_ms) = self.published_ms {
+            println!("{name} latency_ms as published: {published_ms:.1}");
+        }
         let [first, last] = [0.0, 1.0].map(|share| percentile(&self.attacks_ms, share));
         println!("{name} the instruments' own attacks, not counted: {first:.1} to {last:.1} ms");
     }
@@ -107,7 +112,7 @@ fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>, mode: &[&str]) 
     assert!(end < -40.0, "{end} dBFS a second after the last note");
     let mut lateness = lateness(&heard, folder.path(), |song, wav| render(hop_ms, song, wav));
     lateness.gaps = after.underruns - before.underruns;
-    lateness.published_ms = after.latency_ms;
+    lateness.published_ms = Some(after.latency_ms);
     lateness
 }
 
@@ -126,22 +131,17 @@ fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Latene
             missing += 1;
             continue;
         }
-        // Where a tone is most like itself may be a period off: its beginning is compared with its beginning.
+        // Where a tone is most like itself may be a period off: its beginning is compared with its
+        // beginning.
         let begins = onset(sound, *frame, RATE_HZ / 5, RATE_HZ).unwrap();
         times_ms.push(ms(begins - frame) - *begins_ms);
     }
     let attacks_ms = templates.values().map(|(_, begins_ms)| *begins_ms).collect();
-    Lateness {
-        times_ms,
-        attacks_ms,
-        published_ms: f64::NAN,
-        missing,
-        gaps: 0,
-        xruns: (*xruns).into(),
-    }
+    Lateness { times_ms, attacks_ms, published_ms: None, missing, gaps: 0, xruns: (*xruns).into() }
 }
 
-/// FluidSynth on such a server, with the same notes.
+/// FluidSynth on such a server, with the same notes. Its times are too short by what its player of
+/// files begins late, which nobody tells: the spread is what can be compared.
 fn fluidsynth(notes: u32, mode: &[&str]) -> Lateness {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
@@ -172,7 +172,8 @@ fn fluidsynth(notes: u32, mode: &[&str]) -> Lateness {
 
 #[test]
 fn every_key_is_heard() {
-    // With a lead that a busy machine keeps too, every key has the same delay; where time itself was lost, it is tried again.
+    // With a lead that a busy machine keeps too, every key has the same delay; where time itself
+    // was lost, it is tried again.
     for _ in 0..3 {
         let heard = key_to_sound(20, "20", Some("120"), &[]);
         heard.print("H = 1");
@@ -181,7 +182,7 @@ fn every_key_is_heard() {
             continue;
         }
         let [low, median, high] = [0.25, 0.5, 0.75].map(|share| heard.percentile(share));
-        let (times_ms, published_ms) = (&heard.times_ms, heard.published_ms);
+        let (times_ms, published_ms) = (&heard.times_ms, heard.published_ms.unwrap());
         assert!(heard.missing <= 2, "{} of 20 are missing", heard.missing);
         assert!(
             (median - published_ms).abs() < 5.0,

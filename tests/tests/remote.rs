@@ -1,5 +1,6 @@
-//! The real daemon as programs of the network see it, by scripts with clients that are not ours (`tests/remote`). Each starts
-//! a daemon of its own. The browser has a target of its own, `make panel`.
+//! The real daemon as programs of the network see it, by scripts with clients that are not ours
+//! (`tests/remote`). Each starts a daemon of its own. The browser has a target of its own, `make
+//! panel`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Scala files in the real program: where keys sound, in rendered files and live, and what MIDI says
-//! later.
+//! Scala files in the real program: where keys sound, in rendered files and live, and what MIDI
+//! says later.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The rows of what the denoiser does, which flags and the configuration know too. Knows no other row.
+//! The rows of what the denoiser does, which flags and the configuration know too. Knows no other
+//! row.
 
 use crate::parameters::{Access, Key, Kind, Parameter};
 

@@ -24,8 +24,8 @@ const STRIKES_S: f64 = 0.125;
 /// Frames before those that are measured: the first notes begin, and rows of the note prior come.
 const WARM_UP: u64 = 50;
 
-/// Measures a model that is made tick by tick, in stereo, on one thread, and prints a table; the same
-/// as JSON.
+/// Measures a model that is made tick by tick, in stereo, on one thread, and prints a table; the
+/// same as JSON.
 ///
 /// # Errors
 /// A model that cannot be used.
@@ -86,7 +86,8 @@ fn strike(streamer: &mut Streamer, notes: usize, is_struck: bool, end_s: f64) {
     }
 }
 
-/// Rows of the note prior that are found out ahead after each frame, as another thread does it live.
+/// Rows of the note prior that are found out ahead after each frame, as another thread does it
+/// live.
 const ROWS: usize = 32;
 
 /// Times, in milliseconds, of each tick and of each question to the denoiser; rows that are found

@@ -75,8 +75,8 @@ impl Level {
         self.gain.store(gain.to_bits(), Ordering::Relaxed);
     }
 
-    /// The fewest frames that were left in the ring behind a callback since this was last asked, less
-    /// than none where some were missing; None without a callback.
+    /// The fewest frames that were left in the ring behind a callback since this was last asked,
+    /// less than none where some were missing; None without a callback.
     pub fn take_least_left(&self) -> Option<i64> {
         Some(self.least_left.swap(i64::MAX, Ordering::Relaxed)).filter(|left| *left < i64::MAX)
     }

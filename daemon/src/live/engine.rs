@@ -1,5 +1,5 @@
-//! The model that plays and everyone who plays it, on the inference thread: pace, and the change to another model. Knows no device and
-//! no thread.
+//! The model that plays and everyone who plays it, on the inference thread: pace, and the change to
+//! another model. Knows no device and no thread.
 
 use std::time::Duration;
 
@@ -158,9 +158,9 @@ impl Engine {
         Ok(self.model.streamer.buses())
     }
 
-    /// A piece took so long, and the device's last callback left so much in the ring, if there was one
-    /// since the piece before. Of ticks that counts: what of the lead was used, by computing, by
-    /// waking late, by a device that takes too much at once.
+    /// A piece took so long, and the device's last callback left so much in the ring, if there was
+    /// one since the piece before. Of ticks that counts: what of the lead was used, by computing,
+    /// by waking late, by a device that takes too much at once.
     pub(super) fn made(&mut self, compute: Duration, left_s: Option<f64>, is_governed: bool) {
         if self.model.streamer.is_idle() {
             return;

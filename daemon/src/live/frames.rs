@@ -1,5 +1,5 @@
-//! The thread beside the inference thread, for models that are made tick by tick: it answers what is
-//! asked of the denoiser a hop ahead of its time, and in between finds out how the notes of the
+//! The thread beside the inference thread, for models that are made tick by tick: it answers what
+//! is asked of the denoiser a hop ahead of its time, and in between finds out how the notes of the
 //! instruments in use begin, before they are played. Knows no sound.
 
 use std::sync::Arc;
@@ -37,9 +37,9 @@ enum Answered {
 /// The inference thread's side.
 ///
 /// # Real time
-/// Neither side waits for the other. Queues are rings of one writer and one reader: those of several
-/// have moments in which a reader waits for a writer, who may be this thread, which has a lower
-/// priority and then is not let go on.
+/// Neither side waits for the other. Queues are rings of one writer and one reader: those of
+/// several have moments in which a reader waits for a writer, who may be this thread, which has a
+/// lower priority and then is not let go on.
 pub struct Frames {
     asks: HeapProd<Asked>,
     answers: HeapCons<Answered>,
@@ -50,8 +50,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Takes the denoiser of a stream, if it is made in ticks, and runs it on a thread of its own at
-    /// a real-time priority (0: none).
+    /// Takes the denoiser of a stream, if it is made in ticks, and runs it on a thread of its own
+    /// at a real-time priority (0: none).
     ///
     /// # Errors
     /// No thread can be had.
@@ -73,8 +73,8 @@ impl Frames {
         Ok(Some(Self { asks, answers, thread: Some(thread), stop, is_filling: false }))
     }
 
-    /// Gives the stream the answers that have come, and takes what it asks; the time that the newest
-    /// answer of the denoiser took, if one has come.
+    /// Gives the stream the answers that have come, and takes what it asks; the time that the
+    /// newest answer of the denoiser took, if one has come.
     pub fn exchange(&mut self, streamer: &mut Streamer) -> Option<Duration> {
         let mut took = None;
         while let Some(answered) = self.answers.try_pop() {

@@ -1,10 +1,11 @@
-//! The inference thread: MIDI and settings in, samples into the ring, one piece at a time: a tick of 2.5 ms, or a hop of models that
-//! are made hop by hop. Knows no port and no device.
+//! The inference thread: MIDI and settings in, samples into the ring, one piece at a time: a tick
+//! of 2.5 ms, or a hop of models that are made hop by hop. Knows no port and no device.
 //!
-//! Every event gets the same delay: one that arrives while the device plays stream second p sounds at p + lead + piece. A piece is
-//! begun when the device is `lead` before its start, so by then every event of it has arrived. The lead is what
-//! computing takes and how late the thread wakes (measured), the device's buffer, and a margin. The device's callback wakes the thread,
-//! so that it looks at a clock that was just set.
+//! Every event gets the same delay: one that arrives while the device plays stream second p sounds
+//! at p + lead + piece. A piece is begun when the device is `lead` before its start, so by then
+//! every event of it has arrived. The lead is what computing takes and how late the thread wakes
+//! (measured), the device's buffer, and a margin. The device's callback wakes the thread, so that
+//! it looks at a clock that was just set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -17,7 +17,8 @@ use super::pacing::{ComputeTimes, Governor};
 use super::quality::Quality;
 use crate::error::Error;
 
-/// Hops made before the first is heard: they measure what a hop takes, and everything is touched once.
+/// Hops made before the first is heard: they measure what a hop takes, and everything is touched
+/// once.
 const WARM_UP_HOPS: usize = 30;
 /// What the configuration says of how a model is made ready.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +45,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model and plays to itself for a while: what a hop takes with many notes is known before the first is heard.
+    /// Loads a model and plays to itself for a while: what a hop takes with many notes is known
+    /// before the first is heard.
     ///
     /// # Errors
     /// A model without a live mode, or whatever the engine says.

@@ -1,4 +1,5 @@
-//! When the next tick or hop must be begun, with how many steps, and how long hops are. Knows no audio and no network.
+//! When the next tick or hop must be begun, with how many steps, and how long hops are. Knows no
+//! audio and no network.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ pub struct Margin {
     pub whole: Duration,
     /// What must be left of it, or the lead rises.
     pub least: Duration,
-    /// By how much a new lead is longer than what it has to be: every rise is a change of the delay.
+    /// By how much a new lead is longer than what it has to be: every rise is a change of the
+    /// delay.
     pub room: f64,
 }
 
@@ -129,8 +131,8 @@ impl Governor {
     }
 }
 
-/// Makes hops longer where even with one step the denoiser takes much of their time, and shorter again after a calm while: what it adds
-/// changes slowly, and a machine has other things to do.
+/// Makes hops longer where even with one step the denoiser takes much of their time, and shorter
+/// again after a calm while: what it adds changes slowly, and a machine has other things to do.
 #[derive(Debug)]
 pub struct HopLength {
     factor: usize,

@@ -1,4 +1,5 @@
-//! Samples at the model's rate, tick by tick -> samples at the device's, with little delay. Knows no device.
+//! Samples at the model's rate, tick by tick -> samples at the device's, with little delay. Knows
+//! no device.
 //!
 //! Rendering has all the time and a steeper filter: `crate::audio::resample`.
 
@@ -73,7 +74,8 @@ impl HopResampler {
         delay as f64 / f64::from(self.to_hz.max(1))
     }
 
-    /// Converts `samples`, a whole number of ticks, and gives what comes out piece by piece to `out`.
+    /// Converts `samples`, a whole number of ticks, and gives what comes out piece by piece to
+    /// `out`.
     ///
     /// # Errors
     /// None that fitting lengths can give.

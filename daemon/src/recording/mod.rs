@@ -8,10 +8,11 @@
 //! | `wav`, `midi` | the two files, whole at every moment |
 //! | `names` | where recordings go, and under which name |
 //!
-//! Recorded is what is heard at a master volume of 0 dB: after the limiter, before master volume and mute, so that the take does
-//! not depend on how loud the room wants it, and without the gaps of a machine that was late. 24 bits, two channels, at the rate of
-//! the device. The notes are those that the model heard, after transposition, velocity curve and gain; each lies where its sound
-//! begins in the WAV file.
+//! Recorded is what is heard at a master volume of 0 dB: after the limiter, before master volume
+//! and mute, so that the take does not depend on how loud the room wants it, and without the gaps
+//! of a machine that was late. 24 bits, two channels, at the rate of the device. The notes are
+//! those that the model heard, after transposition, velocity curve and gain; each lies where its
+//! sound begins in the WAV file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

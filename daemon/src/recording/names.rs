@@ -64,7 +64,8 @@ pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBu
     folder.map(|folder| folder.join(path)).ok_or_else(no_folder)
 }
 
-/// Whether a text leads nowhere but into the folder it is used in: relative, and without `.` and `..`.
+/// Whether a text leads nowhere but into the folder it is used in: relative, and without `.` and
+/// `..`.
 pub(crate) fn is_name(text: &str) -> bool {
     Path::new(text).components().all(|part| matches!(part, Component::Normal(_)))
 }

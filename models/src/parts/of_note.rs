@@ -18,8 +18,8 @@ const MOST_DB: f32 = 24.0;
 const RESONANCE_DB: f32 = 12.0;
 const RESONANCE_WIDTH: f32 = 0.35;
 const RESONANCE_PLACE: f32 = 2.5;
-/// Programs whose keys or bars lie in a row, pianos to dulcimer, the middle of that row, and half of
-/// its length, keys.
+/// Programs whose keys or bars lie in a row, pianos to dulcimer, the middle of that row, and half
+/// of its length, keys.
 const IN_A_ROW: std::ops::Range<u8> = 0..16;
 const MIDDLE_KEY: f32 = 64.5;
 const HALF_ROW: f32 = 43.5;

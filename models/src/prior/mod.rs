@@ -143,11 +143,12 @@ impl NotePrior {
         })
     }
 
-    /// Writes the natural-log mel \[128\] that a frame will have if nothing happens to the notes that
-    /// are known; a frame without notes is the floor. `struck` \[128\] is the same, but notes that the
-    /// frame hears only a part of, as they have just been pressed, are as loud as the vocoder must
-    /// make them from the key press on. A note counts as loud as its part is beside the reference.
-    /// The frame may be asked for again, and others after it, until [`Self::next_frame`].
+    /// Writes the natural-log mel \[128\] that a frame will have if nothing happens to the notes
+    /// that are known; a frame without notes is the floor. `struck` \[128\] is the same, but notes
+    /// that the frame hears only a part of, as they have just been pressed, are as loud as the
+    /// vocoder must make them from the key press on. A note counts as loud as its part is beside
+    /// the reference. The frame may be asked for again, and others after it, until
+    /// [`Self::next_frame`].
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
@@ -306,8 +307,8 @@ impl NotePrior {
         }
     }
 
-    /// Rows that will be needed of the notes that sound, at most `count` and a few: as they go on in
-    /// the next half second, and as held ones begin to end.
+    /// Rows that will be needed of the notes that sound, at most `count` and a few: as they go on
+    /// in the next half second, and as held ones begin to end.
     pub fn wanted(
         &mut self,
         frame: FrameIdx,

@@ -1,8 +1,9 @@
-//! What single notes are made of at single times: asked of the network once, then kept. Knows no stream.
+//! What single notes are made of at single times: asked of the network once, then kept. Knows no
+//! stream.
 //!
-//! What the network says depends on instrument, key, velocity, age and release alone. So it is asked
-//! at the places of a grid, and what it says is kept in 16 bits a value; a note lies evenly, in nats,
-//! between the places around it. What was not used for longest goes first.
+//! What the network says depends on instrument, key, velocity, age and release alone. So it is
+//! asked at the places of a grid, and what it says is kept in 16 bits a value; a note lies evenly,
+//! in nats, between the places around it. What was not used for longest goes first.
 
 use std::collections::HashMap;
 
@@ -115,8 +116,8 @@ impl Rows {
         self.network.clone()
     }
 
-    /// Places that are not there and will be needed soon, at most `count` and a few: how the keys of these
-    /// instruments begin, first of those that are named first.
+    /// Places that are not there and will be needed soon, at most `count` and a few: how the keys
+    /// of these instruments begin, first of those that are named first.
     pub fn wanted(&mut self, instruments: &[Voice], count: usize) -> Vec<(Voice, u16)> {
         if instruments != self.expected {
             self.expected = instruments.to_vec();

@@ -1,5 +1,5 @@
-//! The network with its sampler: what it adds to the note prior is asked for by question and answer, so that who asks need not wait. Knows
-//! no note and no sound.
+//! The network with its sampler: what it adds to the note prior is asked for by question and
+//! answer, so that who asks need not wait. Knows no note and no sound.
 
 use super::{StreamError, StreamOptions};
 use crate::bundle::Bundle;
@@ -135,7 +135,8 @@ impl Denoiser {
         Ok(Answer { hop, prior, residual })
     }
 
-    /// Samples `frames` [T, 128], in network scale, with the noise of a hop; `hold` may change what goes into each step.
+    /// Samples `frames` [T, 128], in network scale, with the noise of a hop; `hold` may change what
+    /// goes into each step.
     pub(super) fn sample(
         &mut self,
         hop: u64,

@@ -1,4 +1,5 @@
-//! What is made hop by hop: models without a note prior, whose network knows alone what notes sound like. Knows no tick.
+//! What is made hop by hop: models without a note prior, whose network knows alone what notes sound
+//! like. Knows no tick.
 
 use super::denoiser::Denoiser;
 use super::{Maker, StreamError, StreamOptions, Streamer};
@@ -26,7 +27,8 @@ pub(super) struct Hops {
     pub(super) is_idle: bool,
     ids: Vec<u32>,
     count: u64,
-    /// How loud the noise is in each bus before the hop and at the end of each frame, [frames + 1, buses].
+    /// How loud the noise is in each bus before the hop and at the end of each frame, [frames + 1,
+    /// buses].
     noise: Vec<f32>,
 }
 

@@ -34,8 +34,8 @@ impl Streamer {
         Ok(())
     }
 
-    /// Takes the events of the tick from `start` to `end`: whether there are any, and whether a note
-    /// begins or ends.
+    /// Takes the events of the tick from `start` to `end`: whether there are any, and whether a
+    /// note begins or ends.
     pub(super) fn listen(
         &mut self,
         [start, end]: [SamplePos; 2],

@@ -1,10 +1,13 @@
 //! What is made tick by tick: models with a note prior. Knows no device.
 //!
-//! * Where a hop begins the denoiser is asked for the one behind it, as far as its notes are known then.
-//! * Every 2.5 ms a tick hears the events that lie in it. With a note that begins or ends in it the frame is asked for again from what was
-//!   played before it: its mel from the note prior, its gains from the vocoder. So a sample depends on the events up to the end of its tick
-//!   alone, however the stream is fed.
-//! * What the denoiser adds stays what it was made from: to a band that a younger note has made louder it adds as much less.
+//! * Where a hop begins the denoiser is asked for the one behind it, as far as its notes are known
+//!   then.
+//! * Every 2.5 ms a tick hears the events that lie in it. With a note that begins or ends in it the
+//!   frame is asked for again from what was played before it: its mel from the note prior, its
+//!   gains from the vocoder. So a sample depends on the events up to the end of its tick alone,
+//!   however the stream is fed.
+//! * What the denoiser adds stays what it was made from: to a band that a younger note has made
+//!   louder it adds as much less.
 
 use super::denoiser::{Answer, Denoiser, Question};
 use super::{Maker, StreamError, StreamOptions, Streamer};
@@ -106,7 +109,8 @@ impl Ticks {
 }
 
 impl Streamer {
-    /// The network that knows single notes, to be asked elsewhere for what [`Self::rows_wanted`] says.
+    /// The network that knows single notes, to be asked elsewhere for what [`Self::rows_wanted`]
+    /// says.
     pub fn row_network(&mut self) -> Option<RowNetwork> {
         match &mut self.maker {
             Maker::Ticks(ticks) => Some(ticks.prior.rows().network()),
@@ -141,8 +145,8 @@ impl Streamer {
         matches!(self.maker, Maker::Ticks(_))
     }
 
-    /// Gives the denoiser of a stream in ticks away, to be run elsewhere: from now on it is asked by
-    /// [`Self::question`], and a hop whose answer has not come is played without.
+    /// Gives the denoiser of a stream in ticks away, to be run elsewhere: from now on it is asked
+    /// by [`Self::question`], and a hop whose answer has not come is played without.
     pub fn separate(&mut self) -> Option<Denoiser> {
         match &mut self.maker {
             Maker::Ticks(ticks) => ticks.denoiser.take(),

@@ -11,8 +11,8 @@ use crate::units::{HOP_SAMPLES, MEL_BINS, SamplePos, TICK_SAMPLES};
 
 impl Vocoder {
     /// Aims at a frame: from tick `tick` on, with which alone a frame may begin, it goes to `mel`
-    /// \[128\], natural-log, at its end. With a key press in the tick the mel should be as loud as the
-    /// note will be ([`crate::prior::NotePrior::frame`], struck).
+    /// \[128\], natural-log, at its end. With a key press in the tick the mel should be as loud as
+    /// the note will be ([`crate::prior::NotePrior::frame`], struck).
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.
@@ -83,8 +83,8 @@ impl Vocoder {
         Ok(())
     }
 
-    /// From sample `from` of a block on gains go to those at its end; `press` is the sample of a key
-    /// press.
+    /// From sample `from` of a block on gains go to those at its end; `press` is the sample of a
+    /// key press.
     pub(super) fn aim_block(&mut self, block: usize, from: usize, press: Option<isize>) {
         let part = |all: &[f32], size: usize| block * size..((block + 1) * size).min(all.len());
         let levels = self.levels.get(part(&self.levels, MEL_BINS)).unwrap_or_default();

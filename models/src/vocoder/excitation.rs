@@ -196,9 +196,9 @@ impl Excitation {
         }
     }
 
-    /// The mel magnitude [blocks, 128] of the tones at the end of each block of the frame, as far as
-    /// it is known what happens in it: as if every note were at once as loud as its frame, each as
-    /// loud as its part is beside the reference.
+    /// The mel magnitude [blocks, 128] of the tones at the end of each block of the frame, as far
+    /// as it is known what happens in it: as if every note were at once as loud as its frame, each
+    /// as loud as its part is beside the reference.
     pub fn levels(&self, playing: &Playing<'_>, levels: &mut [f32]) {
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let marks = marks(playing.reference);
@@ -237,8 +237,8 @@ impl Excitation {
         voicing.add_profile(levels, (level * at.gain / mark).powi(2), semitones);
     }
 
-    /// Makes tick `tick` of the frame: the tones of each bus, the upper ones where `is_wide`, and how
-    /// the noise begins.
+    /// Makes tick `tick` of the frame: the tones of each bus, the upper ones where `is_wide`, and
+    /// how the noise begins.
     pub fn tick(
         &mut self,
         playing: &Playing<'_>,
@@ -367,7 +367,8 @@ fn marks(reference: [f32; 2]) -> [f32; HOP_SAMPLES / BLOCK] {
     std::array::from_fn(|block| before * (now / before).powf((block + 1) as f32 / blocks))
 }
 
-/// Adds the sound of a note in a part of a tick, which begins at sample `offset` of it, to the buses.
+/// Adds the sound of a note in a part of a tick, which begins at sample `offset` of it, to the
+/// buses.
 fn add(
     sound: &super::voice::TickSound,
     [from, to]: [&At; 2],

@@ -1,4 +1,5 @@
-//! Filters tones and noise by gains per mel band, with minimum phase: no look-ahead. Knows no notes.
+//! Filters tones and noise by gains per mel band, with minimum phase: no look-ahead. Knows no
+//! notes.
 //!
 //! The filters of a block of [`BLOCK`] samples come in evenly over it, or at a key press at once,
 //! and may be aimed anew at any tick of it. What a tick's sources make within their block is
@@ -37,8 +38,8 @@ impl Ramp {
         Self { from: 0, press: None, end }
     }
 
-    /// The share that is there in sample `n`: evenly more up to the end, or after a key press within
-    /// [`ATTACK`] samples of it.
+    /// The share that is there in sample `n`: evenly more up to the end, or after a key press
+    /// within [`ATTACK`] samples of it.
     pub fn at(self, n: usize) -> f32 {
         let [n, from, end] = [n + 1, self.from, self.end].map(|n| n as isize);
         let (begin, end) = match self.press {

@@ -56,8 +56,8 @@ impl Inverter {
         }
     }
 
-    /// Adds a frame of `mel` \[128\], natural-log, of which all is known, to `out`; a mel decoder makes
-    /// no frames, but hops.
+    /// Adds a frame of `mel` \[128\], natural-log, of which all is known, to `out`; a mel decoder
+    /// makes no frames, but hops.
     ///
     /// # Errors
     /// Whatever the engine says.
@@ -73,9 +73,9 @@ impl Inverter {
         }
     }
 
-    /// Adds the samples of a mel decoder that are ready ([`MelDecoder::render`]) once it has heard a
-    /// hop of `mel` [T, 128], natural-log; `levels` [T + 1, buses] are those of each bus, before it
-    /// and at the end of each of its frames.
+    /// Adds the samples of a mel decoder that are ready ([`MelDecoder::render`]) once it has heard
+    /// a hop of `mel` [T, 128], natural-log; `levels` [T + 1, buses] are those of each bus, before
+    /// it and at the end of each of its frames.
     ///
     /// # Errors
     /// Whatever the engine says.

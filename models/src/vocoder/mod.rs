@@ -1,11 +1,14 @@
-//! Mel frames and the notes behind them -> samples, tick by tick, without look-ahead. Knows no denoiser and no device.
+//! Mel frames and the notes behind them -> samples, tick by tick, without look-ahead. Knows no
+//! denoiser and no device.
 //!
-//! The notes say where the tones are (`excitation`), the mel says how loud each band is, a small network (`network`)
-//! corrects what the two together get wrong, and `filter` shapes tones and noise by the result. All that at 16 kHz, as the mel knows of no more;
-//! a model may say how the sound goes on above 8 kHz (`upper`), and `join` then makes 48 kHz of both.
+//! The notes say where the tones are (`excitation`), the mel says how loud each band is, a small
+//! network (`network`) corrects what the two together get wrong, and `filter` shapes tones and
+//! noise by the result. All that at 16 kHz, as the mel knows of no more; a model may say how the
+//! sound goes on above 8 kHz (`upper`), and `join` then makes 48 kHz of both.
 //!
-//! A frame is aimed at with the mel that it will have at its end, as far as its notes are known, and aimed at anew at any tick of 2.5 ms at
-//! which more is known of it: gains then go there from where they are. So each sample depends on what happened up to the end of its tick alone.
+//! A frame is aimed at with the mel that it will have at its end, as far as its notes are known,
+//! and aimed at anew at any tick of 2.5 ms at which more is known of it: gains then go there from
+//! where they are. So each sample depends on what happened up to the end of its tick alone.
 
 mod aim;
 pub mod attack;
@@ -117,8 +120,8 @@ pub struct Vocoder {
     /// The last frame [128], empty before the first, and what this one is aimed at.
     last_mel: Vec<f32>,
     mel: Vec<f32>,
-    /// Of this frame: levels of the tones at the end of each block [BLOCKS, 128], nats, and what the
-    /// network says [BLOCKS, SOURCES, 128].
+    /// Of this frame: levels of the tones at the end of each block [BLOCKS, 128], nats, and what
+    /// the network says [BLOCKS, SOURCES, 128].
     levels: Vec<f32>,
     corrections: Vec<f32>,
     even: Even,
@@ -246,8 +249,8 @@ impl Vocoder {
         self.excitation.next_frame(FrameIdx(frame.0 + 1).start());
     }
 
-    /// Makes a whole frame, of which all is known: 20 ms of samples are added to `out` for each bus.
-    /// Up to a key press bands do not rise to what they are with it.
+    /// Makes a whole frame, of which all is known: 20 ms of samples are added to `out` for each
+    /// bus. Up to a key press bands do not rise to what they are with it.
     ///
     /// # Errors
     /// Whatever the engine says; nothing else can fail.

@@ -45,8 +45,9 @@ impl VocoderNetwork {
         self.config.upper_band
     }
 
-    /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise, 128] in nats into `out`, and those of the upper
-    /// band [T, 2 blocks, tone and noise, 16] into `upper`, where the network has one and it is asked for (not empty). The history stays as it
+    /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise,
+    /// 128] in nats into `out`, and those of the upper band [T, 2 blocks, tone and noise, 16] into
+    /// `upper`, where the network has one and it is asked for (not empty). The history stays as it
     /// is: the same frames may be asked again as more becomes known of them.
     ///
     /// # Errors

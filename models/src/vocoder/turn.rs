@@ -36,9 +36,9 @@ impl Turn {
         Self { centres: (0..MEL_BINS).map(most).collect(), turned: 0.0, step: 0.0 }
     }
 
-    /// The filter goes on to another one, when `reached` of the last step has come in: `change` says
-    /// of a bin what is let through now and what will be; `log_levels` [128] are those of the tones
-    /// in nats.
+    /// The filter goes on to another one, when `reached` of the last step has come in: `change`
+    /// says of a bin what is let through now and what will be; `log_levels` [128] are those of the
+    /// tones in nats.
     pub fn aim(
         &mut self,
         reached: f32,

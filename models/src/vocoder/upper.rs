@@ -53,8 +53,8 @@ impl UpperBand {
         self.filter.aim(&self.gains, ramp);
     }
 
-    /// Makes the tick from sample `at` of the block, of tones and noise of a bus and what is `lower`
-    /// there, at 16 kHz: it is added to `out` at 48 kHz.
+    /// Makes the tick from sample `at` of the block, of tones and noise of a bus and what is
+    /// `lower` there, at 16 kHz: it is added to `out` at 48 kHz.
     pub fn tick(
         &mut self,
         at: usize,

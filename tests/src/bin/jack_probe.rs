@@ -3,14 +3,14 @@
 //! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]`: connects
 //! itself, strikes NOTES keys GAP_MS apart, each for 60 ms, records until a second after the last
 //! and writes the recording. Prints one line for each of them: CHANNEL:KEY FRAME, channels counted
-//! from 0, the frame counted in the recording; and `xruns N`, how often the server itself lost time.
-//! With `mixed` they are one to eight keys at a time, of five programs and drums, as in
-//! `timbred_tests::chords`: CHANNEL:KEY+KEY FRAME. With `hold` the keys stay down,
-//! and it ends without releasing them, as a player that crashes; with `knob` controller 74 of
-//! channel 3 is turned up before the notes; with `bytes` notes of data bytes over 127 come before
-//! them, and a reset (FF) one second after the first. A process of its own, as JACK finds its
-//! server by the environment. Sending and recording are two clients, as one client would be run
-//! after the daemon and before it at once.
+//! from 0, the frame counted in the recording; and `xruns N`, how often the server itself lost
+//! time. With `mixed` they are one to eight keys at a time, of five programs and drums, as in
+//! `timbred_tests::chords`: CHANNEL:KEY+KEY FRAME. With `hold` the keys stay down, and it ends
+//! without releasing them, as a player that crashes; with `knob` controller 74 of channel 3 is
+//! turned up before the notes; with `bytes` notes of data bytes over 127 come before them, and a
+//! reset (FF) one second after the first. A process of its own, as JACK finds its server by the
+//! environment. Sending and recording are two clients, as one client would be run after the daemon
+//! and before it at once.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;

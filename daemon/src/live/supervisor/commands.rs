@@ -139,8 +139,8 @@ impl Daemon {
         Ok(self.devices().into_iter().flat_map(device).collect())
     }
 
-    /// Plays through another device; where it cannot be opened the one before comes back. Only who is local can name one that
-    /// is not listed: some names of ALSA write files.
+    /// Plays through another device; where it cannot be opened the one before comes back. Only who
+    /// is local can name one that is not listed: some names of ALSA write files.
     fn use_device(&mut self, name: &str, is_local: bool) -> Result<Vec<Value>, String> {
         let wanted = match devices::meant(&self.devices(), name) {
             Ok(found) => found.into_iter().next().ok_or("it is gone")?,
