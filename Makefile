@@ -65,6 +65,11 @@ lint: setup ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+quick: setup ## While you work: formatting, the unit tests of all crates, the tidy test
+	cargo fmt --all --check
+	cargo test --workspace --lib --bins
+	cargo test --workspace --test tidy
+
 units: ## Have systemd check the service units, where there is a systemd
 	@if command -v systemd-analyze >/dev/null; then systemd/verify.sh; else echo "no systemd-analyze: the units are not checked"; fi
 
@@ -266,4 +271,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) $(DIFFUSERS_VENV) tests/osc_clients/node_modules tests/remote/node_modules demo.wav
 
-.PHONY: deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: quick deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
