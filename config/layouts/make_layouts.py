@@ -121,7 +121,8 @@ def open_stage_control():
         "id": "root",
         "width": WIDTH,
         "height": HEIGHT,
-        # Asks for everything, and to be told of changes from now on; that lasts two minutes, so again every minute.
+        # Asks for everything, and to be told of changes from now on; that lasts two minutes, so
+        # again every minute.
         "onCreate": "var ask = function() { send('/subscribe', '//*') }\nask()\nsend('//*')\nsetInterval(ask, 60000)",
         "widgets": widgets,
         "tabs": [],

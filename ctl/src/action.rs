@@ -1,5 +1,6 @@
-//! What the daemon does as a whole when it is asked to: presets, ports, devices, its files. One table of addresses, from which
-//! requests, answers and the reference page are made. Knows no socket and no thread.
+//! What the daemon does as a whole when it is asked to: presets, ports, devices, its files. One
+//! table of addresses, from which requests, answers and the reference page are made. Knows no
+//! socket and no thread.
 
 use rosc::OscType;
 
@@ -136,7 +137,8 @@ impl Row {
     }
 }
 
-/// What a message to an address asks for, if the address is one of these: the row, and no action where a button is released.
+/// What a message to an address asks for, if the address is one of these: the row, and no action
+/// where a button is released.
 ///
 /// # Errors
 /// Wrong arguments.

@@ -1,4 +1,5 @@
-//! Arguments of OSC messages: how numbers, MIDI values and subscriptions are said. Knows no address.
+//! Arguments of OSC messages: how numbers, MIDI values and subscriptions are said. Knows no
+//! address.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,7 +14,8 @@ pub const FASTEST_HZ: f64 = 30.0;
 /// Fewest messages a second that can be asked for.
 const SLOWEST_HZ: f64 = 0.1;
 
-/// Whether something that takes no value is to be done: without argument, or with one that is not 0.
+/// Whether something that takes no value is to be done: without argument, or with one that is not
+/// 0.
 pub(crate) fn trigger(address: &str, args: &[OscType]) -> Result<bool, ControlError> {
     match args {
         [] | [OscType::Nil | OscType::Inf] => Ok(true),
@@ -40,7 +42,8 @@ pub(crate) struct Wanted {
     pub(crate) hz: Option<f64>,
 }
 
-/// `[host] [port] [pattern] [hz]`: a text that begins with / is the pattern, a number before it the port.
+/// `[host] [port] [pattern] [hz]`: a text that begins with / is the pattern, a number before it the
+/// port.
 pub(crate) fn subscription(address: &str, args: &[OscType]) -> Result<Wanted, ControlError> {
     let bad = |text: String| ControlError::new(Code::BadValue, text);
     let mut wanted = Wanted::default();
@@ -133,7 +136,8 @@ pub(crate) fn number(arg: &OscType) -> Option<f64> {
     }
 }
 
-/// A MIDI data byte; where shares are allowed, a float up to 1.0 is one of 127, and above 0 never becomes 0.
+/// A MIDI data byte; where shares are allowed, a float up to 1.0 is one of 127, and above 0 never
+/// becomes 0.
 pub(crate) fn midi_value(arg: &OscType, share: bool) -> Option<u8> {
     let full = 127.0;
     let x = number(arg)?;

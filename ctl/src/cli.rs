@@ -76,12 +76,14 @@ pub enum Verb {
     },
     /// The value of a parameter, or of all that a pattern matches.
     Get {
-        /// Address (/master/gain, /ch/*/gain) or name (master.gain, steps); `parameters` lists them.
+        /// Address (/master/gain, /ch/*/gain) or name (master.gain, steps); `parameters` lists
+        /// them.
         name: String,
     },
     /// Set a parameter, or all that a pattern matches.
     Set {
-        /// Address (/master/gain, /ch/*/gain) or name (master.gain, steps); `parameters` lists them.
+        /// Address (/master/gain, /ch/*/gain) or name (master.gain, steps); `parameters` lists
+        /// them.
         name: String,
         /// Number, on or off, text, or `model` to leave it to the model.
         #[arg(allow_hyphen_values = true)]
@@ -95,7 +97,8 @@ pub enum Verb {
         /// General MIDI name (its beginning is enough) or number, 0 to 127.
         instrument: String,
     },
-    /// The names and numbers of all instruments and, while timbred runs, how well its model plays them.
+    /// The names and numbers of all instruments and, while timbred runs, how well its model plays
+    /// them.
     Instruments,
     /// Play a note.
     Note {
@@ -143,7 +146,8 @@ pub enum Verb {
         /// Name of the port, or a part that only it has; `ports` lists them.
         name: String,
     },
-    /// Teach a MIDI controller (a knob, a fader, a button) to set a parameter: the next one that moves. Without a name, list what they set.
+    /// Teach a MIDI controller (a knob, a fader, a button) to set a parameter: the next one that
+    /// moves. Without a name, list what they set.
     Learn {
         /// Address (/master/gain) or name (master.gain); `parameters` lists them.
         name: Option<String>,
@@ -225,7 +229,8 @@ pub enum Preset {
 pub enum Record {
     /// Begin; prints the file.
     Start {
-        /// WAV file on the daemon's machine: absolute, or in its folder of recordings [default: named by the time].
+        /// WAV file on the daemon's machine: absolute, or in its folder of recordings [default:
+        /// named by the time].
         path: Option<String>,
     },
     /// End; prints the file and its length in seconds.
@@ -290,7 +295,8 @@ mod tests {
     fn the_examples_of_the_help_are_right() {
         for line in HELP.lines().filter(|l| l.starts_with("  timbrectl")) {
             let mut words = Vec::new();
-            // What is between quotes is one word; what follows two spaces is no part of the command.
+            // What is between quotes is one word; what follows two spaces is no part of the
+            // command.
             let command = line.trim().split("   ").next().unwrap_or_default();
             for (i, piece) in command.split('\'').enumerate() {
                 match i % 2 {

@@ -138,7 +138,8 @@ pub fn name(program: u8) -> &'static str {
     INSTRUMENTS.get(usize::from(program)).copied().unwrap_or(last)
 }
 
-/// The program of a name: capitals do not count, and the beginning is enough if no other name begins so.
+/// The program of a name: capitals do not count, and the beginning is enough if no other name
+/// begins so.
 ///
 /// # Errors
 /// Says which names could be meant.

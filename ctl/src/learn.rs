@@ -1,5 +1,5 @@
-//! MIDI learn: which controller sets which parameter. What requests mean, and what a controller's value is of a parameter's range.
-//! Knows no socket and no thread.
+//! MIDI learn: which controller sets which parameter. What requests mean, and what a controller's
+//! value is of a parameter's range. Knows no socket and no thread.
 
 use rosc::OscType;
 
@@ -8,7 +8,8 @@ use crate::error::{Code, ControlError};
 use crate::parameters::{Access, CHANNELS, Id, Key, Kind, find};
 use crate::value::Value;
 
-/// Where it is asked for; answered with address, channel (1 to 16) and controller, of all that were learned or of the one just learned.
+/// Where it is asked for; answered with address, channel (1 to 16) and controller, of all that were
+/// learned or of the one just learned.
 pub const LEARN: &str = "/midi/learn";
 /// Controllers from here on are messages to the whole channel.
 const CHANNEL_MODE: u8 = 120;
@@ -49,7 +50,8 @@ impl Controller {
 /// What a message to [`LEARN`] asks for.
 ///
 /// # Errors
-/// Wrong arguments, an unknown address, a parameter that no controller can set, numbers of no controller.
+/// Wrong arguments, an unknown address, a parameter that no controller can set, numbers of no
+/// controller.
 pub fn read(args: &[OscType]) -> Result<Learn, ControlError> {
     let wrong = || wrong_arguments(LEARN, args, WANTED);
     match args {

@@ -1,5 +1,5 @@
-//! What can be set on `timbred` and how it is said: one table, from which flags, OSC addresses, help and the reference
-//! page are made. Knows no thread, no device and no model.
+//! What can be set on `timbred` and how it is said: one table, from which flags, OSC addresses,
+//! help and the reference page are made. Knows no thread, no device and no model.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

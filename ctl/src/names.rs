@@ -1,4 +1,5 @@
-//! What people write for parameters and values -> addresses and messages. Knows neither socket nor terminal.
+//! What people write for parameters and values -> addresses and messages. Knows neither socket nor
+//! terminal.
 
 use rosc::OscMessage;
 use timbre_control::arguments::arguments;
@@ -7,7 +8,8 @@ use timbre_control::parameters::{find, unknown};
 use timbre_control::pattern::{Pattern, is_pattern};
 use timbre_control::value::{MODEL_WORD, Value};
 
-/// The address, or the pattern of addresses, that a name means: `steps`, `master.gain`, `ch.1.gain`, `/ch/*/gain`.
+/// The address, or the pattern of addresses, that a name means: `steps`, `master.gain`,
+/// `ch.1.gain`, `/ch/*/gain`.
 ///
 /// # Errors
 /// There is no such parameter: says which is most like it.

@@ -1,11 +1,13 @@
-//! What OSC messages mean, and how values are said in OSC: the only file with addresses beyond the tables of parameters and
-//! actions. Knows no socket.
+//! What OSC messages mean, and how values are said in OSC: the only file with addresses beyond the
+//! tables of parameters and actions. Knows no socket.
 //!
 //! * An address without arguments is a question. `i f h d T F` are accepted for any number.
-//! * Velocity and controller values: a float up to 1.0 is a share of 127, anything else a MIDI value; a velocity of 0
-//!   releases the key. Bend is -1 to 1.
-//! * `/panic` and the like need no argument; a button that sends 1 when pressed and 0 when released acts once.
-//! * `/ping` is answered when all that its sender asked for before is done; other questions at once.
+//! * Velocity and controller values: a float up to 1.0 is a share of 127, anything else a MIDI
+//!   value; a velocity of 0 releases the key. Bend is -1 to 1.
+//! * `/panic` and the like need no argument; a button that sends 1 when pressed and 0 when released
+//!   acts once.
+//! * `/ping` is answered when all that its sender asked for before is done; other questions at
+//!   once.
 //! * A pattern reaches the parameters and what is played on channels; not `/panic` and the like.
 
 use std::net::IpAddr;

@@ -1,7 +1,7 @@
 //! Packets and bundles: bytes -> messages with their time, whole or not at all. Knows no address.
 //!
-//! Bundles are walked here and only messages given to `rosc`, because there a bundle with a broken element loses what
-//! follows it, and deep nesting of bundles or arrays exhausts the stack.
+//! Bundles are walked here and only messages given to `rosc`, because there a bundle with a broken
+//! element loses what follows it, and deep nesting of bundles or arrays exhausts the stack.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! One parameter: its name, unit, range, default, help, and how text and values become values of it. Knows no transport;
-//! the rows themselves are in `table`.
+//! One parameter: its name, unit, range, default, help, and how text and values become values of
+//! it. Knows no transport; the rows themselves are in `table`.
 
 use std::ops::RangeInclusive;
 
@@ -39,7 +39,8 @@ pub enum Access {
     Restart,
     /// Set while playing by a MIDI message; not part of the settings, as MIDI changes it too.
     Midi,
-    /// Set while playing, which takes its time and is answered when it is done; not part of the settings.
+    /// Set while playing, which takes its time and is answered when it is done; not part of the
+    /// settings.
     Command,
     /// Can be asked for and not set.
     Read,
@@ -99,7 +100,8 @@ pub struct Parameter {
     pub key: Key,
     /// OSC address; `{n}` stands for the channel, 1 to 16.
     pub address: &'static str,
-    /// Last part of the address, also the key in a config file and the flag's name with `-` for `_`.
+    /// Last part of the address, also the key in a config file and the flag's name with `-` for
+    /// `_`.
     pub name: &'static str,
     /// Type of the value.
     pub kind: Kind,
@@ -113,7 +115,8 @@ pub struct Parameter {
     pub choices: &'static [&'static str],
     /// The default in words; empty for what can only be asked for.
     pub default: &'static str,
-    /// Whether it can be left to the model, with the word `model` or, where 0 is below the range, 0.
+    /// Whether it can be left to the model, with the word `model` or, where 0 is below the range,
+    /// 0.
     pub optional: bool,
     /// What it takes to change it.
     pub access: Access,
@@ -169,7 +172,8 @@ impl Parameter {
         }
     }
 
-    /// The value as this parameter has it: of its type, numbers clamped to the range and rounded where it is whole.
+    /// The value as this parameter has it: of its type, numbers clamped to the range and rounded
+    /// where it is whole.
     ///
     /// # Errors
     /// A value of another type, or not a number.

@@ -1,7 +1,9 @@
-//! OSC address patterns: `?`, `*`, `[a-z]`, `[!a-z]`, `{one,two}` and, of OSC 1.1, `//` for any depth. Knows no address.
+//! OSC address patterns: `?`, `*`, `[a-z]`, `[!a-z]`, `{one,two}` and, of OSC 1.1, `//` for any
+//! depth. Knows no address.
 //!
-//! All places where the pattern can stand in the address are followed at once, so that `{1,10}` meets 10, `[1-9]` one
-//! character, `*` also none, and the work is bounded by pattern times address.
+//! All places where the pattern can stand in the address are followed at once, so that `{1,10}`
+//! meets 10, `[1-9]` one character, `*` also none, and the work is bounded by pattern times
+//! address.
 
 /// Longest pattern in bytes.
 pub const LONGEST: usize = 128;

@@ -1,5 +1,5 @@
-//! What is set: channel strips, master and engine, as plain values that are published whole. Knows no transport and no
-//! model; ranges come from the table.
+//! What is set: channel strips, master and engine, as plain values that are published whole. Knows
+//! no transport and no model; ranges come from the table.
 
 use serde::{Deserialize, Serialize};
 
@@ -261,7 +261,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The same with every number in its range; what is not a number or no choice becomes the default.
+    /// The same with every number in its range; what is not a number or no choice becomes the
+    /// default.
     #[must_use]
     pub fn clamped(&self) -> Self {
         let mut clamped = Self::default();

@@ -36,7 +36,8 @@ pub struct Status {
     pub notes: u32,
     /// Frames the sound device has played.
     pub frames_played: u64,
-    /// Those among them that came from the stream; the others are silence before it and in its gaps.
+    /// Those among them that came from the stream; the others are silence before it and in its
+    /// gaps.
     pub stream_frames: u64,
     /// Highest sample of the last tenth of a second, dBFS.
     pub peak_dbfs: f64,

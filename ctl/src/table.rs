@@ -1,5 +1,5 @@
-//! The table: every row is one thing that can be set or asked for. Flags, OSC addresses, config keys and help are made
-//! from it; nothing is listed twice. Knows no transport.
+//! The table: every row is one thing that can be set or asked for. Flags, OSC addresses, config
+//! keys and help are made from it; nothing is listed twice. Knows no transport.
 
 mod engine;
 mod rows;

@@ -39,7 +39,8 @@ const FILE_RATE_HZ: u32 = 48_000;
 /// What is asked of the device: nobody plays along, so its buffer may be long.
 const BUFFER_FRAMES: u32 = 1024;
 const CHANNELS: u16 = 2;
-/// Sound made before the first is heard: this many seconds, or this share of the piece where that is more.
+/// Sound made before the first is heard: this many seconds, or this share of the piece where that
+/// is more.
 const START_S: f64 = 1.0;
 const START_SHARE: f64 = 0.2;
 /// How often the two sides look at each other.
@@ -147,7 +148,8 @@ fn play(
     let rate_hz = device.sink.rate_hz;
     let length_s = song.total_time_s + TAIL_S;
     let frames = |seconds: f64| (seconds * f64::from(rate_hz)).ceil() as usize;
-    // The whole piece fits: nobody waits for room, and a slow machine can be ahead before the first sound.
+    // The whole piece fits: nobody waits for room, and a slow machine can be ahead before the first
+    // sound.
     let (ring, mut sound) = HeapRb::<Frame>::new(frames(length_s) + 1).split();
     let mut maker = Maker { ring, rate_hz, length_s, interrupt };
     let mut streamer = Streamer::new(bundle, options)?;

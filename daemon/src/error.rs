@@ -1,4 +1,5 @@
-//! Everything a command can end with, and the exit code of each. The only place that knows exit codes.
+//! Everything a command can end with, and the exit code of each. The only place that knows exit
+//! codes.
 
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,8 @@ use crate::error::Error;
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes over Ctrl-C, SIGTERM and SIGHUP of this process. Where that cannot be done they end it at once, as usual.
+    /// Takes over Ctrl-C, SIGTERM and SIGHUP of this process. Where that cannot be done they end it
+    /// at once, as usual.
     pub fn install() -> Self {
         let interrupt = Self::default();
         let flag = interrupt.0.clone();

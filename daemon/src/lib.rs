@@ -1,4 +1,5 @@
-//! `timbred`: the commands, and the devices they use. What turns notes into sound is in `timbre-models`.
+//! `timbred`: the commands, and the devices they use. What turns notes into sound is in
+//! `timbre-models`.
 
 pub mod audio;
 pub mod bench;

@@ -7,7 +7,8 @@ use timbred::cli::{Cli, Command};
 use timbred::error::Error;
 use timbred::{bench, demo, doctor, documents, import, inspect, live, pack, render};
 
-/// Keeps freed pages, which tract's many short-lived tensors need: packing keys takes a quarter of the time.
+/// Keeps freed pages, which tract's many short-lived tensors need: packing keys takes a quarter of
+/// the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,5 @@
-//! Which model a command means: `--model NAME|FOLDER`, the folders models are installed in, the bundled one.
+//! Which model a command means: `--model NAME|FOLDER`, the folders models are installed in, the
+//! bundled one.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Presets: one TOML file each in a folder, written whole or not at all, found by names that lead nowhere else. Knows no setting.
+//! Presets: one TOML file each in a folder, written whole or not at all, found by names that lead
+//! nowhere else. Knows no setting.
 //!
 //! Called by the supervisor's thread; every function waits for the disk.
 
@@ -155,7 +156,8 @@ impl Presets {
         }
     }
 
-    /// The name after (or before) another in the list, around its ends; `from` itself need not be there any more.
+    /// The name after (or before) another in the list, around its ends; `from` itself need not be
+    /// there any more.
     ///
     /// # Errors
     /// There are no presets.

@@ -1,4 +1,5 @@
-//! What is remembered from one run to the next: a TOML file that appears whole or not at all. Knows no setting.
+//! What is remembered from one run to the next: a TOML file that appears whole or not at all. Knows
+//! no setting.
 //!
 //! Called by the supervisor's thread; both functions wait for the disk.
 
@@ -51,8 +52,8 @@ pub enum StateError {
     },
 }
 
-/// What was remembered; none if there is no file, or if it is broken. A broken file is warned of and set aside as
-/// `NAME.broken`, so that the next save destroys nothing.
+/// What was remembered; none if there is no file, or if it is broken. A broken file is warned of
+/// and set aside as `NAME.broken`, so that the next save destroys nothing.
 ///
 /// # Errors
 /// A file that is there and cannot be read.
@@ -85,7 +86,8 @@ fn set_aside(path: &Path, reason: &str) {
     }
 }
 
-/// Remembers a value: after a crash or a power cut the file holds the old value or the new one, whole.
+/// Remembers a value: after a crash or a power cut the file holds the old value or the new one,
+/// whole.
 ///
 /// # Errors
 /// What the system says.

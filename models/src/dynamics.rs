@@ -1,7 +1,9 @@
-//! Loudness for networks that do not hear velocity: each band of a frame as loud as the notes in it were struck. Knows no network.
+//! Loudness for networks that do not hear velocity: each band of a frame as loud as the notes in it
+//! were struck. Knows no network.
 //!
-//! Such a network makes every note as loud as it knows it. How much louder or softer a band should be is the mean of its notes' gains,
-//! weighted by the power that each note has there: mostly its own partials, and a little everywhere.
+//! Such a network makes every note as loud as it knows it. How much louder or softer a band should
+//! be is the mean of its notes' gains, weighted by the power that each note has there: mostly its
+//! own partials, and a little everywhere.
 
 use std::sync::Arc;
 
@@ -12,7 +14,8 @@ use crate::prior::NotePower;
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
 
-/// The velocity at which nothing changes; amplitude goes with its square (General MIDI level 1, as the channel strips).
+/// The velocity at which nothing changes; amplitude goes with its square (General MIDI level 1, as
+/// the channel strips).
 const PLAIN_VELOCITY: f64 = 100.0;
 /// A note's part of bands in which it has no partial, of its mean power.
 const EVERYWHERE: f64 = 0.01;

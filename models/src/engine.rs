@@ -14,8 +14,8 @@ pub(crate) fn decode(name: &'static str, bytes: &[u8]) -> Result<ModelProto, Den
     })
 }
 
-/// One graph, planned, with the state that its runs reuse. Lengths stay symbolic: a new length needs no new
-/// plan.
+/// One graph, planned, with the state that its runs reuse. Lengths stay symbolic: a new length
+/// needs no new plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     name: &'static str,

@@ -1,7 +1,8 @@
 //! Notes in, samples out: streaming spectrogram diffusion on a CPU.
 //!
-//! The modules in the order the data takes. Nothing here knows a device, a port, a clock or a socket, or
-//! starts a thread unless told how many ([`threads`]); the same events and seed give the same samples.
+//! The modules in the order the data takes. Nothing here knows a device, a port, a clock or a
+//! socket, or starts a thread unless told how many ([`threads`]); the same events and seed give the
+//! same samples.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

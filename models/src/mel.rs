@@ -1,9 +1,11 @@
-//! Audio to the natural-log mel spectrogram that the models were trained on, and its scaling to [-1, 1].
-//! Knows no stream and no rate conversion: samples are 16 kHz mono, frames are counted from the first.
+//! Audio to the natural-log mel spectrogram that the models were trained on, and its scaling to
+//! [-1, 1]. Knows no stream and no rate conversion: samples are 16 kHz mono, frames are counted
+//! from the first.
 //!
-//! The front end is the MelGAN codec of *Multi-instrument Music Synthesis with Spectrogram Diffusion*
-//! (`music_spectrogram_diffusion/audio_codecs.py`): frame k sees samples [320k, 320k + 640) under a periodic
-//! Hann window, padded at its end with zeros to 1024; magnitudes; 128 HTK mel bands; clip; natural log.
+//! The front end is the MelGAN codec of *Multi-instrument Music Synthesis with Spectrogram
+//! Diffusion* (`music_spectrogram_diffusion/audio_codecs.py`): frame k sees samples [320k, 320k +
+//! 640) under a periodic Hann window, padded at its end with zeros to 1024; magnitudes; 128 HTK mel
+//! bands; clip; natural log.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -29,7 +31,8 @@ struct Band {
     weights: Vec<f64>,
 }
 
-/// The published front end. Holds the transform and its scratch, so that one frame allocates nothing.
+/// The published front end. Holds the transform and its scratch, so that one frame allocates
+/// nothing.
 pub struct MelFrontEnd {
     fft: Arc<dyn RealToComplex<f64>>,
     window: Vec<f64>,
@@ -81,8 +84,8 @@ impl MelFrontEnd {
         }
     }
 
-    /// The log mel of one frame: `samples` [up to 640] from the frame's first sample on (what is missing at
-    /// the end is silence, what is beyond 640 is not read) into `out` `[128]`.
+    /// The log mel of one frame: `samples` [up to 640] from the frame's first sample on (what is
+    /// missing at the end is silence, what is beyond 640 is not read) into `out` `[128]`.
     ///
     /// # Real time
     /// Allocates nothing, locks nothing. A wrong length of `out` writes the bands that fit.
@@ -104,8 +107,8 @@ impl MelFrontEnd {
         }
     }
 
-    /// The log mel of `audio` `[n]`: `[ceil(n / 320), 128]` in rows. The missing samples of the last frames are
-    /// silence, as `pad_end` of the original.
+    /// The log mel of `audio` `[n]`: `[ceil(n / 320), 128]` in rows. The missing samples of the
+    /// last frames are silence, as `pad_end` of the original.
     pub fn log_mel(&mut self, audio: &[f32]) -> Vec<f32> {
         let mut mel = vec![0.0; frames_of(audio.len()) * MEL_BINS];
         for (k, row) in mel.chunks_exact_mut(MEL_BINS).enumerate() {
@@ -120,8 +123,9 @@ pub fn frames_of(samples: usize) -> usize {
     samples.div_ceil(HOP_SAMPLES)
 }
 
-/// The mel matrix [513, 128] in rows: triangles linear in HTK mel from 0 to 8000 Hz, no area normalisation,
-/// the DC bin 0. As `tf.signal.linear_to_mel_weight_matrix(128, 513, 16000, 0, 8000)`, in its float32.
+/// The mel matrix [513, 128] in rows: triangles linear in HTK mel from 0 to 8000 Hz, no area
+/// normalisation, the DC bin 0. As `tf.signal.linear_to_mel_weight_matrix(128, 513, 16000, 0,
+/// 8000)`, in its float32.
 pub fn mel_matrix() -> Vec<f32> {
     let nyquist_hz = SAMPLE_RATE_HZ as f32 / 2.0;
     let ratio = |hz: f32| 1.0 + hz / 700.0;
@@ -139,9 +143,9 @@ pub fn mel_matrix() -> Vec<f32> {
     matrix
 }
 
-/// ln of x >= 1 as the original's array code computes it (Eigen's `plog_impl_float`, a rational function, not
-/// the exact logarithm). The triangles are narrow: with the exact one, weights are off by up to 1e-5, which is
-/// five times the tolerance of the loudest bands.
+/// ln of x >= 1 as the original's array code computes it (Eigen's `plog_impl_float`, a rational
+/// function, not the exact logarithm). The triangles are narrow: with the exact one, weights are
+/// off by up to 1e-5, which is five times the tolerance of the loudest bands.
 fn eigen_ln(x: f32) -> f32 {
     let bits = x.to_bits();
     let mut exponent = (bits >> 23) as f32 - 126.0;

@@ -45,7 +45,8 @@ pub struct Hop<'a> {
     pub start: FrameIdx,
     /// Natural-log mel [hop_frames, 128].
     pub mel: &'a [f32],
-    /// hop_frames * 20 ms of samples of the first bus at [`Streamer::sample_rate_hz`]; in a stream that looks ahead those that are ready.
+    /// hop_frames * 20 ms of samples of the first bus at [`Streamer::sample_rate_hz`]; in a stream
+    /// that looks ahead those that are ready.
     pub samples: &'a [f32],
     /// The same of every bus ([`crate::parts::Buses::list`]).
     pub buses: &'a [Vec<f32>],
@@ -139,7 +140,8 @@ impl Streamer {
         Ok(())
     }
 
-    /// Goes on with other options from the next hop on; the vocoder keeps the seed it was started with.
+    /// Goes on with other options from the next hop on; the vocoder keeps the seed it was started
+    /// with.
     ///
     /// # Errors
     /// [`StreamError`] for an option that does not fit; nothing has changed then.
@@ -165,7 +167,8 @@ impl Streamer {
         }
     }
 
-    /// Samples a second of the sound: 48,000 if it is wide and the model knows what lies above 8 kHz, else 16,000.
+    /// Samples a second of the sound: 48,000 if it is wide and the model knows what lies above 8
+    /// kHz, else 16,000.
     pub fn sample_rate_hz(&self) -> u32 {
         self.vocoder.sample_rate_hz()
     }
@@ -176,7 +179,8 @@ impl Streamer {
         self.position
     }
 
-    /// Whether the last hop is silence that took no network: a window without any note. It says nothing of how long hops take.
+    /// Whether the last hop is silence that took no network: a window without any note. It says
+    /// nothing of how long hops take.
     pub fn is_idle(&self) -> bool {
         matches!(&self.maker, Maker::Hops(hops) if hops.is_idle)
     }
@@ -245,7 +249,8 @@ impl Streamer {
         Ok(Hop { start, mel: &self.frames, samples, buses, report: self.report })
     }
 
-    /// The samples that waited for frames behind them, of a stream that looks ahead; none else. Nothing may come after.
+    /// The samples that waited for frames behind them, of a stream that looks ahead; none else.
+    /// Nothing may come after.
     ///
     /// # Errors
     /// Whatever the engine says.

@@ -1,7 +1,7 @@
 //! How many cores a network may use. Knows no network; results do not depend on it.
 //!
-//! One by default: a stream that plays live leaves the other cores to the device, and a small network has no use for them. Nothing here
-//! outlives the value.
+//! One by default: a stream that plays live leaves the other cores to the device, and a small
+//! network has no use for them. Nothing here outlives the value.
 
 use std::sync::Arc;
 
@@ -59,8 +59,9 @@ impl Threads {
         }
     }
 
-    /// `f` of each row of `width` values of `out`, the last of as many as there are, by its index and with what `own` makes for each thread; `work` is
-    /// about how many values a row has to do with.
+    /// `f` of each row of `width` values of `out`, the last of as many as there are, by its index
+    /// and with what `own` makes for each thread; `work` is about how many values a row has to do
+    /// with.
     pub(crate) fn rows<T>(
         &self,
         out: &mut [f32],

@@ -1,4 +1,5 @@
-//! Units of time and level used by every module. Knows no clock: all time is counted in samples or frames.
+//! Units of time and level used by every module. Knows no clock: all time is counted in samples or
+//! frames.
 
 /// A position in the stream, in samples at the model's rate (16 kHz for every published model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,12 +1,14 @@
-//! Hops out of a network that only knows full targets: the target slides over the stream as a window. Knows no network.
+//! Hops out of a network that only knows full targets: the target slides over the stream as a
+//! window. Knows no network.
 //!
 //! ```text
 //! ... context ...|<-- played, held -->|<- hop ->|<- not yet: held keys go on ->|
 //!                |<------------------ the network's target ------------------->|
 //! ```
 //!
-//! The window holds as many played frames as fit before the hop; so once the stream is as long as a target, the hop is the window's
-//! end, every note in it is known, and the network sees what it was trained on: a segment that has just become full.
+//! The window holds as many played frames as fit before the hop; so once the stream is as long as a
+//! target, the hop is the window's end, every note in it is known, and the network sees what it was
+//! trained on: a segment that has just become full.
 
 use crate::notes::NoteEvent;
 use crate::timeline::{Cut, Timeline};
@@ -40,7 +42,8 @@ impl Window {
         }
     }
 
-    /// The window's notes once the `events` of the hop have happened, which begins at `hop_start` and has `hop_frames`.
+    /// The window's notes once the `events` of the hop have happened, which begins at `hop_start`
+    /// and has `hop_frames`.
     pub fn hear(
         &mut self,
         events: &[(u64, NoteEvent)],

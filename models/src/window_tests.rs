@@ -1,4 +1,5 @@
-//! The window's notes and frames, without a network; and a hop behind held frames against what it must be.
+//! The window's notes and frames, without a network; and a hop behind held frames against what it
+//! must be.
 
 use super::*;
 use crate::denoise::DenoiseError;
@@ -126,7 +127,8 @@ fn what_is_made_behind_held_frames_follows_from_them() {
         let mut noise = SeededNoise::new(5, 1);
         sampler.sample(&schedule, &mut network, &mut noise, &mut made, &mut hold).unwrap();
         assert_eq!(levels, 4, "held before every step");
-        // At the first step, of almost no signal, a float32 says little of it; the last step has the last word.
+        // At the first step, of almost no signal, a float32 says little of it; the last step has
+        // the last word.
         let new = &made[known.len()..];
         assert!(new.iter().all(|v| (v - mean).abs() < 1e-4), "{kind}: {} {mean}", new[0]);
     }

@@ -1,11 +1,13 @@
-//! Writes a few small MIDI files, the seeds of the target midi_file, into the folder given as argument.
+//! Writes a few small MIDI files, the seeds of the target midi_file, into the folder given as
+//! argument.
 
 use std::error::Error;
 use std::path::PathBuf;
 
 use timbre_models::notes::{Note, Song, Voice, write_song_file};
 
-/// Two tracks with tempo, pedal, running status, a text, system exclusive and a drum, in SMPTE or musical time.
+/// Two tracks with tempo, pedal, running status, a text, system exclusive and a drum, in SMPTE or
+/// musical time.
 fn two_tracks(division: u16) -> Vec<u8> {
     let tempo: &[u8] =
         &[0, 0xFF, 0x51, 3, 7, 0xA1, 0x20, 0, 0xFF, 1, 2, b'h', b'i', 0x60, 0xFF, 0x2F, 0];

@@ -1,4 +1,5 @@
-//! A tiny model of random weights, so that tests of the program need no trained one. Its sound means nothing.
+//! A tiny model of random weights, so that tests of the program need no trained one. Its sound
+//! means nothing.
 #![allow(clippy::expect_used)]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! OSC packets that are broken in all ways: noise, and real messages and bundles with something changed. Knows no daemon.
+//! OSC packets that are broken in all ways: noise, and real messages and bundles with something
+//! changed. Knows no daemon.
 
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
 use timbre_control::osc::message;

@@ -150,8 +150,8 @@ fn may_be_realtime() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// A name that no other test uses. JACK remembers eight names on a machine; that of a server that was killed is free again only for
-/// a server of the same name.
+/// A name that no other test uses. JACK remembers eight names on a machine; that of a server that
+/// was killed is free again only for a server of the same name.
 fn free_name() -> (String, File) {
     let patience = Instant::now();
     loop {

@@ -1,4 +1,5 @@
-//! Runs the real daemon in a folder of its own and waits until it says that it is ready. Knows no expected result.
+//! Runs the real daemon in a folder of its own and waits until it says that it is ready. Knows no
+//! expected result.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::io::Read;
@@ -22,7 +23,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon on any free OSC port, `prepare` adding arguments and environment, and waits for READY=1.
+    /// Starts the daemon on any free OSC port, `prepare` adding arguments and environment, and
+    /// waits for READY=1.
     ///
     /// # Panics
     /// When it does not get ready within a minute.

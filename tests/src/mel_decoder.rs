@@ -1,4 +1,5 @@
-//! A mel decoder as an ONNX file, small enough to be computed by hand: each frame's samples are sums over the frames around it.
+//! A mel decoder as an ONNX file, small enough to be computed by hand: each frame's samples are
+//! sums over the frames around it.
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;

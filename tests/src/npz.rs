@@ -1,5 +1,5 @@
-//! Reads the golden `.npz` and `.npy` files. Knows their format, not what is in them; panics on a file that is
-//! not as its README says, naming it.
+//! Reads the golden `.npz` and `.npy` files. Knows their format, not what is in them; panics on a
+//! file that is not as its README says, naming it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs::File;

@@ -3,8 +3,8 @@
 
 use realfft::RealFftPlanner;
 
-/// Where in `recording`, from `from` on, `wanted` begins, at most `latest` samples later; with the normalized correlation
-/// there (1: the same sound).
+/// Where in `recording`, from `from` on, `wanted` begins, at most `latest` samples later; with the
+/// normalized correlation there (1: the same sound).
 ///
 /// # Panics
 /// Never with finite lengths.
@@ -46,8 +46,9 @@ pub fn find(recording: &[f32], from: usize, latest: usize, wanted: &[f32]) -> (u
     (from + at, best / scale)
 }
 
-/// Where after `from` a sound begins: the first sample at which the mean of the last millisecond is a quarter of the loudest
-/// such mean until `latest` samples later, and above what was there before.
+/// Where after `from` a sound begins: the first sample at which the mean of the last millisecond is
+/// a quarter of the loudest such mean until `latest` samples later, and above what was there
+/// before.
 pub fn onset(recording: &[f32], from: usize, latest: usize, rate_hz: usize) -> Option<usize> {
     let width = (rate_hz / 1000).max(1);
     let means = |from: usize, to: usize| -> Vec<f32> {

@@ -108,7 +108,8 @@ impl Folder {
         write_song_file(&Song { notes, total_time_s }, self.path(name)).expect("a MIDI file");
     }
 
-    /// The program with arguments, yet to run. `NAME|FOLDER` is `tiny` where `--model` is not among them.
+    /// The program with arguments, yet to run. `NAME|FOLDER` is `tiny` where `--model` is not among
+    /// them.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(timbred());
         command.current_dir(self.0.path()).args(line.split_whitespace()).stdin(Stdio::null());

@@ -1,4 +1,5 @@
-//! Bad input as real processes: every error names the file and what to do, ends with its code, and is no panic.
+//! Bad input as real processes: every error names the file and what to do, ends with its code, and
+//! is no panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use timbred_tests::program::Folder;

@@ -1,4 +1,5 @@
-//! `timbred import`: a checkpoint becomes a model that renders; whatever fails leaves nothing behind.
+//! `timbred import`: a checkpoint becomes a model that renders; whatever fails leaves nothing
+//! behind.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

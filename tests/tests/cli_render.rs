@@ -1,4 +1,5 @@
-//! `timbred render` and `demo` as real processes: formats, lengths, seeds, parts, many files, Ctrl-C.
+//! `timbred render` and `demo` as real processes: formats, lengths, seeds, parts, many files,
+//! Ctrl-C.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! The mel front end against the original codec: matrix, log mel of every `*.audio.npy`, feature scaling.
+//! The mel front end against the original codec: matrix, log mel of every `*.audio.npy`, feature
+//! scaling.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use timbre_models::mel::{FFT_BINS, FeatureRange, MelFrontEnd, mel_matrix};

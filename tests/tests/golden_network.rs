@@ -1,5 +1,6 @@
-//! The network, built by this crate's graph builder and run by its engine, against the original at tiny size:
-//! encoders, noise predictions, and whole guided sampling runs with the original's noise.
+//! The network, built by this crate's graph builder and run by its engine, against the original at
+//! tiny size: encoders, noise predictions, and whole guided sampling runs with the original's
+//! noise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::{ArrayD, ArrayViewD, Axis};

@@ -1,4 +1,5 @@
-//! Schedule and step arithmetic against the original `diffusion_utils`: log-SNR, DDPM and DDIM steps, guidance.
+//! Schedule and step arithmetic against the original `diffusion_utils`: log-SNR, DDPM and DDIM
+//! steps, guidance.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use timbre_models::denoise::DenoiseError;
@@ -28,7 +29,8 @@ fn log_snr_of_the_original() {
     println!("log-SNR: {} cases, worst {worst_float:.2e}, float64 {worst_exact:.2e}", t.len());
 }
 
-/// The step of a case: that of the trailing schedule, which must have the golden times and log-SNRs.
+/// The step of a case: that of the trailing schedule, which must have the golden times and
+/// log-SNRs.
 fn step_of(npz: &mut Npz, case: &str) -> (Schedule, usize) {
     let (i, n) = (npz.number(&format!("{case}_i")), npz.number(&format!("{case}_num_steps")));
     let (i, n) = (i as usize, n as usize);

@@ -1,4 +1,5 @@
-//! The token encoder against every `tokens_*.json` of the golden directory. Knows the layout of those files only.
+//! The token encoder against every `tokens_*.json` of the golden directory. Knows the layout of
+//! those files only.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
@@ -98,7 +99,8 @@ fn every_golden_case_gives_the_published_ids() {
         };
         for case in &file.cases {
             let what = format!("{}: {}", path.display(), case.name);
-            // Where the original gives up, the vector holds what it would have written without its check.
+            // Where the original gives up, the vector holds what it would have written without its
+            // check.
             let untruncated = TokenOptions { max_tokens: 1 << 20, ..options.clone() };
             let raises = case.original_pipeline_error.is_some();
             let segments = case.segments(if raises { &untruncated } else { &options });

@@ -1,5 +1,5 @@
-//! The layouts for Open Stage Control and TouchOSC (`config/layouts`): every address in them is one that the daemon has, with
-//! arguments that it takes, and both are as their script makes them.
+//! The layouts for Open Stage Control and TouchOSC (`config/layouts`): every address in them is one
+//! that the daemon has, with arguments that it takes, and both are as their script makes them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;

@@ -1,7 +1,9 @@
-//! A million broken OSC packets against the real daemon: the sound goes on, memory stays, and nothing is set but what is a setting.
+//! A million broken OSC packets against the real daemon: the sound goes on, memory stays, and
+//! nothing is set but what is a setting.
 //!
-//! Every packet arrives (a ping now and then keeps the sender back). Some of what is broken still means something; whether it does is
-//! decided here with the same reader, so that all settings, and the count of what is no OSC, are known at the end.
+//! Every packet arrives (a ping now and then keeps the sender back). Some of what is broken still
+//! means something; whether it does is decided here with the same reader, so that all settings, and
+//! the count of what is no OSC, are known at the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::UdpSocket;
@@ -44,7 +46,8 @@ impl Peer {
         self.sent += 1;
     }
 
-    /// The answer with this address and this first argument, if one is wanted. Asks again: answers can be lost among all the others.
+    /// The answer with this address and this first argument, if one is wanted. Asks again: answers
+    /// can be lost among all the others.
     fn ask(&mut self, address: &str, token: Option<OscType>) -> Vec<OscType> {
         let patience = Instant::now();
         let mut buffer = [0; 65_536];
@@ -83,8 +86,8 @@ enum Meaning {
     NoOsc,
     /// Settings, in order; none for a question or an error.
     Sets(Vec<Request>),
-    /// It is not sent: it would act later, elsewhere, or on how the sound is made. Thousands of notes a second are no garbage, but
-    /// a load that a hop has no time for.
+    /// It is not sent: it would act later, elsewhere, or on how the sound is made. Thousands of
+    /// notes a second are no garbage, but a load that a hop has no time for.
     Unwanted,
 }
 

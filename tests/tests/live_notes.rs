@@ -1,4 +1,5 @@
-//! No note sticks in the real daemon, whatever happens to it while keys are held. Played by OSC, without a sound device.
+//! No note sticks in the real daemon, whatever happens to it while keys are held. Played by OSC,
+//! without a sound device.
 #![allow(clippy::unwrap_used)]
 
 use std::net::UdpSocket;

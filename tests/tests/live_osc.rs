@@ -1,4 +1,5 @@
-//! The daemon without a sound device, steered by OSC clients that are not ours (liblo's) and by `timbrectl`.
+//! The daemon without a sound device, steered by OSC clients that are not ours (liblo's) and by
+//! `timbrectl`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::process::{Command, Stdio};

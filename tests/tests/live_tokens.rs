@@ -1,4 +1,5 @@
-//! The live token style against the training's encoder (tests/vectors/live_tokens.json): what is played is what was learned.
+//! The live token style against the training's encoder (tests/vectors/live_tokens.json): what is
+//! played is what was learned.
 
 use std::collections::BTreeMap;
 

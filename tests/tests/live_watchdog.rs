@@ -1,4 +1,5 @@
-//! What systemd hears of the real daemon on a JACK server: that it is ready, and alive only while sound flows.
+//! What systemd hears of the real daemon on a JACK server: that it is ready, and alive only while
+//! sound flows.
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
@@ -33,7 +34,8 @@ fn it_is_fed_while_sound_flows_and_starves_with_the_callback() {
     let (_, status) = control(&daemon, &["--json", "status"]);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert!(status["stream_frames"].as_u64() > Some(0), "ready without sound: {status}");
-    // A third of the interval each: 10 times in 2 s. A busy machine may miss some; systemd bears two in a row.
+    // A third of the interval each: 10 times in 2 s. A busy machine may miss some; systemd bears
+    // two in a row.
     let fed = count(&daemon.listen(2.0));
     assert!((4..=13).contains(&fed), "fed {fed} times: {}", daemon.log());
     server.signal("STOP");

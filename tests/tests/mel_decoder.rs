@@ -1,4 +1,5 @@
-//! Mel decoders that come as ONNX files: measured, run in windows, and imported, against one that is computed by hand.
+//! Mel decoders that come as ONNX files: measured, run in windows, and imported, against one that
+//! is computed by hand.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::graph::MelDecoderConfig;

@@ -1,4 +1,5 @@
-//! The real daemon and OSC clients that are not ours: python-osc and node-osc (`tests/osc_clients`), each against a daemon of its own.
+//! The real daemon and OSC clients that are not ours: python-osc and node-osc
+//! (`tests/osc_clients`), each against a daemon of its own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};

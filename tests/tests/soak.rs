@@ -1,6 +1,7 @@
-//! A long hard evening: `make soak MINUTES=10`. The real daemon, more steps wanted than there is time for, 32 notes held on 16
-//! channels and 25 new ones a second, program changes, a thousand OSC messages a second, a recording, and for the second half a core
-//! less. Without a sound device: a JACK server that may not run in real time loses time itself when the machine is busy.
+//! A long hard evening: `make soak MINUTES=10`. The real daemon, more steps wanted than there is
+//! time for, 32 notes held on 16 channels and 25 new ones a second, program changes, a thousand OSC
+//! messages a second, a recording, and for the second half a core less. Without a sound device: a
+//! JACK server that may not run in real time loses time itself when the machine is busy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{SocketAddr, UdpSocket};

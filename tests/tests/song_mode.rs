@@ -1,4 +1,5 @@
-//! Song mode as published, with the golden checkpoint: whole segments, each on the prediction before it, guided, trimmed to the song.
+//! Song mode as published, with the golden checkpoint: whole segments, each on the prediction
+//! before it, guided, trimmed to the song.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::bundle::Bundle;

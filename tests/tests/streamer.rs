@@ -1,4 +1,5 @@
-//! The streamer as a whole, on a tiny network: any way of feeding the same events gives the same sound, exactly.
+//! The streamer as a whole, on a tiny network: any way of feeding the same events gives the same
+//! sound, exactly.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::LazyLock;

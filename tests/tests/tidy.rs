@@ -1,5 +1,5 @@
-//! Whether the tree is in order: widths, lengths, imports, and what documents say of the tree. Every
-//! check is a function of text, and a test of its own shows that it can fail.
+//! Whether the tree is in order: widths, lengths, imports, and what documents say of the tree.
+//! Every check is a function of text, and a test of its own shows that it can fail.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "tidy/documents.rs"]
@@ -25,8 +25,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The files of the tree with one of these endings, and their text. What git knows, and what it does
-/// not ignore; where there is no git, every file outside of what is built.
+/// The files of the tree with one of these endings, and their text. What git knows, and what it
+/// does not ignore; where there is no git, every file outside of what is built.
 fn files(endings: &[&str]) -> Vec<(String, String)> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])

@@ -1,4 +1,5 @@
-//! Live mode of a model that only knows full targets, with the golden checkpoint: streamed and played by the real daemon.
+//! Live mode of a model that only knows full targets, with the golden checkpoint: streamed and
+//! played by the real daemon.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::bundle::Bundle;

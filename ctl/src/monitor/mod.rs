@@ -1,5 +1,5 @@
-//! `timbrectl monitor`: the terminal, the keys and the daemon's answers, around and around. Knows neither what is known of the
-//! daemon (`seen`) nor what it looks like (`view`).
+//! `timbrectl monitor`: the terminal, the keys and the daemon's answers, around and around. Knows
+//! neither what is known of the daemon (`seen`) nor what it looks like (`view`).
 
 mod seen;
 mod view;

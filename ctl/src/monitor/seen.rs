@@ -1,4 +1,5 @@
-//! What the monitor knows of the daemon: its last status, and a log of what changed and what went wrong. Knows no screen.
+//! What the monitor knows of the daemon: its last status, and a log of what changed and what went
+//! wrong. Knows no screen.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ const SILENT: Duration = Duration::from_millis(1500);
 /// How long the highest peak stays shown.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// How long a gain that was set here counts more than what the daemon says: its answers may be older.
+/// How long a gain that was set here counts more than what the daemon says: its answers may be
+/// older.
 const OWN: Duration = Duration::from_millis(500);
 
 /// One line of the log.

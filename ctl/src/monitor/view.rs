@@ -1,4 +1,5 @@
-//! What the monitor looks like: one screen, from 80 x 24 characters on. Knows no daemon: it draws what was seen.
+//! What the monitor looks like: one screen, from 80 x 24 characters on. Knows no daemon: it draws
+//! what was seen.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! Rate conversion of one or more channels with the converter's delay taken out, so that onsets stay in place. Knows no files.
+//! Rate conversion of one or more channels with the converter's delay taken out, so that onsets
+//! stay in place. Knows no files.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler};
@@ -76,7 +77,8 @@ impl StreamResampler {
         self.convert(out)
     }
 
-    /// Appends what is left: afterwards `out` has as many samples as all input was long, to the nearest sample.
+    /// Appends what is left: afterwards `out` has as many samples as all input was long, to the
+    /// nearest sample.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -144,7 +146,8 @@ pub fn length(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
     ((u128::from(samples) * to + from / 2) / from) as u64
 }
 
-/// An FFT converter whose blocks are even, so that its delay is a whole number of samples on both sides.
+/// An FFT converter whose blocks are even, so that its delay is a whole number of samples on both
+/// sides.
 fn converter(from_hz: u32, to_hz: u32, channels: usize) -> Result<Fft<f32>, ResampleError> {
     let failed = |reason: String| ResampleError { from_hz, to_hz, reason };
     if from_hz == 0 || to_hz == 0 {

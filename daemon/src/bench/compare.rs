@@ -1,8 +1,9 @@
-//! `timbred bench --compare`: the denoising step on packed operands, as plain tract runs it, and as another engine runs the same file. Measures and
-//! states; chooses nothing.
+//! `timbred bench --compare`: the denoising step on packed operands, as plain tract runs it, and as
+//! another engine runs the same file. Measures and states; chooses nothing.
 //!
-//! Engines take turns at each point, so that a busy machine is as busy for all; a turn runs the step twice and the second run counts, whose
-//! caches hold what the first left. Ratios are of medians.
+//! Engines take turns at each point, so that a busy machine is as busy for all; a turn runs the
+//! step twice and the second run counts, whose caches hold what the first left. Ratios are of
+//! medians.
 
 use std::time::Instant;
 
@@ -91,7 +92,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     Ok(())
 }
 
-/// The (frames, heard) that are asked for, or else those of the table that the network has room for.
+/// The (frames, heard) that are asked for, or else those of the table that the network has room
+/// for.
 ///
 /// # Errors
 /// One asked for that it has no room for.
@@ -118,7 +120,8 @@ pub(super) fn network(bundle: &Bundle, options: RunOptions) -> Result<Network, E
     Ok(network)
 }
 
-/// Makes the network hear `heard` tokens and frames, of which as many are frames as it takes beside one token.
+/// Makes the network hear `heard` tokens and frames, of which as many are frames as it takes beside
+/// one token.
 pub(super) fn hear(network: &mut Network, heard: usize) -> Result<(), Error> {
     let sizes = network.config();
     let context = if sizes.has_context { sizes.context_frames.min(heard - 1) } else { 0 };

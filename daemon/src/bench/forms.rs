@@ -1,4 +1,5 @@
-//! What each form of the weights changes: the mel of the same hops from the same noise. Knows no speed.
+//! What each form of the weights changes: the mel of the same hops from the same noise. Knows no
+//! speed.
 
 use std::fmt;
 
@@ -55,7 +56,8 @@ impl Apart {
     }
 }
 
-/// Compares the forms of `bundle` with float32, of `against` if there is one: the same network with weights of more bits.
+/// Compares the forms of `bundle` with float32, of `against` if there is one: the same network with
+/// weights of more bits.
 ///
 /// # Errors
 /// Models whose networks differ in size.
@@ -79,7 +81,8 @@ pub fn compare(bundle: &Bundle, against: Option<&Bundle>) -> Result<Forms, Error
     Ok(Forms { sizes: (bundle.size()?, against.map(Bundle::size).transpose()?), rows })
 }
 
-/// The network's own output and the log-mel of hops as `choices` has them, by the network of `bundle` in a form.
+/// The network's own output and the log-mel of hops as `choices` has them, by the network of
+/// `bundle` in a form.
 fn outputs(
     choices: &Bundle,
     bundle: &Bundle,

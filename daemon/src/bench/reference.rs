@@ -1,7 +1,9 @@
-//! Another engine that times the same step: a program that is asked line by line. Knows no engine by name.
+//! Another engine that times the same step: a program that is asked line by line. Knows no engine
+//! by name.
 //!
-//! The command gets the path of the step's ONNX file as its last argument. For each line `L M THREADS` it runs the step twice and answers
-//! with the milliseconds of the second run. `models/training/timbre_training/onnxruntime_step.py` is one.
+//! The command gets the path of the step's ONNX file as its last argument. For each line `L M
+//! THREADS` it runs the step twice and answers with the milliseconds of the second run.
+//! `models/training/timbre_training/onnxruntime_step.py` is one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -48,7 +50,8 @@ impl Reference {
         Ok(Self { command: command.to_owned(), child, ask: Some(ask), answers, _file: folder })
     }
 
-    /// Milliseconds of a step of `frames` frames that hears `heard` tokens and frames, on `threads` threads.
+    /// Milliseconds of a step of `frames` frames that hears `heard` tokens and frames, on `threads`
+    /// threads.
     ///
     /// # Errors
     /// A program that ends or answers anything but a number.

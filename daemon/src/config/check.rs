@@ -1,9 +1,11 @@
-//! `timbred --check`: the merged configuration as TOML, each value with where it came from. Knows no range and no layer.
+//! `timbred --check`: the merged configuration as TOML, each value with where it came from. Knows
+//! no range and no layer.
 
 use super::layers::{DEFAULT, Loaded, Sources, load};
 use super::problem::{Problem, Problems};
 
-/// Takes the way that starting takes, and shows the result. What it prints is a configuration that can be used.
+/// Takes the way that starting takes, and shows the result. What it prints is a configuration that
+/// can be used.
 ///
 /// # Errors
 /// Those of [`load`].

@@ -1,4 +1,5 @@
-//! Which keys there are, read off the structs of `raw`, and which one a misspelt key was meant to be. Knows no values.
+//! Which keys there are, read off the structs of `raw`, and which one a misspelt key was meant to
+//! be. Knows no values.
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;

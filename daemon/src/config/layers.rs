@@ -1,4 +1,5 @@
-//! Where a configuration comes from: files, variables and flags, later ones over earlier ones. Knows no key by name.
+//! Where a configuration comes from: files, variables and flags, later ones over earlier ones.
+//! Knows no key by name.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -65,7 +66,8 @@ impl Sources {
     }
 }
 
-/// A folder of the user's as the XDG Base Directory Specification finds it: a relative path in the variable counts as none.
+/// A folder of the user's as the XDG Base Directory Specification finds it: a relative path in the
+/// variable counts as none.
 pub(super) fn folder(
     environment: &BTreeMap<String, String>,
     variable: &str,
@@ -124,7 +126,8 @@ impl Origins {
 /// Reads, checks and merges all layers. Starting, reloading and `--check` all take this way.
 ///
 /// # Errors
-/// Everything that is wrong, each with its place: first what single layers show, then what the merged result shows.
+/// Everything that is wrong, each with its place: first what single layers show, then what the
+/// merged result shows.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut files = Vec::new();
@@ -176,7 +179,8 @@ fn read(path: &Path, must_exist: bool) -> Result<Option<String>, Problem> {
     }
 }
 
-/// (variable, key, text) of every variable that is meant for this: with `__`, or with a section's name and one `_`.
+/// (variable, key, text) of every variable that is meant for this: with `__`, or with a section's
+/// name and one `_`.
 fn variables(
     environment: &BTreeMap<String, String>,
 ) -> impl Iterator<Item = (String, String, String)> {

@@ -1,4 +1,5 @@
-//! One layer: the text of a file, a variable or a flag becomes values that remember their place. Knows no other layer.
+//! One layer: the text of a file, a variable or a flag becomes values that remember their place.
+//! Knows no other layer.
 
 use config::{Map, Value, ValueKind};
 use serde::Deserialize;
@@ -69,7 +70,8 @@ pub(super) fn defaults() -> Result<Values, Problem> {
     Ok(table.into_iter().map(|(name, value)| (name, from_toml(value, place))).collect())
 }
 
-/// Text as the type that the default of the key has; what cannot be read stays text, for the type check to refuse.
+/// Text as the type that the default of the key has; what cannot be read stays text, for the type
+/// check to refuse.
 fn typed(section: &str, name: &str, text: &str) -> toml::Value {
     let default = toml::Table::try_from(Raw::default())
         .ok()

@@ -1,4 +1,5 @@
-//! Every key with its default and its meaning, as written in a file. Knows no other key, so checks no ranges.
+//! Every key with its default and its meaning, as written in a file. Knows no other key, so checks
+//! no ranges.
 //!
 //! `config/default.toml` is this file in TOML; a test holds the two equal.
 

@@ -1,4 +1,5 @@
-//! What two configurations differ in, and what a change takes: nothing, a new value, or a part that starts anew. Knows no part's work.
+//! What two configurations differ in, and what a change takes: nothing, a new value, or a part that
+//! starts anew. Knows no part's work.
 
 use std::fmt;
 
@@ -117,7 +118,8 @@ impl Diff {
     }
 }
 
-/// What a change of a key takes; every key is listed, and `config/default.toml` says the same to the user.
+/// What a change of a key takes; every key is listed, and `config/default.toml` says the same to
+/// the user.
 pub fn class_of(key: &str) -> Option<Class> {
     Some(match key {
         "audio.backend"
@@ -157,7 +159,8 @@ pub fn diff(old: &Raw, new: &Raw) -> Diff {
                 continue;
             }
             let before = before.map(Value::to_string).unwrap_or_default();
-            // Unreachable for keys of today (a test holds that); starting the sound anew is the safe answer.
+            // Unreachable for keys of today (a test holds that); starting the sound anew is the
+            // safe answer.
             let class = class_of(&key).unwrap_or(Class::Restart(Part::Audio));
             let (old, new) = match key.as_str() {
                 // No log tells it.

@@ -1,4 +1,5 @@
-//! What the threads are given: every value checked against its range, every name turned into what it means. Knows no layer.
+//! What the threads are given: every value checked against its range, every name turned into what
+//! it means. Knows no layer.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -200,7 +201,8 @@ impl Checks<'_> {
         found
     }
 
-    /// A text that is shown to people and servers: it has something in it, and no control characters.
+    /// A text that is shown to people and servers: it has something in it, and no control
+    /// characters.
     fn text(&mut self, key: &str, text: &str, wanted: &str) -> String {
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             self.refuse(key, format!("{text:?}"), wanted, "");
@@ -373,7 +375,8 @@ fn level(c: &mut Checks<'_>, text: &str) -> String {
     text.to_owned()
 }
 
-/// What the file says, else the folder systemd made for the service, else the user's folder for state.
+/// What the file says, else the folder systemd made for the service, else the user's folder for
+/// state.
 fn state_path(written: &str, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
     if !written.is_empty() {
         return Some(written.into());

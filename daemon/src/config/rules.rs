@@ -1,4 +1,5 @@
-//! What becomes of what a port plays: channels, split, layers, transposition. Knows no port and no queue.
+//! What becomes of what a port plays: channels, split, layers, transposition. Knows no port and no
+//! queue.
 
 use std::borrow::Borrow;
 
@@ -38,10 +39,11 @@ impl Rule {
         }
     }
 
-    /// The message as this rule plays it; none if the rule does not hear it, or its key would leave 0..=127.
+    /// The message as this rule plays it; none if the rule does not hear it, or its key would leave
+    /// 0..=127.
     ///
-    /// Only channel and key decide, so the end of a note takes the way of its beginning. Messages without a
-    /// channel (0xF0 and up) pass unchanged.
+    /// Only channel and key decide, so the end of a note takes the way of its beginning. Messages
+    /// without a channel (0xF0 and up) pass unchanged.
     ///
     /// # Real time
     /// Neither allocates nor waits.
@@ -89,10 +91,11 @@ pub fn matching<'a>(rules: &'a [Rule], port_name: &str) -> Vec<&'a Rule> {
 ///
 /// * No rules: the message as it is.
 /// * A key goes to the first rule that hears it, and on to the next ones while they say `layer`.
-/// * Anything else (pedals, programs, bends) goes to every rule that hears it, once to each channel.
+/// * Anything else (pedals, programs, bends) goes to every rule that hears it, once to each
+///   channel.
 ///
-/// Whoever changes the rules of a port that is playing releases its notes first: a key held across the change
-/// may end elsewhere than it began.
+/// Whoever changes the rules of a port that is playing releases its notes first: a key held across
+/// the change may end elsewhere than it began.
 ///
 /// # Real time
 /// Neither allocates nor waits.
@@ -119,7 +122,8 @@ fn is_like(pattern: &str, name: &str) -> bool {
     let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<char>>();
     let (pattern, name) = (lower(pattern), lower(name));
     let (mut p, mut n) = (0, 0);
-    // Where to go on when what follows the last `*` fails: that star, and the name it has eaten so far.
+    // Where to go on when what follows the last `*` fails: that star, and the name it has eaten so
+    // far.
     let mut retry: Option<(usize, usize)> = None;
     while n < name.len() {
         match pattern.get(p) {

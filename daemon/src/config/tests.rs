@@ -1,4 +1,5 @@
-//! The whole way from files, variables and flags to a configuration, and every example the project shows.
+//! The whole way from files, variables and flags to a configuration, and every example the project
+//! shows.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -244,7 +245,8 @@ fn volumes_are_those_of_the_table_of_parameters() {
     assert_eq!(resolved::GAIN_DB, row.min..=row.max);
 }
 
-/// `config/default.toml` with the lines that are commented out (`#key`, no blank) as they are, or brought in.
+/// `config/default.toml` with the lines that are commented out (`#key`, no blank) as they are, or
+/// brought in.
 fn default_file(commented: bool) -> String {
     let text = std::fs::read_to_string(repository().join("config/default.toml")).unwrap();
     let bring_in = |line: &str| match line.strip_prefix('#') {

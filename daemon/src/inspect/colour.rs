@@ -1,4 +1,5 @@
-//! A colour map from black over violet and orange to pale yellow, even to the eye: light grows with the value.
+//! A colour map from black over violet and orange to pale yellow, even to the eye: light grows with
+//! the value.
 
 /// Colours at equal distances; between them it is linear. After `magma` of matplotlib (CC0).
 const ANCHORS: [[u8; 3]; 9] = [

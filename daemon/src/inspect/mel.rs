@@ -93,7 +93,8 @@ fn read_mono(file: &Path) -> Result<(Vec<f32>, u32), Error> {
     }
 }
 
-/// Time to the right, low bands at the bottom, the range of the published models from black to white.
+/// Time to the right, low bands at the bottom, the range of the published models from black to
+/// white.
 fn draw(mel: &[f32]) -> RgbImage {
     let frames = mel.len() / MEL_BINS;
     let shared = frames.div_ceil(MAX_COLUMNS).max(1);

@@ -1,4 +1,5 @@
-//! `timbred inspect`: what a model hears, what a model is, what a sound looks like. Changes nothing.
+//! `timbred inspect`: what a model hears, what a model is, what a sound looks like. Changes
+//! nothing.
 
 mod colour;
 mod mel;

@@ -1,4 +1,5 @@
-//! `timbred inspect model`: manifest, sizes and files of a model, which is verified and loaded on the way.
+//! `timbred inspect model`: manifest, sizes and files of a model, which is verified and loaded on
+//! the way.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -33,7 +34,8 @@ pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     super::print(&text)
 }
 
-/// Values in the weights of denoiser, note prior (0 without one) and vocoder (0 of a mel decoder, which only tract knows).
+/// Values in the weights of denoiser, note prior (0 without one) and vocoder (0 of a mel decoder,
+/// which only tract knows).
 fn parameters(manifest: &Manifest) -> [usize; 3] {
     let count = |list: Vec<(String, Vec<usize>)>| {
         list.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()

@@ -1,5 +1,5 @@
-//! In which form a model's weights are multiplied: as configured, or what a measurement found fastest here, which is remembered.
-//! Knows no network and no sound.
+//! In which form a model's weights are multiplied: as configured, or what a measurement found
+//! fastest here, which is remembered. Knows no network and no sound.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,8 @@ use crate::state;
 const FRAMES: usize = 64;
 /// Turns, of which each form's fastest counts: what else the machine does makes a turn only slower.
 const TURNS: usize = 7;
-/// Another form than the usual one must take at most this share of its time: it needs more memory, or rounds more.
+/// Another form than the usual one must take at most this share of its time: it needs more memory,
+/// or rounds more.
 const WORTH_IT: f64 = 0.9;
 
 /// What is wanted, and where measurements are remembered.
@@ -42,7 +43,8 @@ impl Forms {
     /// The form for hops of `frames` frames on `threads` threads.
     ///
     /// # Errors
-    /// A step that cannot be loaded or run. A file that cannot be read or written is told in the log.
+    /// A step that cannot be loaded or run. A file that cannot be read or written is told in the
+    /// log.
     pub fn choose(
         &self,
         bundle: &Bundle,
@@ -100,7 +102,8 @@ fn key(bundle: &Bundle, frames: usize, threads: &Threads) -> String {
     format!("{}{} {step}, {frames} frames, {count} threads", machine(), manifest.name)
 }
 
-/// Milliseconds of a step in each form that this machine has vectors for; none where there is nothing to choose.
+/// Milliseconds of a step in each form that this machine has vectors for; none where there is
+/// nothing to choose.
 fn measure(
     bundle: &Bundle,
     frames: usize,
@@ -169,7 +172,8 @@ mod tests {
         let found = written.step_ms.get(&key(&bundle, 2, &threads)).unwrap();
         assert!(found.contains_key("int8") && found.values().all(|ms| *ms > 0.0), "{found:?}");
         assert_eq!(fastest(found), chosen);
-        // A memory that says otherwise is believed, and what no machine like this wrote goes with the next measurement.
+        // A memory that says otherwise is believed, and what no machine like this wrote goes with
+        // the next measurement.
         let mut other = Remembered::default();
         other.step_ms.insert(key(&bundle, 2, &threads), times(&[("int8", 9.0), ("f32", 1.0)]));
         other.step_ms.insert("timbred 0.0.1, another, live".to_owned(), times(&[("int8", 9.0)]));

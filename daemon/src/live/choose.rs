@@ -1,6 +1,7 @@
 //! Which of several names is meant by what somebody wrote. Knows no port and no device.
 
-/// The place of the name that `wanted` means: the name itself, or the only one that has it as a part, capitals aside.
+/// The place of the name that `wanted` means: the name itself, or the only one that has it as a
+/// part, capitals aside.
 ///
 /// # Errors
 /// None or several have it: names them.

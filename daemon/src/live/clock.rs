@@ -1,7 +1,8 @@
 //! What the device's callback says of time, and what others make of it. Knows no audio.
 //!
-//! The device leads: its frames are the clock, wall time is turned into them here and nowhere else. The callback's wake-ups
-//! are smoothed by a delay-locked loop (Adriaensen, "Using a DLL to filter time", LAC 2005).
+//! The device leads: its frames are the clock, wall time is turned into them here and nowhere else.
+//! The callback's wake-ups are smoothed by a delay-locked loop (Adriaensen, "Using a DLL to filter
+//! time", LAC 2005).
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Instant;
@@ -12,7 +13,8 @@ const BANDWIDTH_HZ: f64 = 0.5;
 const SETTLING_HZ: f64 = 4.0;
 /// Callbacks of settling.
 const SETTLING: u32 = 200;
-/// A wake-up further off than this and two buffers starts the loop anew, seconds: the device stood still.
+/// A wake-up further off than this and two buffers starts the loop anew, seconds: the device stood
+/// still.
 const LOST_S: f64 = 0.01;
 
 /// The callback's side: smooths its wake-ups.
@@ -32,7 +34,8 @@ impl TimeFilter {
         Self { nominal_s_per_frame, s_per_frame: nominal_s_per_frame, next_s: None, callbacks: 0 }
     }
 
-    /// A callback at `now_s` that plays `frames`: the smoothed time of its first frame and seconds per frame.
+    /// A callback at `now_s` that plays `frames`: the smoothed time of its first frame and seconds
+    /// per frame.
     pub fn callback(&mut self, now_s: f64, frames: usize) -> (f64, f64) {
         let frames = frames as f64;
         let start_s = match self.next_s {
@@ -52,7 +55,8 @@ impl TimeFilter {
                 now_s
             }
         };
-        // Sound devices are 0.01 % off; more is time that was lost, which is no rate and must not make the loop swing.
+        // Sound devices are 0.01 % off; more is time that was lost, which is no rate and must not
+        // make the loop swing.
         let nominal = self.nominal_s_per_frame;
         self.s_per_frame = self.s_per_frame.clamp(0.999 * nominal, 1.001 * nominal);
         self.callbacks = self.callbacks.saturating_add(1);
@@ -98,7 +102,8 @@ impl PlayPosition {
         }
     }
 
-    /// Says that at `at_s` the device had taken `taken` samples and goes on by one every `s_per_frame` (0: it waits).
+    /// Says that at `at_s` the device had taken `taken` samples and goes on by one every
+    /// `s_per_frame` (0: it waits).
     pub fn publish(&self, taken: u64, at_s: f64, s_per_frame: f64) {
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version + 1, Ordering::Relaxed);

@@ -51,8 +51,8 @@ impl Engine {
         }
     }
 
-    /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and pedals' owners stay. Gives the
-    /// model before back, which is to be freed elsewhere.
+    /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and
+    /// pedals' owners stay. Gives the model before back, which is to be freed elsewhere.
     pub(super) fn change(&mut self, model: Model) -> Model {
         self.governor = model.governor();
         self.hop_length = HopLength::default();
@@ -96,8 +96,8 @@ impl Engine {
         self.model.streamer.next_s()
     }
 
-    /// What computing takes, with room, the margin and the device's buffer. It rises once room and margin are used up, and falls slowly:
-    /// the delay of an event is that of its neighbours.
+    /// What computing takes, with room, the margin and the device's buffer. It rises once room and
+    /// margin are used up, and falls slowly: the delay of an event is that of its neighbours.
     pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
         let Margin { whole, least, room } = match self.model.frames {
             Some(_) => TICK_MARGIN,

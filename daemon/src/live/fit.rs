@@ -1,5 +1,5 @@
-//! How long a hop must be so that this machine makes it in time, for models that make a full target whatever the hop. Measured once, when
-//! the model is loaded. Knows no thread and no device.
+//! How long a hop must be so that this machine makes it in time, for models that make a full target
+//! whatever the hop. Measured once, when the model is loaded. Knows no thread and no device.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -11,7 +11,8 @@ use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 use super::quality::Quality;
 use crate::error::Error;
 
-/// Share of a hop that its computation may take: less than what the governor calls tight, more than what it calls comfortable.
+/// Share of a hop that its computation may take: less than what the governor calls tight, more than
+/// what it calls comfortable.
 pub(super) const SHARE: f64 = 0.7;
 /// Measurements, of which the longest counts.
 const TRIALS: usize = 2;
@@ -30,7 +31,8 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Plays to itself until the window and its context are full, then measures the shortest hop. The stream is to be started again.
+    /// Plays to itself until the window and its context are full, then measures the shortest hop.
+    /// The stream is to be started again.
     ///
     /// # Errors
     /// Whatever the engine says.
@@ -81,7 +83,8 @@ impl Costs {
         self.once + (self.step + guidance) * u32::try_from(quality.steps).unwrap_or(u32::MAX)
     }
 
-    /// The frames of the shortest of `hops` that leaves room for that quality, the longest if none does.
+    /// The frames of the shortest of `hops` that leaves room for that quality, the longest if none
+    /// does.
     pub fn shortest_hop(&self, quality: Quality, hops: RangeInclusive<usize>) -> usize {
         let frame_s = HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ);
         let needed = (self.hop(quality).as_secs_f64() / SHARE / frame_s).ceil();

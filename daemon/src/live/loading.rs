@@ -1,4 +1,5 @@
-//! Loads another model while one plays, on the thread `timbred-loading`, and frees the one that played before. Knows no sound.
+//! Loads another model while one plays, on the thread `timbred-loading`, and frees the one that
+//! played before. Knows no sound.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,7 +17,8 @@ use crate::control::Asker;
 use crate::error::Error;
 use crate::models;
 
-/// The longest that inference may take to begin with another model: a hop, or one device after the other.
+/// The longest that inference may take to begin with another model: a hop, or one device after the
+/// other.
 const CHANGE: Duration = Duration::from_secs(30);
 
 /// A model for the inference thread, which gives the one before back when it has changed.
@@ -49,7 +51,8 @@ impl Loader {
         (Self { to_inference, settings, playing, ratings, thread: None }, next)
     }
 
-    /// Starts loading the model of that name or folder; the asker, if there is one, is told when it plays, or why it does not.
+    /// Starts loading the model of that name or folder; the asker, if there is one, is told when it
+    /// plays, or why it does not.
     pub(super) fn load(&mut self, name: String, preparation: Preparation, asker: Option<Asker>) {
         let answer = move |asker: Option<Asker>, outcome: Result<(), ControlError>| {
             if let Err(e) = &outcome {

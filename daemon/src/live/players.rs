@@ -1,9 +1,11 @@
-//! From MIDI messages of many sources to the events of one stream. Knows no thread, no device and no model.
+//! From MIDI messages of many sources to the events of one stream. Knows no thread, no device and
+//! no model.
 //!
-//! Every source has its own keys and pedals; what a channel is set to belongs to the channel, whoever sets it. The channel
-//! strip acts where it belongs: transpose and velocity curve on the keys, mute, solo and enable on
-//! which of them are heard, gain and morph on the part. Nothing it does can
-//! leave a note behind: a key is released as the key it was struck as, and a muted channel lets go.
+//! Every source has its own keys and pedals; what a channel is set to belongs to the channel,
+//! whoever sets it. The channel strip acts where it belongs: transpose and velocity curve on the
+//! keys, mute, solo and enable on which of them are heard, gain and morph on the part. Nothing it
+//! does can leave a note behind: a key is released as the key it was struck as, and a muted channel
+//! lets go.
 
 use midly::live::LiveEvent;
 use timbre_control::settings::{Channel, Settings};

@@ -1,4 +1,5 @@
-//! Steps and guidance as one ladder that the governor goes down and up: fewer steps first, guidance last. Knows no clock.
+//! Steps and guidance as one ladder that the governor goes down and up: fewer steps first, guidance
+//! last. Knows no clock.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ impl Quality {
         Self { steps: (rung - usize::from(is_guided)).max(1), is_guided }
     }
 
-    /// A governor for who wants this. Where costs are known it begins with what will be in time for hops of `hop`.
+    /// A governor for who wants this. Where costs are known it begins with what will be in time for
+    /// hops of `hop`.
     pub fn governor(self, costs: Option<&Costs>, hop: Duration) -> Governor {
         let wanted = Governor::new(self.rung());
         let Some(costs) = costs else { return wanted };

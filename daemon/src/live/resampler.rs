@@ -12,7 +12,8 @@ use rubato::{
 use crate::audio::resample::ResampleError;
 use crate::mix::{Frame, SIDES};
 
-/// Length of the filter in samples of the model's rate: half of it, 0.7 ms of 48 kHz and 2 ms of 16 kHz, is the delay.
+/// Length of the filter in samples of the model's rate: half of it, 0.7 ms of 48 kHz and 2 ms of 16
+/// kHz, is the delay.
 const SINC_SAMPLES: usize = 64;
 const OVERSAMPLING: usize = 256;
 /// Ticks of 2.5 ms.

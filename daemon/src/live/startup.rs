@@ -1,4 +1,5 @@
-//! What configuration and state mean for a start: settings, programs, rules of ports, OSC targets. Starts nothing itself.
+//! What configuration and state mean for a start: settings, programs, rules of ports, OSC targets.
+//! Starts nothing itself.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Starts, watches and stops the threads of the live daemon, in order. Knows no sound: it runs on the main thread.
+//! Starts, watches and stops the threads of the live daemon, in order. Knows no sound: it runs on
+//! the main thread.
 //!
 //! `parts` opens devices, ports and servers and gets them back, `remote` what listens on TCP;
 //! `commands` does what OSC asks for; `reload` takes another configuration.

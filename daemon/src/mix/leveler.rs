@@ -1,4 +1,5 @@
-//! Brings what is loud for a while down slowly, so that the limiter behind it only meets peaks. Knows no sound.
+//! Brings what is loud for a while down slowly, so that the limiter behind it only meets peaks.
+//! Knows no sound.
 
 use super::{Frame, SIDES};
 

@@ -1,4 +1,5 @@
-//! Keeps samples below full scale: down at once, up again slowly, both sides alike. Knows no device and no thread.
+//! Keeps samples below full scale: down at once, up again slowly, both sides alike. Knows no device
+//! and no thread.
 //!
 //! # Real time
 //! Allocates nothing and waits for nothing.

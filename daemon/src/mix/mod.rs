@@ -1,6 +1,8 @@
-//! The buses of a stream -> stereo: level, chorus, reverb, and what keeps it below full scale. Knows no device and no file.
+//! The buses of a stream -> stereo: level, chorus, reverb, and what keeps it below full scale.
+//! Knows no device and no file.
 //!
-//! Rendering, recordings and devices hear the same mix; the master volume of a device comes behind it.
+//! Rendering, recordings and devices hear the same mix; the master volume of a device comes behind
+//! it.
 
 mod chorus;
 mod leveler;

@@ -1,4 +1,5 @@
-//! A MIDI file that is whole after every flush, and after a write that failed. Knows no queue; used by `timbred-recorder`.
+//! A MIDI file that is whole after every flush, and after a write that failed. Knows no queue; used
+//! by `timbred-recorder`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Seek, SeekFrom, Write};

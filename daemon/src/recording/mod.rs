@@ -1,4 +1,5 @@
-//! Recording: what is played as a WAV file, and beside it the notes that made it as a MIDI file. Knows no OSC and no device.
+//! Recording: what is played as a WAV file, and beside it the notes that made it as a MIDI file.
+//! Knows no OSC and no device.
 //!
 //! | file | its part |
 //! | --- | --- |

@@ -8,7 +8,8 @@ use timbre_control::error::{Code, ControlError};
 /// The longest path that is taken, bytes.
 const LONGEST: usize = 1024;
 
-/// The folder for recordings without a path of their own: the one systemd made for the service, else the user's folder for data.
+/// The folder for recordings without a path of their own: the one systemd made for the service,
+/// else the user's folder for data.
 pub(crate) fn folder() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).and_then(absolute);
@@ -21,7 +22,8 @@ pub(crate) fn folder() -> Option<PathBuf> {
     service.or_else(user).map(|folder| folder.join("recordings"))
 }
 
-/// The path that is meant: as given, in `folder` where it is relative, with the time for a name where there is none.
+/// The path that is meant: as given, in `folder` where it is relative, with the time for a name
+/// where there is none.
 ///
 /// # Errors
 /// Says what was wanted.

@@ -1,4 +1,5 @@
-//! The thread `timbred-recorder`: takes what inference gives and writes it. It alone waits for the disk; knows no format.
+//! The thread `timbred-recorder`: takes what inference gives and writes it. It alone waits for the
+//! disk; knows no format.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,8 @@ use crate::mix::Frame;
 
 /// Orders that can wait.
 const ORDERS: usize = 8;
-/// The longest that somebody waits for an answer, as a disk may sleep; less than `timbrectl` waits for one.
+/// The longest that somebody waits for an answer, as a disk may sleep; less than `timbrectl` waits
+/// for one.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// The longest that the end of the program waits for the disk.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! One recording from its beginning to its end: sound and notes in their places, the next file where one is full or the rate
-//! changes. Knows no queue; used by `timbred-recorder`.
+//! One recording from its beginning to its end: sound and notes in their places, the next file
+//! where one is full or the rate changes. Knows no queue; used by `timbred-recorder`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -173,8 +173,8 @@ impl Session {
         self.pending.insert((at, self.notes), played);
     }
 
-    /// Sound, of which the first is sample `at` since the beginning; what is missing before it was lost and becomes silence.
-    /// Whether it was flushed.
+    /// Sound, of which the first is sample `at` since the beginning; what is missing before it was
+    /// lost and becomes silence. Whether it was flushed.
     pub(super) fn sound(
         &mut self,
         create: &Create,

@@ -1,4 +1,5 @@
-//! Recordings without a queue: what lies where in the files, however often they are full, and when the disk is.
+//! Recordings without a queue: what lies where in the files, however often they are full, and when
+//! the disk is.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};

@@ -1,4 +1,5 @@
-//! Inference's end of a recording: sound and notes into bounded queues. Knows no file; used by the thread `timbred-inference`.
+//! Inference's end of a recording: sound and notes into bounded queues. Knows no file; used by the
+//! thread `timbred-inference`.
 //!
 //! # Real time
 //! Allocates nothing and never waits: what finds its queue full is counted and left out.
@@ -139,7 +140,8 @@ pub(super) fn queues() -> (Tap, Taken) {
 }
 
 impl Tap {
-    /// Sound goes to a new device from stream second `now_s` on. The recording goes on: time stood still in between.
+    /// Sound goes to a new device from stream second `now_s` on. The recording goes on: time stood
+    /// still in between.
     pub fn device(&mut self, rate_hz: u32, delay_s: f64, now_s: f64) {
         self.device = Some((rate_hz, delay_s));
         self.begun = self.begun.filter(|begun| begun.rate_hz == rate_hz);
@@ -149,7 +151,8 @@ impl Tap {
         }
     }
 
-    /// The stream begins again at second 0, with nothing held: another model. A recording goes on in its next file.
+    /// The stream begins again at second 0, with nothing held: another model. A recording goes on
+    /// in its next file.
     pub fn restart(&mut self) {
         self.held.fill((0, 0));
         self.notes.clear();
@@ -232,7 +235,8 @@ impl Tap {
         self.played(Played::Note(part, event));
     }
 
-    /// Goes into the recording, if there is one; what comes late sounds at the beginning of the hop.
+    /// Goes into the recording, if there is one; what comes late sounds at the beginning of the
+    /// hop.
     fn played(&self, played: Played) {
         if let Some(begun) = &self.begun {
             self.send(begun.take, played.at(played.time_s().max(self.now_s)));

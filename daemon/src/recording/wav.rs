@@ -1,4 +1,5 @@
-//! A WAV file that is whole after every flush, and after a write that failed. Knows no queue; used by `timbred-recorder`.
+//! A WAV file that is whole after every flush, and after a write that failed. Knows no queue; used
+//! by `timbred-recorder`.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -12,7 +13,8 @@ use crate::render::output::quantized;
 
 const BITS: u16 = 24;
 const FRAME_BYTES: u64 = 3 * SIDES as u64;
-/// Bytes before the first sample, as hound writes them for 24 bits; the last four count the samples' bytes.
+/// Bytes before the first sample, as hound writes them for 24 bits; the last four count the
+/// samples' bytes.
 const HEAD_BYTES: u64 = 68;
 /// Samples of a file whose bytes can be counted in 32 bits.
 pub(super) const MOST_FRAMES: u64 = (u32::MAX as u64 - 4096) / FRAME_BYTES;

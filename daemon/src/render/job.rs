@@ -1,5 +1,5 @@
-//! One song -> its samples: cut to the part asked for, events into the stream, hop after hop, other rate.
-//! Knows no files and no terminal.
+//! One song -> its samples: cut to the part asked for, events into the stream, hop after hop, other
+//! rate. Knows no files and no terminal.
 
 use timbre_models::event::{Event, NoteId, What};
 use timbre_models::notes::Song;
@@ -102,9 +102,9 @@ pub fn begin(
 /// Takes the samples of all buses, mel, and the seconds that are done with them.
 pub type Take<'a> = dyn FnMut(&[Vec<f32>], &[f32], f64) -> Result<(), Error> + 'a;
 
-/// Renders what [`begin`] began. `take` gets the samples of each bus and the natural-log mel [frames, 128] of
-/// each hop, exactly as much as `extent` says in all, and hears how many seconds are done; it can
-/// end the work. Tells what the token limit cost.
+/// Renders what [`begin`] began. `take` gets the samples of each bus and the natural-log mel
+/// [frames, 128] of each hop, exactly as much as `extent` says in all, and hears how many seconds
+/// are done; it can end the work. Tells what the token limit cost.
 ///
 /// # Errors
 /// Those of the engine, and whatever `take` says.

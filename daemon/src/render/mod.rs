@@ -1,4 +1,5 @@
-//! `timbred render`: MIDI files -> sound files, several at once. Knows the order of the work; the parts know how.
+//! `timbred render`: MIDI files -> sound files, several at once. Knows the order of the work; the
+//! parts know how.
 
 pub mod job;
 pub mod names;
@@ -126,7 +127,8 @@ fn workers(wanted: Option<usize>, files: usize) -> usize {
     wanted.unwrap_or(cores).clamp(1, files.max(1))
 }
 
-/// Renders the files on that many threads, each with a stream of its own that it uses for one file after the other.
+/// Renders the files on that many threads, each with a stream of its own that it uses for one file
+/// after the other.
 fn render_all(
     jobs: &[Job],
     workers: usize,

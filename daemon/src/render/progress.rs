@@ -1,4 +1,5 @@
-//! What the terminal shows of files being rendered: a bar each, or a line for each that is done. Knows no work.
+//! What the terminal shows of files being rendered: a bar each, or a line for each that is done.
+//! Knows no work.
 
 use std::io::IsTerminal;
 use std::path::Path;

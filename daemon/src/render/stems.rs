@@ -1,5 +1,5 @@
-//! A file for each part beside the mix: its two sides as loud as in the mix, without reverb, chorus and
-//! limiter. Knows no mix.
+//! A file for each part beside the mix: its two sides as loud as in the mix, without reverb, chorus
+//! and limiter. Knows no mix.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

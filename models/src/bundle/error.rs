@@ -1,4 +1,5 @@
-//! What can be wrong with a model's bundle. Every message names the file, what was found, what was wanted, what to do.
+//! What can be wrong with a model's bundle. Every message names the file, what was found, what was
+//! wanted, what to do.
 
 use std::path::PathBuf;
 

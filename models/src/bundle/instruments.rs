@@ -1,4 +1,5 @@
-//! How well a model plays each program, as its manifest says. Knows no sound; `make evaluate` measures it and writes it there.
+//! How well a model plays each program, as its manifest says. Knows no sound; `make evaluate`
+//! measures it and writes it there.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,8 @@ use crate::notes::Voice;
 /// Programs of General MIDI.
 pub const PROGRAMS: u8 = 128;
 
-/// `[instruments]`: programs by how close they come to the sound they were trained on; those in no list were not measured.
+/// `[instruments]`: programs by how close they come to the sound they were trained on; those in no
+/// list were not measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Instruments {

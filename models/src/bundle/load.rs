@@ -69,7 +69,8 @@ impl Bundle {
         Self::read(Place::Folder(folder.to_owned()))
     }
 
-    /// A model by name or path: a folder with a manifest, a folder of that name in one of `folders`, or [`BUNDLED`].
+    /// A model by name or path: a folder with a manifest, a folder of that name in one of
+    /// `folders`, or [`BUNDLED`].
     ///
     /// # Errors
     /// [`BundleError::Unknown`] lists the models there are.
@@ -153,7 +154,8 @@ impl Bundle {
         })
     }
 
-    /// Verifies and loads the denoising step alone, to see how fast it is in that form for `frames` frames; none where nothing can be chosen.
+    /// Verifies and loads the denoising step alone, to see how fast it is in that form for `frames`
+    /// frames; none where nothing can be chosen.
     ///
     /// # Errors
     /// As [`Self::network`].

@@ -1,4 +1,5 @@
-//! `manifest.toml`: what a model is, what it can do, and the checksums of its files. Knows no graph and no engine.
+//! `manifest.toml`: what a model is, what it can do, and the checksums of its files. Knows no graph
+//! and no engine.
 //!
 //! Every key is documented where it is declared; unknown keys are errors.
 
@@ -52,17 +53,20 @@ pub struct Manifest {
     /// Sizes of the note prior that the denoiser refines; absent where the denoiser does it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<PriorConfig>,
-    /// Sizes of the network of the project's own vocoder; absent where a mel decoder makes the sound.
+    /// Sizes of the network of the project's own vocoder; absent where a mel decoder makes the
+    /// sound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocoder: Option<VocoderConfig>,
-    /// What the file `vocoder` is where it is a mel decoder: natural-log mel [1, T, 128] -> T * 320 samples.
+    /// What the file `vocoder` is where it is a mel decoder: natural-log mel [1, T, 128] -> T * 320
+    /// samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mel_decoder: Option<MelDecoderConfig>,
     /// How well it plays which program; absent where nobody has measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruments: Option<Instruments>,
-    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`, `prior`, `vocoder`, and where its own vocoder
-    /// knows how notes begin `attacks`, how they live `life`.
+    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`,
+    /// `prior`, `vocoder`, and where its own vocoder knows how notes begin `attacks`, how they live
+    /// `life`.
     #[serde(default)]
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -137,8 +141,9 @@ pub struct LiveMode {
     pub min_hop_frames: usize,
     /// Longest hop that counts as live.
     pub max_hop_frames: usize,
-    /// The network only knows full targets: hops are taken out of a sliding window of them, behind the frames already played. The hop then is as
-    /// long as the machine needs. Not with a note prior.
+    /// The network only knows full targets: hops are taken out of a sliding window of them, behind
+    /// the frames already played. The hop then is as long as the machine needs. Not with a note
+    /// prior.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window: bool,
 }
@@ -157,7 +162,8 @@ impl Manifest {
     /// Reads and checks a manifest; `path` only names it in errors.
     ///
     /// # Errors
-    /// [`BundleError::Manifest`] with the line, or [`BundleError::Unfit`] with key, finding and remedy.
+    /// [`BundleError::Manifest`] with the line, or [`BundleError::Unfit`] with key, finding and
+    /// remedy.
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, BundleError> {
         let manifest = Self::draft(path, bytes)?;
         manifest.check_files(path)?;

@@ -1,7 +1,9 @@
-//! Frames that are known already and held while the ones behind them are made. Knows no network and no stream.
+//! Frames that are known already and held while the ones behind them are made. Knows no network and
+//! no stream.
 //!
-//! Before each step they are the known frames, noised to that step's level, as a network that has learned whole targets expects them
-//! (inpainting by replacement: Song et al. 2021, "Score-based generative modeling", section 5; Lugmayr et al. 2022).
+//! Before each step they are the known frames, noised to that step's level, as a network that has
+//! learned whole targets expects them (inpainting by replacement: Song et al. 2021, "Score-based
+//! generative modeling", section 5; Lugmayr et al. 2022).
 
 use super::schedule::Level;
 
@@ -9,7 +11,8 @@ use super::schedule::Level;
 #[derive(Debug)]
 pub struct Held<'a> {
     frames: &'a [f32],
-    /// Their noise: the run's own, the same at every level, as along the path of a deterministic sampler.
+    /// Their noise: the run's own, the same at every level, as along the path of a deterministic
+    /// sampler.
     noise: Vec<f32>,
 }
 
@@ -19,7 +22,8 @@ impl<'a> Held<'a> {
         Self { frames, noise: vec![] }
     }
 
-    /// Overwrites the first frames of `z`, which is at `level`. The first call of a run must be with the noise it starts from.
+    /// Overwrites the first frames of `z`, which is at `level`. The first call of a run must be
+    /// with the noise it starts from.
     pub fn put(&mut self, level: &Level, z: &mut [f32]) {
         if self.noise.is_empty() {
             self.noise.extend(z.iter().take(self.frames.len()));

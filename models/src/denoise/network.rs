@@ -1,5 +1,6 @@
 //! The network run by tract: encode once a hop, FiLM once a schedule, one decoder call per step.
-//! Knows no files and no manifest: it takes the bytes of five ONNX graphs and the size they should have.
+//! Knows no files and no manifest: it takes the bytes of five ONNX graphs and the size they should
+//! have.
 //!
 //! Runs on whatever thread calls it, and on that thread only.
 
@@ -31,7 +32,8 @@ pub struct NetworkGraphs<'a> {
     pub step: &'a [u8],
 }
 
-/// How a network is run. None of it changes what is computed, but for the rounding of [`Arithmetic::Bf16`].
+/// How a network is run. None of it changes what is computed, but for the rounding of
+/// [`Arithmetic::Bf16`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RunOptions {
     /// What the weights of the step are while it runs.
@@ -47,7 +49,8 @@ impl RunOptions {
     }
 }
 
-/// A loaded network with what it keeps between calls: the memory of this hop and the FiLM of this schedule.
+/// A loaded network with what it keeps between calls: the memory of this hop and the FiLM of this
+/// schedule.
 #[derive(Debug)]
 pub struct Network {
     config: NetworkConfig,
@@ -67,8 +70,8 @@ impl Network {
     /// Loads and plans the five graphs (seconds for a large network).
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] when a graph is not the piece that `config` describes or the context encoder is
-    /// missing or too much, [`DenoiseError::Engine`] when tract refuses it.
+    /// [`DenoiseError::Graph`] when a graph is not the piece that `config` describes or the context
+    /// encoder is missing or too much, [`DenoiseError::Engine`] when tract refuses it.
     pub fn load(config: NetworkConfig, graphs: NetworkGraphs<'_>) -> Result<Self, DenoiseError> {
         Self::load_with(config, graphs, RunOptions::default())
     }
@@ -102,7 +105,8 @@ impl Network {
         })
     }
 
-    /// [`Self::load_with`] for graphs that are read one by one, so that only one is in memory twice.
+    /// [`Self::load_with`] for graphs that are read one by one, so that only one is in memory
+    /// twice.
     ///
     /// # Errors
     /// As [`Self::load`], and whatever `bytes` gives.
@@ -158,13 +162,14 @@ impl Network {
         &self.config
     }
 
-    /// Hears the notes and the past of one hop: `ids` [1..=max_tokens] tokens without padding, `context`
-    /// [C, mel_bins] past frames in network scale, oldest first, C at most `context_frames` and 0 where there
-    /// is no past. Every conditioned step hears this until the next call.
+    /// Hears the notes and the past of one hop: `ids` [1..=max_tokens] tokens without padding,
+    /// `context` [C, mel_bins] past frames in network scale, oldest first, C at most
+    /// `context_frames` and 0 where there is no past. Every conditioned step hears this until the
+    /// next call.
     ///
     /// # Errors
-    /// [`DenoiseError::Token`] and [`DenoiseError::Length`] for what the network cannot take; the previous
-    /// memory then stays.
+    /// [`DenoiseError::Token`] and [`DenoiseError::Length`] for what the network cannot take; the
+    /// previous memory then stays.
     pub fn encode(&mut self, ids: &[u32], context: &[f32]) -> Result<(), DenoiseError> {
         self.encodings.clear();
         self.encode_notes(ids)?;
@@ -185,8 +190,8 @@ impl Network {
         Ok(())
     }
 
-    /// Takes what the note prior says of this hop: `frames` [L, mel_bins] in network scale. Every step sees it until the
-    /// next call.
+    /// Takes what the note prior says of this hop: `frames` [L, mel_bins] in network scale. Every
+    /// step sees it until the next call.
     ///
     /// # Errors
     /// [`DenoiseError::Length`] for a part of a frame.
@@ -261,7 +266,8 @@ impl Network {
         Ok(())
     }
 
-    /// Prepares the scales and shifts of every step of `schedule`; [`Denoiser::predict`] counts its steps.
+    /// Prepares the scales and shifts of every step of `schedule`; [`Denoiser::predict`] counts its
+    /// steps.
     ///
     /// # Errors
     /// Whatever the engine says; the previous table then stays.

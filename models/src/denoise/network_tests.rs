@@ -1,4 +1,5 @@
-//! Networks of random weights through tract: formats agree, wrong input is a typed error, a thread can own it.
+//! Networks of random weights through tract: formats agree, wrong input is a typed error, a thread
+//! can own it.
 
 use prost::Message;
 use rand::SeedableRng;

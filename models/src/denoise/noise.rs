@@ -1,5 +1,5 @@
-//! Where the noise of a denoising run comes from. Knows no sampler; the same seed and hop give the same
-//! noise on every machine, whatever was drawn before.
+//! Where the noise of a denoising run comes from. Knows no sampler; the same seed and hop give the
+//! same noise on every machine, whatever was drawn before.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,13 +10,13 @@ pub trait NoiseSource {
     /// The noise that the run starts from, into `out` [L * 128].
     fn start(&mut self, out: &mut [f32]);
 
-    /// The noise that step `step` (0 is the noisiest) puts back, into `out` [L * 128]. Only asked for by
-    /// samplers that use it, and never at the last step.
+    /// The noise that step `step` (0 is the noisiest) puts back, into `out` [L * 128]. Only asked
+    /// for by samplers that use it, and never at the last step.
     fn fill(&mut self, step: usize, out: &mut [f32]);
 }
 
-/// ChaCha8 keyed by (seed, hop); each step has its own part of the stream, so neither the sampler nor the
-/// number of steps moves what another step gets.
+/// ChaCha8 keyed by (seed, hop); each step has its own part of the stream, so neither the sampler
+/// nor the number of steps moves what another step gets.
 #[derive(Debug, Clone)]
 pub struct SeededNoise {
     rng: ChaCha8Rng,

@@ -1,8 +1,9 @@
-//! The step loop: noise in, predicted clean mel frames out, by a schedule, a sampler and a denoiser.
-//! Knows no engine: the denoiser is a trait, the noise is a trait, and frames are slices [L * 128].
+//! The step loop: noise in, predicted clean mel frames out, by a schedule, a sampler and a
+//! denoiser. Knows no engine: the denoiser is a trait, the noise is a trait, and frames are slices
+//! [L * 128].
 //!
-//! Order of a step, as published: ask the denoiser (twice when guided), guide its output, predict x0, clip
-//! it, recompute eps, step.
+//! Order of a step, as published: ask the denoiser (twice when guided), guide its output, predict
+//! x0, clip it, recompute eps, step.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,8 +15,8 @@ use super::noise::NoiseSource;
 use super::schedule::{Level, Schedule, Step};
 use super::step::{self, LogVar, Prediction};
 
-/// How a step goes from one level to the next. Written `ddpm`, `ddpm:small`, `ddpm:medium:0.5`, `ddim` or
-/// `dpm++2m`; `ddpm` alone is `ddpm:large`.
+/// How a step goes from one level to the next. Written `ddpm`, `ddpm:small`, `ddpm:medium:0.5`,
+/// `ddim` or `dpm++2m`; `ddpm` alone is `ddpm:large`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SamplerKind {
@@ -86,8 +87,9 @@ impl From<SamplerKind> for String {
 
 /// What a network says of noisy frames.
 pub trait Denoiser {
-    /// The network's output for `z` [L * 128] at step `step` of the schedule it was prepared for, into `out`
-    /// [L * 128]. `conditioned` false is the same network hearing neither notes nor context.
+    /// The network's output for `z` [L * 128] at step `step` of the schedule it was prepared for,
+    /// into `out` [L * 128]. `conditioned` false is the same network hearing neither notes nor
+    /// context.
     ///
     /// # Errors
     /// Whatever stops the network; the step is then not taken.
@@ -99,7 +101,8 @@ pub trait Denoiser {
         out: &mut [f32],
     ) -> Result<(), DenoiseError>;
 
-    /// Both outputs of [`Self::predict`] for the same `z`, as guidance needs them; whoever is faster at once than twice says so.
+    /// Both outputs of [`Self::predict`] for the same `z`, as guidance needs them; whoever is
+    /// faster at once than twice says so.
     ///
     /// # Errors
     /// As [`Self::predict`].
@@ -122,7 +125,8 @@ pub struct SamplerOptions {
     pub kind: SamplerKind,
     /// What the network's output means.
     pub prediction: Prediction,
-    /// w of eps = w * conditional + (1 - w) * unconditional; exactly 1 asks the network once a step.
+    /// w of eps = w * conditional + (1 - w) * unconditional; exactly 1 asks the network once a
+    /// step.
     pub guidance_weight: f64,
     /// Hold x0 inside [-1, 1].
     pub clip_x0: bool,
@@ -160,8 +164,8 @@ impl Sampler {
         Self { options, ..Self::default() }
     }
 
-    /// Makes room for `len` = L * 128 values and forgets the previous run. [`Self::sample`] calls it; a caller
-    /// of [`Self::step`] calls it before the first step.
+    /// Makes room for `len` = L * 128 values and forgets the previous run. [`Self::sample`] calls
+    /// it; a caller of [`Self::step`] calls it before the first step.
     pub fn begin(&mut self, len: usize) {
         for scratch in [
             &mut self.output,
@@ -181,12 +185,12 @@ impl Sampler {
         &self.x0
     }
 
-    /// Takes step `index` of `schedule`: `z` [L * 128] is replaced by the frames at the next level, after the
-    /// last step by x0.
+    /// Takes step `index` of `schedule`: `z` [L * 128] is replaced by the frames at the next level,
+    /// after the last step by x0.
     ///
     /// # Errors
-    /// [`DenoiseError::Length`] when `z` is not what [`Self::begin`] made room for or `index` is beyond the
-    /// schedule; whatever the denoiser says.
+    /// [`DenoiseError::Length`] when `z` is not what [`Self::begin`] made room for or `index` is
+    /// beyond the schedule; whatever the denoiser says.
     pub fn step(
         &mut self,
         schedule: &Schedule,
@@ -238,8 +242,9 @@ impl Sampler {
         Ok(())
     }
 
-    /// A whole run: `z` [L * 128] is filled with noise, taken through every step, and holds x0 at the end.
-    /// `before_step` sees the level of each step and the frames at it, the first time pure noise, and may change them ([`super::held`]).
+    /// A whole run: `z` [L * 128] is filled with noise, taken through every step, and holds x0 at
+    /// the end. `before_step` sees the level of each step and the frames at it, the first time pure
+    /// noise, and may change them ([`super::held`]).
     ///
     /// # Errors
     /// Whatever the denoiser says.

@@ -1,8 +1,9 @@
 //! The arithmetic of one denoising step, as functions over slices of any shape.
 //! Knows no network, no loop and no source of noise; elements are independent, computed in float64.
 //!
-//! Source of DDPM, DDIM, guidance and clipping: `diffusion_utils.py` of Spectrogram Diffusion (Ho et al.
-//! 2020, Song et al. 2021); of DPM-Solver++(2M): Lu et al. 2022, algorithm 2, in data prediction.
+//! Source of DDPM, DDIM, guidance and clipping: `diffusion_utils.py` of Spectrogram Diffusion (Ho
+//! et al. 2020, Song et al. 2021); of DPM-Solver++(2M): Lu et al. 2022, algorithm 2, in data
+//! prediction.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +20,8 @@ pub enum Prediction {
     /// The noise in z, as the published models.
     #[default]
     Eps,
-    /// v = alpha * eps - sigma * x0 (Salimans & Ho 2022); exact at t = 1, where eps says nothing of x0.
+    /// v = alpha * eps - sigma * x0 (Salimans & Ho 2022); exact at t = 1, where eps says nothing of
+    /// x0.
     V,
 }
 
@@ -60,16 +62,17 @@ pub enum LogVar {
     Medium(f64),
 }
 
-/// The conditional output moved away from the unconditional one, in place in `conditional`:
-/// w * conditional + (1 - w) * unconditional. Both may be eps or both v: v is linear in eps for a given z.
+/// The conditional output moved away from the unconditional one, in place in `conditional`: w *
+/// conditional + (1 - w) * unconditional. Both may be eps or both v: v is linear in eps for a given
+/// z.
 pub fn guide(weight: f64, conditional: &mut [f32], unconditional: &[f32]) {
     for (c, u) in conditional.iter_mut().zip(unconditional) {
         *c = (weight * f64::from(*c) + (1.0 - weight) * f64::from(*u)) as f32;
     }
 }
 
-/// x0 and eps out of the noisy `z` and the network's `output` at `level`. With `clip_x0`, x0 is held inside
-/// [-1, 1] and eps is what then remains of z. All slices have one length.
+/// x0 and eps out of the noisy `z` and the network's `output` at `level`. With `clip_x0`, x0 is
+/// held inside [-1, 1] and eps is what then remains of z. All slices have one length.
 pub fn predict(
     prediction: Prediction,
     level: &Level,
@@ -123,7 +126,8 @@ pub fn ddpm_mean(step: &Step, z: &[f32], x0: &[f32], out: &mut [f32]) {
     mix(out, [(of_z, z), (of_x0, x0)]);
 }
 
-/// One ancestral step into `out`: mean plus deviation times `noise` (standard normal). The last step is x0.
+/// One ancestral step into `out`: mean plus deviation times `noise` (standard normal). The last
+/// step is x0.
 pub fn ddpm(step: &Step, log_var: LogVar, z: &[f32], x0: &[f32], noise: &[f32], out: &mut [f32]) {
     if step.is_last {
         return copy(x0, out);
@@ -141,8 +145,9 @@ pub fn ddim(step: &Step, x0: &[f32], eps: &[f32], out: &mut [f32]) {
     mix(out, [(step.to.alpha, x0), (step.to.sigma, eps)]);
 }
 
-/// One step of DPM-Solver++(2M) into `out`. `previous` is the step before with its x0: with it the step is of
-/// second order, without of first (the first and the last step of a run). The last step is x0.
+/// One step of DPM-Solver++(2M) into `out`. `previous` is the step before with its x0: with it the
+/// step is of second order, without of first (the first and the last step of a run). The last step
+/// is x0.
 pub fn dpm_solver_pp_2m(
     step: &Step,
     z: &[f32],

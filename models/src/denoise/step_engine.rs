@@ -1,6 +1,8 @@
-//! What runs the denoising step: the packed decoder for graphs this program wrote, tract for any other. Knows no samplers and no files.
+//! What runs the denoising step: the packed decoder for graphs this program wrote, tract for any
+//! other. Knows no samplers and no files.
 //!
-//! Keeps what the step hears and the scales of its schedule in the form that whichever of them wants.
+//! Keeps what the step hears and the scales of its schedule in the form that whichever of them
+//! wants.
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -64,7 +66,8 @@ pub(super) struct PlainStep {
     mel_bins: usize,
     /// k_0.., v_0.. of what is heard; empty before anything is.
     heard: TVec<TValue>,
-    /// k_0.., v_0.. of hearing nothing: zeros for M = 1, so that cross-attention adds exactly nothing.
+    /// k_0.., v_0.. of hearing nothing: zeros for M = 1, so that cross-attention adds exactly
+    /// nothing.
     unheard: TVec<TValue>,
     /// One [1, layers, 2, 2 emb] for each step of the schedule.
     films: Vec<TValue>,
@@ -74,7 +77,8 @@ pub(super) struct PlainStep {
 const STEP: &str = GraphKind::Step.name();
 
 impl StepEngine {
-    /// The step of a graph that has the inputs and outputs of one; `is_plain` leaves it to tract whatever it is.
+    /// The step of a graph that has the inputs and outputs of one; `is_plain` leaves it to tract
+    /// whatever it is.
     pub fn load(
         config: &NetworkConfig,
         model: ModelProto,
@@ -122,7 +126,8 @@ impl StepEngine {
         Ok(())
     }
 
-    /// Runs step `step` on `z` and, where the network has one, `prior`, [L, mel_bins] as is every output.
+    /// Runs step `step` on `z` and, where the network has one, `prior`, [L, mel_bins] as is every
+    /// output.
     pub fn run(
         &mut self,
         threads: &Threads,

@@ -1,4 +1,5 @@
-//! The denoising step by itself, to be timed in each form of its weights before one is chosen. Knows no clock.
+//! The denoising step by itself, to be timed in each form of its weights before one is chosen.
+//! Knows no clock.
 
 use tract_onnx::prelude::*;
 
@@ -8,7 +9,8 @@ use crate::engine::decode;
 use crate::graph::{GraphKind, NetworkConfig, check_signature};
 use crate::threads::Threads;
 
-/// A step that hears nothing, at no particular time: what is left is what the form of the weights makes faster or slower.
+/// A step that hears nothing, at no particular time: what is left is what the form of the weights
+/// makes faster or slower.
 #[derive(Debug)]
 pub struct StepTrial {
     step: StepEngine,
@@ -18,7 +20,8 @@ pub struct StepTrial {
 }
 
 impl StepTrial {
-    /// Of the graph `step` of a network of size `config`, for `frames` frames; none where its form cannot be chosen, as tract runs it.
+    /// Of the graph `step` of a network of size `config`, for `frames` frames; none where its form
+    /// cannot be chosen, as tract runs it.
     ///
     /// # Errors
     /// [`DenoiseError::Graph`] and [`DenoiseError::Engine`] as [`super::network::Network::load`].

@@ -1,7 +1,8 @@
-//! What the channels of MIDI are set to, and controllers as controls of parts. Knows no key that is held.
+//! What the channels of MIDI are set to, and controllers as controls of parts. Knows no key that is
+//! held.
 //!
-//! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE 1.0;
-//! the portamento time is FluidSynth's, milliseconds in fourteen bits.
+//! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE
+//! 1.0; the portamento time is FluidSynth's, milliseconds in fourteen bits.
 
 mod banks;
 mod controllers;
@@ -49,7 +50,8 @@ struct Channel {
     /// The bank that its program was asked of, where there is no such bank.
     missing: Option<u8>,
     is_rhythm: bool,
-    /// The registered parameter that data entry sets; none after half of a number or an unregistered.
+    /// The registered parameter that data entry sets; none after half of a number or an
+    /// unregistered.
     registered: [Option<u8>; 2],
     /// The same of unregistered ones.
     unregistered: [Option<u8>; 2],

@@ -144,7 +144,8 @@ impl Keyboard {
         feed(&mut self.channels, &mut self.keys, channel, message, time_s, out);
     }
 
-    /// Releases everything and lifts all pedals: the source is gone, or messages were lost. Programs stay.
+    /// Releases everything and lifts all pedals: the source is gone, or messages were lost.
+    /// Programs stay.
     pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(Event)) {
         release_all(&mut self.keys, time_s, out);
     }

@@ -273,8 +273,8 @@ fn no_note_hangs_after_a_million_messages_of_all_kinds() {
 }
 
 proptest! {
-    /// Whatever is played: strikes and releases of a voice alternate but for drums, time does not run backwards
-    /// within a voice, and after `release_all` nothing sounds.
+    /// Whatever is played: strikes and releases of a voice alternate but for drums, time does not
+    /// run backwards within a voice, and after `release_all` nothing sounds.
     #[test]
     fn nothing_ever_hangs(messages in prop::collection::vec((0u8..4, 0u8..8, 0u8..128, 58u8..62), 0..80)) {
         let mut keyboard = Played::default();

@@ -1,4 +1,5 @@
-//! Songs, and note events as they come, to standard MIDI files (format 0, 0.1 ms ticks). Knows no tokens; drums go to channel 10.
+//! Songs, and note events as they come, to standard MIDI files (format 0, 0.1 ms ticks). Knows no
+//! tokens; drums go to channel 10.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -29,9 +30,10 @@ pub fn write_song_file(song: &Song, path: impl AsRef<Path>) -> std::io::Result<(
     std::fs::write(path, bytes)
 }
 
-/// Writes a song as a format 0 file. Times are rounded to 0.1 ms; each program has its channel, and with more
-/// than 15 programs a silent channel unused for long changes its program. Overlapping notes of one
-/// voice, which MIDI cannot tell apart, end at the first release. Times beyond 24 h are written as 24 h.
+/// Writes a song as a format 0 file. Times are rounded to 0.1 ms; each program has its channel, and
+/// with more than 15 programs a silent channel unused for long changes its program. Overlapping
+/// notes of one voice, which MIDI cannot tell apart, end at the first release. Times beyond 24 h
+/// are written as 24 h.
 ///
 /// # Errors
 /// Those of the writer.
@@ -103,8 +105,8 @@ impl GrowingTrack {
         put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
     }
 
-    /// One more event of a part, on the channel of the part, which plays drums or the program of the
-    /// note from then on.
+    /// One more event of a part, on the channel of the part, which plays drums or the program of
+    /// the note from then on.
     pub fn push_to(&mut self, part: Part, event: &NoteEvent) {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(event.time_s));
         let channel = usize::from(part.0) % self.parts.len();
@@ -171,8 +173,8 @@ impl GrowingTrack {
         }
     }
 
-    /// The bytes of what was pushed since the last piece, and those that end the track at `end_s`, in whose place the next piece
-    /// goes.
+    /// The bytes of what was pushed since the last piece, and those that end the track at `end_s`,
+    /// in whose place the next piece goes.
     ///
     /// # Errors
     /// None: it writes to memory.
@@ -319,7 +321,8 @@ impl Channels {
         (channel, changed.then_some(voice.program))
     }
 
-    /// The channel that has the program, else a silent one, else any; of those the one unused for longest.
+    /// The channel that has the program, else a silent one, else any; of those the one unused for
+    /// longest.
     fn choose(&self, program: u8) -> usize {
         let melodic =
             self.states.iter().enumerate().filter(|&(channel, _)| channel != DRUM_CHANNEL);

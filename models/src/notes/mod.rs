@@ -1,4 +1,5 @@
-//! Notes and note events, and the order in which the models hear them. Knows no tokens, segments or devices.
+//! Notes and note events, and the order in which the models hear them. Knows no tokens, segments or
+//! devices.
 
 pub mod channels;
 pub mod keyboard;
@@ -25,7 +26,8 @@ pub use midi_write::{GrowingTrack, write_song, write_song_file};
 /// At equal times an off sorts before an on, so a note without length would hang.
 pub const MIN_NOTE_S: f64 = 0.01;
 
-/// What sounds. Ordered by drum, program, key: the order of simultaneous events in the published models.
+/// What sounds. Ordered by drum, program, key: the order of simultaneous events in the published
+/// models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Voice {
     /// Percussion (MIDI channel 10): struck only, never released.
@@ -76,8 +78,9 @@ impl Song {
     }
 }
 
-/// Notes as events: sorted by exact time; at equal times all releases before all strikes, each in the
-/// order of [`Voice`]; what is still equal stays in the order of `notes`. Drums have no release.
+/// Notes as events: sorted by exact time; at equal times all releases before all strikes, each in
+/// the order of [`Voice`]; what is still equal stays in the order of `notes`. Drums have no
+/// release.
 ///
 /// A note of velocity 0 keeps its place among the strikes, as in the published pipeline
 /// (`note_sequences.note_sequence_to_onsets_and_offsets_and_programs`).

@@ -112,8 +112,8 @@ impl At {
         }
     }
 
-    /// The same with the controls of another part on top (MPE): levels, bends, pressures and colours
-    /// add up; place, sends, times and morph are the other's.
+    /// The same with the controls of another part on top (MPE): levels, bends, pressures and
+    /// colours add up; place, sends, times and morph are the other's.
     #[must_use]
     pub fn under(&self, master: &Self) -> Self {
         let both = |a: f32, b: f32| (a + b).clamp(-1.0, 1.0);

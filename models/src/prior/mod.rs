@@ -1,9 +1,11 @@
-//! The note prior: what each sounding note adds to a mel frame, by itself; the denoiser says what then is missing.
+//! The note prior: what each sounding note adds to a mel frame, by itself; the denoiser says what
+//! then is missing.
 //!
-//! Sounds add up in power, so a frame's mel is the root of the sum of its notes' mel powers. A small network sees one note at
-//! a time (instrument, key, velocity, age, time since release) and gives the gains of a tone, whose harmonics the key fixes,
-//! and the levels of a noise. It hears no past sound, so nothing drifts, and a frame hears no note that comes after it, so
-//! hops of any length say the same. Starting a diffusion from such a mean is Grad-TTS (Popov et al. 2021).
+//! Sounds add up in power, so a frame's mel is the root of the sum of its notes' mel powers. A
+//! small network sees one note at a time (instrument, key, velocity, age, time since release) and
+//! gives the gains of a tone, whose harmonics the key fixes, and the levels of a noise. It hears no
+//! past sound, so nothing drifts, and a frame hears no note that comes after it, so hops of any
+//! length say the same. Starting a diffusion from such a mean is Grad-TTS (Popov et al. 2021).
 
 mod features;
 mod grid;
@@ -27,9 +29,11 @@ pub use rows::{FilledRows, RowNetwork};
 
 /// The front end's floor, squared.
 const FLOOR_POWER: f32 = 1e-10;
-/// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note, seconds.
+/// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note,
+/// seconds.
 const ATTACK_S: f64 = 0.02;
-/// A note that rings out is forgotten once no band has more power than this: a hundredth of the floor's.
+/// A note that rings out is forgotten once no band has more power than this: a hundredth of the
+/// floor's.
 const FAINT_POWER: f32 = 1e-12;
 /// A note is not forgotten before this, seconds: it may have a slow attack.
 const FAINT_AFTER_S: f64 = 0.3;
@@ -57,9 +61,10 @@ struct Sound {
     struck: Option<Struck>,
 }
 
-/// How loud a note is that has just been pressed: as loud as what the frame hears of it, had it sounded in all of the window, but not
-/// louder than it is once a frame hears it wholly. The former alone would be too loud where the cut splashes over the bands, the latter
-/// where a note comes slowly.
+/// How loud a note is that has just been pressed: as loud as what the frame hears of it, had it
+/// sounded in all of the window, but not louder than it is once a frame hears it wholly. The former
+/// alone would be too loud where the cut splashes over the bands, the latter where a note comes
+/// slowly.
 #[derive(Debug, Clone, Copy)]
 struct Struck {
     /// The note as it is when a frame first hears it wholly.
@@ -373,7 +378,8 @@ fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
     (cut * (left_s / FADE_S).clamp(0.0, 1.0)).powi(2) as f32
 }
 
-/// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`], before the window's centre.
+/// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`],
+/// before the window's centre.
 fn coverage(age_s: f64) -> f64 {
     let turn = age_s / (2.0 * ATTACK_S);
     0.5 + turn + (std::f64::consts::TAU * turn).sin() / std::f64::consts::TAU

@@ -21,19 +21,21 @@ pub struct StreamOptions {
     pub spacing: Spacing,
     /// Guidance weight; 1 is one network call a step.
     pub guidance: f64,
-    /// Sound may wait for the frames behind it, where the vocoder is a mel decoder that hears them; [`super::Streamer::finish`] then gives the
-    /// last. Only a new stream takes it.
+    /// Sound may wait for the frames behind it, where the vocoder is a mel decoder that hears them;
+    /// [`super::Streamer::finish`] then gives the last. Only a new stream takes it.
     pub looks_ahead: bool,
-    /// What lies above 8 kHz is made too, if the model knows it: 48,000 samples a second. Only a new stream takes it.
+    /// What lies above 8 kHz is made too, if the model knows it: 48,000 samples a second. Only a
+    /// new stream takes it.
     pub is_wide: bool,
     /// Which buses are made. Only a new stream takes it.
     pub buses: Buses,
-    /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were struck even where the network does not hear
-    /// velocity. Only a new stream takes it.
+    /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were
+    /// struck even where the network does not hear velocity. Only a new stream takes it.
     pub window: bool,
     /// What the weights are while the network runs. Only a new stream takes it.
     pub arithmetic: Arithmetic,
-    /// Fixes all noise: the same events, options and seed give the same samples on the same machine.
+    /// Fixes all noise: the same events, options and seed give the same samples on the same
+    /// machine.
     pub seed: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Note events by time, cut into what is held and what happens in one model call. Knows no tokens and no clock.
+//! Note events by time, cut into what is held and what happens in one model call. Knows no tokens
+//! and no clock.
 
 #[cfg(test)]
 mod tests;
@@ -43,13 +44,13 @@ struct Pending {
 
 /// Collects events in any order and gives them out in consecutive cuts, each event exactly once.
 ///
-/// Order: exact time; at equal times releases before strikes, then [`Voice`]; else as pushed. One release
-/// ends a key, however often it was struck; drums are never held. Programs are mapped as the options say, so
-/// that everything behind the timeline sees the programs of the model.
+/// Order: exact time; at equal times releases before strikes, then [`Voice`]; else as pushed. One
+/// release ends a key, however often it was struck; drums are never held. Programs are mapped as
+/// the options say, so that everything behind the timeline sees the programs of the model.
 ///
 /// # Real time
-/// Events are forgotten once cut: memory is the largest number of events ever waiting, and after a while
-/// nothing allocates.
+/// Events are forgotten once cut: memory is the largest number of events ever waiting, and after a
+/// while nothing allocates.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     options: TokenOptions,
@@ -80,13 +81,14 @@ impl Timeline {
         self.position_step
     }
 
-    /// How many events came for a time that was already cut (or skipped) and were moved to the next cut.
+    /// How many events came for a time that was already cut (or skipped) and were moved to the next
+    /// cut.
     pub fn late_events(&self) -> u64 {
         self.late_events
     }
 
-    /// Adds an event. One that is earlier than [`Timeline::position_step`] is moved there (`time_s` too; its
-    /// order among the others stays) and counted. A time that is no number counts as 0.
+    /// Adds an event. One that is earlier than [`Timeline::position_step`] is moved there (`time_s`
+    /// too; its order among the others stays) and counted. A time that is no number counts as 0.
     pub fn push(&mut self, mut event: NoteEvent) {
         event.voice = self.options.map_voice(event.voice);
         let key = |sort_s: f64, event: &NoteEvent| (sort_s, event.velocity > 0, event.voice);
@@ -102,7 +104,8 @@ impl Timeline {
         self.pending.insert(at, new);
     }
 
-    /// Adds an event that is already in the wanted order among those of the same time, program mapped.
+    /// Adds an event that is already in the wanted order among those of the same time, program
+    /// mapped.
     pub(crate) fn push_ordered(&mut self, event: NoteEvent) {
         let new = self.stamp(event);
         let at = self.pending.partition_point(|old| old.sort_s.total_cmp(&new.sort_s).is_le());
@@ -130,9 +133,9 @@ impl Timeline {
 
     /// The events of `start_step..end_step` and what is held before them.
     ///
-    /// Cuts follow one another: `start_step` is the `end_step` of the cut before. If it is later, the events in
-    /// between are not lost but moved to `start_step` and counted as late; if it is earlier, the cut starts where
-    /// the last one ended.
+    /// Cuts follow one another: `start_step` is the `end_step` of the cut before. If it is later,
+    /// the events in between are not lost but moved to `start_step` and counted as late; if it is
+    /// earlier, the cut starts where the last one ended.
     pub fn cut(&mut self, start_step: u64, end_step: u64) -> Cut<'_> {
         let start_step = start_step.max(self.position_step);
         for (step, event) in self.cut.drain(..) {

@@ -1,4 +1,5 @@
-//! One cut of the timeline to token ids. Knows redundancy and the token limit; not what comes before or after.
+//! One cut of the timeline to token ids. Knows redundancy and the token limit; not what comes
+//! before or after.
 
 use super::{HeldStyle, TokenOptions, Vocabulary};
 use crate::timeline::{Cut, Held};
@@ -18,13 +19,13 @@ pub struct EncodeReport {
 
 /// Writes a cut as `[held ...] tie [events ...] end` into `ids` (cleared first).
 ///
-/// Shifts are absolute from the start of the cut and written when the step changes; beyond 1000 steps they are
-/// written in several tokens, as the published encoder does. A program or velocity equal to the last one in this
-/// segment, held part included, is left out. Drums write no program.
+/// Shifts are absolute from the start of the cut and written when the step changes; beyond 1000
+/// steps they are written in several tokens, as the published encoder does. A program or velocity
+/// equal to the last one in this segment, held part included, is left out. Drums write no program.
 ///
-/// Never more than `options.max_tokens` ids (at least the tie) and the end token: if they do not fit, releases are
-/// left out first, then held keys, then strikes, the oldest first and no more than needed. The timeline still
-/// knows them, so the next segment is right again.
+/// Never more than `options.max_tokens` ids (at least the tie) and the end token: if they do not
+/// fit, releases are left out first, then held keys, then strikes, the oldest first and no more
+/// than needed. The timeline still knows them, so the next segment is right again.
 ///
 /// # Real time
 /// Does not allocate once `ids` has grown, except when something must be left out.
@@ -41,7 +42,8 @@ pub fn encode_segment(cut: &Cut<'_>, options: &TokenOptions, ids: &mut Vec<u32>)
     if count(&|_| true) <= limit {
         walk(cut, options, &vocabulary, &|_| true, ids);
     } else {
-        // Leaving one more out never makes it longer, so the least number can be searched by halves.
+        // Leaving one more out never makes it longer, so the least number can be searched by
+        // halves.
         let order = drop_order(cut);
         let mut rank_of_held = vec![0; cut.held.len()];
         let mut rank_of_event = vec![0; cut.events.len()];
@@ -84,8 +86,8 @@ pub fn encode_segment(cut: &Cut<'_>, options: &TokenOptions, ids: &mut Vec<u32>)
     report
 }
 
-/// An age in steps as it is written: at least 1 and at most 1000; exact up to 16, above that `floor(16 * 2^(k/8))` with
-/// `k = floor(8 * log2(age / 16))`.
+/// An age in steps as it is written: at least 1 and at most 1000; exact up to 16, above that
+/// `floor(16 * 2^(k/8))` with `k = floor(8 * log2(age / 16))`.
 pub fn age_token(age: u64) -> u64 {
     let age = age.clamp(1, 1000);
     if age <= 16 {

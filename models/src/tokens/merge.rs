@@ -1,5 +1,5 @@
-//! Notes of parts to the events of the models' vocabulary, which knows no parts: here alone notes of
-//! one program and key are one voice. Knows no tokens.
+//! Notes of parts to the events of the models' vocabulary, which knows no parts: here alone notes
+//! of one program and key are one voice. Knows no tokens.
 
 use std::collections::HashMap;
 
@@ -73,7 +73,8 @@ impl Merge {
 }
 
 impl Held {
-    /// An event of this voice, after the one before: a release strictly, a strike at the same time or later.
+    /// An event of this voice, after the one before: a release strictly, a strike at the same time
+    /// or later.
     fn event(&mut self, time_s: f64, voice: Voice, velocity: u8) -> NoteEvent {
         let earliest_s = if velocity == 0 { self.last_s.next_up() } else { self.last_s };
         self.last_s = if time_s >= earliest_s { time_s } else { earliest_s };

@@ -1,4 +1,5 @@
-//! Cuts of the timeline as token ids. Knows vocabulary and limits; no network, no time but 10 ms steps.
+//! Cuts of the timeline as token ids. Knows vocabulary and limits; no network, no time but 10 ms
+//! steps.
 
 mod encode;
 pub mod merge;

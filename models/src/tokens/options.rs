@@ -9,10 +9,12 @@ use crate::units::STEPS_PER_SECOND;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rounding {
-    /// To the nearest step, half to even, after the product in f64: Python's `round(seconds * 100)`.
+    /// To the nearest step, half to even, after the product in f64: Python's `round(seconds *
+    /// 100)`.
     #[default]
     Nearest,
-    /// Down: an event never moves to a later hop than the one it fell in. `floor(seconds * 100 + 1e-6)`.
+    /// Down: an event never moves to a later hop than the one it fell in. `floor(seconds * 100 +
+    /// 1e-6)`.
     Floor,
 }
 
@@ -34,7 +36,8 @@ pub enum ProgramMap {
     /// All of them.
     #[default]
     None,
-    /// The classes of Slakh2100 ([`SLAKH_PROGRAMS`]), all that the published weights were trained on.
+    /// The classes of Slakh2100 ([`SLAKH_PROGRAMS`]), all that the published weights were trained
+    /// on.
     Slakh,
 }
 
@@ -51,7 +54,8 @@ pub const SLAKH_PROGRAMS: [u8; 128] = [
     88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88,
 ];
 
-/// Everything that differs between models in the way notes become tokens. The default is the published model.
+/// Everything that differs between models in the way notes become tokens. The default is the
+/// published model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct TokenOptions {

@@ -1,4 +1,5 @@
-//! A whole song as the published pipeline cuts it, quirks included. Knows no model; the quirks stay in this file.
+//! A whole song as the published pipeline cuts it, quirks included. Knows no model; the quirks stay
+//! in this file.
 
 use super::{EncodeReport, TokenOptions, encode_segment};
 use crate::notes::midi_file::MAX_SONG_S;
@@ -26,8 +27,8 @@ pub struct Segment {
 ///   (its state index stops moving there), so notes that ended there are listed again;
 /// * a note of velocity 0 is a release, in the place of its strike; a note without length hangs.
 ///
-/// Where the original gives up (more tokens than the limit; no notes at all), this leaves out notes and says so in
-/// the report, or gives segments without events. At most 24 h are rendered.
+/// Where the original gives up (more tokens than the limit; no notes at all), this leaves out notes
+/// and says so in the report, or gives segments without events. At most 24 h are rendered.
 pub fn song_segments(
     notes: &[Note],
     total_time_s: f64,

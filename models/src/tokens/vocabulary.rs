@@ -1,4 +1,5 @@
-//! Token ids and what they mean. Knows the ranges of the published vocabulary; no segment, no order.
+//! Token ids and what they mean. Knows the ranges of the published vocabulary; no segment, no
+//! order.
 
 /// Padding behind the last token; masked.
 const PAD: u32 = 0;
@@ -13,8 +14,8 @@ const MAX_SHIFT: u32 = 1000;
 /// Unused ids behind the last event (seqio's default `extra_ids`).
 const EXTRA: usize = 100;
 
-/// The ids of one vocabulary. In order: 0 pad, 1 end, 2 unknown, shift 0..=1000, pitch 0..=127, velocity
-/// 0..=`velocity_bins` (0 = release), tie, program 0..=127, drum 0..=127.
+/// The ids of one vocabulary. In order: 0 pad, 1 end, 2 unknown, shift 0..=1000, pitch 0..=127,
+/// velocity 0..=`velocity_bins` (0 = release), tie, program 0..=127, drum 0..=127.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vocabulary {
     velocity_bins: u32,
@@ -24,8 +25,8 @@ impl Vocabulary {
     /// The longest shift of one token, in 10 ms steps.
     pub const MAX_SHIFT_STEPS: u64 = MAX_SHIFT as u64;
 
-    /// The vocabulary with this many velocity bins, 1..=127 (others are moved into that range). The published
-    /// models have 1: they hear on and off.
+    /// The vocabulary with this many velocity bins, 1..=127 (others are moved into that range). The
+    /// published models have 1: they hear on and off.
     pub fn new(velocity_bins: u16) -> Self {
         Self { velocity_bins: u32::from(velocity_bins.clamp(1, 127)) }
     }
@@ -67,7 +68,8 @@ impl Vocabulary {
         self.first_pitch() + u32::from(key.min(127))
     }
 
-    /// A MIDI velocity (0..=127, larger ones become 127) by its bin: 0 if 0, else `ceil(bins * velocity / 127)`.
+    /// A MIDI velocity (0..=127, larger ones become 127) by its bin: 0 if 0, else `ceil(bins *
+    /// velocity / 127)`.
     pub fn velocity(&self, velocity: u8) -> u32 {
         self.first_velocity() + (self.velocity_bins * u32::from(velocity.min(127))).div_ceil(127)
     }
@@ -92,7 +94,8 @@ impl Vocabulary {
         self.classes() + FIRST as usize + EXTRA
     }
 
-    /// Rows of the embedding table: [`Vocabulary::size`] rounded up to a multiple of 128 (1536 with one bin).
+    /// Rows of the embedding table: [`Vocabulary::size`] rounded up to a multiple of 128 (1536 with
+    /// one bin).
     pub fn embeddings(&self) -> usize {
         self.size().next_multiple_of(128)
     }

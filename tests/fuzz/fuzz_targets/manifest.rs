@@ -1,4 +1,5 @@
-//! Any bytes as a model's manifest: an error or a manifest, never a panic; what is accepted can be written and read again.
+//! Any bytes as a model's manifest: an error or a manifest, never a panic; what is accepted can be
+//! written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any bytes as a MIDI file, as live messages and as a song to encode: errors, but no panic and no flood.
+//! Any bytes as a MIDI file, as live messages and as a song to encode: errors, but no panic and no
+//! flood.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! A JACK client that plays single notes at known frames and records what comes back. Knows no daemon and no result.
+//! A JACK client that plays single notes at known frames and records what comes back. Knows no
+//! daemon and no result.
 //!
 //! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]`: connects
 //! itself, strikes NOTES keys GAP_MS apart, each for 60 ms, records until a second after the last

@@ -1,4 +1,5 @@
-//! What is answered to single requests, as messages. Knows no socket and no subscriber; used by `timbred-osc`.
+//! What is answered to single requests, as messages. Knows no socket and no subscriber; used by
+//! `timbred-osc`.
 
 use rosc::{OscMessage, OscType};
 use timbre_control::error::ControlError;

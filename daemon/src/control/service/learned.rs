@@ -1,5 +1,6 @@
-//! Which controllers set which parameters, as players taught it; kept in a file of its own, as no preset should change what a knob does.
-//! Knows no socket. Used by `timbred-osc`, which may wait for the disk.
+//! Which controllers set which parameters, as players taught it; kept in a file of its own, as no
+//! preset should change what a knob does. Knows no socket. Used by `timbred-osc`, which may wait
+//! for the disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
-//! What the supervisor was asked for and has not answered yet, and the pings that wait for it. Knows no socket and no address.
+//! What the supervisor was asked for and has not answered yet, and the pings that wait for it.
+//! Knows no socket and no address.
 //!
-//! The supervisor answers on its own thread and in its own time; `timbred-osc` never waits for it, and looks here once a turn.
+//! The supervisor answers on its own thread and in its own time; `timbred-osc` never waits for it,
+//! and looks here once a turn.
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, unbounded};
 use rosc::OscType;
@@ -41,7 +43,8 @@ pub struct Question {
     pub is_local: bool,
 }
 
-/// Who waits for an outcome. One that is dropped without an answer says that it failed, so that nobody waits for ever.
+/// Who waits for an outcome. One that is dropped without an answer says that it failed, so that
+/// nobody waits for ever.
 #[derive(Debug)]
 pub struct Asker {
     from: ClientId,

@@ -44,8 +44,8 @@ struct When {
 }
 
 impl Senders {
-    /// How long a bundle waits whose tag is `ahead_s` seconds ahead of our clock. Of a clock that is
-    /// far off it is said once in the log.
+    /// How long a bundle waits whose tag is `ahead_s` seconds ahead of our clock. Of a clock that
+    /// is far off it is said once in the log.
     pub fn delay(&mut self, from: ClientId, ahead_s: f64) -> Duration {
         let when = self.when(from, ahead_s);
         if let Some(far_s) = when.is_far_s {

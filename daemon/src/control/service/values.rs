@@ -1,5 +1,5 @@
-//! What every parameter is now: settings, telemetry, and programs that are on their way. Knows no socket.
-//! Used by the thread `timbred-osc`.
+//! What every parameter is now: settings, telemetry, and programs that are on their way. Knows no
+//! socket. Used by the thread `timbred-osc`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

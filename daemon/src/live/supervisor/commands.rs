@@ -1,4 +1,5 @@
-//! What OSC asks of the daemon as a whole: presets, MIDI ports, sound devices, its files. Knows no address and no packet.
+//! What OSC asks of the daemon as a whole: presets, MIDI ports, sound devices, its files. Knows no
+//! address and no packet.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,14 +71,16 @@ impl Daemon {
         Ok(())
     }
 
-    /// Takes a preset over whole: one settings value, and the programs as if somebody had played them.
+    /// Takes a preset over whole: one settings value, and the programs as if somebody had played
+    /// them.
     fn load_preset(&mut self, name: String) -> Result<(), PresetError> {
         let preset: State<Settings> = self.presets()?.load(&name)?;
         self.settings.store(Arc::new(preset.settings.clamped()));
         let programs = preset.programs.map(|program| program.min(127));
         send_programs(&self.midi, &programs);
         self.preset = Some(name);
-        // Who is told that it is loaded finds it so; without a device nothing is taken over before there is one.
+        // Who is told that it is loaded finds it so; without a device nothing is taken over before
+        // there is one.
         let until = Instant::now() + TAKEN_OVER;
         while self.current().programs != programs && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));

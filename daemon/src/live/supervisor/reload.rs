@@ -1,4 +1,5 @@
-//! Another configuration while the daemon runs: what changed is taken over live or starts its part anew. Knows no file's form.
+//! Another configuration while the daemon runs: what changed is taken over live or starts its part
+//! anew. Knows no file's form.
 
 use std::sync::Arc;
 

@@ -158,7 +158,8 @@ impl SoundFile {
         Ok(Self { file, encoder, clipping: Clipping::default(), waiting })
     }
 
-    /// Writes the next samples, channel by channel of each frame, at the rate of the file; a mel takes none.
+    /// Writes the next samples, channel by channel of each frame, at the rate of the file; a mel
+    /// takes none.
     ///
     /// # Errors
     /// What the system says.

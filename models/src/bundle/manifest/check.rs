@@ -1,4 +1,5 @@
-//! Whether a manifest can be that of a model: sizes, ranges and files that belong together. Reads no file.
+//! Whether a manifest can be that of a model: sizes, ranges and files that belong together. Reads
+//! no file.
 
 use super::{ATTACKS, LIFE, Manifest};
 use crate::bundle::{BundleError, Instruments};

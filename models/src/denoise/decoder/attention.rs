@@ -1,7 +1,9 @@
-//! Attention of one head: softmax(q k) v over keys and values. Knows no layers, no weights and no ONNX.
+//! Attention of one head: softmax(q k) v over keys and values. Knows no layers, no weights and no
+//! ONNX.
 //!
-//! Few queries are rows that pass by, and keys and values stay in panels. Many are the panels: a product is then logits [keys, queries], the softmax
-//! goes down its columns, all of a vector at once, and what it leaves is itself a panel for the values, with nothing laid out again.
+//! Few queries are rows that pass by, and keys and values stay in panels. Many are the panels: a
+//! product is then logits [keys, queries], the softmax goes down its columns, all of a vector at
+//! once, and what it leaves is itself a panel for the values, with nothing laid out again.
 
 use tract_onnx::prelude::*;
 
@@ -12,7 +14,8 @@ use super::panels::{Buffer, Numbers, Panels, Rows};
 use super::transpose::transpose;
 use crate::threads::Threads;
 
-/// Keys and values in one part. The part and the logits of a whole target stay in a core's own cache, so what is heard is read once a step.
+/// Keys and values in one part. The part and the logits of a whole target stay in a core's own
+/// cache, so what is heard is read once a step.
 const PART: usize = 256;
 
 /// Keys and values of some neighbouring places.
@@ -44,7 +47,8 @@ impl Heard {
         Self { kernel, parts: Parts::Few(vec![]) }
     }
 
-    /// Takes keys, rows [len, head_dim] or with `transposed` [head_dim, len], and values, rows [len, head_dim], to be heard by about `queries` queries.
+    /// Takes keys, rows [len, head_dim] or with `transposed` [head_dim, len], and values, rows
+    /// [len, head_dim], to be heard by about `queries` queries.
     pub fn pack(
         &mut self,
         keys: Rows<'_>,
@@ -139,8 +143,8 @@ impl Head {
 
     /// Attends from `queries` to what is heard. The result is [`Self::row`].
     ///
-    /// The softmax goes part by part: what was summed so far is scaled down whenever a part has a greater logit (Milakov and Gimelshein 2018,
-    /// "Online normalizer calculation for softmax").
+    /// The softmax goes part by part: what was summed so far is scaled down whenever a part has a
+    /// greater logit (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
     pub fn attend(&mut self, queries: Rows<'_>, heard: &Heard) -> TractResult<()> {
         self.out.fit(queries.count * self.width)?;
         match &heard.parts {

@@ -3,8 +3,8 @@
 
 use super::kernels::word;
 
-/// Defines a function whose body is compiled once for any machine and again for wider vectors, and picked at run time. In it `FUSED` says whether
-/// [`fused`] costs nothing.
+/// Defines a function whose body is compiled once for any machine and again for wider vectors, and
+/// picked at run time. In it `FUSED` says whether [`fused`] costs nothing.
 macro_rules! vectorised {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
@@ -45,7 +45,8 @@ fn fused<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Sums are made in so many lanes: as many as the widest vectors have, and the same on every machine.
+/// Sums are made in so many lanes: as many as the widest vectors have, and the same on every
+/// machine.
 const LANES: usize = 16;
 
 /// log2(e).
@@ -59,7 +60,8 @@ const ROUND: f32 = 12_582_912.0;
 const LEAST: f32 = -87.0;
 const MOST: f32 = 88.0;
 
-/// e^x to 2e-7 of it, for x held to [-87, 88]: 2^n e^r with the Taylor series of e^r, |r| <= ln(2) / 2.
+/// e^x to 2e-7 of it, for x held to [-87, 88]: 2^n e^r with the Taylor series of e^r, |r| <= ln(2)
+/// / 2.
 #[inline(always)]
 fn exp<const FUSED: bool>(x: f32) -> f32 {
     let x = x.clamp(LEAST, MOST);
@@ -83,7 +85,8 @@ fn sum_of(lanes: [f32; LANES]) -> f32 {
 }
 
 vectorised! {
-    /// RMS norm of a row with its gain and shift: out = x / sqrt(mean(x^2) + eps) * gain + shift. All of one length.
+    /// RMS norm of a row with its gain and shift: out = x / sqrt(mean(x^2) + eps) * gain + shift.
+    /// All of one length.
     fn norm(x: &[f32], eps: f32, gain: &[f32], shift: &[f32], out: &mut [f32]) {
         let (rows, rest) = x.as_chunks::<LANES>();
         let mut lanes = [0.0; LANES];
@@ -101,7 +104,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Logits become e^(x - max), max being the largest of them and `most`; the result is max and the sum.
+    /// Logits become e^(x - max), max being the largest of them and `most`; the result is max and
+    /// the sum.
     fn exponentials(row: &mut [f32], most: f32) -> (f32, f32) {
         let (chunks, rest) = row.as_chunks_mut::<LANES>();
         let mut lanes = [f32::MIN; LANES];
@@ -131,8 +135,10 @@ vectorised! {
 }
 
 vectorised! {
-    /// Down the columns of `logits` [len, width of `most`], a multiple of [`LANES`]: they become e^(x - max), max being the largest of the column and
-    /// its `most`, which becomes that. `totals` are scaled by e^(most - max), which `factors` become, and the column's sum is added.
+    /// Down the columns of `logits` [len, width of `most`], a multiple of [`LANES`]: they become
+    /// e^(x - max), max being the largest of the column and its `most`, which becomes that.
+    /// `totals` are scaled by e^(most - max), which `factors` become, and the column's sum is
+    /// added.
     fn column_exponentials(logits: &mut [f32], most: &mut [f32], totals: &mut [f32], factors: &mut [f32]) {
         let width = most.len();
         for at in (0..width).step_by(LANES) {
@@ -163,7 +169,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// out = gelu(gate) * linear, the tanh form: x / (1 + e^(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3). All of one length.
+    /// out = gelu(gate) * linear, the tanh form: x / (1 + e^(-2 u)), u = sqrt(2 / pi) (x + 0.044715
+    /// x^3). All of one length.
     fn gated_gelu(gate: &[f32], linear: &[f32], out: &mut [f32]) {
         const FACTOR: f32 = -2.0 * 0.797_884_6;
         for ((y, x), linear) in out.iter_mut().zip(gate).zip(linear) {
@@ -174,7 +181,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Int8 rows times the scales of their columns; `out` has the length of `values`, a multiple of that of `scales`.
+    /// Int8 rows times the scales of their columns; `out` has the length of `values`, a multiple of
+    /// that of `scales`.
     fn expand(values: &[i8], scales: &[f32], out: &mut [f32]) {
         let width = scales.len().max(1);
         for (out, values) in out.chunks_exact_mut(width).zip(values.chunks_exact(width)) {
@@ -197,7 +205,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Every row of `x` times the factors of its columns; the length of `x` is a multiple of theirs.
+    /// Every row of `x` times the factors of its columns; the length of `x` is a multiple of
+    /// theirs.
     fn scale_columns(x: &mut [f32], factors: &[f32]) {
         for row in x.chunks_exact_mut(factors.len().max(1)) {
             row.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);

@@ -1,4 +1,5 @@
-//! Rows that meet panels: in groups of as many as the kernels take, and their products. Knows no network and no ONNX.
+//! Rows that meet panels: in groups of as many as the kernels take, and their products. Knows no
+//! network and no ONNX.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
@@ -134,8 +135,8 @@ impl Groups {
         Ok(())
     }
 
-    /// These rows times `pieces` of a matrix, which have its rows one piece after the other, into `out`: the places from one row to the next, and
-    /// whether it is added to what is there.
+    /// These rows times `pieces` of a matrix, which have its rows one piece after the other, into
+    /// `out`: the places from one row to the next, and whether it is added to what is there.
     ///
     /// # Errors
     /// Pieces of another k or other numbers, an output that is too short.
@@ -168,7 +169,8 @@ impl Groups {
         })
     }
 
-    /// These rows times the panels from `first` on that `out` has columns for, all rows of it as long.
+    /// These rows times the panels from `first` on that `out` has columns for, all rows of it as
+    /// long.
     fn multiply_panels(&self, pieces: &[Panels], first: usize, out: &mut [&mut [f32]], adds: bool) {
         let (kernel, height, words) = (self.kernel, self.height, self.words.values());
         let columns = out.first().map_or(0, |row| row.len());
@@ -179,7 +181,8 @@ impl Groups {
             let (k, adds) = (piece.words(), adds || i > 0);
             for panel in 0..count {
                 let column = panel * kernel.width;
-                // A core would wait for the next panel. One group alone is over too soon to ask for it.
+                // A core would wait for the next panel. One group alone is over too soon to ask for
+                // it.
                 let next = match panel + 1 < count {
                     true => Some(piece.panel(first + panel + 1)),
                     false => pieces.get(i + 1).map(|piece| piece.panel(first)),

@@ -1,9 +1,10 @@
-//! The denoising step on packed operands: what the graph `step` says, from the same file, without packing what stays again.
-//! Knows no tokens, no samplers and no schedule.
+//! The denoising step on packed operands: what the graph `step` says, from the same file, without
+//! packing what stays again. Knows no tokens, no samplers and no schedule.
 //!
-//! Weights are packed when loaded, the keys and values of what is heard once a hop. Both branches of guidance run as one batch, so each
-//! weight is read once; the one that hears nothing has no cross-attention, which would add exactly nothing. A graph that is not node for
-//! node the one that [`crate::graph`] builds is not for this: tract runs it.
+//! Weights are packed when loaded, the keys and values of what is heard once a hop. Both branches
+//! of guidance run as one batch, so each weight is read once; the one that hears nothing has no
+//! cross-attention, which would add exactly nothing. A graph that is not node for node the one that
+//! [`crate::graph`] builds is not for this: tract runs it.
 
 mod attention;
 mod elementwise;
@@ -37,7 +38,8 @@ use crate::threads::Threads;
 /// Epsilon of the RMS norms, as [`crate::graph`] writes it.
 const EPS: f32 = 1e-6;
 
-/// Most rows of the MLP at a time: what it makes of them, four times as wide as they are, stays in a core's own cache.
+/// Most rows of the MLP at a time: what it makes of them, four times as wide as they are, stays in
+/// a core's own cache.
 const MLP_ROWS: usize = 96;
 
 /// Rows of each block of as many that go through the MLP.
@@ -139,7 +141,8 @@ impl Decoder {
         Modulation(values)
     }
 
-    /// Packs what is heard, for steps of about `frames` frames: keys k_0.. [heads, head_dim, M], then values v_0.. [heads, M, head_dim].
+    /// Packs what is heard, for steps of about `frames` frames: keys k_0.. [heads, head_dim, M],
+    /// then values v_0.. [heads, M, head_dim].
     pub fn hear(&self, heard: &[&[f32]], frames: usize, memory: &mut Memory) -> TractResult<()> {
         let NetworkConfig { heads, head_dim, decoder_layers, .. } = self.config;
         ensure!(heard.len() == 2 * decoder_layers, "{} keys and values", heard.len());
@@ -167,8 +170,8 @@ impl Decoder {
         z.len() / self.config.mel_bins.max(1)
     }
 
-    /// One step: `z` and, where the network has one, `prior` [L, mel_bins] -> [L, mel_bins] of each branch that is asked for. Results
-    /// are the same with any number of threads.
+    /// One step: `z` and, where the network has one, `prior` [L, mel_bins] -> [L, mel_bins] of each
+    /// branch that is asked for. Results are the same with any number of threads.
     pub fn run(
         &mut self,
         threads: &Threads,
@@ -317,7 +320,8 @@ impl Decoder {
         })
     }
 
-    /// Takes the rows that attention makes, every head of every branch, of what is `heard` or else of the rows themselves.
+    /// Takes the rows that attention makes, every head of every branch, of what is `heard` or else
+    /// of the rows themselves.
     fn attend(
         &self,
         threads: &Threads,

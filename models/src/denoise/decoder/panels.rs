@@ -1,7 +1,7 @@
 //! Operands of matrix products, laid out for the kernels. Knows no network and no ONNX.
 //!
-//! A product is out [n, m] = rows [n, k] * columns [k, m]. What stays (weights, keys, values) is the columns, in [`Panels`] made once; what passes
-//! through is the rows, in `super::groups`.
+//! A product is out [n, m] = rows [n, k] * columns [k, m]. What stays (weights, keys, values) is
+//! the columns, in [`Panels`] made once; what passes through is the rows, in `super::groups`.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
@@ -102,7 +102,8 @@ impl Numbers {
     }
 }
 
-/// Columns [k, m] in panels of the kernels' width; what fills up the last panel meets rows too, and nobody reads what comes of it.
+/// Columns [k, m] in panels of the kernels' width; what fills up the last panel meets rows too, and
+/// nobody reads what comes of it.
 #[derive(Debug, Clone)]
 pub(super) struct Panels {
     kernel: Kernel,

@@ -4,7 +4,8 @@ use super::attention::{Head, Heard};
 use super::groups::Groups;
 use super::panels::Buffer;
 
-/// Scales and shifts of one step of a schedule, with the norms before them: for each layer attention and MLP, gain [emb], shift [emb].
+/// Scales and shifts of one step of a schedule, with the norms before them: for each layer
+/// attention and MLP, gain [emb], shift [emb].
 #[derive(Debug, Clone)]
 pub(in crate::denoise) struct Modulation(pub(super) Vec<f32>);
 

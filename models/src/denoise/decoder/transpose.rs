@@ -1,4 +1,5 @@
-//! Rows laid out as columns: what passes by panels, and what is made of the panels, comes that way. Knows no network.
+//! Rows laid out as columns: what passes by panels, and what is made of the panels, comes that way.
+//! Knows no network.
 
 use super::kernels::{MOST_ROWS, for_rows};
 use super::panels::Rows;
@@ -58,8 +59,8 @@ mod avx512 {
     /// Rows that are transposed at a time.
     pub(super) const SET: usize = 4;
 
-    /// Four rows become columns in each quarter of a vector, and each quarter goes to its place. For a `width` of [`SET`] and more: where it is no
-    /// multiple, some rows are transposed twice.
+    /// Four rows become columns in each quarter of a vector, and each quarter goes to its place.
+    /// For a `width` of [`SET`] and more: where it is no multiple, some rows are transposed twice.
     #[target_feature(enable = "avx512f")]
     pub(super) fn transpose(rows: Rows<'_>, width: usize, out: &mut [f32]) {
         for first in (0..width).step_by(SET).map(|first| first.min(width - SET)) {
@@ -83,7 +84,8 @@ mod avx512 {
                     for (at, quarter) in (i..).step_by(SET).zip(quarters) {
                         let places = to.get_mut(at * width + first..);
                         if let Some(places) = places.and_then(|to| to.first_chunk_mut::<SET>()) {
-                            // SAFETY: as many places as a quarter has values, which need no alignment.
+                            // SAFETY: as many places as a quarter has values, which need no
+                            // alignment.
                             #[allow(unsafe_code)]
                             unsafe {
                                 _mm_storeu_ps(places.as_mut_ptr(), quarter);

@@ -1,5 +1,5 @@
-//! The weights of the decoder: read from the step graph, laid out in panels of the numbers that are wanted.
-//! Knows no order of operators; `super` does.
+//! The weights of the decoder: read from the step graph, laid out in panels of the numbers that are
+//! wanted. Knows no order of operators; `super` does.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,12 @@ use super::panels::{Numbers, Panels, Rows};
 pub enum Arithmetic {
     /// Weights of four bytes, products of float32.
     F32,
-    /// Weights of one byte where the file has int8; they become float32 in registers, so every result is that of [`Self::F32`] to the last bit.
+    /// Weights of one byte where the file has int8; they become float32 in registers, so every
+    /// result is that of [`Self::F32`] to the last bit.
     #[default]
     Int8Weights,
-    /// Weights of two bytes; they and what they meet are rounded to eight bits of mantissa. Attention stays float32.
+    /// Weights of two bytes; they and what they meet are rounded to eight bits of mantissa.
+    /// Attention stays float32.
     Bf16,
 }
 
@@ -50,7 +52,8 @@ impl Arithmetic {
     }
 }
 
-/// Most rows of a weight in one piece: a panel of it stays in a core's own caches with the rows that pass by.
+/// Most rows of a weight in one piece: a panel of it stays in a core's own caches with the rows
+/// that pass by.
 const DEPTH: usize = 512;
 
 /// One weight [in, out], or several side by side, in pieces of [`DEPTH`] rows.

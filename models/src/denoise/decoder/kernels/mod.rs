@@ -1,8 +1,11 @@
-//! The innermost products: a few rows times one panel of columns, for the vectors that the machine has. Knows no network.
+//! The innermost products: a few rows times one panel of columns, for the vectors that the machine
+//! has. Knows no network.
 //!
-//! A panel is [k, width], the rows come transposed, [k, n], and the sums are [n, width]. Every sum is made of one fused multiply-add after the other over
-//! k, so it is the same to the last bit for any number of rows beside it, and for int8 weights that of the same weights in float32. In bf16 two
-//! of k are one word, two values in the bits of a float32, and their products are added at once.
+//! A panel is [k, width], the rows come transposed, [k, n], and the sums are [n, width]. Every sum
+//! is made of one fused multiply-add after the other over k, so it is the same to the last bit for
+//! any number of rows beside it, and for int8 weights that of the same weights in float32. In bf16
+//! two of k are one word, two values in the bits of a float32, and their products are added at
+//! once.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -87,7 +90,8 @@ pub(super) struct Transposed<'a> {
     pub n: usize,
 }
 
-/// What is wanted next, brought nearer while a product is made: an address, and how many bytes it moves on with every row of the panel.
+/// What is wanted next, brought nearer while a product is made: an address, and how many bytes it
+/// moves on with every row of the panel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ahead {
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no prefetch"))]
@@ -116,7 +120,8 @@ impl Ahead {
     }
 }
 
-/// Where sums go: rows, the panel's first place in each, and whether they are added to what is there.
+/// Where sums go: rows, the panel's first place in each, and whether they are added to what is
+/// there.
 #[derive(Debug)]
 pub(super) struct Target<'a, 'row> {
     pub rows: &'a mut [&'row mut [f32]],
@@ -167,7 +172,8 @@ impl Kernel {
         wide.into_iter().flatten().chain([PORTABLE])
     }
 
-    /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for which `target` has no place are left out.
+    /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for
+    /// which `target` has no place are left out.
     pub fn run(
         &self,
         values: Values<'_>,

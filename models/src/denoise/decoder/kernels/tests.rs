@@ -10,7 +10,8 @@ fn words(n: usize, step: f32) -> Vec<f32> {
     wave(2 * n, step).as_chunks::<2>().0.iter().map(|[a, b]| word(*a, *b)).collect()
 }
 
-/// Runs `values` [k words, width] with rows of every count, twice, and compares with what `wanted` says of a row and a column.
+/// Runs `values` [k words, width] with rows of every count, twice, and compares with what `wanted`
+/// says of a row and a column.
 fn check(
     kernel: Kernel,
     k: usize,

@@ -140,7 +140,8 @@ vectors!(
     _mm256_cvtepi32_ps
 );
 
-/// Brings what lies at an address nearer: a cache line, or two where a row of the panel is longer than one.
+/// Brings what lies at an address nearer: a cache line, or two where a row of the panel is longer
+/// than one.
 #[inline(always)]
 fn fetch(at: *const i8, step: usize) {
     // SAFETY: it reads nothing and fails for no address.
@@ -153,7 +154,8 @@ fn fetch(at: *const i8, step: usize) {
     }
 }
 
-/// A kernel over values of a type, which `$expand` makes vectors of and `$multiply` adds the products with one x to the sums of.
+/// A kernel over values of a type, which `$expand` makes vectors of and `$multiply` adds the
+/// products with one x to the sums of.
 macro_rules! kernel {
     ($name:ident, $vectors:ident, $features:literal, $value:ty, $expand:ident, |$x:ident, $weight:ident, $sum:ident| $multiply:expr) => {
         mod $name {
@@ -208,7 +210,8 @@ macro_rules! kernel {
                 target: Target<'_, '_>,
                 ahead: Ahead,
             ) {
-                // SAFETY: safe code, whose only condition are the features; `kernels` gives it to machines that have them.
+                // SAFETY: safe code, whose only condition are the features; `kernels` gives it to
+                // machines that have them.
                 #[allow(unsafe_code)]
                 unsafe {
                     any(values, scales, rows, target, ahead)
