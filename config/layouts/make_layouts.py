@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the layouts beside it: open-stage-control.json and touchosc.tosc; with --check it only compares.
+"""Writes the layouts beside it: open-stage-control.json and touchosc.tosc; with --check it only
+compares.
 
-What is shown and where is here; names and programs come from ctl/src/instruments.rs. Every address is checked against the daemon's own
-table by tests/tests/layouts.rs. No package beyond Python itself.
+What is shown and where is here; names and programs come from ctl/src/instruments.rs. Every
+address is checked against the daemon's own table by tests/tests/layouts.rs. No package beyond
+Python itself.
 """
 
 import json
@@ -53,31 +55,36 @@ def text(name, at, shown, address=None):
 
 
 def switch(name, at, label, address, color):
-    return widget("button", name, at, address, label=label, mode="toggle", on=True, off=False, colorWidget=color)
+    return widget("button", name, at, address, label=label, mode="toggle", on=True, off=False,
+                  colorWidget=color)
 
 
 def tap(name, at, label, address, color="auto"):
-    return widget("button", name, at, address, label=label, mode="tap", typeTags="i", on=1, off=0, colorWidget=color)
+    return widget("button", name, at, address, label=label, mode="tap", typeTags="i", on=1, off=0,
+                  colorWidget=color)
 
 
 def fader(name, at, address, limits=GAIN_DB):
     low, high = limits
     scale = {"min": low, "max": high}
-    return widget("fader", name, at, address, range=scale, default=0, typeTags="f", design="compact", doubleTap=True)
+    return widget("fader", name, at, address, range=scale, default=0, typeTags="f",
+                  design="compact", doubleTap=True)
 
 
 def small(name, at, address, limits, start, tag):
     """A fader that lies."""
     low, high = limits
     scale = {"min": low, "max": high}
-    return widget("fader", name, at, address, range=scale, default=start, typeTags=tag, design="compact",
+    return widget("fader", name, at, address, range=scale, default=start, typeTags=tag,
+                  design="compact",
                   horizontal=True, doubleTap=True)
 
 
 def meter(name, at, address):
     # Two numbers come; a fader shows the first, the peak.
     low, high = METER_DB
-    return widget("fader", name, at, address, range={"min": low, "max": high}, interaction=False, default=low, design="compact")
+    return widget("fader", name, at, address, range={"min": low, "max": high}, interaction=False,
+                  default=low, design="compact")
 
 
 def open_stage_control():
@@ -89,15 +96,18 @@ def open_stage_control():
         widgets += [
             text(f"number_{n}", [x, 4, wide, 28], "Drums" if n == 10 else str(n)),
             text(f"name_{n}", [x, 36, wide, 44], "", f"{ch}/instrument"),
-            widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program", values=names, typeTags="i", default=0),
+            widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program", values=names,
+                   typeTags="i", default=0),
             fader(f"gain_{n}", [x, 128, wide - 16, 292], f"{ch}/gain"),
             meter(f"meter_{n}", [x + wide - 14, 128, 14, 292], f"{ch}/meter"),
-            *(small(f"{name}_{n}", [x, 424 + 26 * at, wide, 24], f"{ch}/{name}", CONTROLLER, start, "i")
+            *(small(f"{name}_{n}", [x, 424 + 26 * at, wide, 24], f"{ch}/{name}", CONTROLLER, start,
+                    "i")
               for at, (name, start) in enumerate(SMALL)),
             small(f"morph_{n}", [x, 502, wide, 24], f"{ch}/morph/amount", (0, 1), 0, "f"),
             switch(f"mute_{n}", [x, 536, wide, 44], "mute", f"{ch}/mute", "#c04040"),
             switch(f"solo_{n}", [x, 586, wide, 44], "solo", f"{ch}/solo", "#c0a030"),
-            widget("input", f"transpose_{n}", [x, 636, wide, 36], f"{ch}/transpose", typeTags="i", default=0),
+            widget("input", f"transpose_{n}", [x, 636, wide, 36], f"{ch}/transpose", typeTags="i",
+                   default=0),
         ]
     x, half, wide = MASTER, 88, 180
     widgets += [
@@ -105,7 +115,8 @@ def open_stage_control():
         text("model", [x, 36, wide, 28], "", "/engine/model"),
         fader("master_gain", [x, 84, half, 306], "/master/gain"),
         meter("master_meter", [x + half + 4, 84, half, 306], "/meter/master"),
-        *(small(address[1:].replace("/", "_"), [x, 396 + 30 * at, wide, 28], address, limits, limits[0], "f")
+        *(small(address[1:].replace("/", "_"), [x, 396 + 30 * at, wide, 28], address, limits,
+                limits[0], "f")
           for at, (address, limits) in enumerate(ROOM)),
         switch("master_mute", [x, 492, wide, 40], "mute", "/master/mute", "#c04040"),
         tap("panic", [x, 536, wide, 44], "PANIC", "/panic", "#e02020"),
@@ -123,11 +134,13 @@ def open_stage_control():
         "height": HEIGHT,
         # Asks for everything, and to be told of changes from now on; that lasts two minutes, so
         # again every minute.
-        "onCreate": "var ask = function() { send('/subscribe', '//*') }\nask()\nsend('//*')\nsetInterval(ask, 60000)",
+        "onCreate": "var ask = function() { send('/subscribe', '//*') }\nask()\nsend('//*')\n"
+                    "setInterval(ask, 60000)",
         "widgets": widgets,
         "tabs": [],
     }
-    session = {"createdWith": "Open Stage Control", "version": "1.25.0", "type": "session", "content": root}
+    session = {"createdWith": "Open Stage Control", "version": "1.25.0", "type": "session",
+               "content": root}
     return json.dumps(session, indent=1) + "\n"
 
 
@@ -141,7 +154,8 @@ def value(kind, content):
 def properties(**all_of_them):
     """Each as NAME=(TYPE, VALUE)."""
     rows = (
-        f"<property type='{kind}'><key><![CDATA[{key}]]></key><value>{value(kind, content)}</value></property>"
+        f"<property type='{kind}'><key><![CDATA[{key}]]></key>"
+        f"<value>{value(kind, content)}</value></property>"
         for key, (kind, content) in sorted(all_of_them.items())
     )
     return f"<properties>{''.join(rows)}</properties>"
@@ -157,7 +171,8 @@ def color(r, g, b):
 
 def initial(key, content):
     return (
-        f"<value><key><![CDATA[{key}]]></key><locked>0</locked><lockedDefaultCurrent>0</lockedDefaultCurrent>"
+        f"<value><key><![CDATA[{key}]]></key><locked>0</locked>"
+        f"<lockedDefaultCurrent>0</lockedDefaultCurrent>"
         f"<default><![CDATA[{content}]]></default><defaultPull>0</defaultPull></value>"
     )
 
@@ -165,16 +180,19 @@ def initial(key, content):
 def partial(kind, conversion, content, limits=(0, 1)):
     low, high = limits
     return (
-        f"<partial><type>{kind}</type><conversion>{conversion}</conversion><value><![CDATA[{escape(content)}]]></value>"
+        f"<partial><type>{kind}</type><conversion>{conversion}</conversion>"
+        f"<value><![CDATA[{escape(content)}]]></value>"
         f"<scaleMin>{low}</scaleMin><scaleMax>{high}</scaleMax></partial>"
     )
 
 
 def osc(address, arguments, sends=True, receives=True, on="ANY"):
-    trigger = f"<triggers><trigger><var><![CDATA[x]]></var><condition>{on}</condition></trigger></triggers>" if sends else "<triggers/>"
+    trigger = f"<trigger><var><![CDATA[x]]></var><condition>{on}</condition></trigger>"
+    triggers = f"<triggers>{trigger}</triggers>" if sends else "<triggers/>"
     return (
-        f"<osc><enabled>1</enabled><send>{int(sends)}</send><receive>{int(receives)}</receive><feedback>0</feedback>"
-        f"<connections>00001</connections>{trigger}<path>{partial('CONSTANT', 'STRING', address)}</path>"
+        f"<osc><enabled>1</enabled><send>{int(sends)}</send><receive>{int(receives)}</receive>"
+        f"<feedback>0</feedback><connections>00001</connections>{triggers}"
+        f"<path>{partial('CONSTANT', 'STRING', address)}</path>"
         f"<arguments>{''.join(arguments)}</arguments></osc>"
     )
 
@@ -184,7 +202,8 @@ def node(kind, name, at, message="", values="", children="", **more):
     head = properties(name=("s", name), frame=frame(*at), **more)
     messages = f"<messages>{message}</messages>" if message else ""
     inner = f"<children>{children}</children>" if children else ""
-    return f"<node ID='{identity}' type='{kind}'>{head}<values>{values}</values>{messages}{inner}</node>"
+    body = f"{head}<values>{values}</values>{messages}{inner}"
+    return f"<node ID='{identity}' type='{kind}'>{body}</node>"
 
 
 def touch_fader(name, at, address, limits=GAIN_DB):
@@ -199,12 +218,14 @@ def touch_small(name, at, address, limits, start, kind):
     message = osc(address, [partial("VALUE", kind, "x", limits)])
     low, high = limits
     values = initial("x", (start - low) / (high - low)) + initial("touch", "false")
-    return node("FADER", name, at, message, values, color=color(0.4, 0.5, 0.6), orientation=("i", 1))
+    return node("FADER", name, at, message, values, color=color(0.4, 0.5, 0.6),
+                orientation=("i", 1))
 
 
 def touch_label(name, at, shown, address=None):
     message = osc(address, [partial("VALUE", "STRING", "text")], sends=False) if address else ""
-    look = {"background": ("b", 0), "interactive": ("b", 0), "outline": ("b", 0), "textSize": ("i", 13), "color": color(0.2, 0.2, 0.2)}
+    look = {"background": ("b", 0), "interactive": ("b", 0), "outline": ("b", 0),
+            "textSize": ("i", 13), "color": color(0.2, 0.2, 0.2)}
     return node("LABEL", name, at, message, initial("text", shown), **look)
 
 
@@ -212,9 +233,11 @@ def touch_button(name, at, label, address, paint, toggles):
     """A button has no text of its own: a label lies over it and lets touches through."""
     argument = [partial("VALUE", "BOOLEAN" if toggles else "INTEGER", "x")]
     # What happens once is sent when the finger comes, not when it goes.
-    message = osc(address, argument) if toggles else osc(address, argument, receives=False, on="RISE")
+    once = {} if toggles else {"receives": False, "on": "RISE"}
+    message = osc(address, argument, **once)
     start = initial("x", 0) + initial("touch", "false")
-    button = node("BUTTON", name, at, message, start, buttonType=("i", 2 if toggles else 0), color=paint)
+    button = node("BUTTON", name, at, message, start, buttonType=("i", 2 if toggles else 0),
+                  color=paint)
     return button + touch_label(f"{name}_label", at, label)
 
 
@@ -227,12 +250,15 @@ def touchosc():
         nodes += [
             touch_label(f"number_{n}", [x, 4, wide, 24], "Drums" if n == 10 else str(n)),
             touch_label(f"instrument_{n}", [x, 30, wide, 40], "", f"{ch}/instrument"),
-            node("RADIAL", f"program_{n}", [x, 74, wide, 62], program, initial("x", 0) + initial("touch", "false"), color=grey),
+            node("RADIAL", f"program_{n}", [x, 74, wide, 62], program,
+                 initial("x", 0) + initial("touch", "false"), color=grey),
             touch_fader(f"gain_{n}", [x, 144, wide - 16, 308], f"{ch}/gain"),
             node("FADER", f"meter_{n}", [x + wide - 14, 144, 14, 308],
-                 osc(f"{ch}/meter", [partial("VALUE", "FLOAT", "x", METER_DB)], sends=False), initial("x", 0),
+                 osc(f"{ch}/meter", [partial("VALUE", "FLOAT", "x", METER_DB)],
+                     sends=False), initial("x", 0),
                  color=yellow, interactive=("b", 0)),
-            *(touch_small(f"{name}_{n}", [x, 456 + 28 * at, wide, 26], f"{ch}/{name}", CONTROLLER, start, "INTEGER")
+            *(touch_small(f"{name}_{n}", [x, 456 + 28 * at, wide, 26], f"{ch}/{name}", CONTROLLER,
+                          start, "INTEGER")
               for at, (name, start) in enumerate(SMALL)),
             touch_small(f"morph_{n}", [x, 540, wide, 26], f"{ch}/morph/amount", (0, 1), 0, "FLOAT"),
             touch_button(f"mute_{n}", [x, 572, wide, 64], "mute", f"{ch}/mute", red, True),
@@ -245,13 +271,16 @@ def touchosc():
     nodes += [
         touch_label("model", [x, 4, wide, 24], "timbred", "/engine/model"),
         touch_fader("master_gain", [x, 74, half, 308], "/master/gain"),
-        *(touch_small(address[1:].replace("/", "_"), [x, 388 + 30 * at, wide, 28], address, limits, limits[0], "FLOAT")
+        *(touch_small(address[1:].replace("/", "_"), [x, 388 + 30 * at, wide, 28], address, limits,
+                      limits[0], "FLOAT")
           for at, (address, limits) in enumerate(ROOM)),
-        node("FADER", "meter", [x + half + 4, 74, half, 308], meter_message, initial("x", 0), color=yellow, interactive=("b", 0)),
+        node("FADER", "meter", [x + half + 4, 74, half, 308], meter_message, initial("x", 0),
+             color=yellow, interactive=("b", 0)),
         touch_button("master_mute", [x, 484, wide, 48], "mute", "/master/mute", red, True),
         touch_button("panic", [x, 540, wide, 48], "PANIC", "/panic", red, False),
         touch_button("record_start", [x, 596, half, 40], "record", "/record/start", red, False),
-        touch_button("record_stop", [x + half + 4, 596, half, 40], "stop", "/record/stop", grey, False),
+        touch_button("record_stop", [x + half + 4, 596, half, 40], "stop", "/record/stop", grey,
+                     False),
         touch_label("record", [x, 640, wide, 24], "off", "/record"),
     ]
     for n, name in enumerate(["latency_ms", "load", "steps_now", "underruns"]):
@@ -264,16 +293,19 @@ def touchosc():
         "  if now - last >= 60000 then\n"
         "    if last < 0 then sendOSC({'//*', {}}) end\n"
         "    last = now\n"
-        f"    sendOSC({{'/subscribe', {{{{tag = 'i', value = {TOUCHOSC_PORT}}}, {{tag = 's', value = '//*'}}}}}})\n"
+        f"    sendOSC({{'/subscribe', {{{{tag = 'i', value = {TOUCHOSC_PORT}}}, "
+        "{tag = 's', value = '//*'}}})\n"
         "  end\n"
         "end\n"
     )
-    root = node("GROUP", "timbred", [0, 0, WIDTH, HEIGHT], children="".join(nodes), script=("s", script), color=color(0, 0, 0))
+    root = node("GROUP", "timbred", [0, 0, WIDTH, HEIGHT], children="".join(nodes),
+                script=("s", script), color=color(0, 0, 0))
     return f"<?xml version='1.0' encoding='UTF-8'?><lexml version='3'>{root}</lexml>"
 
 
 def main():
-    made = {"open-stage-control.json": open_stage_control().encode(), "touchosc.tosc": touchosc().encode()}
+    made = {"open-stage-control.json": open_stage_control().encode(),
+            "touchosc.tosc": touchosc().encode()}
     stale = []
     for name, content in made.items():
         path = HERE / name
@@ -284,7 +316,8 @@ def main():
         elif not path.exists() or unpack(path.read_bytes()) != content:
             stale.append(name)
     if stale:
-        sys.exit(f"{', '.join(stale)}: not as make_layouts.py makes them; run `python3 config/layouts/make_layouts.py`")
+        sys.exit(f"{', '.join(stale)}: not as make_layouts.py makes them; run "
+                 "`python3 config/layouts/make_layouts.py`")
 
 
 main()

@@ -103,12 +103,14 @@ pub static ACTIONS: [Row; 14] = [
     row(
         "/audio/device",
         Takes::NameOrNothing(Action::UseDevice, Action::Device),
-        "Plays through a device, by its name or a part of it, until the next start; without a name: which one plays",
+        "Plays through a device, by its name or a part of it, until the next start; without a \
+         name: which one plays",
     ),
     row(
         INSTRUMENTS,
         Takes::Nothing(Action::ListInstruments),
-        "How each of the 128 programs sounds with the model that plays: good, fair, poor, unrated, or the program that is played in its place",
+        "How each of the 128 programs sounds with the model that plays: good, fair, poor, unrated, \
+         or the program that is played in its place",
     ),
     row(RELOAD, Takes::Button(Action::Reload), "Reads the config file again"),
     row(SAVE_STATE, Takes::Button(Action::SaveState), "Writes the state file now"),

@@ -54,12 +54,13 @@ Examples:
   timbrectl disconnect nord              a part of the name is enough
   timbrectl device USB                   play through another sound device
   timbrectl subscribe '/meter/*'         prints changes until interrupted
-  timbrectl record start take1           into the folder of recordings; a path without / at its beginning
+  timbrectl record start take1           into the folder of recordings; no / at its beginning
   timbrectl --host raspberrypi.local panic
   timbrectl find                         every timbred in the network that lets others in
-  timbrectl panel                        the page for phones, tablets and computers, as a QR code too
+  timbrectl panel                        the page for phones and tablets, as a QR code too
 
-Exit codes: 0 done, 1 the daemon answered with an error, 2 wrong arguments, 3 no answer from the daemon.";
+Exit codes: 0 done, 1 the daemon answered with an error, 2 wrong arguments,
+3 no answer from the daemon.";
 
 /// What `timbrectl` can do.
 #[derive(Debug, Subcommand)]
@@ -152,10 +153,12 @@ pub enum Verb {
         /// Address (/master/gain) or name (master.gain); `parameters` lists them.
         name: Option<String>,
         /// This controller, instead of the next one that moves.
-        #[arg(long, requires = "name", value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=119))]
+        #[arg(long, requires = "name", value_name = "NUMBER",
+              value_parser = clap::value_parser!(u8).range(0..=119))]
         controller: Option<u8>,
         /// MIDI channel of --controller.
-        #[arg(long, requires = "controller", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+        #[arg(long, requires = "controller", default_value_t = 1,
+              value_parser = clap::value_parser!(u8).range(1..=16))]
         channel: u8,
         /// No controller sets it any more.
         #[arg(long, requires = "name", conflicts_with = "controller")]

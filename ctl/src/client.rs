@@ -14,7 +14,8 @@ use crate::packet::{LARGEST, decode, encode};
 pub enum ClientError {
     /// The host has no address.
     #[error(
-        "the host {host} has no address; give a name or an IP address with --host; `timbrectl find` lists who is there"
+        "the host {host} has no address; give a name or an IP address with --host; `timbrectl \
+         find` lists who is there"
     )]
     NoHost {
         /// As it was given.

@@ -15,7 +15,8 @@ pub const LEARN: &str = "/midi/learn";
 const CHANNEL_MODE: u8 = 120;
 /// From this value on a controller means on.
 const ON: u8 = 64;
-const WANTED: &str = "wanted nothing, or an address, alone or with a channel and a controller, or with F to forget it";
+const WANTED: &str = "wanted nothing, or an address, alone or with a channel and a controller, or \
+    with F to forget it";
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -24,7 +24,8 @@ pub const PARAMETERS: [Parameter; 57] = [
         ..text(
             Key::Instrument,
             ["/ch/{n}/instrument", "instrument", "Acoustic Grand Piano"],
-            "The same by its General MIDI name; the beginning of a name is enough if no other begins so",
+            "The same by its General MIDI name; the beginning of a name is enough if no other \
+             begins so",
         )
     },
     controller(
@@ -259,7 +260,8 @@ pub const PARAMETERS: [Parameter; 57] = [
         ..text(
             Key::Model,
             ["/engine/model", "model", ""],
-            "The model that plays: the name of an installed one, or a folder; another is loaded while this one plays on",
+            "The model that plays: the name of an installed one, or a folder; another is loaded \
+             while this one plays on",
         )
     },
     Parameter { min: 0.0, ..STEPS },
@@ -334,6 +336,7 @@ pub const PARAMETERS: [Parameter; 57] = [
         ["/record", "record", ""],
         "",
         (0.0, 0.0),
-        "What is recorded: off, on and the file, or failed and why; /record/start [PATH] and /record/stop",
+        "What is recorded: off, on and the file, or failed and why; /record/start [PATH] and \
+         /record/stop",
     ),
 ];

@@ -234,7 +234,10 @@ fn learned(global: &Global) -> Result<(), Error> {
     };
     let rows: Vec<_> = args.chunks_exact(3).filter_map(row).collect();
     if global.json {
-        let row = |(address, channel, controller): &(String, i32, i32)| json!({"address": address, "channel": channel, "controller": controller});
+        let row = |row: &(String, i32, i32)| {
+            let (address, channel, controller) = row;
+            json!({"address": address, "channel": channel, "controller": controller})
+        };
         return line(&serde_json::Value::from_iter(rows.iter().map(row)).to_string());
     }
     rows.iter().try_for_each(|(address, channel, controller)| {
@@ -324,7 +327,10 @@ fn instruments(global: &Global) -> Result<(), Error> {
     let rows: Vec<_> =
         (0..).zip(INSTRUMENTS).map(|(n, name): (u8, _)| (n, name, ratings.next())).collect();
     if global.json {
-        let row = |(n, name, rating): &(u8, &str, Option<String>)| json!({"program": n, "name": name, "sounds": rating});
+        let row = |row: &(u8, &str, Option<String>)| {
+            let (n, name, rating) = row;
+            json!({"program": n, "name": name, "sounds": rating})
+        };
         return line(&serde_json::Value::from_iter(rows.iter().map(row)).to_string());
     }
     rows.iter().try_for_each(|(n, name, rating)| match rating {
@@ -339,7 +345,8 @@ fn parameters(global: &Global) -> Result<(), Error> {
             .iter()
             .map(|p| {
                 json!({
-                    "address": p.address, "name": p.name, "unit": p.unit, "min": p.min, "max": p.max,
+                    "address": p.address, "name": p.name, "unit": p.unit,
+                    "min": p.min, "max": p.max,
                     "default": p.default, "settable": p.settable(), "choices": p.choices,
                     "help": p.help,
                 })

@@ -67,7 +67,10 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     if args.json {
         println!(
             "{}",
-            json!({"model": bundle.manifest().name, "rows": rows, "render_x_real_time": speed, "live_x_real_time": live})
+            json!({
+                "model": bundle.manifest().name, "rows": rows,
+                "render_x_real_time": speed, "live_x_real_time": live,
+            })
         );
     } else {
         println!("render, song mode: {speed:.2} x real time on one core");
@@ -126,7 +129,8 @@ fn hops(
                     total.show()
                 );
             }
-            rows.push(json!({"hop_frames": hop_frames, "steps": steps, "encode": encode.json(), "steps_ms": denoise.json(),
+            rows.push(json!({"hop_frames": hop_frames, "steps": steps,
+                "encode": encode.json(), "steps_ms": denoise.json(),
                 "vocoder": vocode.json(), "hop": total.json(), "x_real_time": speed}));
         }
     }

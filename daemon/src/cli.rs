@@ -142,7 +142,8 @@ pub struct EngineArgs {
     /// `live`].
     #[arg(long, value_name = "NAME|FOLDER")]
     pub model: Option<String>,
-    #[arg(long, value_name = "K", help = STEPS.help, value_parser = clap::value_parser!(u64).range(STEPS.whole_range()))]
+    #[arg(long, value_name = "K", help = STEPS.help,
+          value_parser = clap::value_parser!(u64).range(STEPS.whole_range()))]
     /// See `parameters`.
     pub steps: Option<u64>,
     /// ddpm, ddpm:small, ddpm:medium:SHARE, ddim or dpm++2m [default: the model's].
@@ -152,7 +153,8 @@ pub struct EngineArgs {
     /// model's].
     #[arg(long, value_name = "NAME")]
     pub spacing: Option<Spacing>,
-    #[arg(long, value_name = "WEIGHT", help = GUIDANCE.help, value_parser = |s: &str| GUIDANCE.parse(s))]
+    #[arg(long, value_name = "WEIGHT", help = GUIDANCE.help,
+          value_parser = |s: &str| GUIDANCE.parse(s))]
     /// See `parameters`.
     pub guidance: Option<f64>,
     #[arg(long, value_name = "MS", help = HOP_MS.help, value_parser = |s: &str| HOP_MS.parse(s))]
@@ -203,7 +205,8 @@ pub struct RenderArgs {
     pub engine: EngineArgs,
     /// Sample rate of the output in Hz, 8000 to 192000; above 16000 with what lies from 8 to 16
     /// kHz, where the model knows it.
-    #[arg(long, value_name = "HZ", default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
+    #[arg(long, value_name = "HZ", default_value_t = 48_000,
+          value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
     pub rate: u32,
     /// Sample format.
     #[arg(long, value_enum, default_value = "16")]
@@ -324,11 +327,13 @@ pub struct BenchArgs {
     #[arg(long)]
     pub compare: bool,
     /// With --compare: runs measured for each point, 20 and up.
-    #[arg(long, default_value_t = 20, requires = "compare", value_parser = clap::value_parser!(u32).range(20..))]
+    #[arg(long, default_value_t = 20, requires = "compare",
+          value_parser = clap::value_parser!(u32).range(20..))]
     pub runs: u32,
     /// With --compare: only the step, only at these sizes, such as 64x2304: frames of the target by
     /// tokens and frames heard.
-    #[arg(long, value_name = "LxM", requires = "compare", value_delimiter = ',', value_parser = step_size)]
+    #[arg(long, value_name = "LxM", requires = "compare", value_delimiter = ',',
+          value_parser = step_size)]
     pub at: Vec<(usize, usize)>,
     /// With --compare: a command that times the same step with another engine; it gets the ONNX
     /// file and is asked `L M THREADS`, line by line.

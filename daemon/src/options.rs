@@ -24,7 +24,8 @@ pub fn stream_options(args: &EngineArgs, bundle: &Bundle) -> Result<StreamOption
         ),
         (true, None) => {
             return Err(Error::Usage(format!(
-                "--live: model `{name}` has no live mode; leave --live out or choose another --model"
+                "--live: model `{name}` has no live mode; leave --live out or choose another \
+                 --model"
             )));
         }
     };

@@ -30,8 +30,8 @@ pub enum PresetError {
     NoFolder,
     /// The name is none.
     #[error(
-        "found the name {found:?}, wanted 1 to {LONGEST} bytes of letters, digits, spaces and {SIGNS}, the first and \
-         the last no space, the first no dot"
+        "found the name {found:?}, wanted 1 to {LONGEST} bytes of letters, digits, spaces and \
+         {SIGNS}, the first and the last no space, the first no dot"
     )]
     Name {
         /// As it was given.

@@ -85,8 +85,8 @@ fn scale(text: &str) -> Result<Scl, String> {
             in_line(text, line_number, wanted)
         }
         SclImportError::StructuralError(_) => {
-            "it does not have as many notes as it says; wanted a line that describes the scale, the \
-             number of its notes, and then a line for each of them"
+            "it does not have as many notes as it says; wanted a line that describes the scale, \
+             the number of its notes, and then a line for each of them"
                 .to_owned()
         }
         SclImportError::IoError(e) => e.to_string(),
@@ -115,8 +115,9 @@ fn keyboard(text: &str) -> Result<Kbm, String> {
             in_line(text, line_number, wanted)
         }
         KbmImportError::StructuralError(e) => format!(
-            "it ends too early or has too many lines ({e:?}); wanted size, first and last key, middle \
-             key, key and frequency of the reference, step of an octave, and a line for each key"
+            "it ends too early or has too many lines ({e:?}); wanted size, first and last key, \
+             middle key, key and frequency of the reference, step of an octave, and a line for each \
+             key"
         ),
         KbmImportError::IoError(e) => e.to_string(),
         KbmImportError::BuildError(e) => format!("{e:?}"),
@@ -155,8 +156,8 @@ fn tuning(scale: &Scl, mut map: Kbm) -> Result<Tuning, String> {
 mod tests {
     use super::*;
 
-    const JUST: &str = "! just.scl\n!\nFive-limit\n 12\n!\n16/15\n9/8\n6/5\n5/4 a third\n4/3\n45/32\n\
-                        3/2\n8/5\n5/3\n9/5\n15/8\n2/1\n";
+    const JUST: &str = "! just.scl\n!\nFive-limit\n 12\n!\n16/15\n9/8\n6/5\n5/4 a third\n4/3\n\
+                        45/32\n3/2\n8/5\n5/3\n9/5\n15/8\n2/1\n";
 
     /// Cents of keys beside equal temperament.
     fn cents(scale_text: &str, map: Option<&str>, keys: &[usize]) -> Vec<f64> {

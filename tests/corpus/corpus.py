@@ -1,11 +1,13 @@
-"""Reads every MIDI file below a folder with timbred's reader and with mido, and says how they compare.
+"""Reads every MIDI file below a folder with timbred's reader and with mido, and says how they
+compare.
 
 Usage: corpus.py READER FOLDER [--all]
 
-READER is the program `read_midi` of the tests. Prints how many files are read whole, mended and refused, each refused
-file with the reason, and each file whose strikes are fewer than those that mido finds (with `--all` every file). mido
-counts each note-on of a velocity above 0 that it can read, with data bytes clipped; where it cannot read a file it has
-no figure. Ends with 1 if a file is refused in which mido finds a strike.
+READER is the program `read_midi` of the tests. Prints how many files are read whole, mended and
+refused, each refused file with the reason, and each file whose strikes are fewer than those
+that mido finds (with `--all` every file). mido counts each note-on of a velocity above 0 that
+it can read, with data bytes clipped; where it cannot read a file it has no figure. Ends with 1
+if a file is refused in which mido finds a strike.
 """
 
 import json
@@ -51,8 +53,10 @@ def main():
         if is_all or is_less or mended:
             word = "mended" if mended else "read"
             strikes, notes = found["strikes"], found["notes"]
-            print(f"{word:8} {found['file']}: {strikes} strikes ({notes} notes), {beside}. {mended}")
-    print(", ".join(f"{n} {what}" for what, n in counts.items()), f"; {lost} with fewer strikes", sep="")
+            heard = f"{strikes} strikes ({notes} notes), {beside}"
+            print(f"{word:8} {found['file']}: {heard}. {mended}")
+    read = ", ".join(f"{n} {what}" for what, n in counts.items())
+    print(f"{read}; {lost} with fewer strikes")
     return 1 if wrong or not any(counts.values()) else 0
 
 

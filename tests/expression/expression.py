@@ -1,9 +1,10 @@
 """What each control does to a held note, in our sound and in FluidSynth's, from the same MIDI file.
 
-`make expression` runs it: python3 expression.py TIMBRED SOUNDFONT [--json FILE]. The controller moves
-in the middle of a held note. Every figure is the difference to the same note without the
-controller, so that what the note does by itself does not count. Our sound is the channel's own file
-(`render --stems`): no reverb, chorus, limiter. Ends with status 1 if a figure is beyond its limit.
+`make expression` runs it: python3 expression.py TIMBRED SOUNDFONT [--json FILE]. The controller
+moves in the middle of a held note. Every figure is the difference to the same note without the
+controller, so that what the note does by itself does not count. Our sound is the channel's own
+file (`render --stems`): no reverb, chorus, limiter. Ends with status 1 if a figure is beyond
+its limit.
 """
 
 import argparse

@@ -1,15 +1,16 @@
 """How loud each part of real songs is, in our sound and in FluidSynth's, from the same MIDI files.
 
-`make levels` runs it: python3 levels.py TIMBRED SOUNDFONT FOLDER [--songs N] [--seconds S] [--json FILE].
-The first seconds of every song, each part by itself, without its controllers (`plain`) and with them
-(`with`), and each part's own file of the whole song (`stem`, from `render --stems`). All are compared
-with FluidSynth's rendering of the part alone, without reverb and chorus, at the gain of the training.
-So `plain` is what the model makes of the notes, `mix`, which is with less plain, what the controllers
-do, and what `stem` has beyond `with` is what other parts do to it. Levels are the power of both sides,
-less what FluidSynth's two sides have beyond their sum, which is what the model is taught (3 dB for the
-soundfont's piano), in half seconds in which FluidSynth's part is within 40 dB of its loudest; a part's
-difference is the median of theirs. Ends with status 1 if a part's `with` is beyond 2 dB or its `mix`
-beyond 1.
+`make levels` runs it: python3 levels.py TIMBRED SOUNDFONT FOLDER [--songs N] [--seconds S]
+[--json FILE]. The first seconds of every song, each part by itself, without its controllers
+(`plain`) and with them (`with`), and each part's own file of the whole song (`stem`, from
+`render --stems`). All are compared with FluidSynth's rendering of the part alone, without
+reverb and chorus, at the gain of the training. So `plain` is what the model makes of the notes,
+`mix`, which is with less plain, what the controllers do, and what `stem` has beyond `with` is
+what other parts do to it. Levels are the power of both sides, less what FluidSynth's two sides
+have beyond their sum, which is what the model is taught (3 dB for the soundfont's piano), in
+half seconds in which FluidSynth's part is within 40 dB of its loudest; a part's difference is
+the median of theirs. Ends with status 1 if a part's `with` is beyond 2 dB or its `mix` beyond
+1.
 """
 
 import argparse
@@ -34,7 +35,7 @@ CONTROLS = {"control_change", "pitchwheel", "aftertouch", "polytouch", "sysex"}
 
 
 def merged(path, seconds):
-    """(tick, message) of a song of one tempo map, up to so many seconds, and its ticks a quarter."""
+    """(tick, message) of a song of one tempo map, up to so many seconds; its ticks a quarter."""
     file, events, tick, now, tempo = mido.MidiFile(path), [], 0, 0.0, 500_000
     for message in mido.merge_tracks(file.tracks):
         tick += message.time

@@ -1,4 +1,5 @@
-"""The daemon as python-osc sees it: python_osc.py PORT. Ends with 0 if every answer was as it should be.
+"""The daemon as python-osc sees it: python_osc.py PORT. Ends with 0 if every answer was as it
+should be.
 
 Run by tests/tests/osc_clients.rs; it knows no daemon but the port.
 """
@@ -87,7 +88,8 @@ def patterns(peer):
     is_equal(peer.ask("/ch/{1,10}/gain", -3.0), [])
     answers = dict(peer.ask("/ch/*/gain"))
     is_equal(len(answers), 16)
-    is_equal((answers["/ch/1/gain"], answers["/ch/10/gain"], answers["/ch/2/gain"]), ([-3.0], [-3.0], [0.0]))
+    is_equal((answers["/ch/1/gain"], answers["/ch/10/gain"], answers["/ch/2/gain"]),
+             ([-3.0], [-3.0], [0.0]))
     is_equal(len(peer.ask("/ch/1[0-2]/transpose")), 3)
     is_equal(len(peer.ask("/ch/?/mute")), 9)
 
@@ -98,7 +100,8 @@ def bundles(peer):
     [(address, (about, code, text))] = peer.answers()
     is_equal((address, about, code), ("/error", "/ch/8/gain", 2))
     is_equal(peer.one("/ch/7/gain"), 0.0)
-    peer.send(bundle(IMMEDIATELY, message("/ch/7/gain", -1.0), message("/ch/8/gain", -2.0), message("/ch/7/gain")))
+    peer.send(bundle(IMMEDIATELY, message("/ch/7/gain", -1.0), message("/ch/8/gain", -2.0),
+                     message("/ch/7/gain")))
     is_equal(peer.answers(), [("/ch/7/gain", [-1.0])])
     # One that waits for its time.
     at = time.time() + 1.0
@@ -112,7 +115,8 @@ def bundles(peer):
 def subscriptions(peer, port):
     other = Peer("127.0.0.1", port)
     [(address, (host, target, pattern, hz, lease_s))] = other.ask("/subscribe", "/ch/9/*")
-    is_equal((address, host, pattern, hz, lease_s), ("/subscribe", "127.0.0.1", "/ch/9/*", 30.0, 120))
+    is_equal((address, host, pattern, hz, lease_s),
+             ("/subscribe", "127.0.0.1", "/ch/9/*", 30.0, 120))
     peer.send_message("/ch/9/gain", -7.0)
     is_equal(other.next_message(), ("/ch/9/gain", [-7.0]))
     # What it sets itself is not sent back; what is clamped is.

@@ -223,8 +223,8 @@ def main(program: str, count: int) -> None:
         grown_kb = daemon.memory_kb() - memory_kb
         print(
             f"{done} requests, frames and packets on {connections} connections in {seconds:.0f} s: "
-            f"played {played_s:.1f} s, "
-            f"underruns {gaps_hz:.2f}/s after {quiet_hz:.2f}/s, memory {memory_kb} kB + {grown_kb} kB"
+            f"played {played_s:.1f} s, underruns {gaps_hz:.2f}/s after {quiet_hz:.2f}/s, "
+            f"memory {memory_kb} kB + {grown_kb} kB"
         )
         log = daemon.log.read_text()
         assert daemon.process.poll() is None and "panicked" not in log, log[-3000:]

@@ -49,12 +49,14 @@ fn a_segment_is_what_torch_makes_of_the_same_weights() {
         FeatureRange::default().scale_slice(&mut context, true);
         let (error, most) = (relative(&mel, &wanted), worst(&mel, &wanted));
         println!(
-            "segment {segments}: relative error {error:.2e}, at most {most:.2e} nats; encode {:.0} ms, a guided step {step_ms:.0} ms",
+            "segment {segments}: relative error {error:.2e}, at most {most:.2e} nats; encode {:.0} \
+             ms, a guided step {step_ms:.0} ms",
             (encoded - begun).as_secs_f64() * 1e3,
         );
         assert!(
             error <= allowed,
-            "segment {segments}: {error:.2e}, allowed {allowed:.0e}; are these random weights? make full-size TAME=--tame"
+            "segment {segments}: {error:.2e}, allowed {allowed:.0e}; are these random weights? \
+             make full-size TAME=--tame"
         );
         segments += 1;
     }

@@ -54,7 +54,8 @@ fn log_mel() {
         cases += 1;
     }
     println!(
-        "log mel: {cases} cases, worst {worst_of_all:.3} of the tolerance, {worst_f64:.3} in float64"
+        "log mel: {cases} cases, worst {worst_of_all:.3} of the tolerance, {worst_f64:.3} in \
+         float64"
     );
 }
 

@@ -241,7 +241,8 @@ fn sampling_runs() {
             }
         }
         println!(
-            "{file}: {} rows, worst error {free:.2e} in the final log mel ({final_x0:.2e} scaled), {single:.2e} in a step",
+            "{file}: {} rows, worst error {free:.2e} in the final log mel ({final_x0:.2e} scaled), \
+             {single:.2e} in a step",
             rows.len()
         );
         cases += 1;

@@ -181,8 +181,9 @@ fn broken_packets_neither_stop_the_sound_nor_set_anything() {
     let noisy_hz = gaps_hz(&before, &after, seconds);
     let grown_kb = daemon.memory_kb().saturating_sub(memory_kb);
     println!(
-        "{count} packets in {seconds:.1} s, {no_osc} of them no OSC, {changes} settings; played {played_s:.1} s, of the stream \
-         {streamed_s:.1} s, underruns {noisy_hz:.2}/s after {quiet_hz:.2}/s, memory {memory_kb} kB + {grown_kb} kB"
+        "{count} packets in {seconds:.1} s, {no_osc} of them no OSC, {changes} settings; played \
+         {played_s:.1} s, of the stream {streamed_s:.1} s, underruns {noisy_hz:.2}/s after \
+         {quiet_hz:.2}/s, memory {memory_kb} kB + {grown_kb} kB"
     );
     assert!(after.osc.packets - before.osc.packets >= sent, "packets were lost");
     assert_eq!(after.osc.garbage - before.osc.garbage, no_osc);

@@ -225,7 +225,8 @@ fn report(
         mean(&memory_kb[memory_kb.len() - quarter.max(1)..]),
     );
     println!(
-        "time        {seconds:.1} s; the device played {played_s:.1} s, of the stream {streamed_s:.1} s, recorded {recorded_s:.1} s"
+        "time        {seconds:.1} s; the device played {played_s:.1} s, of the stream \
+         {streamed_s:.1} s, recorded {recorded_s:.1} s"
     );
     println!(
         "OSC         {messages_hz:.0} messages/s; {} packets, {} errors, {} garbage",

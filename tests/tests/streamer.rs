@@ -78,7 +78,8 @@ proptest! {
         });
         prop_assert_eq!(&whole, &just_in_time);
         let mut shuffled = events.clone();
-        shuffled.sort_by_key(|e| (e.time_s.to_bits() ^ shuffle).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let key = |time_s: f64| (time_s.to_bits() ^ shuffle).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        shuffled.sort_by_key(|e| key(e.time_s));
         prop_assert_eq!(&whole, &once(&shuffled));
     }
 }

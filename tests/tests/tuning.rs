@@ -12,8 +12,8 @@ use timbred_tests::pitch::cents;
 use timbred_tests::program::Folder;
 
 /// A is 40 cents higher than C says, all else as in equal temperament.
-const SCALE: &str = "! high_a.scl\n!\nA high A\n12\n100.\n200.\n300.\n400.\n500.\n600.\n700.\n800.\n\
-                     940.\n1000.\n1100.\n2/1\n";
+const SCALE: &str = "! high_a.scl\n!\nA high A\n12\n100.\n200.\n300.\n400.\n500.\n600.\n700.\n\
+                     800.\n940.\n1000.\n1100.\n2/1\n";
 /// The same keys, but A4 at 430 Hz.
 const MAP: &str = "12\n0\n127\n60\n69\n430.0\n12\n0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n";
 const FLUTE: u8 = 73;

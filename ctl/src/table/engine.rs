@@ -16,7 +16,8 @@ pub const STEPS: Parameter = Parameter {
     default: "the model's",
     optional: true,
     access: Access::Live,
-    help: "Denoising steps for each hop, 1 to 1000: more cost time, and are not always better [default: the model's]",
+    help: "Denoising steps for each hop, 1 to 1000: more cost time, and are not always better \
+        [default: the model's]",
 };
 
 /// Guidance weight.
@@ -27,7 +28,8 @@ pub const GUIDANCE: Parameter = Parameter {
     kind: Kind::Number,
     max: 20.0,
     min: 0.0,
-    help: "Guidance weight, 0 to 20: above 1 the notes count more, at twice the cost of a step [default: the model's]",
+    help: "Guidance weight, 0 to 20: above 1 the notes count more, at twice the cost of a step \
+        [default: the model's]",
     ..STEPS
 };
 
@@ -40,7 +42,8 @@ pub const SAMPLER: Parameter = Parameter {
     min: 0.0,
     max: 0.0,
     choices: &["ddim", "dpm++2m", "ddpm", "ddpm:small"],
-    help: "How a step is taken: ddim, dpm++2m (of second order), or, with new noise at each step, ddpm and ddpm:small [default: the model's]",
+    help: "How a step is taken: ddim, dpm++2m (of second order), or, with new noise at each step, \
+        ddpm and ddpm:small [default: the model's]",
     ..STEPS
 };
 
@@ -53,7 +56,8 @@ pub const HOP_MS: Parameter = Parameter {
     unit: "ms",
     min: 20.0,
     max: 5120.0,
-    help: "Sound made at a time in ms, rounded to frames of 20 ms: what the denoiser makes at once, or all sound of models made hop by hop [default: the model's]",
+    help: "Sound made at a time in ms, rounded to frames of 20 ms: what the denoiser makes at \
+        once, or all sound of models made hop by hop [default: the model's]",
     ..STEPS
 };
 

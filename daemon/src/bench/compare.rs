@@ -57,7 +57,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     if !args.json {
         println!("model {} {}, medians of {} runs, ms", manifest.name, manifest.version, args.runs);
         println!(
-            "threads    L    M |  plain packed   int8   bf16 reference | packed/plain f32/reference bf16/reference"
+            "threads    L    M |  plain packed   int8   bf16 reference | packed/plain \
+             f32/reference bf16/reference"
         );
     }
     let mut rows = vec![];
@@ -197,7 +198,8 @@ impl Point {
             false => format!("{reference:.2}"),
         };
         format!(
-            "{:>7} {:>4} {:>4} | {plain:6.2} {packed:6.2} {int8:6.2} {bf16:6.2} {theirs:>9} | {:12.2} {:>13} {:>14}",
+            "{:>7} {:>4} {:>4} | {plain:6.2} {packed:6.2} {int8:6.2} {bf16:6.2} {theirs:>9} | \
+             {:12.2} {:>13} {:>14}",
             self.threads,
             self.frames,
             self.heard,

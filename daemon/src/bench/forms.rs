@@ -143,7 +143,10 @@ impl Forms {
     /// The same as JSON.
     pub fn json(&self) -> serde_json::Value {
         let apart = |a: &Apart| json!({"relative_error": a.relative, "cosine": a.cosine});
-        let row = |form: &Form| json!({"form": form.arithmetic.name(), "step": apart(&form.step), "mel": apart(&form.mel)});
+        let row = |form: &Form| {
+            let (step, mel) = (apart(&form.step), apart(&form.mel));
+            json!({"form": form.arithmetic.name(), "step": step, "mel": mel})
+        };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         json!({"bytes": self.sizes.0, "bytes_against": self.sizes.1, "rows": rows})
     }

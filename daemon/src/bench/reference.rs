@@ -64,7 +64,8 @@ impl Reference {
         let read = asked.and_then(|()| self.answers.read_line(&mut answer));
         let failed = |found: &str| {
             Error::Usage(format!(
-                "--reference {}: found {found}, wanted milliseconds on a line; run it by itself to see why",
+                "--reference {}: found {found}, wanted milliseconds on a line; run it by itself to \
+                 see why",
                 self.command
             ))
         };

@@ -1,14 +1,14 @@
 //! What `--help` says below the arguments: examples and exit codes.
 
 pub(super) const RUN_HELP: &str = "\
-Without a command timbred plays live: it listens on every MIDI port, plays through the sound device, and is steered with
-timbrectl or OSC on UDP port 9000. Ctrl-C ends it.
+Without a command timbred plays live: it listens on every MIDI port, plays through the sound
+device, and is steered with timbrectl or OSC on UDP port 9000. Ctrl-C ends it.
 
 Examples:
   timbred                                 play live with what is configured
   timbred --audio jack --buffer 64        through JACK, 64 frames at a time
   timbred --audio null                    without a sound device, at the pace of sound
-  timbred --check                         the whole configuration, each value with where it came from
+  timbred --check                         the configuration, each value with where it came from
   timbred --check studio.toml             the same as it would be with this file
   timbred render song.mid                 a song into a file
 
@@ -25,20 +25,23 @@ Examples:
   timbred render song.mid --live --hop-ms 40    as it would sound played live
   timbred render song.mid mel.npy               the predicted log-mel instead of sound
   timbred render song.mid --model small_with_context
-                                                an imported model as it was published, but with 25 steps of ddim for 1000 of ddpm
+                                                an imported model as it was published, but with
+                                                25 steps of ddim for 1000 of ddpm
   timbred render song.mid --model small_with_context --sampler dpm++2m --steps 10
                                                 in less than half the time
   timbred render song.mid --model small_with_context --sampler ddpm --steps 1000
                                                 exactly as published: an hour or more for a song
 
-Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be used,
-4 a model cannot be used, 5 an output cannot be written, 130 interrupted (nothing half-written stays).";
+Exit codes: 0 done, 1 some of several files failed, 2 wrong arguments, 3 an input file cannot be
+used, 4 a model cannot be used, 5 an output cannot be written, 130 interrupted (nothing
+half-written stays).";
 
 pub(super) const DOCTOR_HELP: &str = "\
-It changes nothing. Where timbred runs it is asked, else the sound device is opened for a moment and closed again.
+It changes nothing. Where timbred runs it is asked, else the sound device is opened for a moment
+and closed again.
 
-Exit codes: 0 nothing keeps timbred from playing (there may be warnings), 1 something does, 7 a configuration that cannot
-be used.";
+Exit codes: 0 nothing keeps timbred from playing (there may be warnings), 1 something does, 7 a
+configuration that cannot be used.";
 
 pub(super) const IMPORT_HELP: &str = "\
 Examples:

@@ -2,8 +2,12 @@
 //! no thread and no device.
 //!
 //! ```text
-//! defaults < /etc/timbred/config.toml < ~/.config/timbred/config.toml < --config FILE < TIMBRED_SECTION__KEY < flags
-//!    [layers] each layer is checked alone, then merged   [raw] keys and defaults   [resolved] values the threads use
+//! defaults < /etc/timbred/config.toml < ~/.config/timbred/config.toml < --config FILE
+//!          < TIMBRED_SECTION__KEY < flags
+//!
+//! [layers] each layer is checked alone, then merged
+//! [raw] keys and defaults
+//! [resolved] values the threads use
 //! ```
 
 pub mod check;

@@ -51,7 +51,8 @@ pub(super) fn card_holders(root: &Path) -> Finding {
         (false, _) => Finding::warning(
             what,
             holders.join(", "),
-            "a card plays for one program at a time: play through that program (PipeWire, JACK), or end it",
+            "a card plays for one program at a time: play through that program (PipeWire, JACK), \
+             or end it",
         ),
     }
 }
@@ -88,7 +89,8 @@ pub(super) fn governor(root: &Path) -> Finding {
         "powersave" if !is_own => Finding::warning(
             what,
             "always the lowest (powersave)",
-            "cpupower frequency-set -g performance (package linux-cpupower), or the same in your power settings",
+            "cpupower frequency-set -g performance (package linux-cpupower), or the same in your \
+             power settings",
         ),
         "ondemand" | "conservative" => Finding::warning(
             what,

@@ -75,8 +75,8 @@ fn gaps(status: &Status) -> Finding {
         true => Finding::warning(
             "gaps",
             gaps,
-            "fewer other programs or a larger buffer (`timbred --buffer 512`); with an imported model \
-             longer hops (`timbrectl set hop_ms 640`)",
+            "fewer other programs or a larger buffer (`timbred --buffer 512`); with an imported \
+             model longer hops (`timbrectl set hop_ms 640`)",
         ),
         false => Finding::good("gaps", gaps),
     }

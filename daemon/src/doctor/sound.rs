@@ -58,7 +58,8 @@ fn device(config: &Config) -> Finding {
         Err(e) => Finding::trouble(
             "sound device",
             e.to_string(),
-            "plug one in, or end the program that has it; `timbred --check` shows which one is configured",
+            "plug one in, or end the program that has it; `timbred --check` shows which one is \
+             configured",
         ),
     }
 }

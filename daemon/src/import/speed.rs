@@ -114,7 +114,8 @@ impl Speed {
             let heard = match ahead {
                 0 => "it hears no frame ahead, so no sound waits".to_owned(),
                 _ => format!(
-                    "it hears {ahead} frames ahead, for which a song waits {ms} ms, and live nothing"
+                    "it hears {ahead} frames ahead, for which a song waits {ms} ms, and live \
+                     nothing"
                 ),
             };
             lines.push(format!("its mel decoder alone: {factor:.1} x real time; {heard}"));

@@ -25,7 +25,8 @@ pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
             let [denoiser, prior, vocoder] = parameters(manifest);
             let value = json!({
                 "location": bundle.location(), "verified": true, "bytes": bytes,
-                "parameters": {"denoiser": denoiser, "prior": prior, "vocoder": vocoder}, "manifest": manifest,
+                "parameters": {"denoiser": denoiser, "prior": prior, "vocoder": vocoder},
+                "manifest": manifest,
             });
             format!("{value}\n")
         }

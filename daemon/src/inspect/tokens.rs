@@ -54,7 +54,8 @@ fn in_words(segments: &[Segment], vocabulary: &Vocabulary) -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(
             text,
-            "segment {}: {from_s:.2} to {to_s:.2} s, {frames} frames of {MEL_BINS} bands, {ids} tokens",
+            "segment {}: {from_s:.2} to {to_s:.2} s, {frames} frames of {MEL_BINS} bands, {ids} \
+             tokens",
             n + 1
         );
         let r = segment.report;

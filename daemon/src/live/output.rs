@@ -154,8 +154,8 @@ impl Output {
                 Ok(opened) => {
                     if options.device.is_empty() {
                         tracing::info!(
-                            "the sound device was chosen by itself: {words}; `timbrectl devices` lists all, \
-                             audio.device in the configuration holds another"
+                            "the sound device was chosen by itself: {words}; `timbrectl devices` \
+                             lists all, audio.device in the configuration holds another"
                         );
                     }
                     return Ok(opened);

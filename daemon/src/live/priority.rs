@@ -70,7 +70,8 @@ pub fn ask_for_realtime(priority: u8) {
     if let Err(e) = set_thread_priority_and_policy(thread_native_id(), asked, policy) {
         REFUSED.call_once(|| {
             tracing::warn!(
-                "no real-time priority ({e:?}): sound may break up; `timbred doctor` tells what to do"
+                "no real-time priority ({e:?}): sound may break up; `timbred doctor` tells what to \
+                 do"
             );
         });
     }

@@ -30,7 +30,8 @@ pub(crate) fn folder() -> Option<PathBuf> {
 pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBuf, ControlError> {
     let bad = |text: String| Err(ControlError::new(Code::BadValue, text));
     let no_folder = || {
-        let text = "there is no folder for recordings (neither HOME nor XDG_DATA_HOME is set); wanted an absolute path";
+        let text = "there is no folder for recordings (neither HOME nor XDG_DATA_HOME is set); \
+            wanted an absolute path";
         ControlError::new(Code::BadValue, text)
     };
     let Some(text) = text.filter(|text| !text.is_empty()) else {
@@ -48,7 +49,8 @@ pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBu
         Some(e) if e.eq_ignore_ascii_case("wav") => {}
         Some(_) => {
             return bad(format!(
-                "found {shown}, wanted a name that ends in .wav; the notes go beside it into a file that ends in .mid"
+                "found {shown}, wanted a name that ends in .wav; the notes go beside it into a \
+                 file that ends in .mid"
             ));
         }
     }
@@ -60,7 +62,8 @@ pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBu
     }
     if !is_name(text) {
         return bad(format!(
-            "found {shown}, wanted an absolute path, or a name in the folder of recordings without . and .."
+            "found {shown}, wanted an absolute path, or a name in the folder of recordings without \
+             . and .."
         ));
     }
     folder.map(|folder| folder.join(path)).ok_or_else(no_folder)

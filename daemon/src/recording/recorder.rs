@@ -322,7 +322,8 @@ impl Worker {
             && (lost_samples > before.lost_samples || lost_notes > before.lost_notes)
         {
             tracing::warn!(
-                "the disk is too slow: {lost_samples} samples and {lost_notes} notes are missing in {}",
+                "the disk is too slow: {lost_samples} samples and {lost_notes} notes are missing \
+                 in {}",
                 file.display()
             );
         }
@@ -336,7 +337,8 @@ fn said(path: &Path, e: &io::Error) -> String {
     let what = match e.kind() {
         io::ErrorKind::AlreadyExists => {
             return format!(
-                "{} or the .mid beside it is there already; wanted a new name, nothing is overwritten",
+                "{} or the .mid beside it is there already; wanted a new name, nothing is \
+                 overwritten",
                 path.display()
             );
         }

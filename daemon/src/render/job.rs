@@ -163,7 +163,8 @@ pub fn left_out(report: &EncodeReport) -> Option<String> {
     let all = parts.join(", ");
     (!parts.is_empty()).then(|| {
         format!(
-            "{all} left out: more notes at once than the model takes; shorter hops (--hop-ms) hold fewer"
+            "{all} left out: more notes at once than the model takes; shorter hops (--hop-ms) hold \
+             fewer"
         )
     })
 }

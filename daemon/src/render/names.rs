@@ -32,7 +32,8 @@ pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
         }
         [_, _, .., last] if Kind::of(last).is_some() => {
             return Err(Error::Usage(format!(
-                "{}: an output file can be named for one MIDI file only; for several give a folder with --out",
+                "{}: an output file can be named for one MIDI file only; for several give a folder \
+                 with --out",
                 last.display()
             )));
         }

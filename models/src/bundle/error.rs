@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub enum BundleError {
     /// A file that cannot be read.
     #[error(
-        "{path}: {source}; wanted a readable model file; install the model again or name another with --model"
+        "{path}: {source}; wanted a readable model file; install the model again or name another \
+         with --model"
     )]
     Read {
         /// Which file.
@@ -51,7 +52,8 @@ pub enum BundleError {
     },
     /// A file that is not the one the manifest was written for.
     #[error(
-        "{path}: sha256 is {found}, the manifest says {wanted}; the file is damaged or from another version: install the model again"
+        "{path}: sha256 is {found}, the manifest says {wanted}; the file is damaged or from \
+         another version: install the model again"
     )]
     Checksum {
         /// Which file.

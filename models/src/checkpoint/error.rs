@@ -19,7 +19,8 @@ pub enum CheckpointError {
     /// Something that is no checkpoint.
     #[error(
         "{path}: {found}; wanted the .zip of a published checkpoint or its unpacked folder, with \
-         checkpoint_STEP/checkpoint inside, or a folder as diffusers saves it, with model_index.json"
+         checkpoint_STEP/checkpoint inside, or a folder as diffusers saves it, with \
+         model_index.json"
     )]
     NotOne {
         /// Which file or folder.

@@ -33,7 +33,10 @@ pub enum DenoiseError {
         wanted: String,
     },
     /// A token that the model's vocabulary does not hold.
-    #[error("token id {id} at position {position}, but the vocabulary holds 0 to {last}", last = vocab_size.saturating_sub(1))]
+    #[error(
+        "token id {id} at position {position}, but the vocabulary holds 0 to {last}",
+        last = vocab_size.saturating_sub(1)
+    )]
     Token {
         /// The id.
         id: u32,

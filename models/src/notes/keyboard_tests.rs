@@ -276,7 +276,9 @@ proptest! {
     /// Whatever is played: strikes and releases of a voice alternate but for drums, time does not
     /// run backwards within a voice, and after `release_all` nothing sounds.
     #[test]
-    fn nothing_ever_hangs(messages in prop::collection::vec((0u8..4, 0u8..8, 0u8..128, 58u8..62), 0..80)) {
+    fn nothing_ever_hangs(
+        messages in prop::collection::vec((0u8..4, 0u8..8, 0u8..128, 58u8..62), 0..80),
+    ) {
         let mut keyboard = Played::default();
         let mut events: Vec<NoteEvent> = Vec::new();
         for (index, &(channel, kind, value, key)) in messages.iter().enumerate() {
@@ -294,7 +296,8 @@ proptest! {
         keyboard.release_all(1000.0, &mut |event| events.push(event));
         let mut sounding = std::collections::HashMap::new();
         for event in events {
-            let (on, last_s) = sounding.insert(event.voice, (event.velocity > 0, event.time_s)).unwrap_or((false, -1.0));
+            let now = (event.velocity > 0, event.time_s);
+            let (on, last_s) = sounding.insert(event.voice, now).unwrap_or((false, -1.0));
             prop_assert!(on != (event.velocity > 0) && event.time_s >= last_s);
             prop_assert!(event.velocity > 0 || event.time_s > last_s);
         }

@@ -91,7 +91,10 @@ pub enum StreamError {
     #[error(transparent)]
     Denoise(#[from] DenoiseError),
     /// A hop the model was not made for.
-    #[error("a hop of {found} frames ({ms} ms); this model makes 1 to {max} frames of 20 ms", ms = found * 20)]
+    #[error(
+        "a hop of {found} frames ({ms} ms); this model makes 1 to {max} frames of 20 ms",
+        ms = found * 20
+    )]
     Hop {
         /// Frames asked for.
         found: usize,

@@ -97,7 +97,8 @@ proptest! {
         let mut start = 0;
         for length in lengths.iter().copied().chain([1000]) {
             let cut = parts.cut(start, start + length);
-            let ours: Vec<_> = cut.held.iter().map(|h| (h.voice, (h.velocity, h.onset_step))).collect();
+            let held = cut.held.iter();
+            let ours: Vec<_> = held.map(|h| (h.voice, (h.velocity, h.onset_step))).collect();
             prop_assert_eq!(ours, held.clone().into_iter().collect::<Vec<_>>());
             for &(step, event) in cut.events {
                 prop_assert!((start..start + length).contains(&step));
@@ -124,7 +125,8 @@ proptest! {
         shuffle in any::<u64>(),
     ) {
         let mut shuffled = events.clone();
-        shuffled.sort_by_key(|e| (e.time_s.to_bits() ^ shuffle).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let key = |time_s: f64| (time_s.to_bits() ^ shuffle).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        shuffled.sort_by_key(|e| key(e.time_s));
         let (mut a, mut b) = (Timeline::new(&floor()), Timeline::new(&floor()));
         events.into_iter().for_each(|e| a.push(e));
         shuffled.into_iter().for_each(|e| b.push(e));

@@ -37,13 +37,13 @@ fn the_live_style_writes_velocity_and_age_of_held_keys() {
     let cut = Cut { start_step: 100, held: &held, events: &events };
     assert_eq!(
         words(&cut, &live()),
-        "program 0, velocity 90, shift 1, pitch 60, shift 19, pitch 64, program 5, velocity 30, shift 98, pitch 40, \
-         tie, shift 1, pitch 41, velocity 0, pitch 40, end"
+        "program 0, velocity 90, shift 1, pitch 60, shift 19, pitch 64, program 5, velocity 30, \
+         shift 98, pitch 40, tie, shift 1, pitch 41, velocity 0, pitch 40, end"
     );
     assert_eq!(
         words(&cut, &TokenOptions::default()),
-        "program 0, pitch 60, pitch 64, program 5, pitch 40, tie, shift 1, velocity 1, pitch 41, velocity 0, pitch 40, \
-         end"
+        "program 0, pitch 60, pitch 64, program 5, pitch 40, tie, shift 1, velocity 1, pitch 41, \
+         velocity 0, pitch 40, end"
     );
 }
 
@@ -90,7 +90,8 @@ fn a_full_segment_leaves_out_releases_then_held_keys_then_strikes() {
 #[test]
 fn options_know_their_names_and_ranges() {
     let options: TokenOptions = toml::from_str(
-        "velocity_bins = 127\nmax_tokens = 255\nrounding = \"floor\"\nheld = \"key_velocity_age\"\nprogram_map = \"slakh\"",
+        "velocity_bins = 127\nmax_tokens = 255\nrounding = \"floor\"\nheld = \
+         \"key_velocity_age\"\nprogram_map = \"slakh\"",
     )
     .unwrap();
     assert!(options.validate().is_ok() && options.held == HeldStyle::KeyVelocityAge);

@@ -51,8 +51,9 @@ impl Senders {
         if let Some(far_s) = when.is_far_s {
             let side = if far_s > 0.0 { "ahead of" } else { "behind" };
             tracing::warn!(
-                "OSC: the bundles of {from} are stamped {:.0} s {side} the clock of this machine; they \
-                 are done as soon as they come. Set both clocks right if they shall wait for their time",
+                "OSC: the bundles of {from} are stamped {:.0} s {side} the clock of this machine; \
+                 they are done as soon as they come. Set both clocks right if they shall wait for \
+                 their time",
                 far_s.abs()
             );
         }

@@ -283,7 +283,8 @@ impl Daemon {
         let is_dry = self.dry.look(Instant::now(), dry, frames);
         if is_dry {
             tracing::warn!(
-                "{frames} frames at a time are too few for this device, which runs dry all the time; trying {}",
+                "{frames} frames at a time are too few for this device, which runs dry all the \
+                 time; trying {}",
                 self.dry.frames(frames)
             );
         }

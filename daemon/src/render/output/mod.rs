@@ -52,7 +52,8 @@ impl Kind {
                 "--format 32f: FLAC holds whole numbers; choose --format 24 or a .wav file".into(),
             ),
             Self::Flac if rate_hz > FLAC_MAX_HZ => refused(format!(
-                "--rate {rate_hz}: FLAC is written up to {FLAC_MAX_HZ} Hz; choose a lower rate or a .wav file"
+                "--rate {rate_hz}: FLAC is written up to {FLAC_MAX_HZ} Hz; choose a lower rate or \
+                 a .wav file"
             )),
             _ => Ok(()),
         }
@@ -63,8 +64,8 @@ impl Kind {
     /// What the user should know of a file of that length before it is made.
     pub fn warning(self, format: SampleFormat, length: Length) -> Option<String> {
         (self == Self::Wav && wav::is_large(length, format)).then(|| {
-            "more than 4 GiB of sound: written as RF64, which old players do not read (FLAC, --from and --to \
-             make smaller files)"
+            "more than 4 GiB of sound: written as RF64, which old players do not read (FLAC, \
+             --from and --to make smaller files)"
                 .to_owned()
         })
     }
@@ -90,7 +91,10 @@ impl Clipping {
         (self.samples > 0).then(|| {
             let over_db = 20.0 * self.peak.log10();
             let n = self.samples;
-            format!("{n} samples clipped, the loudest was {over_db:.1} dB above full scale (a WAV file of --format 32f keeps them)")
+            format!(
+                "{n} samples clipped, the loudest was {over_db:.1} dB above full scale (a WAV file \
+                 of --format 32f keeps them)"
+            )
         })
     }
 }

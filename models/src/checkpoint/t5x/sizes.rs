@@ -21,7 +21,11 @@ pub(super) fn network(
     let size = |name: &str, dimension: usize| {
         let shape = shapes.get(name).map(Vec::as_slice).unwrap_or_default();
         shape.get(dimension).copied().ok_or_else(|| {
-            format!("no array `{name}` of at least {} dimensions; wanted a music spectrogram diffusion model", dimension + 1)
+            format!(
+                "no array `{name}` of at least {} dimensions; wanted a music spectrogram diffusion \
+                 model",
+                dimension + 1
+            )
         })
     };
     let layers = |part: &str| {
@@ -95,7 +99,8 @@ fn heads(joined: usize, gin: &Gin) -> Result<(usize, usize), String> {
         return Ok((heads, head_dim));
     }
     Err(format!(
-        "attention kernels {joined} wide, num_heads = {:?}, head_dim = {:?}; wanted num_heads times head_dim to be the width",
+        "attention kernels {joined} wide, num_heads = {:?}, head_dim = {:?}; wanted num_heads \
+         times head_dim to be the width",
         stated.0, stated.1
     ))
 }

@@ -54,7 +54,8 @@ impl Header {
         {
             let order = &self.order;
             return Some(format!(
-                "zarr {form}, dtype {dtype}, order {order}, compressor {compressor}; wanted zarr 2, <f4, C, gzip or none, no filters"
+                "zarr {form}, dtype {dtype}, order {order}, compressor {compressor}; wanted zarr \
+                 2, <f4, C, gzip or none, no filters"
             ));
         }
         let values = self.shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size));
@@ -66,7 +67,8 @@ impl Header {
             [values, padded].iter().all(|n| n.is_some_and(|n| (1..=MAX_VALUES).contains(&n)));
         if !is_plain || !is_sized {
             return Some(format!(
-                "shape {:?} in chunks of {:?}; wanted one or two dimensions and 1 to {MAX_VALUES} values",
+                "shape {:?} in chunks of {:?}; wanted one or two dimensions and 1 to {MAX_VALUES} \
+                 values",
                 self.shape, self.chunks
             ));
         }

@@ -10,7 +10,10 @@ macro_rules! vectorised {
         $(#[$doc])*
         pub(super) fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
-            #[allow(clippy::extra_unused_type_parameters, reason = "not every function has sums of products")]
+            #[allow(
+                clippy::extra_unused_type_parameters,
+                reason = "not every function has sums of products"
+            )]
             fn body<const FUSED: bool>($($arg: $ty),*) $(-> $ret)? $body
 
             #[cfg(target_arch = "x86_64")]
@@ -139,10 +142,17 @@ vectorised! {
     /// e^(x - max), max being the largest of the column and its `most`, which becomes that.
     /// `totals` are scaled by e^(most - max), which `factors` become, and the column's sum is
     /// added.
-    fn column_exponentials(logits: &mut [f32], most: &mut [f32], totals: &mut [f32], factors: &mut [f32]) {
+    fn column_exponentials(
+        logits: &mut [f32],
+        most: &mut [f32],
+        totals: &mut [f32],
+        factors: &mut [f32],
+    ) {
         let width = most.len();
         for at in (0..width).step_by(LANES) {
-            let here = |all: &[f32]| all.get(at..).and_then(|all| all.first_chunk::<LANES>().copied());
+            let here = |all: &[f32]| {
+                all.get(at..).and_then(|all| all.first_chunk::<LANES>().copied())
+            };
             let (Some(before), Some(mut sums)) = (here(most), here(totals)) else { return };
             let mut greatest = before;
             for row in logits.chunks_exact(width) {

@@ -87,11 +87,13 @@ impl Groups {
             let count = height.min(n - first);
             let rows = (0..k).map(|row| &transposed.row(row)[first..first + count]);
             // Copies of a length that the compiler knows: a call would cost more than they do.
-            for_rows!(count, N => group.as_chunks_mut::<N>().0.iter_mut().zip(rows).for_each(|(out, row)| {
-                if let Some(row) = row.first_chunk() {
-                    *out = *row;
+            for_rows!(count, N => {
+                for (out, row) in group.as_chunks_mut::<N>().0.iter_mut().zip(rows) {
+                    if let Some(row) = row.first_chunk() {
+                        *out = *row;
+                    }
                 }
-            }));
+            });
         }
         Ok(())
     }

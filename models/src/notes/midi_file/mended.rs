@@ -25,8 +25,9 @@ pub enum Damage {
     Format(u16),
     /// A time division that gives no time.
     #[error(
-        "the header has the time division {0:#06x}, wanted 1 to 32767 ticks a quarter note or SMPTE \
-         time; read as {default} ticks a quarter note", default = super::timing::DEFAULT_DIVISION
+        "the header has the time division {0:#06x}, wanted 1 to 32767 ticks a quarter note or \
+         SMPTE time; read as {default} ticks a quarter note",
+        default = super::timing::DEFAULT_DIVISION
     )]
     Division(u16),
     /// Fewer tracks than the header says.

@@ -51,7 +51,8 @@ pub enum MidiFileError {
     },
     /// The file is larger than [`MAX_FILE_BYTES`].
     #[error(
-        "the file has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read; is it a MIDI file?"
+        "the file has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read; is it a MIDI \
+         file?"
     )]
     TooLarge {
         /// Its size.
@@ -59,8 +60,8 @@ pub enum MidiFileError {
     },
     /// There is neither a MIDI header nor a track in the file.
     #[error(
-        "the file starts with {found:02x?} and has neither \"MThd\" nor \"MTrk\" in it; give a standard MIDI \
-         file (.mid)"
+        "the file starts with {found:02x?} and has neither \"MThd\" nor \"MTrk\" in it; give a \
+         standard MIDI file (.mid)"
     )]
     NotMidi {
         /// The first bytes, at most four.
@@ -74,8 +75,8 @@ pub enum MidiFileError {
     },
     /// Something is damaged or unusual, and only whole files are wanted.
     #[error(
-        "the file is not a whole MIDI file of format 0 or 1: {count} damaged, {first}; export it again, or read \
-         it without --strict"
+        "the file is not a whole MIDI file of format 0 or 1: {count} damaged, {first}; export it \
+         again, or read it without --strict"
     )]
     Damaged {
         /// How many places.

@@ -44,7 +44,8 @@ fn one_note_at_the_default_tempo() {
 
 #[test]
 fn the_tempo_of_one_track_rules_all() {
-    let tempo: &[u8] = &[0x60, 0xFF, 0x51, 3, 0x03, 0xD0, 0x90, 0, 0xFF, 0x2F, 0]; // 250 ms from tick 96 on
+    // 250 ms from tick 96 on.
+    let tempo: &[u8] = &[0x60, 0xFF, 0x51, 3, 0x03, 0xD0, 0x90, 0, 0xFF, 0x2F, 0];
     let notes: &[u8] = &[0x60, 0x90, 60, 9, 0x60, 60, 0, 0, 0xFF, 0x2F, 0];
     let song = read_song(&file(1, 96, &[tempo, notes])).unwrap();
     close(&song, &[note(0, 60, 9, 0.5, 0.75)]);
@@ -265,7 +266,8 @@ proptest! {
         length in 0usize..200,
         tail in prop::collection::vec(any::<u8>(), 0..20),
     ) {
-        let song = Song { notes: (0..8).map(|n| note(n, 60, 9, f64::from(n), f64::from(n) + 0.5)).collect(), total_time_s: 9.0 };
+        let notes = (0..8).map(|n| note(n, 60, 9, f64::from(n), f64::from(n) + 0.5)).collect();
+        let song = Song { notes, total_time_s: 9.0 };
         let mut bytes = Vec::new();
         write_song(&song, &mut bytes).unwrap();
         for (at, value) in cuts {
@@ -276,7 +278,8 @@ proptest! {
         bytes.truncate(length);
         bytes.extend(tail);
         if let Ok(song) = read_song(&bytes) {
-            prop_assert!(song.notes.iter().all(|n| n.end_s > n.start_s && n.end_s <= song.total_time_s));
+            let end_s = song.total_time_s;
+            prop_assert!(song.notes.iter().all(|n| n.end_s > n.start_s && n.end_s <= end_s));
         }
     }
 }

@@ -48,8 +48,8 @@ fn run_avx512_bf16(values: Values<'_>, rows: Transposed<'_>, target: Target<'_, 
 
 /// What kernels do with two vectors, by the features they need.
 macro_rules! vectors {
-    ($name:ident, $features:literal, $lanes:literal, $vector:ident, $zero:ident, $load:ident, $store:ident, $add:ident, $mul:ident,
-     $bytes:ident, $widen:ident, $float:ident) => {
+    ($name:ident, $features:literal, $lanes:literal, $vector:ident, $zero:ident, $load:ident,
+     $store:ident, $add:ident, $mul:ident, $bytes:ident, $widen:ident, $float:ident) => {
         mod $name {
             use std::arch::x86_64::*;
 
@@ -157,7 +157,8 @@ fn fetch(at: *const i8, step: usize) {
 /// A kernel over values of a type, which `$expand` makes vectors of and `$multiply` adds the
 /// products with one x to the sums of.
 macro_rules! kernel {
-    ($name:ident, $vectors:ident, $features:literal, $value:ty, $expand:ident, |$x:ident, $weight:ident, $sum:ident| $multiply:expr) => {
+    ($name:ident, $vectors:ident, $features:literal, $value:ty, $expand:ident,
+     |$x:ident, $weight:ident, $sum:ident| $multiply:expr) => {
         mod $name {
             use std::arch::x86_64::*;
 
@@ -198,7 +199,13 @@ macro_rules! kernel {
             }
 
             #[target_feature(enable = $features)]
-            fn any(values: &[$value], scales: &[f32], rows: Transposed<'_>, target: Target<'_, '_>, ahead: Ahead) {
+            fn any(
+                values: &[$value],
+                scales: &[f32],
+                rows: Transposed<'_>,
+                target: Target<'_, '_>,
+                ahead: Ahead,
+            ) {
                 for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target, ahead));
             }
 
