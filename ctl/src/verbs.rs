@@ -71,16 +71,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Verb::Program { channel, instrument } => program(global, *channel, instrument),
         Verb::Instruments => instruments(global),
         Verb::Note { channel, key, velocity, ms } => {
-            let address = format!("/ch/{channel}/note");
-            let note = |velocity: u8| {
-                let args = vec![i32::from(*key).into(), i32::from(velocity).into()];
-                message(address.as_str(), args)
-            };
-            let mut client = client(global)?;
-            client.ask(vec![note(*velocity)])?;
-            sleep(Duration::from_millis(*ms));
-            client.ask(vec![note(0)])?;
-            Ok(())
+            note(global, *channel, [*key, *velocity], Duration::from_millis(*ms))
         }
         Verb::Panic => send(global, message(PANIC, Vec::new())),
         Verb::Latency => {
@@ -96,21 +87,12 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Verb::Disconnect { name } => act(global, "/midi/disconnect", Some(name)),
         Verb::Learn { name: None, .. } => learned(global),
         Verb::Learn { name: Some(name), controller, channel, forget } => {
-            let address = address(name).map_err(Error::Usage)?;
             let more = match controller {
                 _ if *forget => vec![OscType::Bool(false)],
                 Some(controller) => vec![i32::from(*channel).into(), i32::from(*controller).into()],
                 None => vec![],
             };
-            let is_next = more.is_empty();
-            let args = [vec![address.as_str().into()], more].concat();
-            send(global, message(LEARN, args))?;
-            if is_next {
-                line(&format!(
-                    "move a controller: the next one that moves sets {address} from then on"
-                ))?;
-            }
-            Ok(())
+            learn(global, name, more)
         }
         Verb::Devices => list(global, "/audio/devices"),
         Verb::Device { name } => act(global, "/audio/device", name.as_deref()),
@@ -147,6 +129,38 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             Ok(io::stdout().write_all(&text)?)
         }
     }
+}
+
+/// Holds a key, with a velocity, for as long as it says.
+fn note(
+    global: &Global,
+    channel: u8,
+    [key, velocity]: [u8; 2],
+    length: Duration,
+) -> Result<(), Error> {
+    let address = format!("/ch/{channel}/note");
+    let note = |velocity: u8| {
+        let args = vec![i32::from(key).into(), i32::from(velocity).into()];
+        message(address.as_str(), args)
+    };
+    let mut client = client(global)?;
+    client.ask(vec![note(velocity)])?;
+    sleep(length);
+    client.ask(vec![note(0)])?;
+    Ok(())
+}
+
+/// Teaches a controller to set a parameter: the one that `more` says, the next one that moves where
+/// it says nothing.
+fn learn(global: &Global, name: &str, more: Vec<OscType>) -> Result<(), Error> {
+    let address = address(name).map_err(Error::Usage)?;
+    let is_next = more.is_empty();
+    let args = [vec![address.as_str().into()], more].concat();
+    send(global, message(LEARN, args))?;
+    if is_next {
+        line(&format!("move a controller: the next one that moves sets {address} from then on"))?;
+    }
+    Ok(())
 }
 
 fn client(global: &Global) -> Result<Client, ClientError> {

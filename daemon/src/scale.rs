@@ -116,8 +116,8 @@ fn keyboard(text: &str) -> Result<Kbm, String> {
         }
         KbmImportError::StructuralError(e) => format!(
             "it ends too early or has too many lines ({e:?}); wanted size, first and last key, \
-             middle key, key and frequency of the reference, step of an octave, and a line for each \
-             key"
+             middle key, key and frequency of the reference, step of an octave, and a line for \
+             each key"
         ),
         KbmImportError::IoError(e) => e.to_string(),
         KbmImportError::BuildError(e) => format!("{e:?}"),

@@ -174,17 +174,7 @@ fn a_long_hard_evening() {
         memory_kb.push(daemon.memory_kb());
         if looked.elapsed() > length / 20 {
             looked = at;
-            println!(
-                "{:6.0} {:5.2} {:5} {:6} {:6} {:9} {:8.1} {:7}",
-                begun.elapsed().as_secs_f64(),
-                now.load,
-                now.steps_now,
-                now.notes,
-                now.misses - first.misses,
-                now.underruns - first.underruns,
-                now.peak_dbfs,
-                daemon.memory_kb()
-            );
+            print_row(begun.elapsed(), &now, &first, daemon.memory_kb());
         }
         last = now;
     }
@@ -202,6 +192,19 @@ fn a_long_hard_evening() {
     let whole = hound::WavReader::open(Path::new(&wav)).unwrap();
     assert!((f64::from(whole.duration()) / RATE_HZ - recorded_s).abs() < 0.01);
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
+fn print_row(since: Duration, now: &Status, first: &Status, memory_kb: u64) {
+    println!(
+        "{:6.0} {:5.2} {:5} {:6} {:6} {:9} {:8.1} {memory_kb:7}",
+        since.as_secs_f64(),
+        now.load,
+        now.steps_now,
+        now.notes,
+        now.misses - first.misses,
+        now.underruns - first.underruns,
+        now.peak_dbfs,
+    );
 }
 
 fn report(

@@ -176,7 +176,8 @@ fn code_of(text: &str) -> String {
 fn foreign(path: &str, text: &str, crates: &[&str]) -> Vec<String> {
     let code = code_of(text);
     let used = crates.iter().filter(|name| {
-        let mut places = code.match_indices(&format!("{name}::")).map(|(at, _)| at);
+        let word = format!("{name}::");
+        let mut places = code.match_indices(&word).map(|(at, _)| at);
         places.any(|at| !code[..at].ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c)))
     });
     used.map(|name| format!("{path}: uses {name}")).collect()

@@ -35,7 +35,7 @@ use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer, Remote};
 use crate::error::Error;
 use crate::models::{find, ratings};
-use crate::recording::{self, Recorder};
+use crate::recording::{self, Recorder, Tap};
 use crate::service::{self, Notifier, Pulse, Status, Watchdog};
 use crate::state::{self, State};
 use gaps::{Banks, Dry, Gaps};
@@ -136,10 +136,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     };
     let (recorder, tap) =
         recording::start().map_err(|e| Error::Audio(format!("no thread for recordings: {e}")))?;
-    let inference = std::thread::Builder::new()
-        .name("timbred-inference".to_owned())
-        .spawn(move || inference.run(tap))
-        .map_err(|e| Error::Audio(format!("no thread for the model: {e}")))?;
+    let inference = spawn(inference, tap)?;
     let mut daemon = Daemon {
         sources,
         loaded,
@@ -180,10 +177,16 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     stop.store(true, Ordering::Release);
     let ended = inference.join();
     recorder.finish();
-    match ended {
-        Ok(ended) => result.and(ended),
-        Err(_) => Err(Error::Audio("the inference thread ended by a fault of its own".to_owned())),
-    }
+    let fault = || Error::Audio("the inference thread ended by a fault of its own".to_owned());
+    ended.map_err(|_| fault()).and_then(|ended| result.and(ended))
+}
+
+/// Starts the inference thread.
+fn spawn(inference: Inference, tap: Tap) -> Result<JoinHandle<Result<(), Error>>, Error> {
+    std::thread::Builder::new()
+        .name("timbred-inference".to_owned())
+        .spawn(move || inference.run(tap))
+        .map_err(|e| Error::Audio(format!("no thread for the model: {e}")))
 }
 
 impl Daemon {

@@ -97,8 +97,8 @@ proptest! {
         let mut start = 0;
         for length in lengths.iter().copied().chain([1000]) {
             let cut = parts.cut(start, start + length);
-            let held = cut.held.iter();
-            let ours: Vec<_> = held.map(|h| (h.voice, (h.velocity, h.onset_step))).collect();
+            let cut_held = cut.held.iter();
+            let ours: Vec<_> = cut_held.map(|h| (h.voice, (h.velocity, h.onset_step))).collect();
             prop_assert_eq!(ours, held.clone().into_iter().collect::<Vec<_>>());
             for &(step, event) in cut.events {
                 prop_assert!((start..start + length).contains(&step));

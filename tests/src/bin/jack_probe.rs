@@ -16,6 +16,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use jack::contrib::ClosureProcessHandler;
@@ -38,25 +39,18 @@ impl NotificationHandler for Xruns {
     }
 }
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [midi_input, audio_output, notes, gap_ms, file, mode @ ..] = arguments.as_slice() else {
-        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]");
-    };
-    let notes: usize = notes.parse().expect("a number of notes");
-    let gap_s = gap_ms.parse::<f64>().expect("milliseconds") / 1000.0;
-    let is = |word: &str| mode.iter().any(|mode| mode == word);
-    let holds = is("hold");
-    let client =
-        |name| Client::new(name, ClientOptions::NO_START_SERVER).expect("a JACK server runs").0;
-    let (player, recorder) = (client("probe_player"), client("probe_recorder"));
-    let rate_hz = f64::from(player.sample_rate());
-    let mut midi = player.register_port("out", MidiOut::default()).expect("a port");
-    let audio = recorder.register_port("in", AudioIn::default()).expect("a port");
+/// Messages in order, each with its frame after the start.
+type Plan = Vec<(u32, [u8; 3])>;
 
-    // (frame after the start, message), in order.
-    let mut plan: Vec<(u32, [u8; 3])> = vec![];
-    let mut told: Vec<String> = vec![];
+/// What is played, and what is told of each of its notes.
+fn planned(
+    notes: usize,
+    gap_s: f64,
+    rate_hz: f64,
+    is: impl Fn(&str) -> bool,
+) -> (Plan, Vec<String>) {
+    let mut plan: Plan = vec![];
+    let mut told = vec![];
     for n in 0..notes {
         // Off any grid of periods and hops.
         let at_s = 0.5 + n as f64 * gap_s + (n * 7919 % 1000) as f64 * 2e-5;
@@ -66,7 +60,7 @@ fn main() {
         };
         for key in &keys {
             plan.push(((at_s * rate_hz) as u32, [0x90 | channel, *key, 100]));
-            if !holds {
+            if !is("hold") {
                 plan.push((((at_s + DOWN_S) * rate_hz) as u32, [0x80 | channel, *key, 0]));
             }
         }
@@ -84,12 +78,61 @@ fn main() {
         plan.push(((1.5 * rate_hz) as u32, [0xFF, 0, 0]));
     }
     plan.sort_by_key(|(at, _)| *at);
+    (plan, told)
+}
+
+/// So many frames from the first on, out of the pieces that were recorded.
+fn heard(recorded: &Receiver<(u32, Vec<f32>)>, first: u32, frames: usize) -> Vec<f32> {
+    let mut sound = vec![0.0f32; frames];
+    loop {
+        let heard = recorded.recv_timeout(Duration::from_secs(10));
+        let (at, samples) = heard.expect("the server calls its clients");
+        let offset = at.wrapping_sub(first) as i32;
+        for (i, sample) in (offset..).zip(&samples) {
+            if let Some(slot) = usize::try_from(i).ok().and_then(|i| sound.get_mut(i)) {
+                *slot = *sample;
+            }
+        }
+        if offset > frames as i32 {
+            return sound;
+        }
+    }
+}
+
+fn write(file: &str, sample_rate: u32, sound: &[f32]) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(file, spec).expect("a file");
+    sound.iter().for_each(|s| writer.write_sample(*s).expect("room on the disk"));
+    writer.finalize().expect("room on the disk");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [midi_input, audio_output, notes, gap_ms, file, mode @ ..] = arguments.as_slice() else {
+        panic!("wanted MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]");
+    };
+    let notes: usize = notes.parse().expect("a number of notes");
+    let gap_s = gap_ms.parse::<f64>().expect("milliseconds") / 1000.0;
+    let is = |word: &str| mode.iter().any(|mode| mode == word);
+    let client =
+        |name| Client::new(name, ClientOptions::NO_START_SERVER).expect("a JACK server runs").0;
+    let (player, recorder) = (client("probe_player"), client("probe_recorder"));
+    let rate_hz = f64::from(player.sample_rate());
+    let mut midi = player.register_port("out", MidiOut::default()).expect("a port");
+    let audio = recorder.register_port("in", AudioIn::default()).expect("a port");
+
+    let (plan, told) = planned(notes, gap_s, rate_hz, is);
     let seconds = 0.5 + notes as f64 * gap_s + 1.0;
     let frames = (seconds * rate_hz) as usize;
 
     let start = Arc::new(AtomicU32::new(0));
     let play = {
-        let (start, plan) = (start.clone(), plan.clone());
+        let start = start.clone();
         let mut next = 0;
         move |_: &Client, scope: &ProcessScope| {
             let start = start.load(Ordering::Acquire);
@@ -134,32 +177,10 @@ fn main() {
     let first = player.as_client().frame_time().wrapping_add(4096);
     start.store(first, Ordering::Release);
 
-    let mut sound = vec![0.0f32; frames];
-    loop {
-        let heard = recorded.recv_timeout(Duration::from_secs(10));
-        let (at, samples) = heard.expect("the server calls its clients");
-        let offset = at.wrapping_sub(first) as i32;
-        for (i, sample) in (offset..).zip(&samples) {
-            if let Some(slot) = usize::try_from(i).ok().and_then(|i| sound.get_mut(i)) {
-                *slot = *sample;
-            }
-        }
-        if offset > frames as i32 {
-            break;
-        }
-    }
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: rate_hz as u32,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let mut writer = hound::WavWriter::create(file, spec).expect("a file");
-    sound.iter().for_each(|s| writer.write_sample(*s).expect("room on the disk"));
-    writer.finalize().expect("room on the disk");
+    write(file, rate_hz as u32, &heard(&recorded, first, frames));
     told.iter().for_each(|line| println!("{line}"));
     println!("xruns {}", xruns.load(Ordering::Relaxed));
-    if holds {
+    if is("hold") {
         // As a crash: nothing is closed in order.
         std::process::exit(1);
     }

@@ -68,23 +68,8 @@ impl Service {
                     answers.push(message(id.address(), arguments(&value)));
                 }
                 Request::Set { id, value, exact } => {
-                    if let Some((what, value)) = by_midi(*id, value) {
-                        self.values.sent(what, id.channel, value, Instant::now());
-                        self.play(what.message(id.channel, value));
-                    } else if let (Key::Model, Value::Text(name)) = (id.parameter.key, value) {
-                        let action = Action::UseModel(name.clone());
-                        self.command(id.parameter.address, &action, from);
-                        // They hear of it when it plays.
-                        continue;
-                    } else if let Err(e) = settings.set_value(*id, value) {
-                        self.refuse(from, &id.address(), &e);
-                        continue;
-                    } else {
+                    if self.set((*id, value, *exact), from, &mut settings) {
                         changes.push((*id, value));
-                    }
-                    let place = self.values.ids.iter().position(|other| other == id);
-                    if let Some(place) = place.filter(|_| *exact) {
-                        self.subscribers.heard(from, place, value);
                     }
                 }
                 Request::Midi(bytes) => {
@@ -98,10 +83,10 @@ impl Service {
                         self.play([0xb0 | channel, controller, 0]);
                     }
                 }
-                Request::Subscribe(wanted) => match self.subscribe(wanted, from, &settings) {
-                    Ok(answer) => answers.push(answer),
-                    Err(e) => self.refuse(from, SUBSCRIBE, &e),
-                },
+                Request::Subscribe(wanted) => {
+                    let answer = self.subscribe(wanted, from, &settings);
+                    answers.extend(self.answer_or_refusal(from, SUBSCRIBE, answer));
+                }
                 Request::Unsubscribe { host, port, pattern } => {
                     let target = self.named_target(*host, *port, from);
                     if let Some(target) = target {
@@ -114,64 +99,111 @@ impl Service {
                     }
                 }
                 Request::Version => answers.push(version()),
-                Request::Status => {
-                    let osc = OscStatus {
-                        subscribers: self.subscribers.len(),
-                        waiting_bundles: self.waiting.len(),
-                        ..self.traffic.clone()
-                    };
-                    let panel = self.handles.panel.load().to_vec();
-                    answers.push(status(&Status { panel, ..self.values.status(&settings, osc) }));
-                }
-                Request::Panel => {
-                    let token = self.clients.token();
-                    let with_token = |url: &String| match token.is_wanted() {
-                        true => format!("{url}?token={}", token.as_str()).into(),
-                        false => url.as_str().into(),
-                    };
-                    let urls = self.handles.panel.load().iter().map(with_token).collect();
-                    answers.push(message(PANEL, urls));
-                }
+                Request::Status => answers.push(self.status(&settings)),
+                Request::Panel => answers.push(self.panel()),
                 Request::Do { address, action } => self.command(address, action, from),
                 Request::Learn(learn) => {
                     let answer = self.learned.request(*learn, from);
                     answers.extend(answer.map(|args| message(LEARN, args)));
                 }
                 Request::RecordStart(path) => {
-                    match started(&self.handles.recorder, path.as_deref()) {
-                        Ok(answer) => answers.push(answer),
-                        Err(e) => self.refuse(from, RECORD_START, &e),
-                    }
+                    let answer = started(&self.handles.recorder, path.as_deref());
+                    answers.extend(self.answer_or_refusal(from, RECORD_START, answer));
                 }
-                Request::RecordStop => match stopped(&self.handles.recorder) {
-                    Ok(answer) => answers.push(answer),
-                    Err(e) => self.refuse(from, RECORD_STOP, &e),
-                },
+                Request::RecordStop => {
+                    let answer = stopped(&self.handles.recorder);
+                    answers.extend(self.answer_or_refusal(from, RECORD_STOP, answer));
+                }
                 Request::Auth(token) => {
-                    if self.clients.introduce(from, token) {
-                        answers.push(message(AUTH, vec![NAME.into()]));
-                    } else {
-                        let text = "found another token, wanted the one of [remote] token";
-                        let error = self.not_allowed(from, "a token", text.to_owned());
-                        self.refuse(from, AUTH, &error);
-                    }
+                    let answer = self.introduce(token, from);
+                    answers.extend(self.answer_or_refusal(from, AUTH, answer));
                 }
             }
         }
-        if !changes.is_empty() {
-            // On what is newest: the supervisor may have published in between.
-            self.handles.settings.rcu(|newest| {
-                let mut next = Settings::clone(newest);
-                for (id, value) in &changes {
-                    // It was accepted above.
-                    let _ = next.set_value(*id, value);
-                }
-                next
-            });
-        }
+        self.take_over(&changes);
         for packet in packets(answers) {
             self.clients.send(from, packet.into());
         }
+    }
+
+    /// Sets one value, or has it set by MIDI or by the supervisor; whether a setting changed.
+    fn set(
+        &mut self,
+        (id, value, exact): (Id, &Value, bool),
+        from: ClientId,
+        settings: &mut Settings,
+    ) -> bool {
+        let sent = by_midi(id, value);
+        if let Some((what, value)) = sent {
+            self.values.sent(what, id.channel, value, Instant::now());
+            self.play(what.message(id.channel, value));
+        } else if let (Key::Model, Value::Text(name)) = (id.parameter.key, value) {
+            // They hear of it when it plays.
+            self.command(id.parameter.address, &Action::UseModel(name.clone()), from);
+            return false;
+        } else if let Err(e) = settings.set_value(id, value) {
+            self.refuse(from, &id.address(), &e);
+            return false;
+        }
+        let place = self.values.ids.iter().position(|other| *other == id);
+        if let Some(place) = place.filter(|_| exact) {
+            self.subscribers.heard(from, place, value);
+        }
+        sent.is_none()
+    }
+
+    /// Publishes settings that were accepted, on what is newest: the supervisor may have published
+    /// in between.
+    fn take_over(&self, changes: &[(Id, &Value)]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.handles.settings.rcu(|newest| {
+            let mut next = Settings::clone(newest);
+            for (id, value) in changes {
+                let _ = next.set_value(*id, value);
+            }
+            next
+        });
+    }
+
+    /// The answer; where there is none, the sender is told why.
+    fn answer_or_refusal(
+        &mut self,
+        from: ClientId,
+        address: &str,
+        answer: Result<OscMessage, ControlError>,
+    ) -> Option<OscMessage> {
+        answer.inspect_err(|e| self.refuse(from, address, e)).ok()
+    }
+
+    fn status(&self, settings: &Settings) -> OscMessage {
+        let osc = OscStatus {
+            subscribers: self.subscribers.len(),
+            waiting_bundles: self.waiting.len(),
+            ..self.traffic.clone()
+        };
+        let panel = self.handles.panel.load().to_vec();
+        status(&Status { panel, ..self.values.status(settings, osc) })
+    }
+
+    /// Where the panel is, with the token that it wants.
+    fn panel(&self) -> OscMessage {
+        let token = self.clients.token();
+        let with_token = |url: &String| match token.is_wanted() {
+            true => format!("{url}?token={}", token.as_str()).into(),
+            false => url.as_str().into(),
+        };
+        message(PANEL, self.handles.panel.load().iter().map(with_token).collect())
+    }
+
+    /// Knows a client from now on, if its token is the right one.
+    fn introduce(&mut self, token: &str, from: ClientId) -> Result<OscMessage, ControlError> {
+        if self.clients.introduce(from, token) {
+            return Ok(message(AUTH, vec![NAME.into()]));
+        }
+        let text = "found another token, wanted the one of [remote] token";
+        Err(self.not_allowed(from, "a token", text.to_owned()))
     }
 
     /// Where subscriptions go that name a host or a port, or else come from this client.

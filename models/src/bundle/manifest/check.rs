@@ -11,21 +11,38 @@ use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 /// The largest size a manifest may name.
 const MAX_SIZE: usize = 1 << 16;
 
+/// What in a manifest is no model's.
+struct Problem {
+    key: String,
+    found: String,
+    wanted: String,
+}
+
+fn unfit(key: &str, found: impl ToString, wanted: impl Into<String>) -> Option<Problem> {
+    let (found, wanted) = (found.to_string(), wanted.into());
+    Some(Problem { key: key.to_owned(), found, wanted })
+}
+
 impl Manifest {
     /// Checks everything that can be known without the model's files.
     pub(super) fn check(&self, path: &str) -> Result<(), BundleError> {
-        let unfit = |key: &str, found: String, wanted: String| {
-            Err(BundleError::Unfit {
-                path: path.to_owned(),
-                key: key.to_owned(),
-                found,
-                wanted,
-                remedy: "correct the manifest, or install the model again".to_owned(),
-            })
-        };
+        let problem = self.head_problem().or_else(|| self.network_problem());
+        let problem = problem.or_else(|| self.parts_problem()).or_else(|| self.modes_problem());
+        let Some(Problem { key, found, wanted }) = problem else { return Ok(()) };
+        Err(BundleError::Unfit {
+            path: path.to_owned(),
+            key,
+            found,
+            wanted,
+            remedy: "correct the manifest, or install the model again".to_owned(),
+        })
+    }
+
+    /// What is wrong with the name and the mel.
+    fn head_problem(&self) -> Option<Problem> {
         let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.name.is_empty() || !self.name.chars().all(named) {
-            return unfit("name", format!("{:?}", self.name), "letters, digits, - and _".into());
+            return unfit("name", format!("{:?}", self.name), "letters, digits, - and _");
         }
         let mel = (self.mel.sample_rate_hz, self.mel.hop_samples, self.mel.bins);
         let published = (SAMPLE_RATE_HZ, HOP_SAMPLES, MEL_BINS);
@@ -34,65 +51,69 @@ impl Manifest {
         }
         let range = self.mel.range;
         if !(range.min.is_finite() && range.max.is_finite() && range.min < range.max) {
-            return unfit("mel.range", format!("{range:?}"), "finite min below max".into());
+            return unfit("mel.range", format!("{range:?}"), "finite min below max");
         }
-        if let Some(problem) = self.network.problem() {
-            return unfit("network", problem, "sizes of a network".into());
+        None
+    }
+
+    /// What is wrong with the sizes of the network, its tokens and its sampling.
+    fn network_problem(&self) -> Option<Problem> {
+        let network = &self.network;
+        if let Some(problem) = network.problem() {
+            return unfit("network", problem, "sizes of a network");
         }
         if let Some((size, found)) = self.too_large() {
-            return unfit(size, found.to_string(), format!("at most {MAX_SIZE}"));
+            return unfit(size, found, format!("at most {MAX_SIZE}"));
         }
-        if !(1..=127).contains(&self.tokens.velocity_bins) {
-            let found = self.tokens.velocity_bins.to_string();
-            return unfit("tokens.velocity_bins", found, "1 to 127".into());
+        let bins = self.tokens.velocity_bins;
+        if !(1..=127).contains(&bins) {
+            return unfit("tokens.velocity_bins", bins, "1 to 127");
         }
-        let vocabulary = Vocabulary::new(self.tokens.velocity_bins).embeddings();
-        if vocabulary > self.network.vocab_size {
-            let found = self.network.vocab_size.to_string();
-            return unfit(
-                "network.vocab_size",
-                found,
-                format!("at least {vocabulary}, which tokens.velocity_bins needs"),
-            );
+        let vocabulary = Vocabulary::new(bins).embeddings();
+        if vocabulary > network.vocab_size {
+            let wanted = format!("at least {vocabulary}, which tokens.velocity_bins needs");
+            return unfit("network.vocab_size", network.vocab_size, wanted);
         }
-        if !(1..self.network.max_tokens).contains(&self.tokens.max_tokens) {
+        if !(1..network.max_tokens).contains(&self.tokens.max_tokens) {
             let wanted =
-                format!("1 to {} (network.max_tokens less the end)", self.network.max_tokens - 1);
-            return unfit("tokens.max_tokens", self.tokens.max_tokens.to_string(), wanted);
+                format!("1 to {} (network.max_tokens less the end)", network.max_tokens - 1);
+            return unfit("tokens.max_tokens", self.tokens.max_tokens, wanted);
         }
-        if !(self.sampling.guidance.is_finite() && (0.0..=20.0).contains(&self.sampling.guidance)) {
-            return unfit(
-                "sampling.guidance",
-                self.sampling.guidance.to_string(),
-                "0 to 20".into(),
-            );
+        let guidance = self.sampling.guidance;
+        if !(guidance.is_finite() && (0.0..=20.0).contains(&guidance)) {
+            return unfit("sampling.guidance", guidance, "0 to 20");
         }
+        None
+    }
+
+    /// What is wrong with the note prior, what makes the sound, and what is said of instruments.
+    fn parts_problem(&self) -> Option<Problem> {
         if self.network.prior != self.prior.is_some() {
             let found = format!("network.prior = {}", self.network.prior);
-            return unfit("prior", found, "true where there is a [prior], else false".into());
+            return unfit("prior", found, "true where there is a [prior], else false");
         }
         if let Some(prior) = self.prior
             && !(0.0..=20.0).contains(&prior.residual_nats)
         {
-            let found = prior.residual_nats.to_string();
-            return unfit("prior.residual_nats", found, "0 to 20".into());
+            return unfit("prior.residual_nats", prior.residual_nats, "0 to 20");
         }
         if self.vocoder.is_some() == self.mel_decoder.is_some() {
             let found =
                 if self.vocoder.is_some() { "[vocoder] and [mel_decoder]" } else { "neither" };
-            return unfit("vocoder", found.to_owned(), "either [vocoder] or [mel_decoder]".into());
+            return unfit("vocoder", found, "either [vocoder] or [mel_decoder]");
         }
         if let Some(program) = self.instruments.as_ref().and_then(Instruments::problem) {
-            return unfit(
-                "instruments",
-                program.to_string(),
-                "each program, 0 to 127, once".into(),
-            );
+            return unfit("instruments", program, "each program, 0 to 127, once");
         }
         let reach = self.mel_decoder.map_or(0, |d| d.past_frames.max(d.future_frames));
         if reach > MAX_REACH {
             return unfit("mel_decoder", format!("{reach} frames"), format!("at most {MAX_REACH}"));
         }
+        None
+    }
+
+    /// What is wrong with how songs are made, and how it is played live.
+    fn modes_problem(&self) -> Option<Problem> {
         let frames = 1..=self.network.target_frames;
         let contexts = [
             ("song", self.song.context_frames),
@@ -110,35 +131,25 @@ impl Manifest {
             [Some(("song", self.song.hop_frames, self.song.steps)), live].into_iter().flatten()
         {
             if !frames.contains(&hop) {
-                return unfit(
-                    &format!("{mode}.hop_frames"),
-                    hop.to_string(),
-                    format!("{frames:?} (network.target_frames)"),
-                );
+                let wanted = format!("{frames:?} (network.target_frames)");
+                return unfit(&format!("{mode}.hop_frames"), hop, wanted);
             }
             if !(1..=MAX_STEPS).contains(&steps) {
-                return unfit(
-                    &format!("{mode}.steps"),
-                    steps.to_string(),
-                    format!("1 to {MAX_STEPS}"),
-                );
+                return unfit(&format!("{mode}.steps"), steps, format!("1 to {MAX_STEPS}"));
             }
         }
         if self.live.is_some_and(|live| live.window) && self.prior.is_some() {
-            let found = "true, with a [prior]".to_owned();
-            return unfit("live.window", found, "false, or a model without a note prior".into());
+            let wanted = "false, or a model without a note prior";
+            return unfit("live.window", "true, with a [prior]", wanted);
         }
-        if let Some(live) = self.live {
-            let range = live.min_hop_frames..=live.max_hop_frames;
-            if live.min_hop_frames == 0
-                || !range.contains(&live.hop_frames)
-                || !frames.contains(&live.max_hop_frames)
-            {
-                let wanted = format!("hops inside {frames:?}, live.hop_frames among them");
-                return unfit("live.min_hop_frames", format!("{range:?}"), wanted);
-            }
+        let live = self.live?;
+        let range = live.min_hop_frames..=live.max_hop_frames;
+        let is_in_range = range.contains(&live.hop_frames) && frames.contains(&live.max_hop_frames);
+        if live.min_hop_frames == 0 || !is_in_range {
+            let wanted = format!("hops inside {frames:?}, live.hop_frames among them");
+            return unfit("live.min_hop_frames", format!("{range:?}"), wanted);
         }
-        Ok(())
+        None
     }
 
     /// The first size that no real model has, so that a hostile manifest cannot ask for all memory.

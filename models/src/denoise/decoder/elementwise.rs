@@ -146,7 +146,7 @@ vectorised! {
         logits: &mut [f32],
         most: &mut [f32],
         totals: &mut [f32],
-        factors: &mut [f32],
+        factors: &mut [f32]
     ) {
         let width = most.len();
         for at in (0..width).step_by(LANES) {
