@@ -25,11 +25,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The files of the tree with one of these endings, and their text. What git knows, and what it
-/// does not ignore; where there is no git, every file outside of what is built.
+/// The files of the tree with one of these endings, and their text: those that git tracks, and where
+/// there is no git, every file outside of what is built.
 fn files(endings: &[&str]) -> Vec<(String, String)> {
     let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .arg("ls-files")
         .current_dir(root())
         .output()
         .ok()
