@@ -25,8 +25,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The files of the tree with one of these endings, and their text: those that git tracks, and where
-/// there is no git, every file outside of what is built.
+/// The files of the tree with one of these endings, and their text: those that git tracks, and
+/// where there is no git, every file outside of what is built.
 fn files(endings: &[&str]) -> Vec<(String, String)> {
     let listed = Command::new("git")
         .arg("ls-files")
