@@ -136,7 +136,7 @@ impl Default for Channel {
             enable: true,
             velocity_curve: 1.0,
             breath: false,
-            spread: 0.3,
+            spread: 0.0,
             morph: Morph::default(),
         }
     }

@@ -145,7 +145,7 @@ pub const PARAMETERS: [Parameter; 57] = [
     ),
     number(
         Key::Spread,
-        ["/ch/{n}/spread", "spread", "0.3"],
+        ["/ch/{n}/spread", "spread", "0"],
         "",
         (0.0, 1.0),
         "How far the lowest and highest keys of pianos and mallets are to the sides; 0 is nowhere",

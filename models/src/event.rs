@@ -159,7 +159,6 @@ impl Control {
         rest[Self::Expression as usize] = 1.0;
         rest[Self::Breath as usize] = 1.0;
         rest[Self::MasterVolume as usize] = 1.0;
-        rest[Self::Spread as usize] = 0.3;
         rest[Self::Reverb as usize] = 40.0 / 127.0;
         rest[Self::Master as usize] = -1.0;
         rest

@@ -92,7 +92,8 @@ impl Streamer {
         let manifest = bundle.manifest();
         let tables = Arc::new(Tables::new());
         let denoiser = Denoiser::new(bundle, options)?;
-        let maker = match bundle.prior(tables.clone())? {
+        let lives = Arc::new(bundle.lives()?);
+        let maker = match bundle.prior(tables.clone(), lives.clone())? {
             Some(prior) => Maker::Ticks(Box::new(Ticks::new(prior, denoiser))),
             None => Maker::Hops(Box::new(Hops::new(denoiser, tables.clone()))),
         };
@@ -105,7 +106,7 @@ impl Streamer {
             parts: Parts::new(),
             mix: Mix::default(),
             timeline: Timeline::new(&manifest.tokens),
-            vocoder: bundle.vocoder(tables)?,
+            vocoder: bundle.vocoder(tables, lives)?,
             maker,
             frames: vec![],
             samples: vec![],

@@ -16,8 +16,9 @@ pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     // Loading checks every checksum, and every graph against the manifest.
     let tables = Arc::new(Tables::new());
     bundle.network()?;
-    bundle.prior(tables.clone())?;
-    bundle.vocoder(tables)?;
+    let lives = Arc::new(bundle.lives()?);
+    bundle.prior(tables.clone(), lives.clone())?;
+    bundle.vocoder(tables, lives)?;
     let bytes = bundle.size()?;
     let text = match json {
         true => {

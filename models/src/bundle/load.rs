@@ -174,12 +174,28 @@ impl Bundle {
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
-    pub fn prior(&self, tables: Arc<Tables>) -> Result<Option<NotePrior>, BundleError> {
+    pub fn prior(
+        &self,
+        tables: Arc<Tables>,
+        lives: Arc<LifeTable>,
+    ) -> Result<Option<NotePrior>, BundleError> {
         if self.manifest.prior.is_none() {
             return Ok(None);
         }
-        NotePrior::load(&self.verified("prior")?, tables)
+        NotePrior::load(&self.verified("prior")?, tables, lives)
             .map(Some)
+            .map_err(|source| BundleError::Graph { path: self.location(), source })
+    }
+
+    /// Verifies and loads the table of how notes live; without one they are still.
+    ///
+    /// # Errors
+    /// [`BundleError`] naming the file, what was found and what to do.
+    pub fn lives(&self) -> Result<LifeTable, BundleError> {
+        if !self.manifest.files.contains_key(LIFE) {
+            return Ok(LifeTable::still());
+        }
+        LifeTable::load(&self.verified(LIFE)?)
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
@@ -187,17 +203,19 @@ impl Bundle {
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
-    pub fn vocoder(&self, tables: Arc<Tables>) -> Result<Inverter, BundleError> {
+    pub fn vocoder(
+        &self,
+        tables: Arc<Tables>,
+        lives: Arc<LifeTable>,
+    ) -> Result<Inverter, BundleError> {
         let bytes = self.verified("vocoder")?;
-        let table = |role: &str| match self.manifest.files.contains_key(role) {
-            true => self.verified(role).map(Some),
-            false => Ok(None),
+        let attacks = match self.manifest.files.contains_key(ATTACKS) {
+            true => Some(self.verified(ATTACKS)?),
+            false => None,
         };
-        let (attacks, life) = (table(ATTACKS)?, table(LIFE)?);
         let score_informed = |config| {
             let attacks = attacks.as_deref().map(AttackTable::load).transpose()?;
-            let life = life.as_deref().map(LifeTable::load).transpose()?;
-            Vocoder::load(config, &bytes, NoteTables { attacks, life }, tables)
+            Vocoder::load(config, &bytes, NoteTables { attacks, lives }, tables)
         };
         let inverter = match (self.manifest.vocoder, self.manifest.mel_decoder) {
             (Some(config), _) => {

@@ -171,6 +171,22 @@ impl<'a> Builder<'a> {
         name.to_owned()
     }
 
+    /// A parameter of whole numbers, stored as int64.
+    pub fn whole_numbers(&mut self, name: &str) -> Result<Value, ParamError> {
+        let param = self.params.param(name)?;
+        let raw = param.values.iter().flat_map(|v| (*v as i64).to_le_bytes()).collect();
+        self.initializers.push(tensor(name, DataType::Int64, &param.shape, raw));
+        Ok(name.to_owned())
+    }
+
+    /// A parameter of whole numbers from -127 to 127, stored as int8.
+    pub fn bytes(&mut self, name: &str) -> Result<Value, ParamError> {
+        let param = self.params.param(name)?;
+        let raw = param.values.iter().map(|v| *v as i8 as u8).collect();
+        self.initializers.push(tensor(name, DataType::Int8, &param.shape, raw));
+        Ok(name.to_owned())
+    }
+
     /// A parameter that is always stored as float32: norms and position tables.
     pub fn table(&mut self, name: &str) -> Result<Value, ParamError> {
         if !self.has(name) {

@@ -24,6 +24,8 @@ mod builder;
 mod config;
 #[cfg(feature = "engine")]
 pub mod int8;
+#[cfg(feature = "engine")]
+mod life;
 mod params;
 #[cfg(feature = "engine")]
 mod pieces;
@@ -37,8 +39,10 @@ mod vocoder;
 mod vocoder_config;
 
 #[cfg(feature = "engine")]
-pub use attacks::{build_attacks, build_life, check_attacks, check_life};
+pub use attacks::{build_attacks, check_attacks};
 pub use config::NetworkConfig;
+#[cfg(feature = "engine")]
+pub use life::{LifeParts, build_life, read_life};
 #[cfg(feature = "checkpoint")]
 pub(crate) use params::check_shapes;
 pub use params::{Param, ParamError, Params, Weights};
@@ -56,6 +60,7 @@ pub use signature::{GraphKind, check_signature};
 #[cfg(feature = "engine")]
 pub use vocoder::{build_vocoder, check_vocoder};
 pub use vocoder_config::{
-    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_COLUMNS, LIFE_ROWS, MAX_REACH,
-    MelDecoderConfig, OUTPUTS, UPPER_OUTPUTS, VocoderConfig,
+    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_FACTS, LIFE_GROUPS, LIFE_POINTS,
+    LIFE_ROWS, LIFE_VALUES, MAX_REACH, MelDecoderConfig, NOISE_BANDS, OUTPUTS, UPPER_OUTPUTS,
+    VocoderConfig,
 };

@@ -1,7 +1,9 @@
 //! The vocoder's network as one ONNX graph. Knows no audio: what the corrections are for is in `crate::vocoder`.
 //!
-//! `log_mel` and `log_levels` [1, T, 128] (nats / 8), `state_i` [1, 4, width] -> `corrections` [1, T, 512] = [2 blocks,
-//! tone and noise, 128] in nats, with an upper band `upper_corrections` [1, T, 64] = [2 blocks, tone and noise, 16], `next_state_i`. Torch twin: `models/training/timbre_training/vocoder.py`.
+//! `log_mel`, `log_levels` and `log_share` [1, T, 128] (nats / 8), `state_i` [1, 4, width] ->
+//! `corrections` [1, T, 512] = [2 blocks, tone and noise, 128] in nats, with an upper band
+//! `upper_corrections` [1, T, 64] = [2 blocks, tone and noise, 16], `next_state_i`. Torch twin:
+//! `models/training/timbre_training/vocoder.py`.
 
 use tract_onnx::pb::ModelProto;
 
@@ -26,7 +28,8 @@ fn ports(config: &VocoderConfig) -> (Vec<Port>, Vec<Port>) {
             .collect::<Vec<_>>()
     };
     let frames = |name: &str, width| port(name.to_owned(), Dim::Any("T"), width);
-    let mut inputs = vec![frames("log_mel", MEL_BINS), frames("log_levels", MEL_BINS)];
+    let names = ["log_mel", "log_levels", "log_share"];
+    let mut inputs = names.map(|name| frames(name, MEL_BINS)).to_vec();
     inputs.extend(states("state"));
     let mut outputs = vec![frames("corrections", OUTPUTS)];
     outputs.extend(config.upper_band.then(|| frames("upper_corrections", UPPER_OUTPUTS)));
@@ -54,7 +57,7 @@ pub fn build_vocoder(
 ) -> Result<ModelProto, ParamError> {
     params.check_list(config.parameters())?;
     let mut b = Builder::new(params, format);
-    let x = b.op("Concat", &["log_mel", "log_levels"], &[Attr::Int("axis", 2)]);
+    let x = b.op("Concat", &["log_mel", "log_levels", "log_share"], &[Attr::Int("axis", 2)]);
     let kernel = b.matrix("input", 1)?;
     let mut x = b.op("MatMul", &[&x, &kernel], &[]);
     for i in 0..config.blocks {

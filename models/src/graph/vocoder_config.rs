@@ -32,7 +32,7 @@ impl VocoderConfig {
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let width = self.width;
         let mut list = vec![
-            ("input".to_owned(), vec![2 * MEL_BINS, width]),
+            ("input".to_owned(), vec![3 * MEL_BINS, width]),
             ("norm".to_owned(), vec![width]),
             ("output".to_owned(), vec![width, OUTPUTS]),
             ("bias".to_owned(), vec![OUTPUTS]),
@@ -58,9 +58,18 @@ pub const ATTACK_LEVELS: usize = 5;
 pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
 /// Rows of the attack table.
 pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
-/// Values that say how a note lives.
-pub const LIFE_COLUMNS: usize = 9;
-/// Rows of the table that says it: the keys of program 0, of program 1, ...
+/// Groups of partials that live together, the last of which is what lies above 8 kHz.
+pub const LIFE_GROUPS: usize = 13;
+/// Values of each of their envelopes.
+pub const LIFE_POINTS: usize = 75;
+/// Bands of the mel that share a number about noise.
+pub const NOISE_BANDS: usize = MEL_BINS / 4;
+/// Numbers that say how a zone of keys lives: its key, its pace, its sway, three for each group, and
+/// of each band the share of noise.
+pub const LIFE_FACTS: usize = 3 + 3 * LIFE_GROUPS + NOISE_BANDS;
+/// And its curves: the sway, then middle and side of each group, complex.
+pub const LIFE_VALUES: usize = LIFE_POINTS + 4 * LIFE_GROUPS * LIFE_POINTS;
+/// Rows of the table of zones: the keys of program 0, of program 1, ...
 pub const LIFE_ROWS: usize = 128 * TABLE_KEYS;
 
 /// Frames that a mel decoder may look back or ahead; one that looks further is given no more: 1.28 s.

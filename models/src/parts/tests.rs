@@ -143,12 +143,12 @@ fn keys_in_a_row_are_spread_and_others_are_where_their_part_is() {
         assert!((left * left + right * right - 2.0).abs() < 1e-4, "constant power");
         20.0 * (right / left).log10()
     };
-    // As the soundfont's piano: some 4 dB at the ends.
-    let [low, high] = [21, 108].map(|key| balance(0, key, &[(Control::Pan, 0.0)]));
+    // Some 4 dB at the ends.
+    let [low, high] = [21, 108].map(|key| balance(0, key, &[(Control::Spread, 0.3)]));
     assert!((-4.5..-3.5).contains(&low) && (low + high).abs() < 1e-3, "{low} {high}");
     assert_eq!(balance(73, 21, &[(Control::Pan, 0.0)]), 0.0, "a flute");
     assert_eq!(balance(0, 21, &[(Control::Spread, 0.0)]), 0.0);
     assert!(balance(0, 21, &[(Control::Spread, 1.0)]) < -60.0);
-    let moved = balance(0, 108, &[(Control::Pan, -0.3)]);
+    let moved = balance(0, 108, &[(Control::Spread, 0.3), (Control::Pan, -0.3)]);
     assert!(moved.abs() < 0.01, "a pan moves all keys: {moved}");
 }

@@ -15,11 +15,12 @@ use std::sync::Arc;
 
 use crate::denoise::DenoiseError;
 use crate::event::Part;
-use crate::graph::GAINS;
+use crate::graph::{GAINS, NOISE_BANDS};
 use crate::ledger::{Ledger, NOTES, Sounding, Touch};
 use crate::notes::Voice;
 use crate::parts::{At, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+use crate::vocoder::life::{LifeTable, unknown_noise};
 use crate::vocoder::tables::Tables;
 use features::{DRUM_S, FADE_S, TAIL_S};
 use grid::Place;
@@ -29,6 +30,8 @@ pub use rows::{FilledRows, RowNetwork};
 
 /// The front end's floor, squared.
 const FLOOR_POWER: f32 = 1e-10;
+/// A band's share of noise counts as no less.
+const LEAST_NOISE: f32 = 1e-6;
 /// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note,
 /// seconds.
 const ATTACK_S: f64 = 0.02;
@@ -121,6 +124,7 @@ pub struct Known<'a> {
 #[derive(Debug)]
 pub struct NotePrior {
     tables: Arc<Tables>,
+    lives: Arc<LifeTable>,
     rows: Rows,
     kept: Vec<Kept>,
     /// What the rows asked for add to the frame.
@@ -128,22 +132,32 @@ pub struct NotePrior {
     /// Mel power [128] of the frame, and how much more it is struck.
     power: [f32; MEL_BINS],
     rise: [f32; MEL_BINS],
+    /// What of the power is noise, and the logarithm of its share.
+    noise: [f32; MEL_BINS],
+    log_share: [f32; MEL_BINS],
     powers: Vec<NotePower>,
 }
 
 impl NotePrior {
-    /// Loads the network from ONNX bytes; `tables` are those of the vocoder.
+    /// Loads the network from ONNX bytes; `tables` and `lives` are those of the vocoder.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `prior`.
-    pub fn load(bytes: &[u8], tables: Arc<Tables>) -> Result<Self, DenoiseError> {
+    pub fn load(
+        bytes: &[u8],
+        tables: Arc<Tables>,
+        lives: Arc<LifeTable>,
+    ) -> Result<Self, DenoiseError> {
         Ok(Self {
             tables,
+            lives,
             rows: Rows::load(bytes)?,
             kept: vec![Kept::default(); NOTES],
             sounds: vec![],
             power: [0.0; MEL_BINS],
             rise: [0.0; MEL_BINS],
+            noise: [0.0; MEL_BINS],
+            log_share: unknown_noise(),
             powers: vec![],
         })
     }
@@ -168,6 +182,7 @@ impl NotePrior {
         self.powers.clear();
         self.power.fill(0.0);
         self.rise.fill(0.0);
+        self.noise.fill(0.0);
         let now_s = frame_start_s(frame.0 + 1);
         for (place, note) in known.ledger.notes().iter().enumerate() {
             let at = (known.at)(note.part);
@@ -187,7 +202,18 @@ impl NotePrior {
         for ((log_mel, struck), (power, rise)) in log_mel.iter_mut().zip(struck).zip(powers) {
             (*log_mel, *struck) = (log_of(*power), log_of(power + rise));
         }
+        let noises = self.noise.iter().zip(&self.power);
+        for (log_share, (noise, power)) in self.log_share.iter_mut().zip(noises) {
+            let share = (noise + FLOOR_POWER) / (power + FLOOR_POWER);
+            *log_share = share.max(LEAST_NOISE).ln();
+        }
         Ok(())
+    }
+
+    /// The logarithm of the share of each band's power that is noise, \[128\], in the frame that was
+    /// asked for last.
+    pub fn log_share(&self) -> &[f32; MEL_BINS] {
+        &self.log_share
     }
 
     /// How loud the notes are in the frame that was asked for last.
@@ -285,12 +311,14 @@ impl NotePrior {
         let own: [f32; MEL_BINS] =
             std::array::from_fn(|band| tone[band] * profile[band] * profile[band] + noise[band]);
         let (mut all, mut hiss) = (0.0, 0.0);
-        let bands = self.power.iter_mut().zip(own.iter().zip(noise)).zip(&colour);
-        for ((sum, (own, noise)), colour) in bands {
-            let by = sound.weight * colour;
-            hiss += by * noise;
-            all += by * own;
-            *sum += by * own;
+        let shares = self.noise_of(sound, note);
+        let sums = self.power.iter_mut().zip(&mut self.noise).zip(shares);
+        for (((sum, noises), share), (own, colour)) in sums.zip(own.iter().zip(&colour)) {
+            let power = sound.weight * colour * own;
+            hiss += share * power;
+            all += power;
+            *sum += power;
+            *noises += share * power;
         }
         let kept = self.kept_of(note);
         if let Some(to) = self.kept.get_mut(note.slot) {
@@ -310,6 +338,18 @@ impl NotePrior {
                 *sum += sound.weight * colour[band] * rise;
             }
         }
+    }
+
+    /// The share of each band's power of a note that is noise.
+    fn noise_of(&self, sound: &Sound, note: &Sounding) -> impl Iterator<Item = f32> + use<> {
+        let voice = note.voice;
+        let rings = voice.is_drum && self.tables.steady(voice).is_some();
+        let mut shares = self.lives.noise(voice, rings);
+        if let Some((other, amount)) = &sound.other {
+            let other = self.lives.noise(other.voice(), false);
+            morph(&mut shares, &other, *amount);
+        }
+        shares.into_iter().flat_map(|share| [share; MEL_BINS / NOISE_BANDS])
     }
 
     /// Rows that will be needed of the notes that sound, at most `count` and a few: as they go on

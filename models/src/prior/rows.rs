@@ -67,6 +67,13 @@ pub struct Asked {
     corners: Corners,
 }
 
+impl Asked {
+    /// Whose sound it is.
+    pub fn voice(&self) -> Voice {
+        self.voice
+    }
+}
+
 /// The network, and what it has said.
 #[derive(Debug)]
 pub struct Rows {

@@ -3,21 +3,23 @@
 use super::*;
 use crate::graph::{PriorConfig, WeightFormat, build_prior};
 use crate::test_vectors::{array, events, open, params};
+use crate::vocoder::tests::lives;
 use ndarray::ArrayD;
 use prost::Message;
 
-/// The mel of the vectors' notes, plain and struck, and what Python made of them.
-fn rendered() -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
+/// The mel of the vectors' notes, plain and struck, and their share of noise, and what Python made
+/// of them.
+fn rendered() -> ([Vec<f32>; 3], [Vec<f32>; 3]) {
     let mut npz = open("prior");
     let config = PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 1.0 };
     let params = params(&mut npz, config.parameters());
     let graph = build_prior(&config, &params, WeightFormat::F32).unwrap().encode_to_vec();
-    let mut prior = NotePrior::load(&graph, Arc::new(Tables::new())).unwrap();
-    let theirs = ["log_mel", "struck"].map(|name| {
+    let mut prior = NotePrior::load(&graph, Arc::new(Tables::new()), Arc::new(lives())).unwrap();
+    let theirs = ["log_mel", "struck", "log_share"].map(|name| {
         let mel: ArrayD<f32> = array(&mut npz, name);
         mel.into_raw_vec_and_offset().0
     });
-    let mut ours = [vec![], vec![]];
+    let mut ours = [vec![], vec![], vec![]];
     let (mut ledger, events) = (Ledger::new(), events("excitation"));
     for frame in (0..theirs[0].len() as u64 / MEL_BINS as u64).map(FrameIdx) {
         let times = frame_start_s(frame.0)..frame_start_s(frame.0 + 1);
@@ -33,6 +35,7 @@ fn rendered() -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
         }
         ours[0].extend(mel);
         ours[1].extend(struck);
+        ours[2].extend(prior.log_share());
         prior.next_frame(frame, &ledger, |_| At::REST);
         ledger.forget(|note| prior.is_over(note, FrameIdx(frame.0 + 1)));
     }
@@ -42,9 +45,10 @@ fn rendered() -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
 #[test]
 fn it_agrees_with_its_python_twin() {
     let (ours, theirs) = rendered();
-    let [mel, struck] = &theirs;
+    let [mel, struck, log_share] = &theirs;
     assert!(mel.iter().any(|v| *v > -5.0) && mel.iter().any(|v| *v < -11.5));
     assert!(mel.iter().zip(struck).any(|(mel, struck)| struck - mel > 0.1));
+    assert!(log_share.iter().any(|v| *v < -3.0) && log_share.iter().any(|v| *v > -0.1));
     // Ours lies between the places of a grid, theirs is asked for each frame.
     let apart = |a: &[f32], b: &[f32]| {
         let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());

@@ -9,6 +9,7 @@ use crate::dynamics::Dynamics;
 use crate::tokens::{TokenOptions, encode_segment};
 use crate::units::{FrameIdx, MEL_BINS, TICKS_PER_FRAME};
 use crate::vocoder::Playing;
+use crate::vocoder::life::unknown_noise;
 use crate::vocoder::tables::Tables;
 use crate::window::Window;
 use std::sync::Arc;
@@ -143,7 +144,8 @@ impl Streamer {
             let first_tick = n * TICKS_PER_FRAME;
             let (ledger, noise) = (&self.ledger, self.mix.noise());
             let reference = [1.0; 2];
-            let playing = Playing { start, ledger, parts, first_tick, reference, noise };
+            let log_share = &unknown_noise();
+            let playing = Playing { start, ledger, parts, first_tick, reference, noise, log_share };
             self.vocoder.frame(&playing, mel, &mut self.samples)?;
             self.mix.next_frame();
         }

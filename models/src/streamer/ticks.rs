@@ -238,6 +238,7 @@ impl Streamer {
             first_tick: 0,
             reference: self.mix.reference(),
             noise: self.mix.noise(),
+            log_share: ticks.prior.log_share(),
         };
         vocoder.tick(&playing, tick, &mut self.samples);
         ticks.tick += 1;
@@ -278,6 +279,7 @@ impl Streamer {
             first_tick: 0,
             reference: self.mix.reference(),
             noise: self.mix.noise(),
+            log_share: ticks.prior.log_share(),
         };
         if let Inverter::ScoreInformed(vocoder) = &mut self.vocoder {
             vocoder.aim(&playing, tick, &voiced)?;

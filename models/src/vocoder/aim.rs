@@ -4,7 +4,7 @@
 use super::excitation::BLOCK;
 use super::filter::{Ramp, SOURCES};
 use super::gains::most_tone;
-use super::{BLOCKS, GAIN_RANGE, INPUT_SCALE, NOISE_START, Playing, STRUCK_FLOOR, Vocoder};
+use super::{BLOCKS, GAIN_RANGE, INPUT_SCALE, MOST_NOISE, Playing, STRUCK_FLOOR, Vocoder};
 use crate::denoise::DenoiseError;
 use crate::denoise::noise::{NoiseSource, SeededNoise};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SamplePos, TICK_SAMPLES};
@@ -53,6 +53,7 @@ impl Vocoder {
         if self.last_mel.is_empty() {
             self.last_mel.extend_from_slice(mel);
         }
+        self.log_share = *playing.log_share;
         self.excitation.levels(playing, &mut self.levels);
         self.levels.iter_mut().for_each(|level| *level = level.ln());
         self.ask()?;
@@ -66,17 +67,20 @@ impl Vocoder {
 
     /// Asks the network for the frame's corrections.
     fn ask(&mut self) -> Result<(), DenoiseError> {
-        let [log_mel, log_levels] = &mut self.inputs;
+        let [log_mel, log_levels, log_share] = &mut self.inputs;
         log_mel.clear();
         log_mel.extend(self.mel.iter().map(|v| v * INPUT_SCALE));
         log_levels.clear();
         let frame_end = self.levels.iter().skip((BLOCKS - 1) * MEL_BINS);
         log_levels.extend(frame_end.map(|v| v * INPUT_SCALE));
+        log_share.clear();
+        log_share.extend(self.log_share.iter().map(|v| v * INPUT_SCALE));
         let upper = match &mut self.upper {
             Some(upper) => upper.corrections.as_mut_slice(),
             None => Default::default(),
         };
-        self.network.ask(log_mel, log_levels, &mut self.corrections, upper)?;
+        let inputs = [log_mel.as_slice(), log_levels, log_share];
+        self.network.ask(inputs, &mut self.corrections, upper)?;
         if !self.is_pressed && !self.is_drummed {
             self.even.frame([&mut self.corrections, upper]);
         }
@@ -104,14 +108,17 @@ impl Vocoder {
             let share = if b > a { rise } else { fall };
             a + share * (b - a)
         });
+        let mel = mel.zip(&self.log_share);
         let sources_levels = levels.iter().zip(&self.tables.noise_log_level);
         let gains = tone.iter_mut().zip(noise).zip(tone_by.iter().zip(noise_by));
-        for ((mel, (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
+        for (((mel, log_share), (tones, noises)), ((tone, noise), (tone_by, noise_by))) in
             mel.zip(sources_levels).zip(gains)
         {
-            let gain = (mel - tones + tone_by.max(floor)).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
-            *tone = gain.min(most_tone(*tones));
-            *noise = (mel - noises + NOISE_START + noise_by).clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+            let of_tones = 0.5 * (-log_share.exp().min(MOST_NOISE)).ln_1p();
+            let gain = mel + of_tones - tones + tone_by.max(floor);
+            *tone = gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1).min(most_tone(*tones));
+            let gain = mel + 0.5 * log_share - noises + noise_by;
+            *noise = gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
         // Where a block begins the ramp is still that of the one before.
         let reached = self.ramp.at(if from == 0 { BLOCK } else { from } - 1);

@@ -5,10 +5,10 @@
 
 use super::Playing;
 use super::attack::{SHAPED, Shape};
-use super::life::Life;
+use super::life::LifeTable;
 use super::tables::Tables;
 use super::tone::DRUM_TONES;
-use super::voice::{Voicing, Warp};
+use super::voice::{Doing, Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
 use crate::parts::{At, Bus, of_note};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos, TICK_SAMPLES};
@@ -54,8 +54,6 @@ struct Tone {
     serial: u64,
     /// How it begins.
     shape: Shape,
-    /// How it lives.
-    life: Life,
     /// How long it has been released, in samples as its level counts them.
     rung: f64,
     /// Samples of it that have been made.
@@ -150,7 +148,7 @@ impl Envelope {
 /// What the excitation makes of a tick.
 #[derive(Debug)]
 pub struct Excited {
-    /// The tones of each bus, and whether there are any.
+    /// The tones of each bus.
     pub tones: Vec<[Complex<f32>; TICK_SAMPLES]>,
     /// The upper tones of each bus, where the model has them and the bus is wide.
     pub upper: Vec<[f32; TICK_SAMPLES]>,
@@ -162,6 +160,7 @@ pub struct Excited {
 #[derive(Debug)]
 pub struct Excitation {
     tables: Arc<Tables>,
+    lives: Arc<LifeTable>,
     tones: Vec<Tone>,
     /// First samples of the notes pressed in this frame.
     presses: Vec<u64>,
@@ -170,29 +169,28 @@ pub struct Excitation {
 }
 
 impl Excitation {
-    /// Silence.
-    pub fn new(tables: Arc<Tables>) -> Self {
+    /// Silence, of notes that live so.
+    pub fn new(tables: Arc<Tables>, lives: Arc<LifeTable>) -> Self {
         let nothing = Tone {
             serial: 0,
             shape: Shape::NONE,
-            life: Life::STILL,
             rung: 0.0,
             heard: 0,
             warp: Warp::default(),
             is_over: true,
         };
-        Self { tables, tones: vec![nothing; NOTES], presses: vec![], strokes: vec![] }
+        Self { tables, lives, tones: vec![nothing; NOTES], presses: vec![], strokes: vec![] }
     }
 
-    /// A note of the ledger begins as `shape` says and lives as `life` does.
-    pub fn strike(&mut self, note: &Sounding, shape: Shape, life: Life) {
+    /// A note of the ledger begins as `shape` says.
+    pub fn strike(&mut self, note: &Sounding, shape: Shape) {
         self.presses.push(note.first.0);
         self.strokes.extend(note.voice.is_drum.then_some(note.first.0));
         if let Some(tone) = self.tones.get_mut(note.slot) {
             let shape = if note.is_legato { Shape::NONE } else { shape };
             let warp = Warp::default();
             let serial = note.serial;
-            *tone = Tone { serial, shape, life, rung: 0.0, heard: 0, warp, is_over: false };
+            *tone = Tone { serial, shape, rung: 0.0, heard: 0, warp, is_over: false };
         }
     }
 
@@ -230,7 +228,7 @@ impl Excitation {
         if rung > fall(note) || note.again.is_some_and(|again| end >= again.0 + RESTRUCK) {
             return;
         }
-        let voicing = Voicing::new(&self.tables, note.voice, &tone.life);
+        let voicing = Voicing::new(&self.tables, &self.lives, note.voice);
         let level = Envelope::new(note, n, rung, stretch).next() as f32;
         let touch = ledger.touch_at(note, end as f64 / RATE);
         let semitones = of_note::semitones(note, touch, at, n as f64 / RATE);
@@ -275,7 +273,7 @@ impl Excitation {
         if !tone.is_of(note) || note.first.0 >= end {
             return;
         }
-        let voicing = Voicing::new(&self.tables, note.voice, &tone.life);
+        let voicing = Voicing::new(&self.tables, &self.lives, note.voice);
         let down = note.down().unwrap_or(u64::MAX);
         let again = note.again.map_or(u64::MAX, |again| again.0 - note.first.0 + RESTRUCK);
         let at = note.first.0.max(start);
@@ -303,8 +301,14 @@ impl Excitation {
             let touch = ledger.touch_at(note, at as f64 / RATE);
             of_note::semitones(note, touch, &part, (at - note.first.0) as f64 / RATE)
         });
-        let mut swing = tone.life.swing_from(n, voicing.hz());
-        let sound = voicing.sound(n, &levels[..count], bends, &mut tone.warp, &mut swing);
+        let doing = Doing {
+            first: n,
+            levels: &levels[..count],
+            bends,
+            morph: of_note::morph(note, ledger.touch_at(note, end as f64 / RATE), &to),
+            has_sides: buses.iter().any(|bus| bus.side().is_some()),
+        };
+        let sound = voicing.sound(&doing, &mut tone.warp);
         add(&sound, [&from, &to], offset, note, buses, is_wide, out);
         tone.rung = tone.rung_at(note, stop - note.first.0, stretch);
         (tone.heard, tone.is_over) = (stop - note.first.0, stop < end);
@@ -385,11 +389,21 @@ fn add(
         }
         let step = (b - a) / TICK_SAMPLES as f32;
         let weight = |i: usize| a + step * (offset + i + 1) as f32;
-        let samples = tones.iter_mut().skip(offset).zip(&sound.tone).take(sound.count);
-        samples.enumerate().for_each(|(i, (tone, x))| *tone += x * weight(i));
+        // The left side is the middle and the side, the right the middle without it.
+        let of_side = match bus.side() {
+            Some(0) => 1.0,
+            Some(_) => -1.0,
+            None => 0.0,
+        };
+        let [middle, side] = &sound.tone;
+        for (i, tone) in tones.iter_mut().skip(offset).take(sound.count).enumerate() {
+            *tone += (middle[i] + side[i] * of_side) * weight(i);
+        }
         if is_wide && bus.is_wide() {
-            let samples = upper.iter_mut().skip(offset).zip(&sound.upper).take(sound.count);
-            samples.enumerate().for_each(|(i, (tone, x))| *tone += x * weight(i));
+            let [middle, side] = &sound.upper;
+            for (i, tone) in upper.iter_mut().skip(offset).take(sound.count).enumerate() {
+                *tone += (middle[i] + side[i] * of_side) * weight(i);
+            }
         }
     }
 }

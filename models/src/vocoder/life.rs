@@ -1,33 +1,55 @@
-//! How a held note lives: the vibrato, tremolo and beating that every key of every program has, and
-//! what they do to its tone. Knows no stream and no network but a table.
+//! How a held note lives: what vibrato, beating strings and players who play together do to the
+//! partials of every key, in the middle, (L + R) / 2, and at the side, (L - R) / 2. Knows no stream.
 //!
 //! The same key lives in the same way each time it sounds, as the recording that the model learned
-//! from does. Python twin: `models/training/timbre_training/life.py`; `measure_life.py` beside it
-//! measures the table.
+//! from does. Keys that share a recording share a zone, in which time runs as the recording is
+//! played: faster for a key above the zone's own. Partials are put into groups by their number, and
+//! all of a group are multiplied with the same complex envelope. Python twin:
+//! `models/training/timbre_training/life.py`; `measure_life.py` beside it measures the table.
 
-use std::f64::consts::{LN_2, TAU};
+use std::f64::consts::LN_2;
 
 use crate::denoise::DenoiseError;
-use crate::engine::Plan;
-use crate::graph::{LIFE_COLUMNS, LOWEST_KEY, TABLE_KEYS, check_life};
+use crate::engine::decode;
+use crate::graph::{LIFE_FACTS, LIFE_GROUPS, LIFE_POINTS, LIFE_ROWS, LIFE_VALUES, NOISE_BANDS};
+use crate::graph::{LOWEST_KEY, LifeParts, TABLE_KEYS, read_life};
 use crate::notes::Voice;
-use crate::units::SAMPLE_RATE_HZ;
-use tract_onnx::prelude::*;
+use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, TICK_SAMPLES};
+use realfft::num_complex::Complex;
 
-/// Samples between values of vibrato and tremolo; evenly in between.
+/// The number of the first partial of each group; what lies from 8 to 16 kHz is one more.
+pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] = [1, 2, 3, 4, 5, 7, 9, 12, 16, 23, 33, 49];
+/// The group of what lies from 8 to 16 kHz.
+pub const UPPER: usize = LIFE_GROUPS - 1;
+/// From its end an envelope goes back to this point and comes again.
+const LOOP_FROM: usize = 25;
+/// Samples between values of an envelope that are worked out; evenly in between.
 const GRID: u64 = 32;
-/// Voices of a tone: the main one and two beside it.
-pub const VOICES: usize = 3;
-/// The voices at the side: parts of their power, and of how far away they lie; their mean pitch is
-/// the main one's. And where their periods begin, turns.
-const SIDES: [(f64, f64, f64); VOICES - 1] = [(7.0 / 17.0, 1.0, 0.31), (10.0 / 17.0, -0.7, 0.73)];
-/// Nats of frequency in a cent.
-const CENT: f64 = LN_2 / 1200.0;
+/// Of these there are so many around a tick.
+const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
+/// Where a zone's numbers lie: its key; points a second; the sway's largest value, turns; of each
+/// group the turns by which it goes ahead in a period of the tone, and the largest value of its
+/// middle and of its side; of each quarter of the mel's bands the share of noise, ln.
+const OWN_KEY: usize = 0;
+const POINT_HZ: usize = 1;
+const SWAY: usize = 2;
+const SHIFT: usize = 3;
+const MIDDLE: usize = SHIFT + LIFE_GROUPS;
+const SIDE: usize = MIDDLE + LIFE_GROUPS;
+const NOISE: usize = SIDE + LIFE_GROUPS;
+/// The largest of a zone's values.
+const LARGEST: i8 = 127;
+/// The share of noise where nothing is known of it, of drums that ring, and of other drums.
+const UNKNOWN_NOISE: f32 = 0.05;
+const TONAL_DRUM_NOISE: f32 = 0.5;
+const DRUM_NOISE: f32 = 1.0;
 
 /// The lives of a model's notes.
 #[derive(Debug)]
 pub struct LifeTable {
-    plan: Plan,
+    parts: LifeParts,
+    /// [zones, [`NOISE_BANDS`]]: the shares of noise.
+    noise: Vec<f32>,
 }
 
 impl LifeTable {
@@ -36,139 +58,166 @@ impl LifeTable {
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `life`.
     pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
-        Ok(Self { plan: Plan::load("life", bytes, check_life)? })
+        Ok(Self::of(read_life(&decode("life", bytes)?)?))
     }
 
-    /// How a note lives; drums do not.
-    ///
-    /// # Errors
-    /// Whatever the engine says.
-    pub fn life(&mut self, voice: Voice) -> Result<Life, DenoiseError> {
-        if voice.is_drum {
-            return Ok(Life::STILL);
+    /// Of notes that do not move and have nothing at the side.
+    pub fn still() -> Self {
+        let mut facts = [0.0; LIFE_FACTS];
+        (facts[OWN_KEY], facts[POINT_HZ]) = (60.0, 25.0);
+        facts[MIDDLE..SIDE].fill(1.0);
+        facts[NOISE..].fill(UNKNOWN_NOISE.ln());
+        let mut values = vec![0; LIFE_VALUES];
+        values.iter_mut().skip(LIFE_POINTS).step_by(4).for_each(|v| *v = LARGEST);
+        Self::of(LifeParts { zone: vec![0; LIFE_ROWS], facts: facts.to_vec(), values })
+    }
+
+    fn of(parts: LifeParts) -> Self {
+        let zones = parts.facts.chunks_exact(LIFE_FACTS);
+        let noise = zones.flat_map(|facts| facts.iter().skip(NOISE)).map(|ln| ln.exp()).collect();
+        Self { parts, noise }
+    }
+
+    /// How a voice lives that is no drum; keys beyond a piano's live as its first and last.
+    pub fn life(&self, voice: Voice) -> Life<'_> {
+        let LifeParts { facts, values, .. } = &self.parts;
+        let zone = self.zone(voice);
+        let facts = facts.get(zone * LIFE_FACTS..(zone + 1) * LIFE_FACTS).unwrap_or_default();
+        let values = values.get(zone * LIFE_VALUES..(zone + 1) * LIFE_VALUES).unwrap_or_default();
+        let fact = |at: usize| facts.get(at).map_or(0.0, |fact| f64::from(*fact));
+        let octaves = (f64::from(voice.key) - fact(OWN_KEY)) / 12.0;
+        let pace = fact(POINT_HZ) / f64::from(SAMPLE_RATE_HZ) * (octaves * LN_2).exp();
+        Life { facts, values, pace }
+    }
+
+    /// The share of a band's power that is noise, for each quarter of the mel's bands; `rings` says
+    /// of a drum whether it has a tone.
+    pub fn noise(&self, voice: Voice, rings: bool) -> [f32; NOISE_BANDS] {
+        match (voice.is_drum, rings) {
+            (true, true) => [TONAL_DRUM_NOISE; NOISE_BANDS],
+            (true, false) => [DRUM_NOISE; NOISE_BANDS],
+            (false, _) => {
+                let first = self.zone(voice) * NOISE_BANDS;
+                let found = self.noise.get(first..first + NOISE_BANDS).unwrap_or_default();
+                std::array::from_fn(|band| found.get(band).copied().unwrap_or(UNKNOWN_NOISE))
+            }
         }
-        let row = self.plan.input(&[1], &[row(voice)])?;
-        let found = self.plan.run(tvec![row])?;
-        Ok(Life::new(self.plan.floats(&found[0], LIFE_COLUMNS)?))
+    }
+
+    fn zone(&self, voice: Voice) -> usize {
+        let key = usize::from(voice.key.saturating_sub(LOWEST_KEY)).min(TABLE_KEYS - 1);
+        let row = usize::from(voice.program) * TABLE_KEYS + key;
+        self.parts.zone.get(row).copied().unwrap_or_default()
     }
 }
 
-/// The row of a voice; keys beyond a piano's live as its first and last.
-fn row(voice: Voice) -> i64 {
-    let key = usize::from(voice.key.saturating_sub(LOWEST_KEY)).min(TABLE_KEYS - 1);
-    (usize::from(voice.program) * TABLE_KEYS + key) as i64
+/// The logarithm of the share of noise where nothing is known of the notes, [128].
+pub fn unknown_noise() -> [f32; MEL_BINS] {
+    [UNKNOWN_NOISE.ln(); MEL_BINS]
 }
 
-/// A part of a tone.
+/// The life of one key.
 #[derive(Debug, Clone, Copy)]
-pub struct Part {
-    /// Of its waves.
-    pub amplitude: f64,
-    /// Multiple of the tone's frequency.
-    pub by: f64,
-    /// Where its periods begin, turns.
-    pub turn: f64,
+pub struct Life<'a> {
+    facts: &'a [f32],
+    values: &'a [i8],
+    /// Points a sample.
+    pace: f64,
 }
 
-/// A sine that comes in.
-#[derive(Debug, Clone, Copy)]
-struct Sway {
-    hz: f64,
-    /// Cents or nats.
-    size: f64,
-    turn: f64,
-}
+impl Life<'_> {
+    /// The part of it from `n` samples after the key press on, a tick long.
+    pub fn span(&self, n: u64) -> Span<'_> {
+        let first = n / GRID;
+        let place = |i: usize| place((first + i as u64) as f64 * GRID as f64 * self.pace);
+        Span { life: self, offset: (n % GRID) as usize, places: std::array::from_fn(place) }
+    }
 
-/// How one note lives.
-#[derive(Debug, Clone, Copy)]
-pub struct Life {
-    vibrato: Sway,
-    tremolo: Sway,
-    /// Seconds in which both come in.
-    comes_s: f64,
-    parts: [Part; VOICES],
-    /// Parts that there are.
-    count: usize,
-}
+    /// The turns by which a group goes ahead of its partials in a period of the tone.
+    pub fn shift(&self, group: usize) -> f64 {
+        self.fact(SHIFT + group)
+    }
 
-impl Life {
-    /// That of a note which does not move.
-    pub const STILL: Self = Self {
-        vibrato: Sway { hz: 0.0, size: 0.0, turn: 0.0 },
-        tremolo: Sway { hz: 0.0, size: 0.0, turn: 0.0 },
-        comes_s: 1.0,
-        parts: [Part { amplitude: 1.0, by: 1.0, turn: 0.0 }; VOICES],
-        count: 1,
-    };
+    fn fact(&self, at: usize) -> f64 {
+        self.facts.get(at).map_or(0.0, |fact| f64::from(*fact))
+    }
 
-    /// Of a row of the table: rate (Hz), size (cents), coming (s) and turn of the vibrato, rate,
-    /// size (nats) and turn of the tremolo, share of the power beside the main voice, and how far
-    /// away it lies (cents).
-    pub fn new(row: &[f32]) -> Self {
-        let value = |i: usize| row.get(i).map_or(0.0, |v| f64::from(*v));
-        let (share, cents) = (value(7).clamp(0.0, 1.0), value(8));
-        let mut life = Self {
-            vibrato: Sway { hz: value(0), size: value(1), turn: value(3) },
-            tremolo: Sway { hz: value(4), size: value(5), turn: value(6) },
-            comes_s: value(2).max(1e-3),
-            ..Self::STILL
+    /// Curve `first`, whose points lie `apart`, at a place, times its largest value `largest`.
+    fn curve(&self, first: usize, apart: usize, (i, t): (usize, f64), largest: f64) -> f64 {
+        let value = |k: usize| {
+            let point = (i + k).saturating_sub(1).min(LIFE_POINTS - 1);
+            self.values.get(first + point * apart).map_or(0.0, |v| f64::from(*v))
         };
-        if share > 0.0 {
-            life.count = VOICES;
-            life.parts[0].amplitude = (1.0 - share).sqrt();
-            for (part, (of, away, turn)) in life.parts.iter_mut().skip(1).zip(SIDES) {
-                let by = (CENT * away * cents).exp();
-                *part = Part { amplitude: (share * of).sqrt(), by, turn };
-            }
+        let [a, b, c, d] = [0, 1, 2, 3].map(value);
+        let cubic = b + 0.5
+            * t
+            * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)));
+        cubic * largest / f64::from(LARGEST)
+    }
+}
+
+/// Where a place counted in points is found: the point before it, and how far it is from that to
+/// the next. Past the end envelopes go back and come again.
+fn place(points: f64) -> (usize, f64) {
+    let (last, from) = ((LIFE_POINTS - 1) as f64, LOOP_FROM as f64);
+    let points = if points < last {
+        points
+    } else {
+        let round = 2.0 * (last - from);
+        let beyond = (points - from) % round;
+        from + beyond.min(round - beyond)
+    };
+    let i = (points as usize).min(LIFE_POINTS - 2);
+    (i, points - i as f64)
+}
+
+/// A tick of a life.
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'a> {
+    life: &'a Life<'a>,
+    /// Samples from the first value that is worked out to the first of the tick.
+    offset: usize,
+    places: [(usize, f64); AROUND],
+}
+
+/// What a group's partials are multiplied with around a tick: middle and side.
+pub type Envelope = [[Complex<f32>; 2]; AROUND];
+
+impl Span<'_> {
+    /// The turns by which sample `i` of the tick is ahead.
+    pub fn sway(&self, known: &[f64; AROUND], i: usize) -> f64 {
+        let (at, share) = self.between(i);
+        known[at] + f64::from(share) * (known[at + 1] - known[at])
+    }
+
+    /// The sway where it is worked out.
+    pub fn sways(&self) -> [f64; AROUND] {
+        let largest = self.life.fact(SWAY);
+        if largest == 0.0 {
+            return [0.0; AROUND];
         }
-        life
+        self.places.map(|place| self.life.curve(0, 1, place, largest))
     }
 
-    /// What its tone is made of.
-    pub fn parts(&self) -> &[Part] {
-        self.parts.get(..self.count).unwrap_or_default()
-    }
-
-    /// Whether it neither sways nor beats.
-    pub fn is_still(&self) -> bool {
-        self.count == 1 && !self.sways()
-    }
-
-    fn sways(&self) -> bool {
-        self.vibrato.hz > 0.0 || self.tremolo.size > 0.0
-    }
-
-    /// By how many turns vibrato has moved a tone of `hz`, and tremolo's factor, in each sample
-    /// from `n` after the key press on, without end.
-    pub fn swing_from(&self, n: u64, hz: f64) -> impl Iterator<Item = (f64, f64)> {
-        let life = *self;
-        let mut grid = n / GRID;
-        let mut ends = [life.swing(grid, hz), life.swing(grid + 1, hz)];
-        (n..).map(move |n| {
-            if n / GRID != grid {
-                grid = n / GRID;
-                ends = [ends[1], life.swing(grid + 1, hz)];
-            }
-            let share = (n % GRID) as f64 / GRID as f64;
-            let [(a, p), (b, q)] = ends;
-            (a + share * (b - a), p + share * (q - p))
+    /// The envelope of a group where it is worked out.
+    pub fn envelope(&self, group: usize) -> Envelope {
+        let first = LIFE_POINTS + group * LIFE_POINTS * 4;
+        let sizes = [MIDDLE, SIDE].map(|fact| self.life.fact(fact + group));
+        self.places.map(|place| {
+            [0, 1].map(|side| {
+                let part = |of: usize| {
+                    let first = first + 2 * side + of;
+                    self.life.curve(first, 4, place, sizes[side]) as f32
+                };
+                if sizes[side] == 0.0 { Complex::ZERO } else { Complex::new(part(0), part(1)) }
+            })
         })
     }
 
-    /// The values at a point of the grid.
-    fn swing(&self, grid: u64, hz: f64) -> (f64, f64) {
-        if !self.sways() {
-            return (0.0, 1.0);
-        }
-        let seconds = (grid * GRID) as f64 / f64::from(SAMPLE_RATE_HZ);
-        let come = (seconds / self.comes_s).min(1.0);
-        let Sway { hz: rate, size, turn } = self.vibrato;
-        let turns = match rate > 0.0 {
-            true => -hz * CENT * size / (TAU * rate) * come * (TAU * (rate * seconds + turn)).cos(),
-            false => 0.0,
-        };
-        let Sway { hz: rate, size, turn } = self.tremolo;
-        (turns, (size * come * (TAU * (rate * seconds + turn)).sin()).exp())
+    /// Between which two values sample `i` lies, and how far it is from the first to the second.
+    pub fn between(&self, i: usize) -> (usize, f32) {
+        let n = self.offset + i;
+        (n / GRID as usize, (n % GRID as usize) as f32 / GRID as f32)
     }
 }
 
@@ -176,39 +225,71 @@ impl Life {
 mod tests {
     use super::*;
 
-    /// A vibrato of 5 Hz and 20 cents, a tremolo, voices 10 cents away.
-    const ROW: [f32; LIFE_COLUMNS] = [5.0, 20.0, 0.5, 0.25, 4.0, 0.2, 0.0, 0.4, 10.0];
-
-    #[test]
-    fn the_mean_power_and_pitch_are_those_of_the_tone() {
-        let life = Life::new(&ROW);
-        let power: f64 = life.parts().iter().map(|p| p.amplitude.powi(2)).sum();
-        let cents = |p: &Part| p.amplitude.powi(2) * p.by.ln() / CENT;
-        let centre: f64 = life.parts().iter().map(cents).sum();
-        assert!((power - 1.0).abs() < 1e-9, "{power}");
-        assert!(centre.abs() < 1e-9, "{centre}");
-        assert!(Life::new(&[0.0; LIFE_COLUMNS]).is_still() && !life.is_still());
-    }
-
-    #[test]
-    fn a_vibrato_is_as_wide_as_the_table_says() {
-        let hz = 440.0;
-        let swung: Vec<f64> =
-            Life::new(&ROW).swing_from(16_000, hz).map(|(t, _)| t).take(16_000).collect();
-        let cents =
-            |pair: &[f64]| (1.0 + (pair[1] - pair[0]) * f64::from(SAMPLE_RATE_HZ) / hz).ln() / CENT;
-        let widest = swung.windows(2).map(cents).fold(0.0, f64::max);
-        assert!((widest - 20.0).abs() < 0.5, "{widest}");
-    }
-
-    #[test]
-    fn it_sways_alike_from_wherever_it_is_read() {
-        let life = Life::new(&ROW);
-        let whole: Vec<_> = life.swing_from(0, 440.0).take(2_000).collect();
-        for n in [1, 31, 32, 333, 1_000] {
-            let part: Vec<_> = life.swing_from(n, 440.0).take(500).collect();
-            assert!(part.iter().zip(&whole[n as usize..]).all(|(a, b)| a == b), "from {n}");
+    /// A table of one zone whose own key is 60: the sway and the first group's middle go up by one
+    /// with each point, the first group's side is half as large.
+    fn table() -> LifeTable {
+        let mut parts = LifeTable::still().parts;
+        parts.facts[SWAY] = 1.0;
+        parts.facts[SIDE] = 0.5;
+        for point in 0..LIFE_POINTS {
+            parts.values[point] = point as i8;
+            parts.values[LIFE_POINTS + 4 * point] = point as i8;
+            parts.values[LIFE_POINTS + 4 * point + 2] = point as i8;
         }
-        assert_eq!(whole[0].1, 1.0);
+        LifeTable::of(parts)
+    }
+
+    fn voice(key: u8) -> Voice {
+        Voice { is_drum: false, program: 48, key }
+    }
+
+    #[test]
+    fn time_runs_as_a_recording_is_played() {
+        let table = table();
+        let largest = f64::from(LARGEST);
+        for (key, by) in [(60, 1.0), (72, 2.0), (48, 0.5)] {
+            let life = table.life(voice(key));
+            let span = life.span(16_000);
+            let sway = span.sway(&span.sways(), 0);
+            assert!((sway - 25.0 * by / largest).abs() < 1e-9, "key {key}: {sway}");
+            let [middle, side] = span.envelope(0)[0];
+            assert!((f64::from(middle.re) - sway).abs() < 1e-6, "{middle}");
+            assert!((side - middle * 0.5).norm() < 1e-6, "{side}");
+        }
+    }
+
+    #[test]
+    fn it_goes_on_alike_from_wherever_it_is_read_and_never_jumps() {
+        let table = table();
+        let life = table.life(voice(67));
+        let value = |n: u64, i: usize| {
+            let span = life.span(n);
+            span.sway(&span.sways(), i)
+        };
+        for n in [1u64, 31, 32, 333, 47_990, 90_001] {
+            let apart = value(n, 17) - value(n + 17, 0);
+            assert!(apart.abs() < 1e-12, "from {n}: {apart}");
+        }
+        let steps = (0..100_000).step_by(TICK_SAMPLES).map(|n| value(n + 40, 0) - value(n, 0));
+        let most = steps.fold(0.0, |most: f64, step| most.max(step.abs()));
+        assert!(most < 0.001, "{most}");
+    }
+
+    #[test]
+    fn still_notes_do_not_move() {
+        let table = LifeTable::still();
+        let life = table.life(voice(30));
+        let span = life.span(12_345);
+        assert_eq!(span.sways(), [0.0; AROUND]);
+        let whole = [Complex::new(1.0, 0.0), Complex::ZERO];
+        assert!((0..LIFE_GROUPS).all(|group| span.envelope(group) == [whole; AROUND]));
+    }
+
+    #[test]
+    fn drums_are_noise() {
+        let drum = Voice { is_drum: true, program: 0, key: 38 };
+        assert_eq!(LifeTable::still().noise(drum, false), [1.0; NOISE_BANDS]);
+        let known = LifeTable::still().noise(voice(60), false);
+        assert!(known.iter().all(|share| (share - UNKNOWN_NOISE).abs() < 1e-6));
     }
 }

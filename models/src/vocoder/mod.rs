@@ -41,7 +41,7 @@ use attack::{AttackTable, Shape};
 use excitation::{BLOCK, Excitation, Excited};
 use filter::{BlockFilter, Ramp, SOURCES};
 use gains::Even;
-use life::{Life, LifeTable};
+use life::LifeTable;
 use network::VocoderNetwork;
 use noise::BusNoise;
 use realfft::num_complex::Complex;
@@ -59,19 +59,18 @@ const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
 /// From a key press to the end of its frame the network takes no more than this from a tone, nats, unless a drum is loud: how fast it comes is
 /// the attack table's, and must not depend on where in a frame the key fell.
 const STRUCK_FLOOR: f32 = -0.5;
-/// Where the untrained network puts the noise, in nats above the mel.
-const NOISE_START: f32 = -1.5;
+/// The share of noise that takes from the tones' power at most: what is known of it is not certain.
+const MOST_NOISE: f32 = 0.9;
 /// Keeps the vocoder's noise apart from the denoiser's.
 const NOISE_KEY: u64 = 0x766f_636f_6465_7200;
 
-/// What a model knows of how notes begin and live; without `attacks` notes are at once as loud as
-/// their frames, without `life` they are still.
-#[derive(Debug, Default)]
+/// What a model knows of how notes begin and live.
+#[derive(Debug)]
 pub struct NoteTables {
-    /// How they begin.
+    /// How they begin; without it they are at once as loud as their frames.
     pub attacks: Option<AttackTable>,
     /// How they live.
-    pub life: Option<LifeTable>,
+    pub lives: Arc<LifeTable>,
 }
 
 /// Who plays in a frame, as far as it is known.
@@ -89,6 +88,8 @@ pub struct Playing<'a> {
     pub reference: [f32; 2],
     /// How loud the noise is in each bus at the end of this frame, \[buses\].
     pub noise: &'a [f32],
+    /// The logarithm of the share of each band's power that is noise in this frame, \[128\].
+    pub log_share: &'a [f32; MEL_BINS],
 }
 
 impl Playing<'_> {
@@ -107,7 +108,7 @@ impl Playing<'_> {
 pub struct Vocoder {
     tables: Arc<Tables>,
     network: VocoderNetwork,
-    of_notes: NoteTables,
+    attacks: Option<AttackTable>,
     excitation: Excitation,
     excited: Excited,
     filter: BlockFilter,
@@ -120,6 +121,8 @@ pub struct Vocoder {
     /// The last frame [128], empty before the first, and what this one is aimed at.
     last_mel: Vec<f32>,
     mel: Vec<f32>,
+    /// The share of noise in this one, ln [128].
+    log_share: [f32; MEL_BINS],
     /// Of this frame: levels of the tones at the end of each block [BLOCKS, 128], nats, and what
     /// the network says [BLOCKS, SOURCES, 128].
     levels: Vec<f32>,
@@ -131,7 +134,7 @@ pub struct Vocoder {
     /// How the gains come in, in this block; and whether this tick has been aimed at.
     ramp: Ramp,
     is_aimed: bool,
-    inputs: [Vec<f32>; 2],
+    inputs: [Vec<f32>; 3],
     gains: Vec<f32>,
 }
 
@@ -147,9 +150,9 @@ impl Vocoder {
         tables: Arc<Tables>,
     ) -> Result<Self, DenoiseError> {
         Ok(Self {
-            of_notes,
+            attacks: of_notes.attacks,
             network: VocoderNetwork::load(config, bytes)?,
-            excitation: Excitation::new(tables.clone()),
+            excitation: Excitation::new(tables.clone(), of_notes.lives),
             excited: Excited::default(),
             filter: BlockFilter::new(tables.bands.clone(), 1),
             turn: Turn::new(),
@@ -160,6 +163,7 @@ impl Vocoder {
             noise: BusNoise::new(),
             last_mel: vec![],
             mel: vec![],
+            log_share: life::unknown_noise(),
             levels: vec![0.0; BLOCKS * MEL_BINS],
             corrections: vec![0.0; OUTPUTS],
             even: Even::default(),
@@ -167,7 +171,7 @@ impl Vocoder {
             is_drummed: false,
             ramp: Ramp::over(BLOCK),
             is_aimed: false,
-            inputs: [vec![], vec![]],
+            inputs: [vec![], vec![], vec![]],
             gains: vec![0.0; SOURCES * MEL_BINS],
         })
     }
@@ -175,20 +179,15 @@ impl Vocoder {
     /// A note of the ledger begins, in the frame that is made now.
     ///
     /// # Errors
-    /// Whatever the engine says of the tables; the note then begins at once or is still.
+    /// Whatever the engine says of the table; the note then begins at once.
     pub fn strike(&mut self, note: &Sounding) -> Result<(), DenoiseError> {
         let hop = HOP_SAMPLES as u64;
-        let shape = match &mut self.of_notes.attacks {
+        let shape = match &mut self.attacks {
             Some(attacks) => attacks.shape(note.voice, hop - note.first.0 % hop),
             _ => Ok(Shape::NONE),
         };
-        let life = match &mut self.of_notes.life {
-            Some(lives) => lives.life(note.voice),
-            _ => Ok(Life::STILL),
-        };
-        let begins = *shape.as_ref().unwrap_or(&Shape::NONE);
-        self.excitation.strike(note, begins, *life.as_ref().unwrap_or(&Life::STILL));
-        shape.and(life).map(|_| ())
+        self.excitation.strike(note, *shape.as_ref().unwrap_or(&Shape::NONE));
+        shape.map(|_| ())
     }
 
     /// Whether nothing of a note's tone is heard any more.
@@ -316,4 +315,4 @@ fn turned(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -45,7 +45,7 @@ impl VocoderNetwork {
         self.config.upper_band
     }
 
-    /// `log_mel` and `log_levels` [T, 128] in nats / 8 -> corrections [T, 2 blocks, tone and noise,
+    /// Mel, levels of the tones and share of noise [T, 128], in nats / 8 -> corrections [T, 2 blocks, tone and noise,
     /// 128] in nats into `out`, and those of the upper band [T, 2 blocks, tone and noise, 16] into
     /// `upper`, where the network has one and it is asked for (not empty). The history stays as it
     /// is: the same frames may be asked again as more becomes known of them.
@@ -54,15 +54,13 @@ impl VocoderNetwork {
     /// Whatever tract says.
     pub fn ask(
         &mut self,
-        log_mel: &[f32],
-        log_levels: &[f32],
+        inputs: [&[f32]; 3],
         out: &mut [f32],
         upper: &mut [f32],
     ) -> Result<(), DenoiseError> {
-        let frames = log_mel.len() / MEL_BINS;
-        let shape = [1, frames, MEL_BINS];
-        let mut inputs =
-            tvec![self.plan.input(&shape, log_mel)?, self.plan.input(&shape, log_levels)?];
+        let shape = [1, inputs[0].len() / MEL_BINS, MEL_BINS];
+        let inputs = inputs.iter().map(|input| self.plan.input(&shape, input));
+        let mut inputs = inputs.collect::<Result<TVec<_>, _>>()?;
         inputs.extend(self.states.iter().cloned());
         let mut results = self.plan.run(inputs)?;
         out.copy_from_slice(self.plan.floats(&results[0], out.len())?);

@@ -4,14 +4,17 @@
 //! needs no more than its partials in its table: read at 16 kHz they come to lie there by themselves.
 
 use super::bands::BandFilters;
+use super::life::{GROUP_FIRST, UPPER};
 use super::tone::{DRUM_TONES, PARTIALS, Sound, SteadyTone, tone_key};
+use crate::graph::LIFE_GROUPS;
 use crate::mel::{FFT_SIZE, MelFrontEnd, mel_matrix};
 use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
-use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner};
+use std::collections::HashMap;
 use std::f64::consts::PI;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 /// Samples of one period in a wavetable; one more repeats the first, for interpolation.
@@ -28,10 +31,7 @@ const GOLDEN: f64 = 0.618_033_988_749_894_9;
 /// Everything that depends on no note and no model; made once, shared.
 #[derive(Debug)]
 pub struct Tables {
-    /// [128 keys, TABLE + 1]; the imaginary part is a quarter turn behind the real one, so that a tone's phase can be turned.
-    waves: Vec<Complex<f32>>,
-    /// The same of the upper tones.
-    upper_waves: Vec<Complex<f32>>,
+    waves: Waves,
     /// [128 keys, 128 bands]: mel magnitude of the steady full-level tone.
     profiles: Vec<f32>,
     /// [TABLE + 1]: one period of a cosine, the imaginary part a sine.
@@ -71,7 +71,9 @@ impl Inharmonic {
         let started = |steps: Vec<f64>| steps.into_iter().zip((1..).map(start_turn)).collect();
         let partials: Vec<Vec<_>> = steps.into_iter().map(started).collect();
         let mut own = Self { owner, partials, profiles: vec![] };
-        own.profiles = profiles(own.partials.len(), |key| own.sound(key, LOWER_HZ, cosine));
+        own.profiles = profiles(own.partials.len(), |key, n| {
+            partials_at(cosine, own.partials(key, LOWER_HZ), n).re
+        });
         own
     }
 
@@ -85,35 +87,33 @@ impl Inharmonic {
         Self::new(Owner::Drum(*key), vec![steps], cosine)
     }
 
-    /// The sound of a key, of the partials in a range.
-    fn sound<'a>(
-        &'a self,
-        key: usize,
-        hz: RangeInclusive<f64>,
-        cosine: &'a [Complex<f32>],
-    ) -> Sound<'a> {
+    /// The partials of a key in a range.
+    fn partials(&self, key: usize, hz: RangeInclusive<f64>) -> &[(f64, f64)] {
         let partials = self.partials.get(key).map(Vec::as_slice).unwrap_or_default();
         let rate = f64::from(SAMPLE_RATE_HZ);
         let first = partials.partition_point(|(step, _)| step * rate < *hz.start());
         let end = partials.partition_point(|(step, _)| step * rate <= *hz.end());
-        Sound::partials(cosine, partials.get(first..end).unwrap_or_default())
+        partials.get(first..end).unwrap_or_default()
     }
 }
 
 impl Tables {
     /// Computes all tables (some tens of milliseconds).
     pub fn new() -> Self {
-        let waves = waves(LOWER_HZ);
+        let waves = Waves::new();
         let cosine = |i| Complex::cis(2.0 * PI * f64::from(i) / TABLE as f64);
         let cosine: Vec<_> = (0..=TABLE as u32).map(|i| single(cosine(i))).collect();
         let programs = PARTIALS.iter().map(|own| Inharmonic::of_program(own, &cosine));
         let drums = DRUM_TONES.iter().map(|own| Inharmonic::of_drum(own, &cosine));
-        let harmonics = |key| Sound::harmonics(key as u8, row(&waves, key, TABLE + 1));
+        let harmonics = |key: usize, n: f64| {
+            let turns = n * Self::turns_per_sample(key as u8);
+            let groups = (0..UPPER).filter_map(|group| waves.of(key as u8, group));
+            groups.map(|wave| Self::read(wave, turns).re).sum::<f64>()
+        };
         Self {
             profiles: profiles(128, harmonics),
             inharmonic: programs.chain(drums).collect(),
             waves,
-            upper_waves: self::waves(UPPER_HZ),
             cosine,
             octaves: octaves(),
             noise_log_level: noise_log_level(),
@@ -163,19 +163,28 @@ impl Tables {
         moved
     }
 
-    /// A wave [TABLE + 1] at a phase counted in turns (0 and up), linearly interpolated.
+    /// A wave [TABLE + 1] at a phase counted in turns, linearly interpolated.
     #[inline]
     pub fn read(wave: &[Complex<f32>], turns: f64) -> Complex<f64> {
-        let place = turns.fract() * TABLE as f64;
-        let i = place as usize;
-        match wave.get(i..i + 2) {
-            Some(&[a, b]) => {
-                let share = place - i as f64;
-                let between = |a: f32, b: f32| f64::from(a) + share * (f64::from(b) - f64::from(a));
-                Complex::new(between(a.re, b.re), between(a.im, b.im))
-            }
-            _ => Complex::ZERO,
-        }
+        let found = read_at(wave, place_of(turns));
+        Complex::new(f64::from(found.re), f64::from(found.im))
+    }
+
+    /// One period [TABLE + 1] of the partials of a group ([`super::life`]) in the tone of a key;
+    /// the imaginary part is a quarter turn behind the real one, so that a tone's phase can be
+    /// turned. None where it has none.
+    pub fn wave(&self, key: u8, group: usize) -> Option<&[Complex<f32>]> {
+        self.waves.of(key, group)
+    }
+
+    /// One period [TABLE + 1] of a cosine, the imaginary part a sine.
+    pub fn cosine(&self) -> &[Complex<f32>] {
+        &self.cosine
+    }
+
+    /// The sum of partials (turns a sample, phase in turns) `n` samples after the key press.
+    pub fn partials(&self, partials: &[(f64, f64)], n: f64) -> Complex<f64> {
+        partials_at(&self.cosine, partials, n)
     }
 
     /// The tone that a voice has; most drums have none.
@@ -186,16 +195,14 @@ impl Tables {
         };
         if let Some(own) = self.inharmonic.iter().find(|own| own.owner == owner) {
             let profile = row(&own.profiles, key, MEL_BINS);
-            let [sound, upper] = [LOWER_HZ, UPPER_HZ].map(|hz| own.sound(key, hz, &self.cosine));
-            return Some(SteadyTone { sound, upper, profile });
+            let sound = Sound::Partials([LOWER_HZ, UPPER_HZ].map(|hz| own.partials(key, hz)));
+            return Some(SteadyTone { sound, profile });
         }
         if voice.is_drum {
             return None;
         }
         let key = tone_key(voice.program, voice.key);
-        let [sound, upper] = [&self.waves, &self.upper_waves]
-            .map(|waves| Sound::harmonics(key, row(waves, usize::from(key), TABLE + 1)));
-        Some(SteadyTone { sound, upper, profile: self.profile(key) })
+        Some(SteadyTone { sound: Sound::Harmonics(key), profile: self.profile(key) })
     }
 
     /// Mel magnitude [128 bands] of the steady tone of harmonics of a key 0..=127.
@@ -204,29 +211,87 @@ impl Tables {
     }
 }
 
-/// One period of the harmonics between two frequencies of every key, and its first value again: [128 keys, TABLE + 1].
-fn waves(hz: RangeInclusive<f64>) -> Vec<Complex<f32>> {
-    let mut waves = Vec::with_capacity(128 * (TABLE + 1));
-    let inverse = RealFftPlanner::<f64>::new().plan_fft_inverse(TABLE);
-    let (mut spectrum, mut wave) = (inverse.make_input_vec(), inverse.make_output_vec());
-    for key in 0..128 {
-        let key_hz = Tables::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ);
-        let (first, last) = ((hz.start() / key_hz).ceil() as u32, (hz.end() / key_hz) as u32);
-        let mut period = |ahead: f64| {
-            for (h, value) in (0..).zip(spectrum.iter_mut()) {
-                let is_in = (first.max(1)..=last).contains(&h);
-                let amplitude = if is_in { HARMONIC_AMPLITUDE / 2.0 } else { 0.0 };
-                *value = Complex::from_polar(amplitude, 2.0 * PI * (start_turn(h) + ahead));
-            }
-            // The buffers come from the plan, so their lengths fit and the transform cannot fail.
-            let _ = inverse.process(&mut spectrum, &mut wave);
-            wave.clone()
-        };
-        let (tone, behind) = (period(0.0), period(-0.25));
-        let wave = tone.iter().zip(&behind).map(|(&re, &im)| single(Complex::new(re, im)));
-        waves.extend(wave.clone().chain(wave.take(1)));
+/// Where a phase counted in turns is found in a wave: the value before it, and how far it is from
+/// that to the next.
+#[inline]
+pub fn place_of(turns: f64) -> (usize, f32) {
+    let place = (turns - turns.floor()) * TABLE as f64;
+    let i = (place as usize).min(TABLE - 1);
+    (i, (place - i as f64) as f32)
+}
+
+/// A wave [TABLE + 1] there, linearly interpolated.
+#[inline]
+pub fn read_at(wave: &[Complex<f32>], (i, share): (usize, f32)) -> Complex<f32> {
+    match wave.get(i..i + 2) {
+        Some(&[a, b]) => a + (b - a) * share,
+        _ => Complex::ZERO,
     }
-    waves
+}
+
+/// The sum of partials (turns a sample, phase in turns) `n` samples after the key press.
+fn partials_at(cosine: &[Complex<f32>], partials: &[(f64, f64)], n: f64) -> Complex<f64> {
+    let partial = |(step, phase): &(f64, f64)| Tables::read(cosine, n * step + phase);
+    partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
+}
+
+/// One period of the partials of every group of every key; keys share what is the same.
+#[derive(Debug)]
+struct Waves {
+    waves: Vec<Vec<Complex<f32>>>,
+    /// [128 keys, groups]: which wave.
+    of: Vec<[Option<usize>; LIFE_GROUPS]>,
+}
+
+impl Waves {
+    fn new() -> Self {
+        let (mut waves, mut known) = (vec![], HashMap::new());
+        let fft = RealFftPlanner::<f64>::new().plan_fft_inverse(TABLE);
+        let mut of_harmonics = |harmonics: Range<u32>| {
+            (!harmonics.is_empty()).then(|| {
+                *known.entry((harmonics.start, harmonics.end)).or_insert_with(|| {
+                    waves.push(period(&*fft, &harmonics));
+                    waves.len() - 1
+                })
+            })
+        };
+        let of_key = |key: u8| {
+            let key_hz = Tables::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ);
+            let end = (LOWER_HZ.end() / key_hz) as u32 + 1;
+            let upper = [UPPER_HZ.start() / key_hz, UPPER_HZ.end() / key_hz];
+            std::array::from_fn(|group| match GROUP_FIRST.get(group) {
+                Some(&first) => {
+                    let after = GROUP_FIRST.get(group + 1).copied().unwrap_or(end);
+                    of_harmonics(first..after.min(end))
+                }
+                None => of_harmonics(upper[0].ceil() as u32..upper[1] as u32 + 1),
+            })
+        };
+        let of = (0..128).map(of_key).collect();
+        Self { waves, of }
+    }
+
+    fn of(&self, key: u8, group: usize) -> Option<&[Complex<f32>]> {
+        let which = (*self.of.get(usize::from(key))?.get(group)?)?;
+        self.waves.get(which).map(Vec::as_slice)
+    }
+}
+
+/// One period of these harmonics, and its first value again: [TABLE + 1].
+fn period(fft: &dyn ComplexToReal<f64>, harmonics: &Range<u32>) -> Vec<Complex<f32>> {
+    let (mut spectrum, mut wave) = (fft.make_input_vec(), fft.make_output_vec());
+    let mut ahead = |ahead: f64| {
+        for (h, value) in (0..).zip(spectrum.iter_mut()) {
+            let amplitude = if harmonics.contains(&h) { HARMONIC_AMPLITUDE / 2.0 } else { 0.0 };
+            *value = Complex::from_polar(amplitude, 2.0 * PI * (start_turn(h) + ahead));
+        }
+        // The buffers come from the plan, so their lengths fit and the transform cannot fail.
+        let _ = fft.process(&mut spectrum, &mut wave);
+        wave.clone()
+    };
+    let (tone, behind) = (ahead(0.0), ahead(-0.25));
+    let wave = tone.iter().zip(&behind).map(|(&re, &im)| single(Complex::new(re, im)));
+    wave.clone().chain(wave.take(1)).collect()
 }
 
 /// A row of a table [keys, width].
@@ -252,12 +317,11 @@ fn start_turn(i: u32) -> f64 {
 }
 
 /// What the front end measures of every key's tone: [keys, 128 bands] magnitudes.
-fn profiles<'a>(keys: usize, sound: impl Fn(usize) -> Sound<'a>) -> Vec<f32> {
+fn profiles(keys: usize, sound: impl Fn(usize, f64) -> f64) -> Vec<f32> {
     let mut front_end = MelFrontEnd::new();
     let (mut frame, mut profiles) = (vec![0.0; FRAME_SAMPLES], vec![0.0; keys * MEL_BINS]);
     for (key, profile) in (0..).zip(profiles.chunks_exact_mut(MEL_BINS)) {
-        let sound = sound(key);
-        (0..).zip(&mut frame).for_each(|(n, sample)| *sample = sound.at(f64::from(n)).re as f32);
+        (0..).zip(&mut frame).for_each(|(n, sample)| *sample = sound(key, f64::from(n)) as f32);
         front_end.frame_into(&frame, profile);
         profile.iter_mut().for_each(|p| *p = p.exp());
     }

@@ -16,28 +16,46 @@ fn at(event: &NoteEvent) -> u64 {
 
 /// The tables of the vectors.
 fn of_notes() -> NoteTables {
-    let params = |name: &str| {
-        let table: ArrayD<f32> = array(&mut open("excitation"), name);
-        let mut params = Params::new();
-        params.insert("table", table.shape().to_vec(), table.into_raw_vec_and_offset().0);
-        params
-    };
-    let attacks = build_attacks(&params("attacks"), WeightFormat::F32).unwrap();
-    let life = build_life(&params("life"), WeightFormat::F32).unwrap();
+    let table: ArrayD<f32> = array(&mut open("excitation"), "attacks");
+    let mut params = Params::new();
+    params.insert("table", table.shape().to_vec(), table.into_raw_vec_and_offset().0);
+    let attacks = build_attacks(&params, WeightFormat::F32).unwrap();
     NoteTables {
         attacks: Some(AttackTable::load(&attacks.encode_to_vec()).unwrap()),
-        life: Some(LifeTable::load(&life.encode_to_vec()).unwrap()),
+        lives: Arc::new(lives()),
     }
 }
 
-fn random_vocoder() -> (Vocoder, ArrayD<f32>, ArrayD<f32>, ArrayD<f32>) {
+/// The table of lives of the vectors, through its graph.
+pub(crate) fn lives() -> LifeTable {
+    let mut npz = open("excitation");
+    let mut params = Params::new();
+    let zone: ArrayD<i16> = array(&mut npz, "zone");
+    let facts: ArrayD<f32> = array(&mut npz, "facts");
+    let values: ArrayD<i8> = array(&mut npz, "values");
+    params.insert("zone", zone.shape().to_vec(), zone.iter().map(|v| f32::from(*v)).collect());
+    params.insert("facts", facts.shape().to_vec(), facts.iter().copied().collect());
+    params.insert(
+        "values",
+        values.shape().to_vec(),
+        values.iter().map(|v| f32::from(*v)).collect(),
+    );
+    let graph = build_life(&params, WeightFormat::F32).unwrap();
+    LifeTable::load(&graph.encode_to_vec()).unwrap()
+}
+
+fn random_vocoder() -> (Vocoder, [Vec<f32>; 4]) {
     let mut npz = open("vocoder");
     let config = VocoderConfig { width: 16, blocks: 2, upper_band: true };
     let params = params(&mut npz, config.parameters());
     let graph = build_vocoder(&config, &params, WeightFormat::F32).unwrap();
     let vocoder =
         Vocoder::load(config, &graph.encode_to_vec(), of_notes(), Arc::new(Tables::new())).unwrap();
-    (vocoder, array(&mut npz, "log_mel"), array(&mut npz, "noise"), array(&mut npz, "audio"))
+    let of = |name| {
+        let values: ArrayD<f32> = array(&mut open("vocoder"), name);
+        values.into_raw_vec_and_offset().0
+    };
+    (vocoder, ["log_mel", "log_share", "noise", "audio"].map(of))
 }
 
 /// The upper band of the vectors.
@@ -48,10 +66,9 @@ fn upper_band() -> Vec<f32> {
 
 /// Renders the vectors' mel, whose keys are pressed where frames begin.
 fn rendered(is_wide: bool) -> (Vec<f32>, Vec<f32>) {
-    let (mut vocoder, mel, noise, audio) = random_vocoder();
+    let (mut vocoder, [mel, log_share, noise, audio]) = random_vocoder();
     vocoder.restart(0, is_wide, Buses::Mono).unwrap();
     let (mut ledger, mut parts) = (Ledger::new(), Parts::new());
-    let (mel, noise) = (mel.into_raw_vec_and_offset().0, noise.into_raw_vec_and_offset().0);
     let events = events("vocoder");
     let mut out = vec![vec![]];
     for (n, mel) in mel.chunks_exact(MEL_BINS).enumerate() {
@@ -64,15 +81,17 @@ fn rendered(is_wide: bool) -> (Vec<f32>, Vec<f32>) {
         let noise_of = |[out, _]: [&mut [f32]; 2]| out.copy_from_slice(&noise[samples.clone()]);
         let start = FrameIdx(n as u64);
         parts.advance(start.tick(), TICKS_PER_FRAME);
-        let playing = playing(start, &ledger, &parts);
+        let log_share = log_share.as_chunks().0.get(n).unwrap();
+        let playing = Playing { log_share, ..playing(start, &ledger, &parts) };
         vocoder.aim_with(&playing, 0, mel, noise_of).unwrap();
         (0..TICKS_PER_FRAME).for_each(|tick| vocoder.tick(&playing, tick, &mut out));
     }
-    (out.remove(0), audio.into_raw_vec_and_offset().0)
+    (out.remove(0), audio)
 }
 
 fn playing<'a>(start: FrameIdx, ledger: &'a Ledger, parts: &'a Parts) -> Playing<'a> {
-    Playing { start, ledger, parts, first_tick: 0, reference: [1.0; 2], noise: &[1.0] }
+    let log_share = &[0.0; MEL_BINS];
+    Playing { start, ledger, parts, first_tick: 0, reference: [1.0; 2], noise: &[1.0], log_share }
 }
 
 fn worst(a: &[f32], b: &[f32]) -> f32 {
@@ -88,35 +107,44 @@ fn excitation_agrees_with_its_python_twin() {
         let values: ArrayD<f32> = array(&mut npz, name);
         values.into_raw_vec_and_offset().0
     });
-    let (mut excitation, mut of_notes) = (Excitation::new(Arc::new(Tables::new())), of_notes());
+    let mut of_notes = of_notes();
+    let mut excitation = Excitation::new(Arc::new(Tables::new()), of_notes.lives.clone());
     let mut ledger = Ledger::new();
     for event in events("excitation") {
         let attacks = of_notes.attacks.as_mut().unwrap();
         let shape = attacks.shape(event.voice, 320 - at(&event) % 320).unwrap();
-        let life = of_notes.life.as_mut().unwrap().life(event.voice).unwrap();
         if let Some(note) = ledger.note_event(&event) {
-            excitation.strike(&note, shape, life);
+            excitation.strike(&note, shape);
         }
     }
-    let (parts, buses) = (Parts::new(), Buses::Mono.list());
-    let (mut our_tones, mut our_upper, mut our_hush) = (vec![], vec![], vec![]);
+    // Left is the middle and the side, right the middle without it.
+    let (parts, buses) = (Parts::new(), Buses::Stereo.list());
+    let (mut our_tones, mut our_upper, mut our_hush) = ([vec![], vec![]], [vec![], vec![]], vec![]);
     let mut our_levels = vec![];
     let mut excited = Excited::default();
-    for frame in 0..tones.len() / HOP_SAMPLES {
+    for frame in 0..hush.len() / HOP_SAMPLES {
         let playing = playing(FrameIdx(frame as u64), &ledger, &parts);
         let mut levels = [0.0; BLOCKS * MEL_BINS];
         excitation.levels(&playing, &mut levels);
         our_levels.extend(levels);
         for tick in 0..TICKS_PER_FRAME {
             excitation.tick(&playing, tick, &buses, true, &mut excited);
-            our_tones.extend(excited.tones[0]);
-            our_upper.extend(excited.upper[0]);
+            let sides = |i: usize| [excited.tones[0][i], excited.tones[1][i]];
+            let above = |i: usize| [excited.upper[0][i], excited.upper[1][i]];
+            for i in 0..TICK_SAMPLES {
+                let ([left, right], [high_left, high_right]) = (sides(i), above(i));
+                our_tones[0].push((left + right) / 2.0);
+                our_tones[1].push((left - right) / 2.0);
+                our_upper[0].push((high_left + high_right) / 2.0);
+                our_upper[1].push((high_left - high_right) / 2.0);
+            }
             our_hush.extend(excited.begins);
         }
     }
     assert!(upper.iter().any(|v| v.abs() > 0.01));
+    let our_upper = our_upper.concat();
     assert!(worst(&our_upper, &upper) < 2e-5, "{}", worst(&our_upper, &upper));
-    for (ours, theirs) in our_tones.iter().zip(tones.iter().zip(&quadrature)) {
+    for (ours, theirs) in our_tones.concat().iter().zip(tones.iter().zip(&quadrature)) {
         let apart = (ours - Complex::new(*theirs.0, *theirs.1)).norm();
         assert!(apart < 2e-5, "{apart}");
     }

@@ -3,10 +3,6 @@
 //!
 //! Python twin: `models/training/timbre_training/excitation.py`.
 
-use super::life::{Life, Part};
-use super::tables::{HARMONIC_AMPLITUDE, Tables};
-use realfft::num_complex::Complex;
-
 /// Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples of half the key's frequency.
 const OCTAVE_LOWER: [u8; 5] = [16, 17, 18, 86, 97];
 
@@ -62,80 +58,18 @@ pub fn tone_key(program: u8, key: u8) -> u8 {
 /// A tone at full level.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyTone<'a> {
-    /// What it sounds like, below 8 kHz.
+    /// What it is made of.
     pub sound: Sound<'a>,
-    /// Its upper tone, which lies above 8 kHz (upside down: [`super::tables`]).
-    pub upper: Sound<'a>,
     /// Its mel magnitude [128 bands].
     pub profile: &'a [f32],
 }
 
-/// The sound of a tone at full level.
+/// What a tone is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Sound<'a> {
-    wave: Wave<'a>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Wave<'a> {
-    /// Periods of the key in one sample, and one period [TABLE + 1].
-    Harmonics(f64, &'a [Complex<f32>]),
-    /// A cosine [TABLE + 1], and the frequency (turns a sample) and starting phase (turns) of every
-    /// partial.
-    Partials(&'a [Complex<f32>], &'a [(f64, f64)]),
-}
-
-impl<'a> Sound<'a> {
-    /// The harmonics of a key with one period of them [TABLE + 1].
-    pub fn harmonics(key: u8, wave: &'a [Complex<f32>]) -> Self {
-        Self { wave: Wave::Harmonics(Tables::turns_per_sample(key), wave) }
-    }
-
-    /// Of one period of a cosine [TABLE + 1], and (turns a sample, phase in turns) of every
-    /// partial.
-    pub fn partials(cosine: &'a [Complex<f32>], partials: &'a [(f64, f64)]) -> Self {
-        Self { wave: Wave::Partials(cosine, partials) }
-    }
-
-    /// Whether it is made of harmonics, which live; others stay as they are.
-    pub fn lives(&self) -> bool {
-        matches!(self.wave, Wave::Harmonics(..))
-    }
-
-    /// The same pitch with the wave of another sound; partials of its own stay as they are.
-    #[must_use]
-    pub fn with_wave_of(self, other: &Self) -> Self {
-        match (self.wave, other.wave) {
-            (Wave::Harmonics(step, _), Wave::Harmonics(_, wave)) => {
-                Self { wave: Wave::Harmonics(step, wave) }
-            }
-            _ => self,
-        }
-    }
-
-    /// Its value `n` samples after the key press; the imaginary part is a quarter turn behind.
-    #[inline]
-    pub fn at(&self, n: f64) -> Complex<f64> {
-        match self.wave {
-            Wave::Harmonics(step, wave) => Tables::read(wave, n * step),
-            Wave::Partials(cosine, partials) => {
-                let partial = |(step, phase): &(f64, f64)| Tables::read(cosine, n * step + phase);
-                partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
-            }
-        }
-    }
-
-    /// The same of a tone that lives so, and has been moved by so many turns and a factor.
-    #[inline]
-    pub fn living(&self, n: f64, life: &Life, (moved, factor): (f64, f64)) -> Complex<f64> {
-        match self.wave {
-            Wave::Harmonics(step, wave) => {
-                let turns = n * step + moved;
-                let part =
-                    |p: &Part| Tables::read(wave, turns * p.by + p.turn) * (p.amplitude * factor);
-                life.parts().iter().map(part).sum()
-            }
-            Wave::Partials(..) => self.at(n),
-        }
-    }
+pub enum Sound<'a> {
+    /// The harmonics of a key.
+    Harmonics(u8),
+    /// The frequency (turns a sample) and starting phase (turns) of every partial below 8 kHz, and
+    /// of those above.
+    Partials([&'a [(f64, f64)]; 2]),
 }

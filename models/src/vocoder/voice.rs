@@ -1,10 +1,12 @@
-//! The sound of one note in one tick: its wave, bent and alive, at the levels given. Knows no stream.
+//! The sound of one note in one tick: its waves, bent and alive, at the levels given. Knows no
+//! stream.
 
-use super::life::Life;
-use super::tables::{Tables, bent_key, single};
-use super::tone::{SteadyTone, tone_key};
+use super::life::{LifeTable, UPPER};
+use super::tables::{Tables, bent_key, place_of, read_at, single};
+use super::tone::{Sound, SteadyTone, tone_key};
+use crate::graph::LIFE_GROUPS;
 use crate::notes::Voice;
-use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, TICK_SAMPLES};
+use crate::units::{MEL_BINS, TICK_SAMPLES};
 use realfft::num_complex::Complex;
 
 /// What bending has done to a note's time: it is played `ahead` samples further on than it is old.
@@ -13,119 +15,176 @@ pub struct Warp {
     ahead: f64,
 }
 
-/// The sound of a note in a tick, or in its end.
+/// The sound of a note in a tick, or in its end: its middle, (L + R) / 2, and its side, (L - R) / 2.
 #[derive(Debug)]
 pub struct TickSound {
     /// Samples that count.
     pub count: usize,
     /// Below 8 kHz.
-    pub tone: [Complex<f32>; TICK_SAMPLES],
+    pub tone: [[Complex<f32>; TICK_SAMPLES]; 2],
     /// Above, upside down.
-    pub upper: [f32; TICK_SAMPLES],
+    pub upper: [[f32; TICK_SAMPLES]; 2],
 }
 
 /// How the sound of a note is made.
 #[derive(Debug)]
 pub struct Voicing<'a> {
     tables: &'a Tables,
+    lives: &'a LifeTable,
     voice: Voice,
     steady: Option<SteadyTone<'a>>,
-    life: Life,
     key: u8,
 }
 
+/// What a note does in a tick.
+#[derive(Debug, Clone, Copy)]
+pub struct Doing<'a> {
+    /// The sample after its press with which the tick, or what it has of it, begins.
+    pub first: u64,
+    /// Its level in each sample.
+    pub levels: &'a [f64],
+    /// Semitones by which it is bent at its first sample and at the end of the tick.
+    pub bends: [f32; 2],
+    /// The program that it turns into, and how far it has.
+    pub morph: Option<(u8, f32)>,
+    /// Whether its side is heard.
+    pub has_sides: bool,
+}
+
 impl<'a> Voicing<'a> {
-    /// Of a voice that lives so.
-    pub fn new(tables: &'a Tables, voice: Voice, life: &Life) -> Self {
+    /// Of a voice.
+    pub fn new(tables: &'a Tables, lives: &'a LifeTable, voice: Voice) -> Self {
         let key = if voice.is_drum { voice.key } else { tone_key(voice.program, voice.key) };
-        Self { tables, voice, steady: tables.steady(voice), life: *life, key }
+        Self { tables, lives, voice, steady: tables.steady(voice), key }
     }
 
-    /// Its pitch, Hz.
-    pub fn hz(&self) -> f64 {
-        Tables::turns_per_sample(self.key) * f64::from(SAMPLE_RATE_HZ)
-    }
-
-    /// Its sound from `n` samples after the press on, at `levels`; it is bent by `bends` semitones
-    /// at its first sample and at the end of the tick. `swing` gives what its life does to each sample.
-    pub fn sound(
-        &self,
-        n: u64,
-        levels: &[f64],
-        bends: [f32; 2],
-        warp: &mut Warp,
-        swing: &mut impl Iterator<Item = (f64, f64)>,
-    ) -> TickSound {
+    /// Its sound in a tick.
+    pub fn sound(&self, doing: &Doing<'_>, warp: &mut Warp) -> TickSound {
+        let Doing { first, levels, bends, .. } = *doing;
         let mut out = TickSound {
             count: levels.len(),
-            tone: [Complex::ZERO; TICK_SAMPLES],
-            upper: [0.0; TICK_SAMPLES],
+            tone: [[Complex::ZERO; TICK_SAMPLES]; 2],
+            upper: [[0.0; TICK_SAMPLES]; 2],
         };
         let Some(steady) = &self.steady else { return out };
         let ratios = bends.map(|bend| (f64::from(bend) / 12.0).exp2());
-        let bent = self.bent(steady, (bends[0] + bends[1]) / 2.0);
-        let lives = !self.life.is_still() && steady.sound.lives();
         let step = (ratios[1] - ratios[0]) / TICK_SAMPLES as f64;
-        for (i, level) in levels.iter().enumerate() {
-            let at = (n + i as u64) as f64 + warp.ahead;
-            let swung = if lives { swing.next() } else { None };
-            let read = |tone: &SteadyTone<'_>| match swung {
-                Some(swung) => (
-                    tone.sound.living(at, &self.life, swung),
-                    tone.upper.living(at, &self.life, swung).re,
-                ),
-                None => (tone.sound.at(at), tone.upper.at(at).re),
-            };
-            let (mut tone, mut upper) = read(bent.as_ref().map_or(steady, |(tone, ..)| tone));
-            if let Some((_, next, share)) = bent.as_ref().filter(|(.., share)| *share > 0.0) {
-                let (other, other_upper) = read(next);
-                tone += (other - tone) * share;
-                upper += (other_upper - upper) * share;
-            }
-            if let (Some(to), Some(above)) = (out.tone.get_mut(i), out.upper.get_mut(i)) {
-                *to = single(tone * *level);
-                *above = (upper * level) as f32;
-            }
+        // Samples since the press, as bending has it.
+        let mut at = [0.0; TICK_SAMPLES];
+        for (i, at) in at.iter_mut().take(levels.len()).enumerate() {
+            *at = (first + i as u64) as f64 + warp.ahead;
             if ratios != [1.0; 2] {
                 warp.ahead += ratios[0] + step * (i as f64 + 0.5) - 1.0;
+            }
+        }
+        match steady.sound {
+            Sound::Harmonics(_) => {
+                let (program, amount) = doing.morph.unwrap_or((self.voice.program, 0.0));
+                self.harmonics(self.voice.program, (1.0 - amount).sqrt(), doing, &at, &mut out);
+                self.harmonics(program, amount.sqrt(), doing, &at, &mut out);
+            }
+            Sound::Partials([lower, upper]) => {
+                for (i, (at, level)) in at.iter().zip(levels).enumerate() {
+                    out.tone[0][i] = single(self.tables.partials(lower, *at) * *level);
+                    out.upper[0][i] = (self.tables.partials(upper, *at).re * level) as f32;
+                }
             }
         }
         out
     }
 
-    /// Adds the mel power [128] of the tone, bent by so many semitones, times `power`.
-    pub fn add_profile(&self, levels: &mut [f32], power: f32, semitones: f32) {
-        let Some(steady) = &self.steady else { return };
-        let add = |levels: &mut [f32], profile: &[f32], power: f32| {
-            levels.iter_mut().zip(profile).for_each(|(l, p)| *l += power * p * p);
-        };
-        match self.bent(steady, semitones) {
-            Some((lower, next, share)) => {
-                add(levels, lower.profile, power * (1.0 - share as f32));
-                add(levels, next.profile, power * share as f32);
+    /// Adds the harmonics as they live in a program, by so much.
+    fn harmonics(
+        &self,
+        program: u8,
+        weight: f32,
+        doing: &Doing<'_>,
+        at: &[f64; TICK_SAMPLES],
+        out: &mut TickSound,
+    ) {
+        if weight == 0.0 {
+            return;
+        }
+        let semitones = (doing.bends[0] + doing.bends[1]) / 2.0;
+        let step = Tables::turns_per_sample(self.key);
+        let life = self.lives.life(Voice { program, ..self.voice });
+        let span = life.span(doing.first);
+        let sways = span.sways();
+        let mut turns = [0.0; TICK_SAMPLES];
+        for (i, (turns, at)) in turns.iter_mut().zip(at).enumerate() {
+            *turns = at * step + span.sway(&sways, i);
+        }
+        let places = turns.map(place_of);
+        for group in 0..LIFE_GROUPS {
+            let mut sound = [Complex::ZERO; TICK_SAMPLES];
+            if !self.add_waves(group, semitones, &places, &mut sound) {
+                continue;
             }
-            None => add(levels, steady.profile.get(..MEL_BINS).unwrap_or_default(), power),
+            let shift = life.shift(group);
+            if shift != 0.0 {
+                for (sound, turns) in sound.iter_mut().zip(turns) {
+                    *sound *= read_at(self.tables.cosine(), place_of(turns * shift));
+                }
+            }
+            let envelope = span.envelope(group);
+            for (side, (tone, upper)) in out.tone.iter_mut().zip(&mut out.upper).enumerate() {
+                if side == 1 && !doing.has_sides {
+                    break;
+                }
+                for (i, (sound, level)) in sound.iter().zip(doing.levels).enumerate() {
+                    let (at, share) = span.between(i);
+                    let [from, to] = [envelope[at][side], envelope[at + 1][side]];
+                    let moved = (from + (to - from) * share) * sound * (weight * *level as f32);
+                    match group {
+                        UPPER => upper[i] += moved.re,
+                        _ => tone[i] += moved,
+                    }
+                }
+            }
         }
     }
 
-    /// The tones of the keys between which it lies, bent by so many semitones, played at its own
-    /// pitch, and how far it is from the first to the second; none where it is not bent, or has
-    /// partials of its own.
-    fn bent(
+    /// Adds the waves of a group, of the keys between which a bent note lies, at its own pitch;
+    /// whether there are any.
+    fn add_waves(
         &self,
-        steady: &SteadyTone<'a>,
+        group: usize,
         semitones: f32,
-    ) -> Option<(SteadyTone<'a>, SteadyTone<'a>, f64)> {
+        places: &[(usize, f32); TICK_SAMPLES],
+        sound: &mut [Complex<f32>; TICK_SAMPLES],
+    ) -> bool {
+        let mut any = false;
+        for (key, weight) in self.keys(semitones) {
+            let key = if self.voice.is_drum { key } else { tone_key(self.voice.program, key) };
+            let Some(wave) = self.tables.wave(key, group).filter(|_| weight > 0.0) else {
+                continue;
+            };
+            any = true;
+            for (sound, place) in sound.iter_mut().zip(places) {
+                *sound += read_at(wave, *place) * weight;
+            }
+        }
+        any
+    }
+
+    /// The keys between which it lies, bent by so many semitones, and how much of each it has.
+    fn keys(&self, semitones: f32) -> [(u8, f32); 2] {
         if semitones == 0.0 || self.voice.is_drum {
-            return None;
+            return [(self.voice.key, 1.0), (self.voice.key, 0.0)];
         }
         let (lower, share) = bent_key(self.voice.key, semitones);
-        let of = |key: u8| {
-            let other = self.tables.steady(Voice { key, ..self.voice })?;
-            let sound = steady.sound.with_wave_of(&other.sound);
-            let upper = steady.upper.with_wave_of(&other.upper);
-            Some(SteadyTone { sound, upper, profile: other.profile })
-        };
-        Some((of(lower)?, of(lower.saturating_add(1).min(127))?, f64::from(share)))
+        [(lower, 1.0 - share), (lower.saturating_add(1).min(127), share)]
+    }
+
+    /// Adds the mel power [128] of the tone, bent by so many semitones, times `power`.
+    pub fn add_profile(&self, levels: &mut [f32], power: f32, semitones: f32) {
+        for (key, weight) in self.keys(semitones) {
+            if weight == 0.0 {
+                continue;
+            }
+            let Some(tone) = self.tables.steady(Voice { key, ..self.voice }) else { return };
+            let profile = tone.profile.get(..MEL_BINS).unwrap_or_default();
+            levels.iter_mut().zip(profile).for_each(|(l, p)| *l += power * weight * p * p);
+        }
     }
 }

@@ -16,6 +16,7 @@ from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 BLOCK = 160  # samples of one gain step (10 ms)
 TABLE = 4096
+COSINE = np.exp(2j * np.pi * np.arange(TABLE + 1) / TABLE).astype(np.complex64)  # the imaginary part is a sine
 HARMONIC_AMPLITUDE = 0.05
 HIGHEST_HZ = 7600.0
 UPPER_HZ = 8400.0, 15600.0  # between which the partials of the upper tone lie
@@ -76,29 +77,25 @@ def struck_decay_s(key):
 
 
 def tables():
-    """Wavetables complex [128, 4097] (last = first, for interpolation; the imaginary part is a quarter turn behind the real one, so that a
-    tone's phase can be turned), those of the upper tones float [128, 4097], and level profiles [128, 128]: mel of each key's steady tone."""
-    waves, profiles = np.zeros((128, TABLE + 1), np.complex64), np.zeros((128, mel.BINS), np.float32)
-    upper = np.zeros((128, TABLE + 1), np.float32)
+    """Wavetables complex [128, GROUPS, 4097] of the groups of partials of `life` (last = first, for interpolation; the imaginary part is a
+    quarter turn behind the real one), zero where a group has none, the last group being the upper tone, and level profiles [128, 128]: mel of
+    each key's steady tone."""
+    waves, profiles = np.zeros((128, life.GROUPS, TABLE + 1), np.complex64), np.zeros((128, mel.BINS), np.float32)
     for key in range(128):
-        spectrum = spectrum_of(np.arange(1, int(HIGHEST_HZ / key_hz(key)) + 1))
-        waves[key] = period(spectrum) + 1j * period(-1j * spectrum)
+        highest = int(HIGHEST_HZ / key_hz(key))
+        for group, (first, after) in enumerate(zip(life.GROUP_FIRST, life.GROUP_FIRST[1:] + (highest + 1,))):
+            waves[key, group] = period(np.arange(first, min(after, highest + 1)))
         first, last = (hz / key_hz(key) for hz in UPPER_HZ)
-        upper[key] = period(spectrum_of(np.arange(int(np.ceil(first)), int(last) + 1)))
-        profiles[key] = profile(read_wave(waves[key], np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)))
-    return waves, upper, profiles
+        waves[key, life.UPPER] = period(np.arange(int(np.ceil(first)), int(last) + 1))
+        profiles[key] = profile(read_wave(waves[key, : life.UPPER].sum(0), np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)))
+    return waves, profiles
 
 
-def spectrum_of(harmonics):
-    """Of one period [TABLE] with these harmonics."""
-    spectrum = np.zeros(TABLE // 2 + 1, complex)
-    spectrum[harmonics] = HARMONIC_AMPLITUDE * TABLE / 2 * np.exp(2j * np.pi * start_turn(harmonics))
-    return spectrum
-
-
-def period(spectrum):
-    """One period and its first value again, [TABLE + 1]."""
-    wave = np.fft.irfft(spectrum)
+def period(harmonics):
+    """One period of these harmonics and its first value again, complex [TABLE + 1]."""
+    spectrum = np.zeros(TABLE, complex)
+    spectrum[harmonics] = HARMONIC_AMPLITUDE * TABLE * np.exp(2j * np.pi * start_turn(harmonics))
+    wave = np.fft.ifft(spectrum)
     return np.append(wave, wave[0])
 
 
@@ -129,10 +126,21 @@ def own_partials(note):
 
 
 def read_wave(wave, turns):
-    """A wavetable [4097] at phases in turns, 0 and up, linearly interpolated."""
-    where = np.modf(turns)[0] * TABLE
-    i = where.astype(np.int64)
-    return wave[i] + (where - i) * (wave[i + 1] - wave[i])
+    """A wavetable [4097] at phases in turns, linearly interpolated."""
+    i, share = places(turns)
+    return read_at(wave, i, share)
+
+
+def places(turns):
+    """Phases in turns -> where a wavetable has them: index, and share of the way to the next value."""
+    where = np.mod(turns, 1.0) * TABLE
+    i = np.minimum(where.astype(np.int32), TABLE - 1)
+    return i, (where - i).astype(np.float32)
+
+
+def read_at(wave, i, share):
+    here = wave[i]
+    return here + share * (wave[i + 1] - here)
 
 
 def noise_level():
@@ -148,25 +156,31 @@ def partial_profile(partials_hz):
     return profile(read_partials(partials_hz, np.arange(mel.FRAME)))
 
 
-def steady_tone(note, n, living=None):
-    """A note [6] at full level at samples n after its key press, one after the other: its tone, its upper tone, and its mel profile [128]; `living` is its
-    row of the table of `life`."""
+def steady_tone(note, count, living=None):
+    """A note [6] at full level in the first `count` samples after its key press: its tones [2, n], middle and side, its upper tones [2, n],
+    and its mel profile [128]; `living` is its `life.Life`, which drums and what has partials of its own lack."""
     global _TABLES
     _TABLES = _TABLES or tables()
-    waves, upper, profiles = _TABLES
-    key, partials_hz = tone_key(note), own_partials(note)
+    waves, profiles = _TABLES
+    key, partials_hz, n = tone_key(note), own_partials(note), np.arange(count)
     if partials_hz:
-        return read_partials(partials_hz, n), read_partials(partials_hz, n, UPPER_HZ).real, partial_profile(partials_hz)
-    turns, factor = n * (key_hz(key) / mel.RATE), 1.0
-    living = np.zeros(life.COLUMNS) if living is None else living
-    if living.any():
-        swung, factor = life.swing_at(living, n, key_hz(key))
-        turns = turns + swung
-    tone, above = 0.0, 0.0
-    for amplitude, by, turn in life.voices(living):
-        tone = tone + amplitude * read_wave(waves[key], turns * by + turn)
-        above = above + amplitude * read_wave(upper[key], turns * by + turn)
-    return factor * tone, factor * above, profiles[key]
+        tone, upper = read_partials(partials_hz, n), read_partials(partials_hz, n, UPPER_HZ)
+        return np.stack([tone, 0 * tone]), np.stack([upper, 0 * upper]).real, partial_profile(partials_hz)
+    turns = n * (key_hz(key) / mel.RATE) + living.at(living.sway, count)
+    i, share = places(turns)
+    tones, upper = np.zeros((2, count), np.complex64), np.zeros((2, count), np.float32)
+    for group, wave in enumerate(waves[key]):
+        if not wave.any():
+            continue
+        sound = read_at(wave, i, share)
+        if living.shifts[group]:
+            sound = sound * read_wave(COSINE, living.shifts[group] * turns)
+        moved = living.at(living.parts[group], count) * sound
+        if group == life.UPPER:
+            upper += moved.real
+        else:
+            tones += moved
+    return tones, upper, profiles[key]
 
 
 def fall_s(note):
@@ -205,14 +219,13 @@ def last_of(note, again):
     return min(over, again + tail(RESTRUCK_S))
 
 
-def excite(notes, samples, table, living=None):
-    """notes [n, 6], attack table [ROWS, LEVELS], table of `life` -> tones complex64 [samples], upper tones float32 [samples], levels float32
-    [samples / 160, 128] (mel magnitude at each block's end, as if every note were at once as loud as its frame), hush float32 [samples]: what noise is
-    multiplied with, so that it begins as the notes do."""
-    out, above, blocks = np.zeros(samples, complex), np.zeros(samples), samples // BLOCK
+def excite(notes, samples, table, lives):
+    """notes [n, 6], attack table [ROWS, LEVELS], a `life.LifeTable` -> tones complex64 [2, samples], middle and side, upper tones float32
+    [2, samples], levels float32 [samples / 160, 128] (mel magnitude of the middle at each block's end, as if every note were at once as loud as its
+    frame, and still), hush float32 [samples]: what noise is multiplied with, so that it begins as the notes do."""
+    out, above, blocks = np.zeros((2, samples), np.complex64), np.zeros((2, samples), np.float32), samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
     sounding, begun = np.zeros((2, samples))
-    living = life.table_or_still(living)
     for note, again in zip(notes, struck_again(notes)):
         drum = bool(note[DRUM])
         first = round(note[START] * mel.RATE)
@@ -227,14 +240,14 @@ def excite(notes, samples, table, living=None):
         begun[first:last] += shaped ** 2
         if drum and not own_partials(note):
             continue
-        tone, upper, profile = steady_tone(note, n, None if drum else living[life.row(note)])
-        out[first:last] += shaped * tone
-        above[first:last] += shaped * upper
+        tones, upper, profile = steady_tone(note, len(n), None if drum else lives.of(note))
+        out[:, first:last] += shaped * tones
+        above[:, first:last] += shaped * upper
         b0, b1 = first // BLOCK, last // BLOCK
         ends = (np.arange(b0, b1) + 1) * BLOCK - first
         power[b0:b1] += np.outer(envelope(ends, note, again - first) ** 2, profile ** 2)
     hush = np.sqrt(np.divide(begun, sounding, out=np.ones(samples), where=sounding > 0))
-    return out.astype(np.complex64), above.astype(np.float32), np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32), hush.astype(np.float32)
+    return out, above, np.sqrt(power + LEVEL_FLOOR ** 2).astype(np.float32), hush.astype(np.float32)
 
 
 def onsets(notes, samples):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import life as lives, mel
+from . import mel
 from .examples import RESIDUAL_NATS, VELOCITY_BINS
 from .network import flax_parameters
 
@@ -69,7 +69,7 @@ upper_band = true
 """
 
 
-def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=1, live_hop=2, liveliness=0.2):
+def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=1, live_hop=1):
     """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in `directory`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,8 @@ def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song
     for file, saved in (("prior", r), ("vocoder", v)):
         np.savez(directory / f"{file}.npz", **{k: w.float().numpy() for k, w in saved["average"].items()})
     np.savez(directory / "attacks.npz", table=np.load(attacks).astype(np.float32))
-    np.savez(directory / "life.npz", table=lives.scaled(np.load(life), liveliness))
+    with np.load(life) as table:
+        np.savez(directory / "life.npz", **{name: table[name].astype(np.float32) for name in ("zone", "facts", "values")})
     text = manifest(name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
     (directory / "manifest.toml").write_text(text)
     print(f"{directory}: denoiser after {d['step']} steps, note prior after {r['step']}, vocoder after {v['step']} steps; next: timbred pack {directory}")
@@ -95,10 +96,9 @@ def main():
     p.add_argument("--name", default="live")
     p.add_argument("--song-steps", type=int, default=1)
     p.add_argument("--live-steps", type=int, default=1)
-    p.add_argument("--live-hop", type=int, default=2, help="frames of 20 ms")
-    p.add_argument("--liveliness", type=float, default=0.2, help="what vibrato, tremolo and beating are multiplied with, 0 to 1")
+    p.add_argument("--live-hop", type=int, default=1, help="frames of 20 ms")
     a = p.parse_args()
-    export(a.denoiser, a.prior, a.vocoder, a.attacks, a.life, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop, a.liveliness)
+    export(a.denoiser, a.prior, a.vocoder, a.attacks, a.life, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
 
 
 if __name__ == "__main__":

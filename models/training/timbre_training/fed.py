@@ -1,7 +1,7 @@
 """What the vocoder is trained on, made ready once: beside every shard of `data.py` what excitation, note prior and truth say of its clips. No learning here.
 
 A `.fed.npz` holds, for each clip: tones complex64 and upper_tones float32 [n], audio and upper float32 [n] (the truth), hush float16 [n], levels float16
-[n / 160, 128] (nats), onsets int16 [n / 160], drummed bool [frames], prior and true float16 [frames, 128] scaled, both struck.
+[n / 160, 128] (nats), onsets int16 [n / 160], drummed bool [frames], prior and true float16 [frames, 128] scaled, both struck, share float16 [frames, 128], of noise (nats).
 """
 import argparse
 import os
@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import excitation, mel
+from . import excitation, life, mel
 from .data import prior_path
 
-NAMES = "tones", "upper_tones", "audio", "upper", "hush", "levels", "onsets", "drummed", "prior", "true"
+NAMES = "tones", "upper_tones", "audio", "upper", "hush", "levels", "onsets", "drummed", "prior", "true", "share"
 
 
 def path_of(shard):
@@ -30,7 +30,7 @@ def struck(true, onsets):
 
 
 def _feed(job):
-    path, attacks, living = job
+    path, attacks, lives = job
     shard, priors = np.load(path), np.load(prior_path(path))
     if shard["audio"].dtype != np.float32 or "upper" not in shard:
         raise SystemExit(f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; wanted float32 and its upper band; an older "
@@ -39,10 +39,10 @@ def _feed(job):
     found = {name: [] for name in NAMES}
     for i, notes in enumerate(clips):
         audio = shard["audio"][i]
-        tones, upper_tones, levels, hush = excitation.excite(notes, len(audio), attacks, living)
+        (tones, _), (upper_tones, _), levels, hush = excitation.excite(notes, len(audio), attacks, lives)  # the middle: `audio` is that
         onsets, drummed = excitation.onsets(notes, len(audio))
         values = (tones, upper_tones, audio, shard["upper"][i], hush.astype(np.float16), np.log(levels).astype(np.float16), onsets.astype(np.int16), drummed,
-                  priors[i, 1], struck(shard["mel"][i], onsets))
+                  priors[i, 1], struck(shard["mel"][i], onsets), priors[i, 2])
         for name, value in zip(NAMES, values):
             found[name].append(value)
     part = path.with_suffix(f".{os.getpid()}.part.npz")
@@ -57,10 +57,10 @@ def shards(directory, limit=None):
     return found
 
 
-def build(directory, attacks, living, workers=None, limit=None):
+def build(directory, attacks, lives, workers=None, limit=None):
     """Makes what is missing, from the files that `attacks` and `measure_life` wrote; prints progress."""
-    attacks, living = np.load(attacks).astype(np.float32), np.load(living).astype(np.float32)
-    jobs = [(path, attacks, living) for path in shards(directory, limit) if not path_of(path).exists()]
+    attacks, lives = np.load(attacks).astype(np.float32), life.LifeTable(lives)
+    jobs = [(path, attacks, lives) for path in shards(directory, limit) if not path_of(path).exists()]
     start = time.time()
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
         for done, _ in enumerate(pool.imap_unordered(_feed, jobs), 1):
@@ -81,7 +81,7 @@ class Fed:
         return self.all[name][clip[:, None], at]
 
     def batch(self, count, frames, prior_share):
-        """-> a dict of log_mel [B, T, 128] nats, log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed [B, T], tones, upper_tones, noise, audio
+        """-> a dict of log_mel and log_share [B, T, 128] nats, log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed [B, T], tones, upper_tones, noise, audio
         and upper [B, 320 T]. Most mels are the note prior's, as live playing has them, the others true ones. Silence is rare: it is easily learned."""
         random = lambda *shape: torch.rand(*shape, generator=self.generator, device=self.device)
         clips, length = self.all["prior"].shape[:2]
@@ -95,7 +95,8 @@ class Fed:
         mels = torch.where((random(count) < prior_share)[:, None, None], self._cut("prior", clip, start, frames), self._cut("true", clip, start, frames))
         hush = samples.pop("hush").float()
         noise = hush * torch.randn(hush.shape, generator=self.generator, device=self.device)
-        return samples | {"log_mel": mel.unscale(mels.float()), "log_levels": blocks["levels"].float(), "onsets": blocks["onsets"].long(),
+        return samples | {"log_mel": mel.unscale(mels.float()), "log_share": self._cut("share", clip, start, frames).float(),
+                          "log_levels": blocks["levels"].float(), "onsets": blocks["onsets"].long(),
                           "drummed": self._cut("drummed", clip, start, frames), "noise": noise}
 
 

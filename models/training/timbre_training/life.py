@@ -1,23 +1,38 @@
-"""How a held note lives: the vibrato, tremolo and beating that every key of every program has, and what they do to its tone. Rust twin:
-models/src/vocoder/life.rs; `measure_life.py` measures the table.
+"""How a held note lives: what vibrato, beating strings and players who play together do to the partials of every key, in the middle and
+at the sides. Rust twin: models/src/vocoder/life.rs; `measure_life.py` measures the table.
 
-The same key lives in the same way each time it sounds, as the recording in the soundfont does. A row of the table says, of one key of one program:
+The same key lives in the same way each time it sounds, as the recording in the soundfont does. Keys that share a recording share a row,
+in which time runs as the recording is played: faster for a key above the row's own, as a sampler's tape does.
+
+The partials of a tone are put into groups by their number; all of a group are multiplied with the same complex envelope, one for the
+middle, (L + R) / 2, and one for the side, (L - R) / 2, whose levels are even over a second or so: the mel says how loud the tone is.
 """
 import numpy as np
 
 from . import mel, note_table
 from .notes import KEY, PROGRAM
 
-# Columns: rate of the vibrato (Hz), its size (cents), the time in which it comes in (s), where in its period it begins (turns); rate of the tremolo
-# (Hz), its size (nats), where it begins (turns); the share of the power that voices beside the main one have, and how far away they lie (cents).
-VIBRATO_HZ, VIBRATO_CENTS, VIBRATO_S, VIBRATO_TURN, TREMOLO_HZ, TREMOLO_NATS, TREMOLO_TURN, SIDE_SHARE, SIDE_CENTS = range(9)
-COLUMNS = 9
+# The number of the first partial of each group; what lies from 8 to 16 kHz is the last group.
+GROUP_FIRST = (1, 2, 3, 4, 5, 7, 9, 12, 16, 23, 33, 49)
+GROUPS = len(GROUP_FIRST) + 1
+UPPER = GROUPS - 1
+POINTS = 75  # values of an envelope
+LOOP_FROM = 25  # from the end an envelope goes back to this value and comes again
 PITCHES = note_table.HIGH - note_table.LOW + 1
 ROWS = note_table.PROGRAMS * PITCHES
-GRID = 32  # samples between values of vibrato and tremolo; evenly in between
-# The voices at the side: parts of their power, and of how far away they lie; their mean pitch is the main one's. And where their periods begin.
-SIDES = ((7 / 17, 1.0, 0.31), (10 / 17, -0.7, 0.73))
-CENT = np.log(2) / 1200  # nats of frequency
+GRID = 32  # samples between values of an envelope that are worked out; evenly in between
+# Columns of a zone's facts: its own key; how many points there are in a second of that; how many turns of the key's tone the largest value of
+# the sway is; then for each group how many turns it goes ahead of its partials in a period of the tone, and how large the largest value of the
+# middle and of the side is.
+OWN_KEY, POINT_HZ, SWAY, SHIFT = 0, 1, 2, 3
+MIDDLE, SIDE = SHIFT + GROUPS, SHIFT + 2 * GROUPS
+# And of each quarter of the mel's bands the share of its power that is noise, as a natural logarithm.
+NOISE = SHIFT + 3 * GROUPS
+NOISE_BANDS = mel.BINS // 4
+FACTS = NOISE + NOISE_BANDS
+LEAST_NOISE, DRUM_NOISE, TONAL_DRUM_NOISE = 1e-6, 1.0, 0.5  # shares
+LARGEST = 127  # of the values of a zone, which are whole numbers
+VALUES = POINTS + GROUPS * POINTS * 4  # the sway, then for each group and point middle and side, real and imaginary
 
 
 def row(note):
@@ -25,39 +40,63 @@ def row(note):
     return int(note[PROGRAM]) * PITCHES + int(np.clip(note[KEY] - note_table.LOW, 0, PITCHES - 1))
 
 
-def voices(values):
-    """A row [9] -> (amplitude, multiple of the key's frequency, turns at the key press) of each voice; their power is 1 together."""
-    share = float(values[SIDE_SHARE])
-    main = [(np.sqrt(1 - share), 1.0, 0.0)]
-    return main + [(np.sqrt(share * part), np.exp(CENT * away * values[SIDE_CENTS]), turn) for part, away, turn in SIDES if share > 0]
+class Life:
+    """The life of one key, from facts [FACTS] and values [VALUES] of its zone: envelopes `parts` [GROUPS, middle and side, POINTS], `shifts`
+    [GROUPS], `sway` [POINTS]."""
+
+    def __init__(self, facts, values, key):
+        facts, values = np.asarray(facts, np.float64), np.asarray(values, np.float64) / LARGEST
+        self.pace = facts[POINT_HZ] / mel.RATE * 2.0 ** ((key - facts[OWN_KEY]) / 12)  # points a sample
+        self.sway = facts[SWAY] * values[:POINTS]
+        self.shifts = facts[SHIFT : SHIFT + GROUPS]
+        parts = values[POINTS:].reshape(GROUPS, POINTS, 4)
+        sizes = np.stack([facts[MIDDLE:SIDE], facts[SIDE:NOISE]], 1)
+        self.parts = (sizes[..., None] * (parts[..., ::2] + 1j * parts[..., 1::2]).swapaxes(1, 2)).astype(np.complex64)
+
+    def at(self, curves, count):
+        """Curves [..., POINTS] at samples 0 to `count` after the key press, [..., count], from their values every GRID samples."""
+        known = cubic(curves, np.arange(-(-count // GRID) + 1) * (GRID * self.pace))[..., None]
+        between = known[..., :-1, :] + np.arange(GRID, dtype=np.float32) / GRID * np.diff(known, axis=-2)
+        return between.reshape(*known.shape[:-2], -1)[..., :count]
 
 
-def swing(values, seconds, hz):
-    """A row [9], seconds after the key press, the key's frequency -> the turns by which vibrato has moved the tone, and tremolo's factor."""
-    come = np.clip(seconds / max(values[VIBRATO_S], 1e-3), 0, 1)
-    rate = values[VIBRATO_HZ]
-    turns = np.zeros(len(seconds))
-    if rate > 0:
-        size = hz * CENT * values[VIBRATO_CENTS] / (2 * np.pi * rate)
-        turns = -size * come * np.cos(2 * np.pi * (rate * seconds + values[VIBRATO_TURN]))
-    wave = np.sin(2 * np.pi * (values[TREMOLO_HZ] * seconds + values[TREMOLO_TURN]))
-    return turns, np.exp(values[TREMOLO_NATS] * come * wave)
+def cubic(curves, where):
+    """Curves [..., POINTS] at places counted in points: Catmull and Rom's cubic; past the end they go back and come again."""
+    last = POINTS - 1
+    beyond = np.mod(where - LOOP_FROM, 2 * (last - LOOP_FROM))
+    where = np.where(where < last, where, LOOP_FROM + np.minimum(beyond, 2 * (last - LOOP_FROM) - beyond))
+    i = np.minimum(where.astype(int), last - 1)
+    t = (where - i).astype(np.float32) if np.iscomplexobj(curves) else where - i
+    a, b, c, d = (curves[..., np.clip(i + k, 0, last)] for k in (-1, 0, 1, 2))
+    return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
 
 
-def swing_at(values, n, hz):
-    """`swing` at samples n (one after the other) after the key press, from its values every GRID samples."""
-    at = np.arange(n[0] // GRID, n[-1] // GRID + 2) if len(n) else np.arange(2)
-    turns, factor = swing(values, at * (GRID / mel.RATE), hz)
-    return np.interp(n, at * GRID, turns), np.interp(n, at * GRID, factor)
+class LifeTable:
+    """The table of a file that `measure_life` wrote, or of notes that do not move."""
+
+    def __init__(self, path=None):
+        if path is None:
+            self.zone, self.facts, self.values = np.zeros(ROWS, int), still()[0][None], still()[1][None]
+        else:
+            with np.load(path) as file:
+                self.zone, self.facts, self.values = (file[name].astype(kind) for name, kind in (("zone", int), ("facts", np.float32), ("values", np.int8)))
+
+    def of(self, note):
+        """How a note [6] lives that is no drum."""
+        zone = self.zone[row(note)]
+        return Life(self.facts[zone], self.values[zone], int(note[KEY]))
+
+    def noise(self, programs, keys):
+        """Programs and keys [n], no drums -> the share of each band's power that is noise, [n, 128]."""
+        rows = programs.astype(int) * PITCHES + np.clip(keys.astype(int) - note_table.LOW, 0, PITCHES - 1)
+        return np.exp(np.repeat(self.facts[self.zone[rows], NOISE:], mel.BINS // NOISE_BANDS, axis=-1))
 
 
-def scaled(table, by):
-    """A table [ROWS, COLUMNS] -> the same whose vibrato, tremolo and beating are `by` times as large; 0 is stillness."""
-    out = np.array(table, np.float32) if by else np.zeros((ROWS, COLUMNS), np.float32)
-    out[:, [VIBRATO_CENTS, TREMOLO_NATS, SIDE_SHARE]] *= by
-    return out
-
-
-def table_or_still(table):
-    """A table [ROWS, COLUMNS], or, without one, that of notes that do not move."""
-    return np.zeros((ROWS, COLUMNS), np.float32) if table is None else table
+def still():
+    """Facts and values of a zone in which nothing moves and nothing is at the side."""
+    facts, values = np.zeros(FACTS, np.float32), np.zeros(VALUES, np.int8)
+    facts[[OWN_KEY, POINT_HZ]] = 60, 25
+    facts[MIDDLE:SIDE] = 1
+    facts[NOISE:] = np.log(0.05)
+    values[POINTS:].reshape(GROUPS, POINTS, 4)[..., 0] = LARGEST
+    return facts, values

@@ -1,8 +1,8 @@
-"""Measures how held notes live (`life.py`) from the training's own sound, and writes the table [ROWS, COLUMNS] float32.
+"""Measures how held notes live (`life.py`) from the training's own sound, both sides of it, and writes the table.
 
-Every key of every program is held for 3 s. Of its partials up to the twelfth and 3.5 kHz the complex amplitude is followed. What their frequencies
-do together, if one sine explains enough of it, is the vibrato; the same of their level is the tremolo; and what is left beside a partial's line is
-beating, whose share of the power and distance are kept.
+Of each run of keys that the soundfont plays the same samples for, the middle key is held for as long as an envelope says. Each of its partials is
+looked for and turned down to 0 Hz; what remains within REACH_HZ is how its amplitude and phase move, in the middle and at the side. What the
+frequencies of the partials do together is the sway; of each group of partials the strongest speaks for the others.
 """
 import argparse
 import os
@@ -10,155 +10,254 @@ import time
 from multiprocessing import get_context
 
 import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
 
 from . import excitation, life, mel, note_table
+from .bands import WIDE_HZ, low_band
 
-HELD_S, FROM_S, VELOCITY = 3.0, 0.1, 90
-TRACK_HZ = 200  # values of a followed amplitude in a second
-HIGHEST_HZ, PARTIALS, FAINT_DB, FALLEN_NATS, SHORTEST_S = 3500.0, 12, 40.0, 4.0, 0.8
-COMES_S = (0.05, 0.25, 0.5, 1.0, 1.5, 2.0)
-VIBRATO_RATES, TREMOLO_RATES = np.arange(3.0, 9.01, 0.1), np.arange(2.0, 12.01, 0.1)
-LEAST_CENTS, LEAST_NATS, LEAST_EXPLAINED = 1.5, 0.03, 0.35
-FURTHEST_CENTS, MOST_SIDE, LEAST_SIDE = 30.0, 0.6, 0.04
+VELOCITY, WIDEST_KEYS = 90, 12
+HELD_S = 3.0
+TRACK_HZ = 200  # values of a followed partial in a second
+REACH_HZ, REACH = 12.0, 0.03  # at least, and by its own frequency: what is followed beside a partial's line
+WIDEST_HZ = 45.0
+# How many points a second may tell how a note moves: the fewer, the longer. FAST of the power may lie beyond what they tell.
+PACES_HZ, FAST = (25.0, 50.0, 100.0), 0.01
+FAINT_DB = 55.0  # below the strongest partial: not followed
+EVEN_S = 0.19  # deviation of the Gaussian over which levels are made even
+YOUNG_S, YOUNG = 0.02, 0.4  # it is no more than this, and this part of the note's age: how a note comes the mel says
+SETTLED_S = 0.03  # before this a note has not begun for whoever follows its partials
+LARGEST_MIDDLE, LARGEST_SIDE = 2.5, 3.0  # of an envelope, whose mean is about 1
+SWAY_HZ, SWAY_PARTIALS, SWAY_HIGHEST_HZ, SWAY_EXPLAINED = 10.0, 10, 4000.0, 0.35
 
 
-def followed(part, hz):
-    """Sound [n] at 16 kHz -> frequencies and complex amplitudes [partials, t] of the partials of `hz` that can be heard."""
-    spectrum, step = np.fft.fft(part), mel.RATE / len(part)
-    size, found, at = round(len(part) * TRACK_HZ / mel.RATE), [], []
-    for n in range(1, PARTIALS + 1):
-        centre, reach = n * hz, min(0.42 * hz, max(12.0, 0.025 * n * hz), 0.45 * TRACK_HZ)
-        if centre + reach > HIGHEST_HZ:
+def even(values, rate, seconds=EVEN_S):
+    """Values [..., t] smoothed by a Gaussian; the ends as if nothing were beyond."""
+    smooth = lambda v: gaussian_filter1d(v, seconds * rate, axis=-1, mode="constant")
+    return smooth(values) / smooth(np.ones(values.shape[-1]))
+
+
+def find_partials(power, step, hz, highest):
+    """Power spectrum in steps of `step` Hz -> (number, Hz, power) of each partial of `hz` that is heard, up to `highest`; stretched as a
+    string's: partial n lies at n f sqrt(1 + B n^2)."""
+    smooth = np.convolve(power, np.ones(max(1, round(4.0 / step))), "same")
+    found, stretch, first = [], 0.0, hz
+    for n in range(1, int(highest / hz) + 1):
+        guess = n * first * np.sqrt(1 + stretch * n * n)
+        if guess > highest:
             break
-        middle, wide = round(centre / step), int(reach / step)
-        lines = np.zeros(size, complex)
-        offsets = np.arange(-wide, wide + 1)
-        lines[offsets] = spectrum[middle + offsets] * np.cos(np.pi / 2 * offsets / (wide + 1)) ** 0.5
-        z = np.fft.ifft(lines) * size / len(part)
-        drift = np.exp(2j * np.pi * (middle * step - centre) * np.arange(size) / TRACK_HZ)
-        found.append((z * drift)[size // 30 : -size // 30])
-        at.append(centre)
-    if not found:
-        return np.zeros(0), np.zeros((0, 0), complex)
-    found, at = np.stack(found), np.array(at)
-    level = 10 * np.log10((np.abs(found) ** 2).mean(1) + 1e-20)
-    heard = level > level.max() - FAINT_DB
-    return at[heard], found[heard]
+        reach = min(0.3 * hz, 0.012 * guess + 4)
+        low, high = int((guess - reach) / step), int((guess + reach) / step) + 1
+        at = low + int(np.argmax(smooth[low:high]))
+        around = smooth[int(max(0, guess - 0.5 * hz) / step) : int((guess + 0.5 * hz) / step) + 1]
+        if smooth[at] < 6 * np.median(around):
+            continue
+        found.append((n, at * step, smooth[at]))
+        if len(found) >= 4 and n <= 40:
+            ns, fs, ws = (np.array(column) for column in zip(*found))
+            weights = np.sqrt(np.maximum(0, 10 * np.log10(ws / ws.max()) + 60)) * ns
+            slope, base = np.polyfit(ns ** 2.0, (fs / ns) ** 2, 1, w=weights)
+            if base > 0:
+                first, stretch = np.sqrt(base), float(np.clip(slope / base, 0, 0.02))
+    loudest = max((p for _, _, p in found), default=0)
+    return [row for row in found if row[2] > loudest * 10 ** (-FAINT_DB / 10)]
 
 
-def fitted(values, weights, rates, comes=(0.0,)):
-    """The sine that explains most of values [t]: -> (explained share, rate, size, time in which it comes in, turn)."""
-    t = (np.arange(len(values)) + 0.5) / TRACK_HZ + FROM_S + HELD_S / 30
-    total, best = (weights * values ** 2).sum() + 1e-20, (0.0, 0.0, 0.0, 0.0, 0.0)
-    for come in comes:
-        grows = np.clip(t / come, 0, 1) if come else np.ones(len(t))
-        wave = np.exp(-2j * np.pi * rates[:, None] * t) * grows
-        power = (weights * grows ** 2).sum() / 2
-        sums = (wave * (weights * values)).sum(1) / power  # of a cosine with its phase
-        explained = np.abs(sums) ** 2 * power / total
-        i = int(explained.argmax())
-        if explained[i] > best[0]:
-            turn = (np.angle(sums[i]) / (2 * np.pi) + 0.25) % 1.0  # as a sine
-            best = (float(explained[i]), float(rates[i]), float(np.abs(sums[i])), come, float(turn))
-    return best
+def followed(spectrum, step, hz, reach, count):
+    """Spectra [2, bins] -> complex amplitudes [2, count] at TRACK_HZ of what lies around `hz`, as if that were 0 Hz."""
+    middle, wide = round(hz / step), max(1, int(reach / step))
+    offsets = np.arange(-wide, wide + 1)
+    size = round(1 / step * TRACK_HZ)
+    lines = np.zeros((2, size), complex)
+    lines[:, offsets] = spectrum[:, middle + offsets] * np.cos(np.pi / 2 * offsets / (wide + 1)) ** 0.5
+    turn = np.exp(2j * np.pi * (middle * step - hz) * np.arange(count) / TRACK_HZ)
+    return np.fft.ifft(lines)[:, :count] * turn
 
 
-def without_trend(values, weights, degree):
-    x = np.linspace(-1, 1, len(values))
-    return values - np.polynomial.Polynomial.fit(x, values, degree, w=np.sqrt(weights))(x)
+def swayed(spectrum, step, partials, hz, count):
+    """What the partials' frequencies do together -> turns of the key's tone [count] by which it is ahead, at TRACK_HZ, from the strongest ones."""
+    strongest = sorted((row for row in partials if row[1] < SWAY_HIGHEST_HZ), key=lambda row: -row[2])[:SWAY_PARTIALS]
+    if len(strongest) < 2:
+        return np.zeros(count)
+    loud, moved = [], []
+    for number, at, power in strongest:
+        z = followed(spectrum, step, number * hz, min(0.42 * hz, max(REACH_HZ, REACH * number * hz), 2 * WIDEST_HZ), count)[0]
+        turn = even(z[1:] * z[:-1].conj(), TRACK_HZ, 0.1325 / SWAY_HZ)
+        moved.append(np.angle(turn) * TRACK_HZ / (2 * np.pi * number * hz))
+        loud.append(np.abs(turn) / np.abs(turn).mean() * np.clip(1 + np.log10(power / strongest[0][2]) / 4, 0.05, 1))
+    moved, loud = np.array(moved), np.minimum(np.array(loud), 4)
+    moved = moved - np.average(moved, axis=1, weights=loud)[:, None]
+    together = (moved * loud).sum(0) / loud.sum(0)
+    explained = 1 - (loud * (moved - together) ** 2).sum() / (loud * moved ** 2).sum()
+    if explained < SWAY_EXPLAINED:
+        return np.zeros(count)
+    turns = np.concatenate([[0], np.cumsum(together)]) * hz / TRACK_HZ
+    x = np.arange(count)
+    return turns - np.polyval(np.polyfit(x, turns, 1), x)
 
 
-def of_note(sound, key):
-    """Sound at 16 kHz of a key held for HELD_S -> a row [COLUMNS]"""
-    values = np.zeros(life.COLUMNS, np.float32)
-    hz = excitation.key_hz(key)
-    part = sound[round(FROM_S * mel.RATE) : round(HELD_S * mel.RATE)].astype(float)
-    at, z = followed(part, hz)
-    if len(at) < 2 or np.abs(z).max() < 1e-4:
-        return values
-    power = np.abs(z) ** 2
-    whole = power.sum(0)
-    low = np.flatnonzero(np.convolve(whole, np.ones(20) / 20, "same") < whole.max() * np.exp(-2 * FALLEN_NATS))
-    end = low[low > 20].min() if (low > 20).any() else len(whole)
-    if end < SHORTEST_S * TRACK_HZ:
-        return values
-    z, power = z[:, :end], power[:, :end]
-    power = power / power.mean(1, keepdims=True)
-    level = 10 * np.log10((np.abs(z) ** 2).mean(1))
-    by = np.clip((level - level.max() + FAINT_DB) / FAINT_DB, 0.02, 1)[:, None]
-    weights = (by * np.minimum(power, 4)).sum(0)
-    # What the partials do together, in pitch and in level.
-    turn = np.angle(z[:, 1:] * z[:, :-1].conj()) * TRACK_HZ / (2 * np.pi * at[:, None]) / life.CENT
-    cents = (by * np.minimum(power[:, 1:], 4) * turn).sum(0) / weights[1:]
-    cents = without_trend(np.clip(cents, -100, 100), weights[1:], 1)
-    explained, rate, size, come, phase = fitted(cents, weights[1:], VIBRATO_RATES, COMES_S)
-    moved = np.zeros(end)
-    if explained > LEAST_EXPLAINED and size > LEAST_CENTS:
-        values[[life.VIBRATO_HZ, life.VIBRATO_CENTS, life.VIBRATO_S, life.VIBRATO_TURN]] = rate, size, come, phase
-        moved = life.swing(values, (np.arange(end) + 0.5) / TRACK_HZ + FROM_S + HELD_S / 30, 1.0)[0]
-    values[life.VIBRATO_S] = come if values[life.VIBRATO_HZ] else COMES_S[1]
-    nats = 0.5 * np.log((by * power).sum(0) / by.sum() + 1e-6)
-    nats = without_trend(nats, np.ones(end), 3)
-    explained, rate, size, _, phase = fitted(nats, np.ones(end), TREMOLO_RATES)
-    if explained > LEAST_EXPLAINED and size > LEAST_NATS:
-        values[[life.TREMOLO_HZ, life.TREMOLO_NATS, life.TREMOLO_TURN]] = rate, min(size, 0.6), phase
-    values[[life.SIDE_SHARE, life.SIDE_CENTS]] = beside(z, at, by[:, 0], moved)
-    return values
+def steadied(sound, turns, hz):
+    """Sound [2, n] at 48 kHz as it would be without the sway of `turns` at TRACK_HZ."""
+    n = np.arange(sound.shape[1])
+    ahead = np.interp(n / WIDE_HZ * TRACK_HZ, np.arange(len(turns)), turns) / hz * WIDE_HZ  # samples
+    at = np.interp(n, n + ahead, n)  # where what should lie at n lies now
+    return CubicSpline(n, sound, axis=1)(at)
 
 
-def beside(z, at, by, moved):
-    """The share of the partials' power that does not lie on their lines once vibrato is taken out, and how far away it lies, in cents of a side voice."""
-    shares, squares, weights = [], [], []
-    for amplitude, hz, weight in zip(z, at, by):
-        level = np.log(np.abs(amplitude) + 1e-9)
-        smooth = level - without_trend(level, np.ones(len(level)), 3)
-        flat = amplitude / np.exp(smooth) * np.exp(-2j * np.pi * hz * moved)
-        flat = np.clip(np.abs(flat), 0, 3) * np.exp(1j * np.angle(flat))
-        size = 4 * len(flat)
-        power = np.abs(np.fft.fft(flat * np.hanning(len(flat)), size)) ** 2
-        away = np.fft.fftfreq(size, 1 / TRACK_HZ)
-        away = away - away[np.argmax(power)]
-        line = np.abs(away) <= 2.2 * TRACK_HZ / len(flat)
-        near = ~line & (np.abs(away) / hz / life.CENT < FURTHEST_CENTS)
-        shares.append(power[near].sum() / power.sum())
-        squares.append((power[near] * (away[near] / hz / life.CENT) ** 2).sum() / (power[near].sum() + 1e-20))
-        weights.append(weight)
-    share = np.average(shares, weights=weights)
-    cents = np.sqrt(np.average(squares, weights=np.array(weights) * shares))
-    if share < LEAST_SIDE or not np.isfinite(cents):
-        return 0.0, 0.0
-    spread = np.sqrt(sum(part * away ** 2 for part, away, _ in life.SIDES))
-    return min(share, MOST_SIDE), min(cents / spread, FURTHEST_CENTS)
+def course(power):
+    """Power [t] at TRACK_HZ -> the logarithm of the amplitude's course, which the mel says: smoothed over EVEN_S, and the less the younger the
+    note. First the logarithm is smoothed, as a tone that falls evenly has its own level then, and after it the power beside that."""
+    age = (np.arange(len(power)) + 0.5) / TRACK_HZ
+    steps = np.cumsum(1 / np.minimum(EVEN_S, YOUNG_S + YOUNG * age)) / TRACK_HZ  # of the widths
+    grid = np.linspace(steps[0], steps[-1], int(8 * steps[-1]))
+    smooth = lambda values: np.interp(steps, grid, even(np.interp(grid, steps, values), 8, 1.0))
+    logs = smooth(0.5 * np.log(power + 1e-9 * power.max()))
+    return logs + 0.5 * np.log(smooth(power * np.exp(-2 * logs)))
 
 
-def _rows(program):
-    """A program's rows [PITCHES, COLUMNS]"""
-    from .synth import Reference
+def envelopes(z):
+    """Complex amplitudes [2, t] of a partial, middle and side -> the same with even levels, the middle's phase beginning at 0."""
+    level = np.exp(course(np.abs(z[0]) ** 2 + 1e-20))
+    gone = np.flatnonzero(level < level.max() * 1e-3)
+    z = z / level
+    settled = round(SETTLED_S * TRACK_HZ)
+    z[:, :settled] = z[:, settled : settled + 1]
+    if len(gone) and (late := gone[gone > settled]).size:
+        z[:, late[0] :] = z[:, late[0] : late[0] + 1]
+    for row, largest in zip(z, (LARGEST_MIDDLE, LARGEST_SIDE)):
+        row *= np.minimum(1, largest / (np.abs(row) + 1e-12))
+    return z * np.exp(-1j * np.angle(z[0, settled : settled + 40].sum()))
 
-    rows = np.zeros((life.PITCHES, life.COLUMNS), np.float32)
-    if program in excitation.PARTIALS:
-        return rows
-    reference = Reference()
-    for row, key in zip(rows, range(note_table.LOW, note_table.HIGH + 1)):
-        note = np.array([0, HELD_S, program, key, VELOCITY, 0])
-        row[:] = of_note(reference.render(note[None], HELD_S), excitation.tone_key(note))
-    return rows
+
+def looked_at(sound, hz):
+    """Middle and side [2, n] at 48 kHz -> their spectra [2, bins], the Hz from bin to bin, and the partials."""
+    held, left = round(HELD_S * WIDE_HZ), sound.shape[1] - np.arange(sound.shape[1])
+    size = -(-sound.shape[1] // WIDE_HZ) * WIDE_HZ  # whole seconds, so that rates divide
+    looked = np.abs(np.fft.rfft(sound[:, :held] * np.hanning(held), size)) ** 2
+    if looked.sum() < 1e-6:
+        return None, 0.0, []
+    spectrum = np.fft.rfft(sound * np.clip(left / (0.1 * WIDE_HZ), 0, 1), size)
+    return spectrum, WIDE_HZ / size, find_partials(looked.sum(0), WIDE_HZ / size, hz, excitation.UPPER_HZ[1])
+
+
+def noise_share(sound, partials, hz):
+    """Sound [n] at 48 kHz -> the share of each quarter of the mel's bands' power that is noise, [NOISE_BANDS]: what the mel would be of what lies
+    between the partials, by what it is. Of the bins between them the median counts, so that what is no harmonic counts as a tone too."""
+    held = round(HELD_S * WIDE_HZ)
+    window = np.hanning(held)
+    power = np.abs(np.fft.rfft(sound[:held] * window)) ** 2 / (window ** 2).sum() * (mel.RATE / WIDE_HZ)  # of a sample's variance at 16 kHz
+    at = np.arange(len(power)) * WIDE_HZ / held
+    near = np.zeros(len(power), bool)
+    for _, f, _ in partials:
+        wide = min(0.35 * hz, 0.008 * f + 6)
+        near[np.searchsorted(at, f - wide) : np.searchsorted(at, f + wide)] = True
+    edges = np.searchsorted(at, np.concatenate([[20], np.linspace(mel.RATE / 2 / 128, mel.RATE / 2, 128)]))
+    middles, density = [], []
+    for first, last in zip(edges, edges[1:]):
+        between = power[first:last][~near[first:last]]
+        if len(between) >= 8:
+            middles.append(at[(first + last) // 2])
+            density.append(np.median(between) / np.log(2))
+    bins = np.linspace(0, mel.RATE / 2, mel.FFT // 2 + 1)
+    density = np.interp(bins, middles, density) if middles else np.zeros(len(bins))
+    noise = np.sqrt(np.pi / 4 * density * (mel.window() ** 2).sum()) @ mel.mel_matrix()
+    frames = np.exp(mel.log_mel(low_band(sound[:held])))[:-2]
+    weights = np.hanning(len(frames) + 2)[1:-1, None] ** 2
+    whole = (weights * frames ** 2).sum(0) / weights.sum()
+    quarters = lambda x: x.reshape(life.NOISE_BANDS, -1).sum(1)
+    return np.clip(quarters(noise ** 2) / (quarters(whole) + 1e-12), life.LEAST_NOISE, 1.0)
+
+
+def of_note(sides, key, hz, own_partials=False):
+    """Left and right [2, n] at 48 kHz of a key held for HELD_S and more, its tone's pitch, whether its tone has partials of its own -> facts
+    [FACTS] and values [VALUES] of its zone"""
+    facts, values = life.still()
+    facts[life.OWN_KEY] = key
+    sound, count = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2, round(HELD_S * TRACK_HZ)
+    spectrum, step, partials = looked_at(sound, hz)
+    if spectrum is None:
+        return facts, values
+    turns = swayed(spectrum, step, partials, hz, count)
+    if turns.any():
+        sound = steadied(sound, turns, hz)
+        spectrum, step, partials = looked_at(sound, hz)
+    facts[life.NOISE :] = np.log(noise_share(sound[0], partials, hz))
+    if own_partials:  # which stay as they are
+        return facts, values
+    groups = {}
+    for group in range(life.GROUPS):
+        if group == life.UPPER:
+            mine = [row for row in partials if row[1] >= excitation.UPPER_HZ[0]]
+        else:
+            end = life.GROUP_FIRST[group + 1] if group + 1 < life.UPPER else 1 << 20
+            mine = [row for row in partials if life.GROUP_FIRST[group] <= row[0] < end and row[1] <= excitation.HIGHEST_HZ]
+        if mine:
+            number, at, power = max(mine, key=lambda row: row[2])
+            z = envelopes(followed(spectrum, step, at, min(0.42 * hz, max(REACH_HZ, REACH * at), WIDEST_HZ), count))
+            groups[group] = at / hz - number, z, power
+    facts[life.POINT_HZ] = point_hz = paced(groups.values())
+    points = np.arange(life.POINTS) * TRACK_HZ / point_hz
+    read = lambda curve: np.interp(points, np.arange(count), curve)
+    facts[life.SWAY], values[: life.POINTS] = rounded(read(turns))
+    parts = values[life.POINTS :].reshape(life.GROUPS, life.POINTS, 2, 2)
+    for group, (shift, z, _) in groups.items():
+        facts[life.SHIFT + group] = shift
+        for side, curve in enumerate(even(z, TRACK_HZ, 0.1325 / (point_hz / 2))):
+            curve = np.stack([read(curve.real), read(curve.imag)], 1)
+            facts[(life.MIDDLE, life.SIDE)[side] + group], parts[group, :, side] = rounded(curve)
+    return facts, values
+
+
+def paced(groups):
+    """(shift, envelopes [2, t], power) of each group -> how many points a second tell them."""
+    beyond, whole = np.zeros(len(PACES_HZ)), 1e-20
+    for _, z, power in groups:
+        lines = power * np.abs(np.fft.fft(z * np.hanning(z.shape[1]))) ** 2
+        away = np.abs(np.fft.fftfreq(z.shape[1], 1 / TRACK_HZ))
+        beyond, whole = beyond + [lines[:, away > 0.4 * pace].sum() for pace in PACES_HZ], whole + lines.sum()
+    told = [pace for pace, lost in zip(PACES_HZ, beyond) if lost < FAST * whole]
+    return told[0] if told else PACES_HZ[-1]
+
+
+def rounded(curve):
+    """A curve -> its largest value, and the curve in whole numbers up to LARGEST."""
+    largest = float(np.abs(curve).max())
+    return largest, np.round(curve / max(largest, 1e-12) * life.LARGEST)
+
+
+def _zones(program):
+    """A program's zones: [(first key, last key, facts, values)]"""
+    from .soundfont import key_zones
+    from .synth import SOUNDFONT, Reference
+
+    reference, found = Reference(), []
+    for first, last in key_zones(SOUNDFONT, program, range(note_table.LOW, note_table.HIGH + 1), VELOCITY, WIDEST_KEYS):
+        key = (first + last) // 2
+        note = np.array([0, HELD_S + 1, program, key, VELOCITY, 0])
+        sides = reference.sides(note[None], HELD_S + 0.2).astype(float)
+        found.append((first, last, *of_note(sides, key, excitation.key_hz(excitation.tone_key(note)), program in excitation.PARTIALS)))
+    return found
 
 
 def build(path, workers=None):
-    """Writes the table; prints progress."""
-    start, found = time.time(), []
+    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS], `values` [zones, VALUES]; prints progress."""
+    start, zone, facts, values = time.time(), np.zeros(life.ROWS, np.int16), [], []
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, rows in enumerate(pool.imap(_rows, range(note_table.PROGRAMS)), 1):
-            found.append(rows)
-            if done % 16 == 0:
-                print(f"life: {done}/{note_table.PROGRAMS} programs, {(128 - done) * (time.time() - start) / done / 60:.1f} min left", flush=True)
-    np.save(path, np.concatenate(found))
+        for program, found in enumerate(pool.imap(_zones, range(note_table.PROGRAMS))):
+            for first, last, own_facts, own_values in found:
+                begin = program * life.PITCHES - note_table.LOW
+                zone[begin + first : begin + last + 1] = len(facts)
+                facts.append(own_facts)
+                values.append(own_values)
+            if program % 16 == 15:
+                left = (note_table.PROGRAMS - program - 1) * (time.time() - start) / (program + 1) / 60
+                print(f"life: {program + 1}/{note_table.PROGRAMS} programs, {len(facts)} zones, {left:.1f} min left", flush=True)
+    np.savez(path, zone=zone, facts=np.stack(facts), values=np.stack(values))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("path", help="the .npy to write")
+    parser.add_argument("path", help="the .npz to write")
     parser.add_argument("--workers", type=int)
     a = parser.parse_args()
     build(a.path, a.workers)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import excitation, mel, note_table
+from . import excitation, life, mel, note_table
 from .data import prior_path
 from .note_set import DRUMS, TAIL
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
@@ -89,7 +89,7 @@ class Prior(nn.Module):
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.randn(width, 2 * mel.BINS) * 0.3 * width ** -0.5)
         self.bias = nn.Parameter(torch.tensor([-2.0, -5.0]).repeat_interleave(mel.BINS))
-        self.register_buffer("profiles", torch.from_numpy(excitation.tables()[2]), persistent=False)
+        self.register_buffer("profiles", torch.from_numpy(excitation.tables()[1]), persistent=False)
 
     def forward(self, instrument, key, features):
         """instrument and key int64 [n], features [n, FEATURES] -> mel power [n, 128] of each note"""
@@ -168,11 +168,12 @@ def load(checkpoint):
 
 
 @torch.no_grad()
-def mix(model, notes, frames):
-    """notes [n, 6] -> log mel [frames, 128] of all of them together, and the same struck: a note that the frame hears only a part of is as
-    loud as that part, had it filled the window, but not louder than it is once a frame hears it wholly."""
+def mix(model, notes, frames, lives):
+    """notes [n, 6], a `life.LifeTable` -> log mel [frames, 128] of all of them together; the same struck: a note that the frame hears only a
+    part of is as loud as that part, had it filled the window, but not louder than it is once a frame hears it wholly; and the logarithm of
+    the share of its power that is noise, [frames, 128]."""
     rows, parts = asked(notes, frames)
-    power, rise = torch.zeros(2, frames, mel.BINS)
+    power, rise, noise = torch.zeros(3, frames, mel.BINS)
 
     def heard(instrument, key, velocity, age, release):
         index = lambda x: torch.from_numpy(x.astype(np.int64))
@@ -182,7 +183,9 @@ def mix(model, notes, frames):
         answers = heard(*rows)
         frame, row, weight, age = parts
         at, of = torch.from_numpy(frame.astype(np.int64)), torch.from_numpy(row.astype(np.int64))
-        power.index_add_(0, at, answers[of] * torch.from_numpy(weight.astype(np.float32))[:, None])
+        weighed = answers[of] * torch.from_numpy(weight.astype(np.float32))[:, None]
+        power.index_add_(0, at, weighed)
+        noise.index_add_(0, at, weighed * torch.from_numpy(noise_of(lives, *rows[:2]))[of])
         young = (age < ATTACK_S) & (weight > 0)
         if young.any():
             instrument, key, velocity, _, release = (c[row[young]] for c in rows)
@@ -193,24 +196,38 @@ def mix(model, notes, frames):
             part = answers[of[young]]
             scaled = part * torch.from_numpy((coverage ** -2).astype(np.float32))[:, None]
             rise.index_add_(0, at[young], (torch.minimum(whole, scaled) - part).clamp(min=0))
-    return log_mel_of(power), log_mel_of(power + rise)
+    share = torch.log((noise + FLOOR ** 2) / (power + FLOOR ** 2)).clamp(min=float(np.log(life.LEAST_NOISE)))
+    return log_mel_of(power), log_mel_of(power + rise), share
+
+
+def noise_of(lives, instruments, keys):
+    """Instruments, as the note prior counts them, and keys [n] -> the share of each band's power that is noise, float32 [n, 128]."""
+    drum = instruments >= DRUMS
+    shares = lives.noise(np.where(drum, 0, instruments), keys)
+    tonal = np.isin(keys, list(excitation.DRUM_TONES))
+    shares[drum] = np.where(tonal, life.TONAL_DRUM_NOISE, life.DRUM_NOISE)[drum, None]
+    return shares.astype(np.float32)
 
 
 def _add_prior(job):
-    path, checkpoint = job
+    path, checkpoint, lives = job
     torch.set_num_threads(1)
     model, shard = load(checkpoint), np.load(path)
     clips = np.split(shard["notes"], np.cumsum(shard["counts"])[:-1])
-    mels = np.stack([mel.scale(torch.stack(mix(model, notes, shard["mel"].shape[1])).numpy()) for notes in clips])
+    mels = []
+    for notes in clips:
+        *both, share = mix(model, notes, shard["mel"].shape[1], lives)
+        mels.append(np.concatenate([mel.scale(torch.stack(both).numpy()), share.numpy()[None]]))
+    mels = np.stack(mels)
     np.save(prior_path(path), mels.astype(np.float16))
     return np.abs(mels[:, 0] - shard["mel"]).mean() * (mel.LOG_MAX - mel.LOG_MIN) / 2
 
 
-def add_priors(directory, checkpoint, workers=None):
-    """Writes what a trained note prior says of every clip beside its shard, plain and struck, float16 [c, 2, frames, 128] scaled;
-    prints progress."""
-    start = time.time()
-    jobs = [(p, checkpoint) for p in sorted(Path(directory).glob("????????.npz")) if not prior_path(p).exists()]
+def add_priors(directory, checkpoint, lives, workers=None):
+    """Writes what a trained note prior and a table of lives say of every clip beside its shard, float16 [c, 3, frames, 128]: the mel plain and
+    struck, scaled, and the log share of noise; prints progress."""
+    start, lives = time.time(), life.LifeTable(lives)
+    jobs = [(p, checkpoint, lives) for p in sorted(Path(directory).glob("????????.npz")) if not prior_path(p).exists()]
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
         for done, error in enumerate(pool.imap_unordered(_add_prior, jobs), 1):
             left = (len(jobs) - done) * (time.time() - start) / done
@@ -221,5 +238,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Writes the mels of a trained note prior beside the shards of a data set.")
     parser.add_argument("data")
     parser.add_argument("checkpoint")
+    parser.add_argument("life", help="the file that `measure_life` wrote")
     a = parser.parse_args()
-    add_priors(a.data, a.checkpoint)
+    add_priors(a.data, a.checkpoint, a.life)

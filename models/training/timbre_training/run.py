@@ -27,14 +27,14 @@ def main():
     data.build(a.work / "held", 0.14, first_seed=90_000_000)
     note_set.build(a.work / "notes", a.notes)
     data.build(a.work / "solos", 0.5 * a.hours, first_seed=20_000_000, score_share=0.1, solo_share=0.6)
-    looks, beginnings, lives = a.work / "looks.npy", a.work / "attacks.npy", a.work / "life.npy"
+    looks, beginnings, lives = a.work / "looks.npy", a.work / "attacks.npy", a.work / "life.npz"
     for path, module in (looks, note_table), (beginnings, attacks), (lives, measure_life):
         if not path.exists():
             module.build(path)
     prior, denoiser, vocoder = (a.work / f"{name}.pt" for name in ("prior", "denoiser", "vocoder"))
     train_prior.train(a.work / "notes", looks, prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3, device)
     for name in "train", "solos":
-        prior_model.add_priors(a.work / name, prior)
+        prior_model.add_priors(a.work / name, prior, lives)
     train_denoiser.train(a.work / "train", denoiser, 0.375 * a.minutes, Config(), a.batch, 1e-3, 0.0, device)
     fed.build(a.work / "solos", beginnings, lives)
     train_vocoder.train(fed.Fed(a.work / "solos", device), vocoder, 0.375 * a.minutes, 192, 5, a.batch, 6e-4, device, adversarial=True,

@@ -30,6 +30,11 @@ class Reference:
 
     def render(self, notes, seconds, rate=OUT_HZ):
         """notes [n, 6] -> float32 [seconds * rate] mono, at 16 or 48 kHz."""
+        audio = self.sides(notes, seconds).mean(0)
+        return audio if rate == RENDER_HZ else low_band(audio)
+
+    def sides(self, notes, seconds):
+        """notes [n, 6] -> float32 [2, seconds * 48000]: left and right."""
         synth = self.synth
         synth.system_reset()
         for c in range(16):
@@ -60,12 +65,11 @@ class Reference:
                 synth.noteoff(c, key)
         if total > at:
             out.append(self._samples(total - at))
-        audio = np.concatenate(out)
-        return audio if rate == RENDER_HZ else low_band(audio)
+        return np.concatenate(out, 1)
 
     def _samples(self, count):
-        """The next samples as floats: 16-bit ones would put a noise floor under every decay, far above the mel's."""
+        """The next samples of both sides [2, count] as floats: 16-bit ones would put a noise floor under every decay, far above the mel's."""
         left, right = np.zeros(count, np.float32), np.zeros(count, np.float32)
         synth, *where = (ctypes.c_void_p(p) for p in (self.synth.synth, left.ctypes.data, right.ctypes.data))
         fluidsynth._fl.fluid_synth_write_float(synth, count, where[0], 0, 1, where[1], 0, 1)
-        return (left + right) / 2
+        return np.stack([left, right])

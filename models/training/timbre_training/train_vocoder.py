@@ -105,7 +105,7 @@ def train(data, checkpoint, minutes, width, blocks, batch, rate, device, only_up
     skip, before = WARM_UP * mel.HOP, Path(checkpoint).with_suffix(".before.npz")
     while run.running():
         rows = data.batch(batch, FRAMES, PRIOR_SHARE)
-        inputs = (rows[name] for name in ("log_mel", "log_levels", "onsets", "drummed", "tones", "upper_tones", "noise"))
+        inputs = (rows[name] for name in ("log_mel", "log_levels", "log_share", "onsets", "drummed", "tones", "upper_tones", "noise"))
         made = model(*inputs, only_upper=only_upper)
         found, told = plain_losses(made, rows, matrices, only_upper), None
         done = run.elapsed / (60 * minutes)

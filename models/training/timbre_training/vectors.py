@@ -40,8 +40,23 @@ def prior():
         used = note_row(torch.from_numpy(np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])).long(), torch.from_numpy(NOTES[:, 3]).long())
         model.notes[used] = torch.randn(len(used), 4)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    log_mel, struck = (x.numpy() for x in mix(model, NOTES, 180))
-    np.savez_compressed(OUT / "prior.npz", log_mel=log_mel, struck=struck, **weights)
+    log_mel, struck, log_share = (x.numpy() for x in mix(model, NOTES, 180, lives()))
+    np.savez_compressed(OUT / "prior.npz", log_mel=log_mel, struck=struck, log_share=log_share, **weights)
+
+
+def lives():
+    """A table of three zones: one that moves as if it had been drawn by lot, one that sways fast with a side, one that is still."""
+    rng, table = np.random.default_rng(5), life.LifeTable()
+    table.facts, table.values = np.repeat(table.facts, 3, 0), np.repeat(table.values, 3, 0)
+    table.values[:2] = rng.integers(-life.LARGEST, life.LARGEST + 1, (2, life.VALUES))
+    table.facts[0, [life.OWN_KEY, life.POINT_HZ, life.SWAY]] = 57, 25, 0.1
+    table.facts[1, [life.OWN_KEY, life.POINT_HZ, life.SWAY]] = 66, 100, 0.02
+    table.facts[0, life.SHIFT : life.NOISE] = rng.uniform(0, 0.4, 3 * life.GROUPS)
+    table.facts[1, life.SIDE : life.NOISE] = 0.5
+    table.facts[:2, life.NOISE :] = rng.uniform(-9, 0, (2, life.NOISE_BANDS))
+    table.zone[:] = 2
+    table.zone[life.row(NOTES[0])], table.zone[life.row(NOTES[1])] = 0, 1
+    return table
 
 
 def vocoder():
@@ -50,30 +65,30 @@ def vocoder():
     table = np.zeros((attacks.ROWS, len(attacks.LEVELS)), np.float32)
     for i, note in enumerate(NOTES):  # from fast to slow
         table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
-    living = life.table_or_still(None)
-    living[life.row(NOTES[0])] = 5.0, 20.0, 0.3, 0.2, 4.0, 0.2, 0.1, 0.4, 12.0
-    living[life.row(NOTES[1])] = 0.0, 0.0, 0.25, 0.0, 6.0, 0.1, 0.7, 0.0, 0.0
+    living = lives()
     tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table, living)
-    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, life=living, tones=tones.real, quadrature=tones.imag, upper=upper_tones,
-                        levels=levels, hush=hush)
+    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag, upper=upper_tones, levels=levels,
+                        hush=hush, zone=living.zone.astype(np.int16), facts=living.facts, values=living.values)
     # The vocoder goes to a frame's mel from where its key is pressed, and its twin from where the frame begins: the same where both are one.
     framed = NOTES.copy()
     framed[:, 0] = np.round(framed[:, 0] * 50) / 50
-    tones, upper_tones, levels, hush = excitation.excite(framed, frames * 320, table, living)
+    (tones, _), (upper_tones, _), levels, hush = excitation.excite(framed, frames * 320, table, living)
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)
     torch.nn.init.normal_(model.upper_output, std=0.1)
     torch.nn.init.normal_(model.upper_bias, std=0.3)
     log_mel = torch.randn(1, frames, 128).cumsum(1) * 0.3 - 2
+    log_share = torch.rand(1, frames, 128) * -8
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
         onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(framed, frames * 320))
         sources = torch.from_numpy(tones)[None], torch.from_numpy(upper_tones)[None], torch.from_numpy(hush) * noise
-        audio, upper = model(log_mel, log_levels, onsets, drummed, *sources)
+        audio, upper = model(log_mel, log_levels, log_share, onsets, drummed, *sources)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    np.savez_compressed(OUT / "vocoder.npz", notes=framed, log_mel=log_mel[0].numpy(), noise=noise[0].numpy(), audio=audio[0].numpy(), upper=upper[0].numpy(), **weights)
+    np.savez_compressed(OUT / "vocoder.npz", notes=framed, log_mel=log_mel[0].numpy(), log_share=log_share[0].numpy(), noise=noise[0].numpy(),
+                        audio=audio[0].numpy(), upper=upper[0].numpy(), **weights)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from .mel import to_mel
 
 FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
 GAIN_MIN, GAIN_MAX = -20.0, 6.0
-NOISE_START = -1.5  # nats: where the untrained network puts the noise below the mel
+MOST_NOISE = 0.9  # share of the power that takes from the tones: what is known of the noise is not certain
 KERNEL = 5
 ATTACK = 16  # samples in which the filters of a key press come in
 # Nats: from a key press to the end of its frame the network takes no more from a tone, unless a drum is loud: how fast it comes is the attack
@@ -120,7 +120,7 @@ def shaped(source, filters, ramp):
 class Vocoder(nn.Module):
     def __init__(self, width=192, blocks=5):
         super().__init__()
-        self.input = nn.Parameter(torch.randn(2 * mel.BINS, width) * (2 * mel.BINS) ** -0.5)
+        self.input = nn.Parameter(torch.randn(3 * mel.BINS, width) * (3 * mel.BINS) ** -0.5)
         self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.zeros(width, 4 * mel.BINS))
@@ -135,10 +135,10 @@ class Vocoder(nn.Module):
         self.register_buffer("upper_filters", torch.from_numpy(above), persistent=False)
         self.register_buffer("noise_level", torch.from_numpy(np.log(excitation.noise_level() + 1e-5)), persistent=False)
 
-    def corrections(self, log_mel, log_levels):
-        """log_mel [B, T, 128], log_levels [B, T, 128] (at frame ends), both in nats / 8 -> [B, T, 2 blocks, tone/noise, 128], and those
+    def corrections(self, log_mel, log_levels, log_share):
+        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 -> [B, T, 2 blocks, tone/noise, 128], and those
         of the upper bands [B, T, 2 blocks, tone/noise, 16], from which nothing below 8 kHz learns"""
-        x = torch.cat([log_mel, log_levels], -1) @ self.input
+        x = torch.cat([log_mel, log_levels, log_share], -1) @ self.input
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
@@ -146,10 +146,10 @@ class Vocoder(nn.Module):
         upper = (hidden @ self.upper_output + self.upper_bias).unflatten(-1, (2, 2, bands.BANDS))
         return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS)), upper
 
-    def gains(self, log_mel, log_levels, onsets, drummed):
-        """log_mel [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise [B, S, 2, 128]
-        and of the upper bands [B, S, 2, 16]"""
-        correction, upper = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8)
+    def gains(self, log_mel, log_levels, log_share, onsets, drummed):
+        """log_mel and log_share [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise
+        [B, S, 2, 128] and of the upper bands [B, S, 2, 16]"""
+        correction, upper = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8, log_share / 8)
         first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
         free = ~(first[..., 0] | second[..., 0] | drummed)
         correction, upper = evenly(correction, free), evenly(upper, free)  # [B, S, 2, 128] and [B, S, 2, 16]
@@ -162,16 +162,19 @@ class Vocoder(nn.Module):
         struck = torch.stack([first & bare, (first | second) & bare], 2).flatten(1, 2)
         tone = torch.where(struck, correction[:, :, 0].clamp(min=STRUCK_FLOOR), correction[:, :, 0])
         correction = torch.stack([tone, correction[:, :, 1]], 2)
-        base = torch.stack([at_block_end - log_levels, at_block_end - self.noise_level + NOISE_START], 2)
+        # What share of the power is noise holds for the whole frame.
+        noise = (log_share / 2).repeat_interleave(2, 1)
+        tones = (0.5 * torch.log1p(-log_share.exp().clamp(max=MOST_NOISE))).repeat_interleave(2, 1)
+        base = torch.stack([at_block_end + tones - log_levels, at_block_end + noise - self.noise_level], 2)
         gains = (base + correction).clamp(GAIN_MIN, GAIN_MAX)
         gains = torch.stack([torch.minimum(gains[:, :, 0], most_tone(log_levels)), gains[:, :, 1]], 2)
         highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
         return gains, (highest + upper).clamp(GAIN_MIN, UPPER_GAIN_MAX)
 
-    def forward(self, log_mel, log_levels, onsets, drummed, tones, upper_tones, noise, only_upper=False):
-        """log_mel [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex, upper_tones and noise
+    def forward(self, log_mel, log_levels, log_share, onsets, drummed, tones, upper_tones, noise, only_upper=False):
+        """log_mel and log_share [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex, upper_tones and noise
         [B, 320 T] -> audio [B, 320 T], None if only the upper band is wanted, and that, upside down [B, 320 T]"""
-        gains, upper_gains = self.gains(log_mel, log_levels, onsets, drummed)
+        gains, upper_gains = self.gains(log_mel, log_levels, log_share, onsets, drummed)
         ramp = ramps(onsets)
         tones, upper_tones, noise = (x.unflatten(-1, (-1, BLOCK)) for x in (tones, upper_tones, noise))
         upper = shaped(torch.stack([upper_tones, noise], 2), self._filters(upper_gains, self.upper_filters), ramp)
