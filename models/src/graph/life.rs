@@ -1,8 +1,9 @@
 //! The table of how notes live as an ONNX graph, which is looked up and not run: see
 //! `crate::vocoder::life`.
 //!
-//! `row` int64 `[R]` -> `facts` [R, 74] and `values` [R, 3975], whole numbers up to 127: those of the
-//! zone of each key. Made by `measure_life.py` in `models/training/timbre_training`.
+//! `row` int64 `[R]` -> `facts_of_row` [R, 85], those of the zone of each key, and `values_of_all`
+//! `[V]`, whole numbers up to 127, in which the facts say where a zone's lie. Made by
+//! `measure_life.py` in `models/training/timbre_training`.
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, TensorProto};
@@ -10,7 +11,7 @@ use tract_onnx::pb::{ModelProto, TensorProto};
 use super::builder::{Attr, Builder, Dim, Port};
 use super::pieces::WeightFormat;
 use super::signature::check_ports;
-use super::vocoder_config::{LIFE_FACTS, LIFE_ROWS, LIFE_VALUES};
+use super::vocoder_config::{LIFE_FACTS, LIFE_ROWS};
 use super::{ParamError, Params};
 use crate::denoise::DenoiseError;
 
@@ -21,7 +22,7 @@ pub struct LifeParts {
     pub zone: Vec<usize>,
     /// [zones, [`LIFE_FACTS`]].
     pub facts: Vec<f32>,
-    /// [zones, [`LIFE_VALUES`]].
+    /// Of all zones.
     pub values: Vec<i8>,
 }
 
@@ -29,34 +30,30 @@ pub struct LifeParts {
 fn ports() -> (Vec<Port>, Vec<Port>) {
     let rows = || Dim::Any("R");
     let row = Port { name: "row".to_owned(), integer: true, dims: vec![rows()] };
-    let output = |name: &str, width| Port {
-        name: name.to_owned(),
-        integer: false,
-        dims: vec![rows(), Dim::Is(width)],
-    };
-    (vec![row], vec![output("facts_of_row", LIFE_FACTS), output("values_of_row", LIFE_VALUES)])
+    let output = |name: &str, dims| Port { name: name.to_owned(), integer: false, dims };
+    let facts = output("facts_of_row", vec![rows(), Dim::Is(LIFE_FACTS)]);
+    (vec![row], vec![facts, output("values_of_all", vec![Dim::Any("V")])])
 }
 
 /// Builds the graph from its parameters: `zone` [[`LIFE_ROWS`]], `facts` [zones, [`LIFE_FACTS`]]
-/// and `values` [zones, [`LIFE_VALUES`]], which are stored as bytes in any format.
+/// and `values` `[V]`, which are stored as bytes in any format.
 ///
 /// # Errors
 /// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
 pub fn build_life(params: &Params, format: WeightFormat) -> Result<ModelProto, ParamError> {
-    let zones = params.get("facts").and_then(|p| p.shape.first().copied()).unwrap_or_default();
+    let count = |name| params.get(name).and_then(|p| p.shape.first().copied()).unwrap_or_default();
     params.check_list(vec![
         ("zone".to_owned(), vec![LIFE_ROWS]),
-        ("facts".to_owned(), vec![zones, LIFE_FACTS]),
-        ("values".to_owned(), vec![zones, LIFE_VALUES]),
+        ("facts".to_owned(), vec![count("facts"), LIFE_FACTS]),
+        ("values".to_owned(), vec![count("values")]),
     ])?;
     let mut b = Builder::new(params, format);
     let (zone, values) = (b.whole_numbers("zone")?, b.bytes("values")?);
     let facts = b.table("facts")?;
     let zone = b.op("Gather", &[&zone, "row"], &[Attr::Int("axis", 0)]);
     b.op_to("Gather", &[&facts, &zone], &[Attr::Int("axis", 0)], "facts_of_row");
-    let values = b.op("Gather", &[&values, &zone], &[Attr::Int("axis", 0)]);
     let to = Attr::Int("to", DataType::Float as i64);
-    b.op_to("Cast", &[&values], &[to], "values_of_row");
+    b.op_to("Cast", &[&values], &[to], "values_of_all");
     let (inputs, outputs) = ports();
     Ok(b.finish("life", &inputs, &outputs))
 }
@@ -80,17 +77,13 @@ pub fn read_life(model: &ModelProto) -> Result<LifeParts, DenoiseError> {
     let parts = LifeParts { zone, facts, values };
     let zones = parts.facts.len() / LIFE_FACTS;
     let fits = parts.facts.len() == zones * LIFE_FACTS
-        && parts.values.len() == zones * LIFE_VALUES
         && parts.zone.len() == LIFE_ROWS
         && parts.zone.iter().all(|zone| *zone < zones);
     if fits {
         return Ok(parts);
     }
-    let LifeParts { zone, facts, values } = &parts;
-    let found = format!("{} rows, {} facts, {} values", zone.len(), facts.len(), values.len());
-    let wanted = format!(
-        "{LIFE_ROWS} rows, {LIFE_FACTS} facts and {LIFE_VALUES} values of every zone that they name"
-    );
+    let found = format!("{} rows, {} facts", parts.zone.len(), parts.facts.len());
+    let wanted = format!("{LIFE_ROWS} rows and {LIFE_FACTS} facts of every zone that they name");
     Err(wrong(found, wanted))
 }
 

@@ -59,16 +59,12 @@ pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
 /// Rows of the attack table.
 pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
 /// Groups of partials that live together, the last of which is what lies above 8 kHz.
-pub const LIFE_GROUPS: usize = 13;
-/// Values of each of their envelopes.
-pub const LIFE_POINTS: usize = 75;
+pub const LIFE_GROUPS: usize = 16;
 /// Bands of the mel that share a number about noise.
 pub const NOISE_BANDS: usize = MEL_BINS / 4;
-/// Numbers that say how a zone of keys lives: its key, its pace, its sway, three for each group, and
-/// of each band the share of noise.
-pub const LIFE_FACTS: usize = 3 + 3 * LIFE_GROUPS + NOISE_BANDS;
-/// And its curves: the sway, then middle and side of each group, complex.
-pub const LIFE_VALUES: usize = LIFE_POINTS + 4 * LIFE_GROUPS * LIFE_POINTS;
+/// Numbers that say how a zone of keys lives: its key, how its values lie, its sway, three for each
+/// group, and of each band the share of noise.
+pub const LIFE_FACTS: usize = 5 + 3 * LIFE_GROUPS + NOISE_BANDS;
 /// Rows of the table of zones: the keys of program 0, of program 1, ...
 pub const LIFE_ROWS: usize = 128 * TABLE_KEYS;
 

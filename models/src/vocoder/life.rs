@@ -11,34 +11,40 @@ use std::f64::consts::LN_2;
 
 use crate::denoise::DenoiseError;
 use crate::engine::decode;
-use crate::graph::{LIFE_FACTS, LIFE_GROUPS, LIFE_POINTS, LIFE_ROWS, LIFE_VALUES, NOISE_BANDS};
-use crate::graph::{LOWEST_KEY, LifeParts, TABLE_KEYS, read_life};
+use crate::graph::{LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS, LOWEST_KEY, LifeParts, NOISE_BANDS};
+use crate::graph::{TABLE_KEYS, read_life};
 use crate::notes::Voice;
 use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, TICK_SAMPLES};
 use realfft::num_complex::Complex;
 
 /// The number of the first partial of each group; what lies from 8 to 16 kHz is one more.
-pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] = [1, 2, 3, 4, 5, 7, 9, 12, 16, 23, 33, 49];
+pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] =
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24, 34, 49];
 /// The group of what lies from 8 to 16 kHz.
 pub const UPPER: usize = LIFE_GROUPS - 1;
-/// From its end an envelope goes back to this point and comes again.
-const LOOP_FROM: usize = 25;
 /// Samples between values of an envelope that are worked out; evenly in between.
 const GRID: u64 = 32;
 /// Of these there are so many around a tick.
 const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
-/// Where a zone's numbers lie: its key; points a second; the sway's largest value, turns; of each
-/// group the turns by which it goes ahead in a period of the tone, and the largest value of its
-/// middle and of its side; of each quarter of the mel's bands the share of noise, ln.
+/// Where a zone's numbers lie: its key; points a second, and in all; its first value; the sway's
+/// largest value, turns; of each group the turns by which it goes ahead in a period of the tone, and
+/// the largest value of its middle and of its side; of each quarter of the mel's bands the share of
+/// noise, ln.
+///
+/// Its values lie point by point: the sway, then of each group middle and side, complex, each only
+/// where its largest value is not 0. Without a middle a group stays as it is, without a side it has
+/// none.
 const OWN_KEY: usize = 0;
 const POINT_HZ: usize = 1;
-const SWAY: usize = 2;
-const SHIFT: usize = 3;
+const POINTS: usize = 2;
+const FIRST: usize = 3;
+const SWAY: usize = 4;
+const SHIFT: usize = 5;
 const MIDDLE: usize = SHIFT + LIFE_GROUPS;
 const SIDE: usize = MIDDLE + LIFE_GROUPS;
 const NOISE: usize = SIDE + LIFE_GROUPS;
 /// The largest of a zone's values.
-const LARGEST: i8 = 127;
+const LARGEST: f64 = 127.0;
 /// The share of noise where nothing is known of it, of drums that ring, and of other drums.
 const UNKNOWN_NOISE: f32 = 0.05;
 const TONAL_DRUM_NOISE: f32 = 0.5;
@@ -64,12 +70,9 @@ impl LifeTable {
     /// Of notes that do not move and have nothing at the side.
     pub fn still() -> Self {
         let mut facts = [0.0; LIFE_FACTS];
-        (facts[OWN_KEY], facts[POINT_HZ]) = (60.0, 25.0);
-        facts[MIDDLE..SIDE].fill(1.0);
+        (facts[OWN_KEY], facts[POINT_HZ], facts[POINTS]) = (60.0, 25.0, 75.0);
         facts[NOISE..].fill(UNKNOWN_NOISE.ln());
-        let mut values = vec![0; LIFE_VALUES];
-        values.iter_mut().skip(LIFE_POINTS).step_by(4).for_each(|v| *v = LARGEST);
-        Self::of(LifeParts { zone: vec![0; LIFE_ROWS], facts: facts.to_vec(), values })
+        Self::of(LifeParts { zone: vec![0; LIFE_ROWS], facts: facts.to_vec(), values: vec![] })
     }
 
     fn of(parts: LifeParts) -> Self {
@@ -83,11 +86,19 @@ impl LifeTable {
         let LifeParts { facts, values, .. } = &self.parts;
         let zone = self.zone(voice);
         let facts = facts.get(zone * LIFE_FACTS..(zone + 1) * LIFE_FACTS).unwrap_or_default();
-        let values = values.get(zone * LIFE_VALUES..(zone + 1) * LIFE_VALUES).unwrap_or_default();
         let fact = |at: usize| facts.get(at).map_or(0.0, |fact| f64::from(*fact));
         let octaves = (f64::from(voice.key) - fact(OWN_KEY)) / 12.0;
         let pace = fact(POINT_HZ) / f64::from(SAMPLE_RATE_HZ) * (octaves * LN_2).exp();
-        Life { facts, values, pace }
+        let points = (fact(POINTS) as usize).max(2);
+        let mut at = fact(FIRST) as usize;
+        let mut curve = |size: usize, width: usize| {
+            let first = at;
+            at += if fact(size) > 0.0 { points * width } else { 0 };
+            first
+        };
+        let sway = curve(SWAY, 1);
+        let parts = std::array::from_fn(|group| [MIDDLE, SIDE].map(|side| curve(side + group, 2)));
+        Life { facts, values, pace, points, sway, parts }
     }
 
     /// The share of a band's power that is noise, for each quarter of the mel's bands; `rings` says
@@ -121,15 +132,19 @@ pub fn unknown_noise() -> [f32; MEL_BINS] {
 pub struct Life<'a> {
     facts: &'a [f32],
     values: &'a [i8],
-    /// Points a sample.
+    /// Points a sample, and in all.
     pace: f64,
+    points: usize,
+    /// Where the values of the sway begin, and those of middle and side of each group.
+    sway: usize,
+    parts: [[usize; 2]; LIFE_GROUPS],
 }
 
 impl Life<'_> {
     /// The part of it from `n` samples after the key press on, a tick long.
     pub fn span(&self, n: u64) -> Span<'_> {
         let first = n / GRID;
-        let place = |i: usize| place((first + i as u64) as f64 * GRID as f64 * self.pace);
+        let place = |i: usize| self.place((first + i as u64) as f64 * GRID as f64 * self.pace);
         Span { life: self, offset: (n % GRID) as usize, places: std::array::from_fn(place) }
     }
 
@@ -145,30 +160,30 @@ impl Life<'_> {
     /// Curve `first`, whose points lie `apart`, at a place, times its largest value `largest`.
     fn curve(&self, first: usize, apart: usize, (i, t): (usize, f64), largest: f64) -> f64 {
         let value = |k: usize| {
-            let point = (i + k).saturating_sub(1).min(LIFE_POINTS - 1);
+            let point = (i + k).saturating_sub(1).min(self.points - 1);
             self.values.get(first + point * apart).map_or(0.0, |v| f64::from(*v))
         };
         let [a, b, c, d] = [0, 1, 2, 3].map(value);
         let cubic = b + 0.5
             * t
             * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)));
-        cubic * largest / f64::from(LARGEST)
+        cubic * largest / LARGEST
     }
-}
 
-/// Where a place counted in points is found: the point before it, and how far it is from that to
-/// the next. Past the end envelopes go back and come again.
-fn place(points: f64) -> (usize, f64) {
-    let (last, from) = ((LIFE_POINTS - 1) as f64, LOOP_FROM as f64);
-    let points = if points < last {
-        points
-    } else {
-        let round = 2.0 * (last - from);
-        let beyond = (points - from) % round;
-        from + beyond.min(round - beyond)
-    };
-    let i = (points as usize).min(LIFE_POINTS - 2);
-    (i, points - i as f64)
+    /// Where a place counted in points is found: the point before it, and how far it is from that
+    /// to the next. From their end envelopes go back to a third of them and come again.
+    fn place(&self, points: f64) -> (usize, f64) {
+        let (last, from) = ((self.points - 1) as f64, (self.points / 3) as f64);
+        let points = if points < last {
+            points
+        } else {
+            let round = 2.0 * (last - from);
+            let beyond = (points - from) % round;
+            from + beyond.min(round - beyond)
+        };
+        let i = (points as usize).min(self.points - 2);
+        (i, points - i as f64)
+    }
 }
 
 /// A tick of a life.
@@ -196,20 +211,20 @@ impl Span<'_> {
         if largest == 0.0 {
             return [0.0; AROUND];
         }
-        self.places.map(|place| self.life.curve(0, 1, place, largest))
+        self.places.map(|place| self.life.curve(self.life.sway, 1, place, largest))
     }
 
     /// The envelope of a group where it is worked out.
     pub fn envelope(&self, group: usize) -> Envelope {
-        let first = LIFE_POINTS + group * LIFE_POINTS * 4;
         let sizes = [MIDDLE, SIDE].map(|fact| self.life.fact(fact + group));
+        let still = [Complex::new(1.0, 0.0), Complex::ZERO];
+        let first = self.life.parts.get(group).copied().unwrap_or_default();
         self.places.map(|place| {
             [0, 1].map(|side| {
                 let part = |of: usize| {
-                    let first = first + 2 * side + of;
-                    self.life.curve(first, 4, place, sizes[side]) as f32
+                    self.life.curve(first[side] + of, 2, place, sizes[side]) as f32
                 };
-                if sizes[side] == 0.0 { Complex::ZERO } else { Complex::new(part(0), part(1)) }
+                if sizes[side] == 0.0 { still[side] } else { Complex::new(part(0), part(1)) }
             })
         })
     }
@@ -229,12 +244,10 @@ mod tests {
     /// with each point, the first group's side is half as large.
     fn table() -> LifeTable {
         let mut parts = LifeTable::still().parts;
-        parts.facts[SWAY] = 1.0;
-        parts.facts[SIDE] = 0.5;
-        for point in 0..LIFE_POINTS {
-            parts.values[point] = point as i8;
-            parts.values[LIFE_POINTS + 4 * point] = point as i8;
-            parts.values[LIFE_POINTS + 4 * point + 2] = point as i8;
+        (parts.facts[SWAY], parts.facts[MIDDLE], parts.facts[SIDE]) = (1.0, 1.0, 0.5);
+        parts.values.extend(0..75);
+        for _ in [MIDDLE, SIDE] {
+            parts.values.extend((0..75).flat_map(|point| [point, 0]));
         }
         LifeTable::of(parts)
     }
@@ -246,12 +259,11 @@ mod tests {
     #[test]
     fn time_runs_as_a_recording_is_played() {
         let table = table();
-        let largest = f64::from(LARGEST);
         for (key, by) in [(60, 1.0), (72, 2.0), (48, 0.5)] {
             let life = table.life(voice(key));
             let span = life.span(16_000);
             let sway = span.sway(&span.sways(), 0);
-            assert!((sway - 25.0 * by / largest).abs() < 1e-9, "key {key}: {sway}");
+            assert!((sway - 25.0 * by / LARGEST).abs() < 1e-9, "key {key}: {sway}");
             let [middle, side] = span.envelope(0)[0];
             assert!((f64::from(middle.re) - sway).abs() < 1e-6, "{middle}");
             assert!((side - middle * 0.5).norm() < 1e-6, "{side}");

@@ -29,7 +29,7 @@ def test_a_vibrato_is_what_the_partials_do_together():
     rate, cents = 5.5, 15.0
     size = HZ * cents * np.log(2) / 1200 / (2 * np.pi * rate)  # turns
     facts, found = measured(tone(HZ * SECONDS + size * np.sin(2 * np.pi * rate * SECONDS)))
-    at = np.arange(life.POINTS) / facts[life.POINT_HZ]
+    at = np.arange(int(facts[life.POINTS])) / facts[life.POINT_HZ]
     inside = (at > 0.2) & (at < 2.8)
     wave = size * np.sin(2 * np.pi * rate * at)
     assert np.abs(found.sway - wave)[inside].max() < 0.2 * size
@@ -58,7 +58,7 @@ def test_stretched_partials_go_ahead():
     stretch = 4e-4
     sound = sum(0.1 / n * np.cos(2 * np.pi * n * HZ * np.sqrt(1 + stretch * n * n) * SECONDS) for n in range(1, 9))
     facts, _ = measured(sound)
-    for group, n in ((3, 4), (4, 5), (5, 7)):
+    for group, n in ((3, 4), (4, 5), (6, 7)):
         assert facts[life.SHIFT + group] == pytest.approx(n * (np.sqrt(1 + stretch * n * n) - 1), rel=0.1, abs=0.002)
 
 
@@ -76,17 +76,17 @@ def test_noise_is_told_from_tones():
 
 
 def test_an_envelope_goes_back_from_its_end_and_never_jumps():
-    curve = np.cumsum(np.random.default_rng(2).standard_normal(life.POINTS))
+    curve = np.cumsum(np.random.default_rng(2).standard_normal(75))
     values = life.cubic(curve, np.arange(0, 400, 0.05))
     assert np.abs(np.diff(values)).max() < 0.3
-    last = life.POINTS - 1
+    last = 74
     np.testing.assert_allclose(life.cubic(curve, np.array([last + 3.0])), life.cubic(curve, np.array([last - 3.0])))
 
 
 def test_the_same_sound_for_any_length():
     rng, table = np.random.default_rng(3), life.LifeTable()
-    table.values = rng.integers(-127, 128, table.values.shape)
-    table.facts[0, [life.SWAY, life.SHIFT]] = 0.1, 0.2
+    table.values = rng.integers(-127, 128, 75 * (1 + 4 * life.GROUPS))
+    table.facts[0, life.SWAY : life.NOISE] = 0.2
     note = as_array([(0.0, 2.0, 48, 60, 100, 0)])[0]
     short, long = (excitation.steady_tone(note, count, table.of(note))[0] for count in (1000, 20000))
     np.testing.assert_array_equal(short, long[:, :1000])

@@ -28,6 +28,7 @@ EVEN_S = 0.19  # deviation of the Gaussian over which levels are made even
 YOUNG_S, YOUNG = 0.02, 0.4  # it is no more than this, and this part of the note's age: how a note comes the mel says
 SETTLED_S = 0.03  # before this a note has not begun for whoever follows its partials
 LARGEST_MIDDLE, LARGEST_SIDE = 2.5, 3.0  # of an envelope, whose mean is about 1
+FAINTEST = 1e-3  # a curve that is nowhere larger is none
 SWAY_HZ, SWAY_PARTIALS, SWAY_HIGHEST_HZ, SWAY_EXPLAINED = 10.0, 10, 4000.0, 0.35
 
 
@@ -170,20 +171,20 @@ def noise_share(sound, partials, hz):
 
 def of_note(sides, key, hz, own_partials=False):
     """Left and right [2, n] at 48 kHz of a key held for HELD_S and more, its tone's pitch, whether its tone has partials of its own -> facts
-    [FACTS] and values [VALUES] of its zone"""
-    facts, values = life.still()
+    [FACTS] of its zone and its values"""
+    facts, nothing = life.still(), np.zeros(0, np.int8)
     facts[life.OWN_KEY] = key
     sound, count = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2, round(HELD_S * TRACK_HZ)
     spectrum, step, partials = looked_at(sound, hz)
     if spectrum is None:
-        return facts, values
+        return facts, nothing
     turns = swayed(spectrum, step, partials, hz, count)
     if turns.any():
         sound = steadied(sound, turns, hz)
         spectrum, step, partials = looked_at(sound, hz)
     facts[life.NOISE :] = np.log(noise_share(sound[0], partials, hz))
     if own_partials:  # which stay as they are
-        return facts, values
+        return facts, nothing
     groups = {}
     for group in range(life.GROUPS):
         if group == life.UPPER:
@@ -196,16 +197,23 @@ def of_note(sides, key, hz, own_partials=False):
             z = envelopes(followed(spectrum, step, at, min(0.42 * hz, max(REACH_HZ, REACH * at), WIDEST_HZ), count))
             groups[group] = at / hz - number, z, power
     facts[life.POINT_HZ] = point_hz = paced(groups.values())
-    points = np.arange(life.POINTS) * TRACK_HZ / point_hz
+    facts[life.POINTS] = round(HELD_S * point_hz)
+    points = np.arange(round(HELD_S * point_hz)) * TRACK_HZ / point_hz
     read = lambda curve: np.interp(points, np.arange(count), curve)
-    facts[life.SWAY], values[: life.POINTS] = rounded(read(turns))
-    parts = values[life.POINTS :].reshape(life.GROUPS, life.POINTS, 2, 2)
-    for group, (shift, z, _) in groups.items():
+    values = []
+
+    def put(fact, curve):
+        facts[fact], whole = rounded(curve)
+        if facts[fact] > 0:
+            values.append(whole.ravel())
+
+    put(life.SWAY, read(turns))
+    for group, (shift, z, _) in sorted(groups.items()):
         facts[life.SHIFT + group] = shift
         for side, curve in enumerate(even(z, TRACK_HZ, 0.1325 / (point_hz / 2))):
             curve = np.stack([read(curve.real), read(curve.imag)], 1)
-            facts[(life.MIDDLE, life.SIDE)[side] + group], parts[group, :, side] = rounded(curve)
-    return facts, values
+            put((life.MIDDLE, life.SIDE)[side] + group, curve)
+    return facts, np.concatenate(values) if values else nothing
 
 
 def paced(groups):
@@ -222,7 +230,9 @@ def paced(groups):
 def rounded(curve):
     """A curve -> its largest value, and the curve in whole numbers up to LARGEST."""
     largest = float(np.abs(curve).max())
-    return largest, np.round(curve / max(largest, 1e-12) * life.LARGEST)
+    if largest < FAINTEST:
+        return 0.0, None
+    return largest, np.round(curve / largest * life.LARGEST).astype(np.int8)
 
 
 def _zones(program):
@@ -240,19 +250,21 @@ def _zones(program):
 
 
 def build(path, workers=None):
-    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS], `values` [zones, VALUES]; prints progress."""
-    start, zone, facts, values = time.time(), np.zeros(life.ROWS, np.int16), [], []
+    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`; prints progress."""
+    start, zone, facts, values, size = time.time(), np.zeros(life.ROWS, np.int16), [], [], 0
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
         for program, found in enumerate(pool.imap(_zones, range(note_table.PROGRAMS))):
             for first, last, own_facts, own_values in found:
                 begin = program * life.PITCHES - note_table.LOW
                 zone[begin + first : begin + last + 1] = len(facts)
+                own_facts[life.FIRST] = size
                 facts.append(own_facts)
                 values.append(own_values)
+                size += len(own_values)
             if program % 16 == 15:
                 left = (note_table.PROGRAMS - program - 1) * (time.time() - start) / (program + 1) / 60
                 print(f"life: {program + 1}/{note_table.PROGRAMS} programs, {len(facts)} zones, {left:.1f} min left", flush=True)
-    np.savez(path, zone=zone, facts=np.stack(facts), values=np.stack(values))
+    np.savez(path, zone=zone, facts=np.stack(facts), values=np.concatenate(values))
 
 
 if __name__ == "__main__":

@@ -47,11 +47,13 @@ def prior():
 def lives():
     """A table of three zones: one that moves as if it had been drawn by lot, one that sways fast with a side, one that is still."""
     rng, table = np.random.default_rng(5), life.LifeTable()
-    table.facts, table.values = np.repeat(table.facts, 3, 0), np.repeat(table.values, 3, 0)
-    table.values[:2] = rng.integers(-life.LARGEST, life.LARGEST + 1, (2, life.VALUES))
+    points, sizes = [75, 40], [75 * (1 + 4 * life.GROUPS), 40 * 2 * life.GROUPS]
+    table.facts = np.repeat(table.facts, 3, 0)
+    table.values = rng.integers(-life.LARGEST, life.LARGEST + 1, sum(sizes)).astype(np.int8)
+    table.facts[:2, life.POINTS], table.facts[1, life.FIRST] = points, sizes[0]
     table.facts[0, [life.OWN_KEY, life.POINT_HZ, life.SWAY]] = 57, 25, 0.1
-    table.facts[1, [life.OWN_KEY, life.POINT_HZ, life.SWAY]] = 66, 100, 0.02
-    table.facts[0, life.SHIFT : life.NOISE] = rng.uniform(0, 0.4, 3 * life.GROUPS)
+    table.facts[1, [life.OWN_KEY, life.POINT_HZ]] = 66, 100
+    table.facts[0, life.SHIFT : life.NOISE] = rng.uniform(0.1, 0.4, 3 * life.GROUPS)
     table.facts[1, life.SIDE : life.NOISE] = 0.5
     table.facts[:2, life.NOISE :] = rng.uniform(-9, 0, (2, life.NOISE_BANDS))
     table.zone[:] = 2
