@@ -53,12 +53,9 @@ def test_live_tokens_are_those_of_the_vectors():
         notes = np.array(case["notes"]).reshape(-1, 6)
         events = tokens.live_events(notes)
         for start, ids in zip(case["starts"], case["segments"]):
-            assert (
-                tokens.live_segment(
-                    notes, events, 2 * start, 2 * (start + case["frames"]), vocabulary
-                )
-                == ids
-            )
+            end = start + case["frames"]
+            found = tokens.live_segment(notes, events, 2 * start, 2 * end, vocabulary)
+            assert found == ids
 
 
 def test_excitation_is_that_of_the_vectors():

@@ -77,10 +77,8 @@ def test_noise_is_told_from_tones():
         sound = tone(HZ * SECONDS, 16) + level * rng.standard_normal(len(SECONDS))
         partials = [(n, n * HZ, 1.0) for n in range(1, 17)]
         share = measure_life.noise_share(sound, partials, HZ)
-        quiet = measure_life.noise_share(
-            level / np.sqrt(10) * rng.standard_normal(len(SECONDS)) + tone(HZ * SECONDS, 16),
-            partials, HZ,
-        )
+        softer = level / np.sqrt(10) * rng.standard_normal(len(SECONDS))
+        quiet = measure_life.noise_share(softer + tone(HZ * SECONDS, 16), partials, HZ)
         loud = slice(8, 24)
         np.testing.assert_allclose(10 * np.log10(share[loud] / quiet[loud]).mean(), 10.0, atol=2.0)
     alone = measure_life.noise_share(rng.standard_normal(len(SECONDS)), [], HZ)
@@ -168,9 +166,8 @@ def test_a_triangle_rings_and_a_snare_does_not():
         tones, upper, levels, _ = excitation.excite(
             np.array([[0.0, 0.1, 0, key, 100, 1]]), 16000, AT_ONCE, life.LifeTable()
         )
-        loudest[key] = (
-            np.abs(tones[0, 1600:]).max(), np.abs(upper[0, 1600:]).max(), levels[20].max(),
-        )
+        heard = np.abs(tones[0, 1600:]).max(), np.abs(upper[0, 1600:]).max()
+        loudest[key] = *heard, levels[20].max()
     assert min(loudest[81]) > 0.05
     assert loudest[38][:2] == (0, 0) and loudest[38][2] <= excitation.LEVEL_FLOOR * 1.001
 

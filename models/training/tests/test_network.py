@@ -64,7 +64,6 @@ def test_flax_names_go_both_ways(golden):
     model = tiny(golden)
     params = np.load(golden / "network" / "params.npz")
     ours = flax_parameters(model.state_dict())
-    assert all(np.array_equal(ours[k], params[k]) for k in params.files) and len(ours) == len(
-        params.files
-    )
+    assert all(np.array_equal(ours[k], params[k]) for k in params.files)
+    assert len(ours) == len(params.files)
     assert timing_signal(torch.tensor([0.5]), 16).shape == (1, 16)

@@ -24,12 +24,8 @@ class OneResolution(nn.Module):
         shapes = [(1, 1), (1, 2), (2, 2), (4, 2)]  # dilation in time, stride in frequency
         layers = [
             nn.Conv2d(
-                2 if i == 0 else width,
-                width,
-                (3, 9 if i < 3 else 5),
-                (1, stride),
-                (dilation, 4 if i < 3 else 2),
-                (dilation, 1),
+                2 if i == 0 else width, width, (3, 9 if i < 3 else 5), (1, stride),
+                (dilation, 4 if i < 3 else 2), (dilation, 1),
             )
             for i, (dilation, stride) in enumerate(shapes)
         ]
@@ -84,6 +80,7 @@ def fooled(adversary, made, true):
     seen = adversary(made)
     verdicts = sum((m[-1].float() - 1).pow(2).mean() for m in seen) / len(seen)
     pairs = [(a, b) for m, t in zip(seen, wanted) for a, b in zip(m[:-1], t[:-1])]
-    return verdicts, sum(
+    apart = [
         (a.float() - b.float()).abs().mean() / (b.float().abs().mean() + 1e-3) for a, b in pairs
-    ) / len(pairs)
+    ]
+    return verdicts, sum(apart) / len(pairs)

@@ -60,8 +60,9 @@ def build(path, workers=None):
         for done, rows in enumerate(pool.imap(_rows, range(note_table.PROGRAMS + 1)), 1):
             found.append(rows)
             if done % 16 == 0:
+                left = (129 - done) * (time.time() - start) / done
                 print(
-                    f"attacks: {done}/{note_table.PROGRAMS + 1} programs, {(129 - done) * (time.time() - start) / done / 60:.1f} min left",
+                    f"attacks: {done}/{note_table.PROGRAMS + 1} programs, {left / 60:.1f} min left",
                     flush=True,
                 )
     np.save(path, np.concatenate(found))
@@ -95,9 +96,8 @@ def shape(attack, age):
     weights /= weights.sum()
     measured = lambda at: float(weights @ amplitude(at + window))
     coverage = float(weights @ (age + window >= 0))
-    frames = [min(measured(HALF), measured(age) / coverage)] + [
-        measured(age + k * mel.HOP) for k in range(1, 8)
-    ]
+    pressed = min(measured(HALF), measured(age) / coverage)
+    frames = [pressed] + [measured(age + k * mel.HOP) for k in range(1, 8)]
     ends, levels = [age], [frames[0]]
     for k, (a, b) in enumerate(zip(frames, frames[1:])):
         ends += [age + k * mel.HOP + mel.HOP // 2, age + (k + 1) * mel.HOP]

@@ -55,13 +55,8 @@ def build(directory, hours, first_seed=0, workers=None, score_share=0.25, solo_s
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     count = max(1, round(hours * 3600 / SECONDS / SHARD))
-    jobs = [
-        (
-            directory / f"{first_seed + i * SHARD:08d}.npz", first_seed + i * SHARD, score_share,
-            solo_share,
-        )
-        for i in range(count)
-    ]
+    seeds = [first_seed + i * SHARD for i in range(count)]
+    jobs = [(directory / f"{seed:08d}.npz", seed, score_share, solo_share) for seed in seeds]
     missing = [j for j in jobs if not j[0].exists()]
     start = time.time()
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
@@ -69,7 +64,8 @@ def build(directory, hours, first_seed=0, workers=None, score_share=0.25, solo_s
             rate = done * SHARD * SECONDS / (time.time() - start)
             left = (len(missing) - done) * SHARD * SECONDS / rate
             print(
-                f"data: {done}/{len(missing)} shards, {rate:.0f}x real time, {left / 60:.1f} min left",
+                f"data: {done}/{len(missing)} shards, {rate:.0f}x real time, "
+                f"{left / 60:.1f} min left",
                 flush=True,
             )
     return [j[0] for j in jobs]
@@ -94,7 +90,8 @@ class Clips:
             self.prior += list(np.load(prior_path(path))[:, 0])
         if not self.notes:
             raise SystemExit(
-                f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first"
+                f"{directory}: no shards; "
+                f"run python -m timbre_training.data {directory} --hours 4 first"
             )
 
     def __len__(self):

@@ -41,8 +41,9 @@ def _feed(job):
     shard, priors = np.load(path), np.load(prior_path(path))
     if shard["audio"].dtype != np.float32 or "upper" not in shard:
         raise SystemExit(
-            f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; wanted float32 and its upper band; an older "
-            f"version made it: delete the shard and run python -m timbre_training.data {path.parent} again"
+            f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; "
+            "wanted float32 and its upper band; an older version made it: delete the shard "
+            f"and run python -m timbre_training.data {path.parent} again"
         )
     clips = np.split(shard["notes"], np.cumsum(shard["counts"])[:-1])
     found = {name: [] for name in NAMES}
@@ -69,7 +70,8 @@ def shards(directory, limit=None):
     found = sorted(Path(directory).glob("????????.npz"))[:limit]
     if not found:
         raise SystemExit(
-            f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first"
+            f"{directory}: no shards; "
+            f"run python -m timbre_training.data {directory} --hours 4 first"
         )
     return found
 
@@ -84,10 +86,8 @@ def build(directory, attacks, lives, workers=None, limit=None):
     start = time.time()
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
         for done, _ in enumerate(pool.imap_unordered(_feed, jobs), 1):
-            print(
-                f"fed: {done}/{len(jobs)} shards, {(len(jobs) - done) * (time.time() - start) / done / 60:.1f} min left",
-                flush=True,
-            )
+            left = (len(jobs) - done) * (time.time() - start) / done
+            print(f"fed: {done}/{len(jobs)} shards, {left / 60:.1f} min left", flush=True)
 
 
 class Fed:
@@ -114,9 +114,8 @@ class Fed:
         clips, length = self.all["prior"].shape[:2]
         clip = (random(2 * count) * clips).long()
         start = (random(2 * count) * (length - frames + 1)).long()
-        loud = self._cut("audio", clip, start * mel.HOP, frames * mel.HOP).abs().amax(
-            1
-        ) + 1e-4 * random(2 * count)
+        loud = self._cut("audio", clip, start * mel.HOP, frames * mel.HOP).abs().amax(1)
+        loud = loud + 1e-4 * random(2 * count)
         keep = torch.argsort((loud < 1e-3).int(), stable=True)[:count]
         clip, start = clip[keep], start[keep]
         samples = {

@@ -66,23 +66,14 @@ def main():
     clips = Clips(a.data)
     for name in ("notes", "mel", "prior"):
         setattr(clips, name, getattr(clips, name)[: a.clips])
-    error = (
-        lambda mels: float(
-            np.mean(
-                [np.abs(m - t[: len(m)].astype(np.float32)).mean() for m, t in zip(mels, clips.mel)]
-            )
-        )
-        * SCALE
-    )
-    print(
-        f"note prior alone: {error([p.astype(np.float32) for p in clips.prior]):.4f} nats",
-        flush=True,
-    )
+    apart = lambda m, t: np.abs(m - t[: len(m)].astype(np.float32)).mean()
+    error = lambda mels: float(np.mean([apart(m, t) for m, t in zip(mels, clips.mel)])) * SCALE
+    alone = error([p.astype(np.float32) for p in clips.prior])
+    print(f"note prior alone: {alone:.4f} nats", flush=True)
     for path in a.checkpoints:
         model = load(path)
-        found = [
-            f"{error(play(model, clips, hop).numpy()):.4f} with hops of {hop}" for hop in a.hops
-        ]
+        errors = ((error(play(model, clips, hop).numpy()), hop) for hop in a.hops)
+        found = [f"{nats:.4f} with hops of {hop}" for nats, hop in errors]
         print(f"{path}: {', '.join(found)}", flush=True)
 
 

@@ -66,9 +66,8 @@ class Life:
         """Curves [..., POINTS] at samples 0 to `count` after the key press, [..., count], from
         their values every GRID samples."""
         known = cubic(curves, np.arange(-(-count // GRID) + 1) * (GRID * self.pace))[..., None]
-        between = known[..., :-1, :] + np.arange(GRID, dtype=np.float32) / GRID * np.diff(
-            known, axis=-2
-        )
+        share = np.arange(GRID, dtype=np.float32) / GRID
+        between = known[..., :-1, :] + share * np.diff(known, axis=-2)
         return between.reshape(*known.shape[:-2], -1)[..., :count]
 
 
@@ -91,9 +90,8 @@ class LifeTable:
 
     def __init__(self, path=None):
         if path is None:
-            self.zone, self.facts, self.values = (
-                np.zeros(ROWS, int), still()[0][None], still()[1][None],
-            )
+            self.zone = np.zeros(ROWS, int)
+            self.facts, self.values = still()[0][None], still()[1][None]
         else:
             with np.load(path) as file:
                 self.zone, self.facts, self.values = (
@@ -109,12 +107,9 @@ class LifeTable:
     def noise(self, programs, keys):
         """Programs and keys [n], no drums -> the share of each band's power that is noise,
         [n, 128]."""
-        rows = programs.astype(int) * PITCHES + np.clip(
-            keys.astype(int) - note_table.LOW, 0, PITCHES - 1
-        )
-        return np.exp(
-            np.repeat(self.facts[self.zone[rows], NOISE:], mel.BINS // NOISE_BANDS, axis=-1)
-        )
+        pitches = np.clip(keys.astype(int) - note_table.LOW, 0, PITCHES - 1)
+        shares = self.facts[self.zone[programs.astype(int) * PITCHES + pitches], NOISE:]
+        return np.exp(np.repeat(shares, mel.BINS // NOISE_BANDS, axis=-1))
 
 
 def still():

@@ -88,9 +88,8 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.wi_0, self.wi_1, self.wo = (
-            Dense(c.emb, c.mlp), Dense(c.emb, c.mlp), Dense(c.mlp, c.emb),
-        )
+        self.wi_0, self.wi_1 = Dense(c.emb, c.mlp), Dense(c.emb, c.mlp)
+        self.wo = Dense(c.mlp, c.emb)
 
     def forward(self, x):
         return self.wo(F.gelu(self.wi_0(x), approximate="tanh") * self.wi_1(x))
@@ -123,12 +122,10 @@ class Film(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.pre_self_attention_layer_norm, self.FiLMLayer_0, self.self_attention = (
-            Norm(c.emb), Film(c), Attention(c),
-        )
-        self.pre_cross_attention_layer_norm, self.MultiHeadDotProductAttention_0 = Norm(
-            c.emb
-        ), Attention(c)
+        self.pre_self_attention_layer_norm = Norm(c.emb)
+        self.FiLMLayer_0, self.self_attention = Film(c), Attention(c)
+        self.pre_cross_attention_layer_norm = Norm(c.emb)
+        self.MultiHeadDotProductAttention_0 = Attention(c)
         self.pre_mlp_layer_norm, self.FiLMLayer_1, self.mlp = Norm(c.emb), Film(c), Mlp(c)
 
     def forward(self, x, time, memory, mask):
@@ -200,9 +197,8 @@ class Decoder(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.emb = c.emb
-        self.time_emb_dense0, self.time_emb_dense1 = Dense(c.emb, 4 * c.emb), Dense(
-            4 * c.emb, 4 * c.emb
-        )
+        self.time_emb_dense0 = Dense(c.emb, 4 * c.emb)
+        self.time_emb_dense1 = Dense(4 * c.emb, 4 * c.emb)
         self.continuous_inputs_projection = Dense(c.mel_bins, c.emb)
         if c.prior:
             self.prior_projection = Dense(c.mel_bins, c.emb)
@@ -226,9 +222,8 @@ class Denoiser(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        self.token_encoder, self.continuous_encoder = TokenEncoder(config), ContinuousEncoder(
-            config
-        )
+        self.token_encoder = TokenEncoder(config)
+        self.continuous_encoder = ContinuousEncoder(config)
         self.decoder = Decoder(config)
 
     def encode(self, ids, context, valid):
@@ -259,6 +254,7 @@ def load_flax(model, params):
     wanted = {_rename(k): k for k in state}
     if set(wanted) != set(params):
         raise ValueError(
-            f"missing {sorted(set(wanted) - set(params))[:5]}, unknown {sorted(set(params) - set(wanted))[:5]}"
+            f"missing {sorted(set(wanted) - set(params))[:5]}, "
+            f"unknown {sorted(set(params) - set(wanted))[:5]}"
         )
     model.load_state_dict({wanted[k]: torch.as_tensor(params[k]) for k in params})

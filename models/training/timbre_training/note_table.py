@@ -40,10 +40,8 @@ def build(path, workers=None):
         for done, program in enumerate(pool.imap(_program, range(PROGRAMS)), 1):
             looks.append(program)
             if done % 8 == 0:
-                print(
-                    f"table: {done}/{PROGRAMS} programs, {(PROGRAMS - done) * (time.time() - start) / done / 60:.1f} min left",
-                    flush=True,
-                )
+                left = (PROGRAMS - done) * (time.time() - start) / done
+                print(f"table: {done}/{PROGRAMS} programs, {left / 60:.1f} min left", flush=True)
     np.save(path, np.stack(looks))
 
 
@@ -63,8 +61,10 @@ def numbers(errors, width):
     mean = flat.mean(0)
     axes = np.linalg.eigh((flat - mean).T @ (flat - mean))[1][:, ::-1][:, :width]
     found = (flat - mean) @ axes
+    left = np.abs(found @ axes.T + mean - flat).mean()
     print(
-        f"table: errors of {np.abs(flat).mean():.3f} nats, of which {width} numbers a key leave {np.abs(found @ axes.T + mean - flat).mean():.3f}",
+        f"table: errors of {np.abs(flat).mean():.3f} nats, "
+        f"of which {width} numbers a key leave {left:.3f}",
         flush=True,
     )
     # Columns that say less stay smaller, but not as much smaller as they say less: the network

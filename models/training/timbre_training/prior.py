@@ -109,16 +109,9 @@ class Prior(nn.Module):
     def forward(self, instrument, key, features):
         """instrument and key int64 [n], features [n, FEATURES] -> mel power [n, 128] of each
         note"""
-        x = (
-            torch.cat(
-                [
-                    self.instruments[instrument], self.keys[key],
-                    self.notes[note_row(instrument, key)], features,
-                ],
-                -1,
-            )
-            @ self.input
-        )
+        of_note = self.notes[note_row(instrument, key)]
+        x = torch.cat([self.instruments[instrument], self.keys[key], of_note, features], -1)
+        x = x @ self.input
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
@@ -171,9 +164,8 @@ def asked(notes, frames):
     for n in notes:
         drum = bool(n[DRUM])
         over = n[START] + DRUM_S if drum else n[END] + TAIL
-        first, end = int(n[START] * mel.RATE // mel.HOP), min(
-            frames, int(over * mel.RATE / mel.HOP)
-        )
+        first = int(n[START] * mel.RATE // mel.HOP)
+        end = min(frames, int(over * mel.RATE / mel.HOP))
         released = end if drum else max(first, min(end, int(n[END] * mel.RATE // mel.HOP)))
         for start, stop, change in (first, released, n[START]), (released, end, n[END]):
             if stop <= start:
@@ -239,9 +231,8 @@ def mix(model, notes, frames, lives):
             part = answers[of[young]]
             scaled = part * torch.from_numpy((coverage ** -2).astype(np.float32))[:, None]
             rise.index_add_(0, at[young], (torch.minimum(whole, scaled) - part).clamp(min=0))
-    share = torch.log((noise + FLOOR ** 2) / (power + FLOOR ** 2)).clamp(
-        min=float(np.log(life.LEAST_NOISE))
-    )
+    share = torch.log((noise + FLOOR ** 2) / (power + FLOOR ** 2))
+    share = share.clamp(min=float(np.log(life.LEAST_NOISE)))
     return log_mel_of(power), log_mel_of(power + rise), share
 
 
@@ -283,7 +274,8 @@ def add_priors(directory, checkpoint, lives, workers=None):
         for done, error in enumerate(pool.imap_unordered(_add_prior, jobs), 1):
             left = (len(jobs) - done) * (time.time() - start) / done
             print(
-                f"prior: {done}/{len(jobs)} shards, {error:.3f} nats from the truth, {left / 60:.1f} min left",
+                f"prior: {done}/{len(jobs)} shards, {error:.3f} nats from the truth, "
+                f"{left / 60:.1f} min left",
                 flush=True,
             )
 

@@ -60,17 +60,15 @@ def tame(folder):
 
 
 def segment_ids(n):
-    """Chords of three every 160 ms; in later segments three keys are held from before. -> ids
-    [N]"""
+    """Chords of three every 160 ms; in later segments three keys are held from before.
+    -> ids [N]"""
     v = Vocabulary(1)
     held = [v.program] + [v.pitch + key for key in (48, 55, 64)] if n else []
     ids = held + [v.tie]
     for i in range(30):
         keys = [40 + (7 * i + 5 * voice) % 50 for voice in range(3)]
-        ids += (
-            [v.shift + 16 * i] * (i > 0) + ([v.program] if i == 0 and not n else [])
-            + [v.velocity + 1] + [v.pitch + key for key in keys]
-        )
+        ids += [v.shift + 16 * i] * (i > 0) + ([v.program] if i == 0 and not n else [])
+        ids += [v.velocity + 1] + [v.pitch + key for key in keys]
         ids += [v.shift + 16 * i + 12, v.velocity] + [v.pitch + key for key in keys]
     return np.array(ids + [1], np.int64)
 
@@ -90,18 +88,10 @@ def denoise(model, ids, context, noise, steps):
     z = noise.astype(np.float64)
     for i in range(steps, 0, -1):
         t, s = i / steps, (i - 1) / steps
-        (alpha, sigma), (alpha_s, sigma_s) = (
-            (np.cos(A * x + B), np.sin(A * x + B)) for x in (t, s)
-        )
-        ask = (
-            lambda *heard: model(
-                torch.as_tensor(z, dtype=torch.float32)[None],
-                torch.tensor([t], dtype=torch.float32),
-                *heard
-            )[0]
-            .double()
-            .numpy()
-        )
+        alpha, sigma = np.cos(A * t + B), np.sin(A * t + B)
+        alpha_s, sigma_s = np.cos(A * s + B), np.sin(A * s + B)
+        at = torch.as_tensor(z, dtype=torch.float32)[None], torch.tensor([t], dtype=torch.float32)
+        ask = lambda *heard: model(*at, *heard)[0].double().numpy()
         eps = GUIDANCE * ask(memory, mask) + (1 - GUIDANCE) * ask(nothing, seen)
         x0 = np.clip((z - sigma * eps) / alpha, -1, 1)
         z = x0 if i == 1 else alpha_s * x0 + sigma_s * (z - alpha * x0) / sigma
@@ -125,9 +115,8 @@ def main():
     load_flax(model, read_checkpoint(args.checkpoint))
     draw, context, out = np.random.default_rng(1), None, {"steps": np.int64(args.steps)}
     for n in range(SEGMENTS):
-        ids, noise = segment_ids(n), draw.standard_normal(
-            (model.config.target_frames, model.config.mel_bins)
-        ).astype(np.float32)
+        ids, shape = segment_ids(n), (model.config.target_frames, model.config.mel_bins)
+        noise = draw.standard_normal(shape).astype(np.float32)
         context = denoise(model, ids, context, noise, args.steps)
         out |= {
             f"ids_{n}": ids, f"noise_{n}": noise,

@@ -48,7 +48,8 @@ class Reference:
         channels = [c for c in range(16) if c != 9]
         if len(programs) > len(channels):
             raise ValueError(
-                f"{len(programs)} programs in one clip; FluidSynth has {len(channels)} melodic channels"
+                f"{len(programs)} programs in one clip; "
+                f"FluidSynth has {len(channels)} melodic channels"
             )
         channel = dict(zip(programs, channels))
         for program, c in channel.items():

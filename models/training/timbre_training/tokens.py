@@ -35,11 +35,9 @@ class Vocabulary:
 def age_token(age):
     """Age of a held key in 10 ms steps -> 1..1000: exact up to 16, then eight values an octave."""
     age = max(1, min(int(age), 1000))
-    return (
-        age
-        if age <= 16
-        else min(1000, math.floor(16 * 2 ** (math.floor(8 * math.log2(age / 16)) / 8)))
-    )
+    if age <= 16:
+        return age
+    return min(1000, math.floor(16 * 2 ** (math.floor(8 * math.log2(age / 16)) / 8)))
 
 
 def _emit(ids, vocabulary, state, program, velocity):

@@ -34,11 +34,8 @@ class Rows:
 
 def error(model, rows):
     """Mean absolute error in nats."""
-    return (
-        (log_mel_of(model(rows["instrument"], rows["key"], rows["features"])) - rows["mel"])
-        .abs()
-        .mean()
-    )
+    ours = log_mel_of(model(rows["instrument"], rows["key"], rows["features"]))
+    return (ours - rows["mel"]).abs().mean()
 
 
 @torch.no_grad()
@@ -52,9 +49,8 @@ def fill_table(model, looks):
     power = torch.zeros(count, len(note_table.LOOKS), mel.BINS)
     for note in note_table.questions():
         for look, velocity, age, release in note:
-            heard = features(np.full(1, velocity), np.full(1, age), np.full(1, release)).repeat(
-                count, 0
-            )
+            heard = features(np.full(1, velocity), np.full(1, age), np.full(1, release))
+            heard = heard.repeat(count, 0)
             power[:, look] += model(program, key, torch.from_numpy(heard).to(device)).cpu()
     found = note_table.numbers((looks - log_mel_of(power)).numpy(), model.notes.shape[1])
     model.notes[:-1] = torch.from_numpy(found).to(device)
@@ -80,10 +76,8 @@ def train(directory, looks, checkpoint, minutes, sizes, batch, rate, device, hel
         run.learn(error(model, {k: v.to(device) for k, v in source.draw(batch).items()}))
         if unseen and run.step % 500 == 0:
             with torch.no_grad():
-                print(
-                    f"unseen notes {float(error(model, {k: v.to(device) for k, v in unseen.items()})):.4f} nats",
-                    flush=True,
-                )
+                found = error(model, {k: v.to(device) for k, v in unseen.items()})
+                print(f"unseen notes {float(found):.4f} nats", flush=True)
     run.save()
 
 

@@ -100,11 +100,8 @@ def keep(path, average):
 
 def tell(step, found):
     if step % 200 == 0:
-        print(
-            "  "
-            + ", ".join(f"{name} {float(value.detach()):.3f}" for name, value in found.items()),
-            flush=True,
-        )
+        parts = (f"{name} {float(value.detach()):.3f}" for name, value in found.items())
+        print("  " + ", ".join(parts), flush=True)
 
 
 def train(
@@ -114,9 +111,8 @@ def train(
     """`data` is a `fed.Fed`."""
     torch.manual_seed(seed)
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = (
-            torch.backends.cudnn.benchmark
-        ) = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
     model = Vocoder(width, blocks).to(device)
     if only_upper:
         for name, parameter in model.named_parameters():
@@ -147,9 +143,8 @@ def train(
         done = run.elapsed / (60 * minutes)
         if rival and done > ALONE / 2:
             half = (batch + 1) // 2  # is enough for the adversary, which costs most of a step
-            pair = [m[:half, skip:] for m in made], [
-                rows[name][:half, skip:] for name in ("audio", "upper")
-            ]
+            truth = [rows[name][:half, skip:] for name in ("audio", "upper")]
+            pair = [m[:half, skip:] for m in made], truth
             told = rival.learn(*pair)
             if done > ALONE:
                 if not before.exists():

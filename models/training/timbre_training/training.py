@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 
-# Weights of earlier runs, float16, by the name of the checkpoint; `python -m
-# timbre_training.training CHECKPOINT` writes them.
+# Weights of earlier runs, float16, by the name of the checkpoint;
+# `python -m timbre_training.training CHECKPOINT` writes them.
 START = Path(__file__).resolve().parent.parent / "start"
 
 

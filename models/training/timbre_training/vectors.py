@@ -135,7 +135,7 @@ def vocoder():
         noise=noise[0].numpy(),
         audio=audio[0].numpy(),
         upper=upper[0].numpy(),
-        **weights
+        **weights,
     )
 
 

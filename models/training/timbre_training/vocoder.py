@@ -11,8 +11,8 @@ is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by a
 
 What lies from 8 to 16 kHz is made in the same way, of the upper tones and the same noise, as a
 signal at 16 kHz that is upside down (`bands.upper_band`). No mel says how loud it is: the gains of
-the highest bands go on into it, and the network's second output corrects them. Shapes: B batch, T
-frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
+the highest bands go on into it, and the network's second output corrects them.
+Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
 """
 import numpy as np
 import torch
@@ -67,9 +67,8 @@ def turned_back(tones, filters, log_levels, ramp):
     the first block. The mean is that of the bands, by the power that comes through and, as the same
     turn is so many more cents the lower a tone is, by the square of their period."""
     power = (2 * log_levels).exp()
-    weight = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0) / torch.from_numpy(
-        CENTRES ** 2
-    ).to(power)
+    weight = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0)
+    weight = weight / torch.from_numpy(CENTRES ** 2).to(power)
     bands = filters[..., CENTRES]
     steps = torch.angle((weight[:, 1:] * bands[:, 1:] * bands[:, :-1].conj()).sum(-1))  # [B, S - 1]
     steps = F.pad(steps, (1, 0))[..., None]
@@ -127,13 +126,10 @@ def shaped(source, filters, ramp):
     before its source."""
     filters = torch.fft.rfft(torch.fft.irfft(filters, FFT), 2 * FFT)
     before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
-    whole, rising = torch.fft.rfft(source, 2 * FFT), torch.fft.rfft(
-        source * ramp[:, :, None], 2 * FFT
-    )
-    # [B, S, 1024]
-    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), 2 * FFT)[
-        ..., :FFT
-    ]
+    whole = torch.fft.rfft(source, 2 * FFT)
+    rising = torch.fft.rfft(source * ramp[:, :, None], 2 * FFT)
+    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), 2 * FFT)
+    pieces = pieces[..., :FFT]  # [B, S, 1024]
     blocks = pieces.shape[1]
     length = (blocks - 1) * BLOCK + FFT
     out = F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, BLOCK))[:, 0, 0]
@@ -162,9 +158,9 @@ class Vocoder(nn.Module):
         )
 
     def corrections(self, log_mel, log_levels, log_share):
-        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 -> [B, T, 2
-        blocks, tone/noise, 128], and those of the upper bands [B, T, 2 blocks, tone/noise, 16],
-        from which nothing below 8 kHz learns"""
+        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 ->
+        [B, T, 2 blocks, tone/noise, 128], and those of the upper bands
+        [B, T, 2 blocks, tone/noise, 16], from which nothing below 8 kHz learns"""
         x = torch.cat([log_mel, log_levels, log_share], -1) @ self.input
         for block in self.blocks:
             x = block(x)
@@ -180,8 +176,8 @@ class Vocoder(nn.Module):
         correction, upper = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8, log_share / 8)
         first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
         free = ~(first[..., 0] | second[..., 0] | drummed)
-        # [B, S, 2, 128] and [B, S, 2, 16]
-        correction, upper = evenly(correction, free), evenly(upper, free)
+        correction = evenly(correction, free)  # [B, S, 2, 128]
+        upper = evenly(upper, free)  # [B, S, 2, 16]
         # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes
         # with it, not before, and at once.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)

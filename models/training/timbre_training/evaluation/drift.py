@@ -53,9 +53,8 @@ def quarters(sound, times):
     minutes = [sound[i * size : (i + 1) * size] for i in range(times)]
     music_end, rest = round(MUSIC_S * mel.RATE), round((MUSIC_S + RING_S) * mel.RATE)
     played = [mel.log_mel(m[:music_end]) for m in minutes]
-    levels, bands = np.array([db(m[:music_end]) for m in minutes]), np.array(
-        [bands_db(m) for m in played]
-    )
+    levels = np.array([db(m[:music_end]) for m in minutes])
+    bands = np.array([bands_db(m) for m in played])
     floors = np.array([db(m[rest:]) for m in minutes])
     n = max(1, times // 4)
     first, last = np.mean(played[:n], axis=0), np.mean(played[-n:], axis=0)
@@ -80,8 +79,10 @@ def report(r):
         f"{r['minutes']} minutes of live mode, H = 2; the last quarter against the first:\n"
         f"  level            {r['level_db']:+.2f} dB (at most {LEVEL_DB})\n"
         f"  bands, low first {bands} dB (at most {BAND_DB})\n"
-        f"  log-mel          {r['log_mel_l1']:.3f} nats apart, position by position (the first two minutes: {r['neighbours_log_mel_l1']:.3f})\n"
-        f"  rests            {r['floor_first_dbfs']:.0f} dBFS, then {r['floor_last_dbfs']:.0f} dBFS (below {FLOOR_DBFS:.0f})\n"
+        f"  log-mel          {r['log_mel_l1']:.3f} nats apart, position by position "
+        f"(the first two minutes: {r['neighbours_log_mel_l1']:.3f})\n"
+        f"  rests            {r['floor_first_dbfs']:.0f} dBFS, "
+        f"then {r['floor_last_dbfs']:.0f} dBFS (below {FLOOR_DBFS:.0f})\n"
         f"  verdict          {r['verdict']}"
     )
 

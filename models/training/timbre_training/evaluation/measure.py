@@ -34,7 +34,8 @@ class Progress:
         self.done += 1
         used = sum(os.times()[:4])  # of this process and those that have ended
         print(
-            f"evaluate: {self.done}/{self.parts} at {time.time() - self.start:.0f} s ({used:.0f} s of CPU): {what}",
+            f"evaluate: {self.done}/{self.parts} at {time.time() - self.start:.0f} s "
+            f"({used:.0f} s of CPU): {what}",
             flush=True,
         )
 
@@ -73,15 +74,14 @@ def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
                 rows[i]["reference_after_dbfs"] for i in members
             )
             if name != "drums":
-                figures["f1"], figures["reference_f1"] = f1([counts[i] for i in members]), f1(
-                    [truth_counts[i] for i in members]
-                )
+                figures["f1"] = f1([counts[i] for i in members])
+                figures["reference_f1"] = f1([truth_counts[i] for i in members])
             result[mode][name] = figures
-        result[mode]["f1"], result[mode]["reference_f1"] = f1(list(counts.values())), f1(
-            list(truth_counts.values())
-        )
+        result[mode]["f1"] = f1(list(counts.values()))
+        result[mode]["reference_f1"] = f1(list(truth_counts.values()))
         print(
-            f"  {mode}: F1 {result[mode]['f1']:.3f} by {result[mode]['reference_f1']:.3f}; log-mel L1 [nats] "
+            f"  {mode}: F1 {result[mode]['f1']:.3f} by {result[mode]['reference_f1']:.3f}; "
+            "log-mel L1 [nats] "
             + ", ".join(
                 f"{name} {g['log_mel_l1']:.3f}"
                 for name, g in result[mode].items()
@@ -113,12 +113,9 @@ def upper_band(timbred, groups, mode, progress):
     )
     result = {}
     for name, pieces in groups.items():
-        rows = in_parallel(
-            compare_upper,
-            list(
-                zip(timbred.sounds(pieces, mode, bands.WIDE_HZ), references(pieces, bands.WIDE_HZ))
-            ),
-        )
+        sounds = timbred.sounds(pieces, mode, bands.WIDE_HZ)
+        truths = references(pieces, bands.WIDE_HZ)
+        rows = in_parallel(compare_upper, list(zip(sounds, truths)))
         mean = lambda key: float(np.mean([row[key] for row in rows if row[key] is not None]))
         levels = [
             row["dbfs"] - row["reference_dbfs"]
@@ -280,13 +277,8 @@ def phrases(timbred, mode, progress):
     """-> program -> log-mel L1 after the vocoder of the same phrase, nats"""
     progress(f"FluidSynth and timbred play a phrase of all 128 programs, {mode}")
     pieces = sets.phrases()
-    rows = in_parallel(
-        compare,
-        [
-            (s, t, p.end_s)
-            for s, t, p in zip(timbred.sounds(pieces, mode), references(pieces), pieces)
-        ],
-    )
+    heard = zip(timbred.sounds(pieces, mode), references(pieces), pieces)
+    rows = in_parallel(compare, [(s, t, p.end_s) for s, t, p in heard])
     return {program: row["log_mel_l1"] for program, row in enumerate(rows)}
 
 

@@ -65,10 +65,9 @@ def _render(job):
 
     global _reference
     piece, rate = job
-    key = (
-        f"{SOUNDFONT} {os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0} {TAIL_S} {rate}".encode()
-        + np.ascontiguousarray(piece.notes).tobytes()
-    )
+    size = os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0
+    key = f"{SOUNDFONT} {size} {TAIL_S} {rate}".encode()
+    key += np.ascontiguousarray(piece.notes).tobytes()
     path = WORK / "reference" / f"{hashlib.sha256(key).hexdigest()[:24]}.npy"
     if not path.exists():
         _reference = _reference or Reference()

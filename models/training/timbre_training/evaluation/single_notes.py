@@ -15,9 +15,8 @@ def loudness(sound):
     waveform, whose phases nobody hears, and shifts of low notes would be off by up to 7 ms."""
     width, step = RATE // 50, RATE // ENVELOPE_HZ
     window = np.hanning(width + 2)[1:-1]
-    power = np.convolve(np.square(sound, dtype=np.float64), window / window.sum(), "same")[
-        step // 2 :: step
-    ]
+    power = np.convolve(np.square(sound, dtype=np.float64), window / window.sum(), "same")
+    power = power[step // 2 :: step]
     return np.maximum(power - 1e-12, 0) ** 0.3
 
 
@@ -56,9 +55,8 @@ def cents(sound, start_s, key, seconds=0.45):
     """How far a note lies from equal temperament: the centres of power of its first eight partials,
     each in its own surroundings, of which the median by power is taken. Vibrato and beats move
     power to both sides of a partial and leave its centre."""
-    part, base = sound[round(start_s * RATE) :][: round(seconds * RATE)], 440 * 2 ** (
-        (key - 69) / 12
-    )
+    part = sound[round(start_s * RATE) :][: round(seconds * RATE)]
+    base = 440 * 2 ** ((key - 69) / 12)
     power = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 17)) ** 2
     hz = RATE / (1 << 17)
     found = []
@@ -70,9 +68,8 @@ def cents(sound, start_s, key, seconds=0.45):
         for _ in range(6):
             low, high = (round((centre + side * half) / hz) for side in (-1, 1))
             weight = power[low : high + 1]
-            centre = (
-                float(np.sum(weight * np.arange(low, high + 1)) / max(weight.sum(), 1e-30)) * hz
-            )
+            moment = np.sum(weight * np.arange(low, high + 1))
+            centre = float(moment / max(weight.sum(), 1e-30)) * hz
             centre = float(np.clip(centre, n * base * 2 ** (-1 / 24), n * base * 2 ** (1 / 24)))
         found.append((1200 * np.log2(centre / (n * base)), float(weight.sum())))
     found.sort()

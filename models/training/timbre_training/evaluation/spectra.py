@@ -10,11 +10,8 @@ STFT_FLOOR = 1e-4  # of the window's sum: -80 dBFS for a sine
 
 def db(x):
     """Root of the mean square, dBFS (full scale is 1); -180 for silence."""
-    return float(
-        20 * np.log10(
-            max(float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if len(x) else 0.0, 1e-9)
-        )
-    )
+    size = float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if len(x) else 0.0
+    return float(20 * np.log10(max(size, 1e-9)))
 
 
 def log_mel_l1(ours, reference):
@@ -25,9 +22,8 @@ def log_mel_l1(ours, reference):
 
 def _magnitudes(sound, size):
     window = np.hanning(size + 1)[:-1].astype(np.float32)
-    view = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (size // 2, size)), size)[
-        :: size // 4
-    ]
+    view = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (size // 2, size)), size)
+    view = view[:: size // 4]
     return np.abs(np.fft.rfft(view * window)).astype(np.float32) / window.sum()
 
 
@@ -38,14 +34,8 @@ def stft_distance(ours, reference):
     for size in STFT_SIZES:
         a, b = _magnitudes(ours[:n], size), _magnitudes(reference[:n], size)
         convergence = np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-9)
-        pairs.append(
-            (
-                convergence,
-                np.abs(
-                    np.log(np.maximum(a, STFT_FLOOR)) - np.log(np.maximum(b, STFT_FLOOR))
-                ).mean(),
-            )
-        )
+        logs = (np.log(np.maximum(x, STFT_FLOOR)) for x in (a, b))
+        pairs.append((convergence, np.abs(np.subtract(*logs)).mean()))
     return tuple(map(float, np.mean(pairs, axis=0)))
 
 

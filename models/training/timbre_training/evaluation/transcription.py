@@ -28,7 +28,8 @@ def _session():
     spec = importlib.util.find_spec("basic_pitch")
     if spec is None:
         raise SystemExit(
-            "basic-pitch is missing: `make evaluate` installs it (pip install --no-deps basic-pitch)"
+            "basic-pitch is missing: `make evaluate` installs it "
+            "(pip install --no-deps basic-pitch)"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -97,9 +98,8 @@ def notes_of(notes, onsets):
 
 def seconds(frame):
     """When a frame is; windows of the network overlap a little less than their frames say."""
-    return frame * HOP / 22_050 - (frame // WINDOW_FRAMES) * (
-        (HOP * WINDOW_FRAMES - WINDOW) / 22_050 + 0.0018
-    )
+    late = (HOP * WINDOW_FRAMES - WINDOW) / 22_050 + 0.0018
+    return frame * HOP / 22_050 - (frame // WINDOW_FRAMES) * late
 
 
 def transcribe(sound):
