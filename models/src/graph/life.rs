@@ -1,8 +1,8 @@
 //! The table of how notes live as an ONNX graph, which is looked up and not run: see
 //! `crate::vocoder::life`.
 //!
-//! `row` int64 `[R]` -> `facts` [R, 74] and `values` [R, 3975], whole numbers up to 127: those of the
-//! zone of each key. Made by `measure_life.py` in `models/training/timbre_training`.
+//! `row` int64 `[R]` -> `facts` [R, 74] and `values` [R, 3975], whole numbers up to 127: those of
+//! the zone of each key. Made by `measure_life.py` in `models/training/timbre_training`.
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, TensorProto};

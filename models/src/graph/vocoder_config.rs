@@ -1,4 +1,5 @@
-//! Sizes of the vocoder's network and the parameters they imply, of the attack table, and the reach of a mel decoder. Knows no graph.
+//! Sizes of the vocoder's network and the parameters they imply, of the attack table, and the reach
+//! of a mel decoder. Knows no graph.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,8 @@ impl VocoderConfig {
 
 /// Values of an attack: when it reaches so many levels.
 pub const ATTACK_LEVELS: usize = 5;
-/// The row of the attack table where the drums begin, by key; before it the keys of program 0, of program 1, ...
+/// The row of the attack table where the drums begin, by key; before it the keys of program 0, of
+/// program 1, ...
 pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
 /// Rows of the attack table.
 pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
@@ -64,15 +66,16 @@ pub const LIFE_GROUPS: usize = 13;
 pub const LIFE_POINTS: usize = 75;
 /// Bands of the mel that share a number about noise.
 pub const NOISE_BANDS: usize = MEL_BINS / 4;
-/// Numbers that say how a zone of keys lives: its key, its pace, its sway, three for each group, and
-/// of each band the share of noise.
+/// Numbers that say how a zone of keys lives: its key, its pace, its sway, three for each group,
+/// and of each band the share of noise.
 pub const LIFE_FACTS: usize = 3 + 3 * LIFE_GROUPS + NOISE_BANDS;
 /// And its curves: the sway, then middle and side of each group, complex.
 pub const LIFE_VALUES: usize = LIFE_POINTS + 4 * LIFE_GROUPS * LIFE_POINTS;
 /// Rows of the table of zones: the keys of program 0, of program 1, ...
 pub const LIFE_ROWS: usize = 128 * TABLE_KEYS;
 
-/// Frames that a mel decoder may look back or ahead; one that looks further is given no more: 1.28 s.
+/// Frames that a mel decoder may look back or ahead; one that looks further is given no more:
+/// 1.28 s.
 pub const MAX_REACH: usize = 64;
 
 /// What the graph of a mel decoder hears around a frame.
