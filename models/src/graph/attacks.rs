@@ -1,7 +1,8 @@
 //! The attack table as an ONNX graph: a lookup. Knows no sound: what the rows are for is in
 //! `crate::vocoder::attack`.
 //!
-//! `row` int64 `[R]` -> `attacks` [R, 5]. Made by `attacks.py` in `models/training/timbre_training`.
+//! `row` int64 `[R]` -> `attacks` [R, 5]. Made by `attacks.py` in
+//! `models/training/timbre_training`.
 
 use tract_onnx::pb::ModelProto;
 

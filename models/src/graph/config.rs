@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::MEL_BINS;
 
-/// The size of a network. `small_with_context` is 1536 / 512 / 6 x 64 / 1024 with 8 + 8 + 8 layers, 2048
-/// tokens and 256 + 256 frames.
+/// The size of a network. `small_with_context` is 1536 / 512 / 6 x 64 / 1024 with 8 + 8 + 8 layers,
+/// 2048 tokens and 256 + 256 frames.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
@@ -25,7 +25,8 @@ pub struct NetworkConfig {
     pub context_layers: usize,
     /// Layers of the decoder.
     pub decoder_layers: usize,
-    /// Rows of the note encoder's position table: the most tokens of one call, the end token included.
+    /// Rows of the note encoder's position table: the most tokens of one call, the end token
+    /// included.
     pub max_tokens: usize,
     /// Rows of the context encoder's position table: the most frames of context.
     pub context_frames: usize,
@@ -93,8 +94,8 @@ impl NetworkConfig {
         None
     }
 
-    /// Every parameter with its shape, by its flat flax name. Attention kernels are two-dimensional, as T5X
-    /// stores them.
+    /// Every parameter with its shape, by its flat flax name. Attention kernels are
+    /// two-dimensional, as T5X stores them.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let mut list = List { config: self, entries: vec![] };
         list.add("token_encoder.token_embedder.embedding", &[self.vocab_size, self.emb]);

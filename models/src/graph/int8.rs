@@ -1,5 +1,5 @@
-//! Weights as signed bytes with one scale per channel. Knows no arithmetic in int8: a graph is expanded to
-//! float32 when it is loaded.
+//! Weights as signed bytes with one scale per channel. Knows no arithmetic in int8: a graph is
+//! expanded to float32 when it is loaded.
 //!
 //! Symmetric: value = scale * q, q in -127..=127, scale = largest magnitude of the channel / 127.
 
@@ -21,8 +21,8 @@ pub struct Quantized {
 }
 
 impl Quantized {
-    /// Quantizes `param` with one scale per index of `axis`; an axis that it does not have counts as one
-    /// channel.
+    /// Quantizes `param` with one scale per index of `axis`; an axis that it does not have counts
+    /// as one channel.
     pub fn of(param: &Param, axis: usize) -> Self {
         let (channels, inner) = channels_of(&param.shape, axis);
         let mut scales = vec![0.0f32; channels];
@@ -50,10 +50,12 @@ fn channels_of(shape: &[usize], axis: usize) -> (usize, usize) {
     }
 }
 
-/// Replaces every DequantizeLinear over a constant by its float32 values, and says how many there were.
+/// Replaces every DequantizeLinear over a constant by its float32 values, and says how many there
+/// were.
 ///
-/// tract folds such nodes itself only up to 4 MiB of result (`CONST_FOLD_MEM_BUDGET`); a larger weight would
-/// be expanded again at every run. Nodes that are not of the form this crate writes are left to tract.
+/// tract folds such nodes itself only up to 4 MiB of result (`CONST_FOLD_MEM_BUDGET`); a larger
+/// weight would be expanded again at every run. Nodes that are not of the form this crate writes
+/// are left to tract.
 pub fn expand(model: &mut pb::ModelProto) -> usize {
     let Some(graph) = &mut model.graph else { return 0 };
     let index: HashMap<String, usize> =

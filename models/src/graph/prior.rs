@@ -1,7 +1,9 @@
-//! The note prior's network as one ONNX graph. Knows no note: what its rows are is in `crate::prior`.
+//! The note prior's network as one ONNX graph. Knows no note: what its rows are is in
+//! `crate::prior`.
 //!
-//! `instrument`, `key` and `note` (row of the note table) int64 `[R]`, `features` [R, 48] -> `gains` [R, 256] in nats: the tone's, then the noise's.
-//! Torch twin: `models/training/timbre_training/prior.py`.
+//! `instrument`, `key` and `note` (row of the note table) int64 `[R]`, `features` [R, 48] ->
+//! `gains` [R, 256] in nats: the tone's, then the noise's. Torch twin:
+//! `models/training/timbre_training/prior.py`.
 
 use tract_onnx::pb::ModelProto;
 

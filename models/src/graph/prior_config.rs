@@ -23,7 +23,8 @@ pub const FEATURES: usize = 48;
 /// Values the network gives for a row: log gains of the tone, log levels of the noise.
 pub const GAINS: usize = 2 * MEL_BINS;
 
-/// `[prior]` of a manifest: sizes of the note prior's network, and the scale of what it leaves to the denoiser.
+/// `[prior]` of a manifest: sizes of the note prior's network, and the scale of what it leaves to
+/// the denoiser.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {

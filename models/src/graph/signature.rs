@@ -81,8 +81,8 @@ impl GraphKind {
     }
 }
 
-/// That `model` has the inputs of graph `kind` in a network of size `config`, and as many outputs of the same
-/// names. Any symbol is taken where a length is free.
+/// That `model` has the inputs of graph `kind` in a network of size `config`, and as many outputs
+/// of the same names. Any symbol is taken where a length is free.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.

@@ -1,4 +1,5 @@
-//! The vocoder's network as one ONNX graph. Knows no audio: what the corrections are for is in `crate::vocoder`.
+//! The vocoder's network as one ONNX graph. Knows no audio: what the corrections are for is in
+//! `crate::vocoder`.
 //!
 //! `log_mel`, `log_levels` and `log_share` [1, T, 128] (nats / 8), `state_i` [1, 4, width] ->
 //! `corrections` [1, T, 512] = [2 blocks, tone and noise, 128] in nats, with an upper band

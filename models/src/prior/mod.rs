@@ -210,8 +210,8 @@ impl NotePrior {
         Ok(())
     }
 
-    /// The logarithm of the share of each band's power that is noise, \[128\], in the frame that was
-    /// asked for last.
+    /// The logarithm of the share of each band's power that is noise, \[128\], in the frame that
+    /// was asked for last.
     pub fn log_share(&self) -> &[f32; MEL_BINS] {
         &self.log_share
     }

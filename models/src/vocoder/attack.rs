@@ -1,9 +1,10 @@
-//! How a note begins: the shape that its sources get in the first 120 ms. Knows no stream and no network but a table.
+//! How a note begins: the shape that its sources get in the first 120 ms. Knows no stream and no
+//! network but a table.
 //!
-//! A mel frame is 40 ms of sound, so it does not say when in it a note became loud; recorded instruments take from 1 to 70 ms, each key of
-//! each its own time. A model's attack table says, of every key of every program and of every drum, when its amplitude first reaches 2, 10, 25, 50 and
-//! 90 % of its highest in 80 ms.
-//! Python twin: `models/training/timbre_training/attacks.py`.
+//! A mel frame is 40 ms of sound, so it does not say when in it a note became loud; recorded
+//! instruments take from 1 to 70 ms, each key of each its own time. A model's attack table says, of
+//! every key of every program and of every drum, when its amplitude first reaches 2, 10, 25, 50 and
+//! 90 % of its highest in 80 ms. Python twin: `models/training/timbre_training/attacks.py`.
 
 use std::f64::consts::PI;
 
@@ -65,7 +66,8 @@ fn row(voice: Voice) -> i64 {
     (usize::from(voice.program) * TABLE_KEYS + key) as i64
 }
 
-/// How the amplitude of a note rises from nothing to 1: (seconds after the key press, nats), evenly in between.
+/// How the amplitude of a note rises from nothing to 1: (seconds after the key press, nats), evenly
+/// in between.
 struct Rise([(f64, f64); ATTACK_LEVELS + 2]);
 
 impl Rise {
@@ -112,9 +114,10 @@ impl Shape {
 
     /// The attack over what the gains would make of it, which follow its mel frame by frame.
     ///
-    /// A frame's mel is its mean under a Hann window of 40 ms; in the frame of the key press it is raised to what it would be had the note
-    /// filled the window, but not above that of the first full one (`crate::prior`, struck); gains go from frame to frame evenly in nats,
-    /// block by block, and within a block evenly.
+    /// A frame's mel is its mean under a Hann window of 40 ms; in the frame of the key press it is
+    /// raised to what it would be had the note filled the window, but not above that of the first
+    /// full one (`crate::prior`, struck); gains go from frame to frame evenly in nats, block by
+    /// block, and within a block evenly.
     fn new(attack: &[f32], age: u64) -> Self {
         let age = age as f64;
         let hop = HOP_SAMPLES as f64;

@@ -1,7 +1,8 @@
-//! The score-informed excitation: a tone for every sounding note, from the notes alone, and how noise begins with them. Knows no network and no
-//! mel frame.
+//! The score-informed excitation: a tone for every sounding note, from the notes alone, and how
+//! noise begins with them. Knows no network and no mel frame.
 //!
-//! Python twin: `models/training/timbre_training/excitation.py`; both are held to `tests/vectors/excitation.npz`.
+//! Python twin: `models/training/timbre_training/excitation.py`; both are held to
+//! `tests/vectors/excitation.npz`.
 
 use super::Playing;
 use super::attack::{SHAPED, Shape};
@@ -33,7 +34,8 @@ pub const LEVEL_FLOOR: f32 = 0.02;
 const DRUM_S: f64 = 0.1;
 const RATE: f64 = SAMPLE_RATE_HZ as f64;
 
-/// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings, percussion.
+/// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings,
+/// percussion.
 fn fades(program: u8) -> bool {
     matches!(program, 0..=15 | 24..=39 | 45..=47 | 104..=108 | 112..=119)
 }
@@ -333,7 +335,8 @@ impl Excitation {
         first.map(|press| (press - start.0) as usize)
     }
 
-    /// Whether the frame from `start` has a drum stroke or lies so near after one that its mel may be the drum's.
+    /// Whether the frame from `start` has a drum stroke or lies so near after one that its mel may
+    /// be the drum's.
     pub fn is_drummed(&self, start: SamplePos) -> bool {
         let near = (DRUM_S * f64::from(SAMPLE_RATE_HZ)) as u64;
         let near = start.0.saturating_sub(near)..start.0 + HOP_SAMPLES as u64;

@@ -1,4 +1,5 @@
-//! Mel frames -> samples by what the model's bundle has: the project's own vocoder, or a mel decoder. Knows neither from inside.
+//! Mel frames -> samples by what the model's bundle has: the project's own vocoder, or a mel
+//! decoder. Knows neither from inside.
 
 use super::mel_decoder::MelDecoder;
 use super::{Playing, Vocoder};
@@ -120,8 +121,9 @@ impl Inverter {
         }
     }
 
-    /// Forgets notes and past; `seed` fixes the noise, `looks_ahead` says whether sound may wait for the frames behind it, `is_wide` whether
-    /// what lies above 8 kHz is made, and `made` which buses are.
+    /// Forgets notes and past; `seed` fixes the noise, `looks_ahead` says whether sound may wait
+    /// for the frames behind it, `is_wide` whether what lies above 8 kHz is made, and `made` which
+    /// buses are.
     ///
     /// # Errors
     /// None that a loaded network can give.

@@ -1,7 +1,8 @@
 //! Two bands of 8 kHz, each sampled at 16 kHz -> the signal at 48 kHz. Knows no vocoder.
 //!
-//! Zeros between the samples repeat a band's spectrum, every second time upside down; a filter leaves the repetition that is wanted. Its phase is
-//! minimum, so that sound is late by a tenth of a millisecond, not by half the filter's length.
+//! Zeros between the samples repeat a band's spectrum, every second time upside down; a filter
+//! leaves the repetition that is wanted. Its phase is minimum, so that sound is late by a tenth of
+//! a millisecond, not by half the filter's length.
 
 use super::bands::MinimumPhase;
 use crate::units::SAMPLE_RATE_HZ;
@@ -11,7 +12,8 @@ use std::f64::consts::PI;
 
 /// Samples out for one sample in.
 pub const FACTOR: usize = 3;
-/// Samples in that one sample out depends on. From 7.55 kHz to 8.45 kHz a band gives way to the other.
+/// Samples in that one sample out depends on. From 7.55 kHz to 8.45 kHz a band gives way to the
+/// other.
 const TAPS: usize = 64;
 /// Shape of the Kaiser window: 60 dB.
 const BETA: f64 = 5.65;
@@ -64,7 +66,8 @@ impl Join {
             self.sums.resize(lower.len(), 0.0);
             for (filter, input) in [filters.0, filters.1].into_iter().zip(&self.inputs).take(count)
             {
-                // Tap by tap, not sample by sample: sums over neighbours the compiler may not reorder, this it makes vectors of.
+                // Tap by tap, not sample by sample: sums over neighbours the compiler may not
+                // reorder, this it makes vectors of.
                 for (by, input) in filter.iter().zip(input.windows(lower.len())) {
                     self.sums.iter_mut().zip(input).for_each(|(sum, x)| *sum += by * x);
                 }
@@ -76,8 +79,9 @@ impl Join {
     }
 }
 
-/// An ideal filter's impulse response around 0 -> one of as many samples as the window has, with the same magnitudes and minimum phase, FACTOR
-/// times as loud (for the zeros between the samples), cut into the weights of each sample out, oldest first.
+/// An ideal filter's impulse response around 0 -> one of as many samples as the window has, with
+/// the same magnitudes and minimum phase, FACTOR times as loud (for the zeros between the samples),
+/// cut into the weights of each sample out, oldest first.
 fn minimum_phase(response: impl Fn(f64) -> f64) -> [Vec<f32>; FACTOR] {
     let mut planner = RealFftPlanner::<f64>::new();
     let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
@@ -126,7 +130,8 @@ pub const RATE_HZ: u32 = FACTOR as u32 * SAMPLE_RATE_HZ;
 mod tests {
     use super::*;
 
-    /// The level in dB of what comes out at `found_hz` when a sine of amplitude 1 at `hz` of a signal at 16 kHz goes into a band.
+    /// The level in dB of what comes out at `found_hz` when a sine of amplitude 1 at `hz` of a
+    /// signal at 16 kHz goes into a band.
     fn level(band: usize, hz: f64, found_hz: f64) -> f64 {
         let wave: Vec<f32> =
             (0..16_000).map(|n| (2.0 * PI * hz * f64::from(n) / 16e3).sin() as f32).collect();

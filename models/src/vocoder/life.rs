@@ -1,5 +1,6 @@
 //! How a held note lives: what vibrato, beating strings and players who play together do to the
-//! partials of every key, in the middle, (L + R) / 2, and at the side, (L - R) / 2. Knows no stream.
+//! partials of every key, in the middle, (L + R) / 2, and at the side, (L - R) / 2. Knows no
+//! stream.
 //!
 //! The same key lives in the same way each time it sounds, as the recording that the model learned
 //! from does. Keys that share a recording share a zone, in which time runs as the recording is

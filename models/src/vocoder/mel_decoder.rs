@@ -1,10 +1,11 @@
-//! A mel decoder that comes as an ONNX file, as the public SoundStream one: mel frames -> samples, in overlapping windows.
-//! Knows no notes.
+//! A mel decoder that comes as an ONNX file, as the public SoundStream one: mel frames -> samples,
+//! in overlapping windows. Knows no notes.
 //!
-//! The graph takes natural-log mel [1, T, 128] of this project's front end, as the published pipeline feeds it (not scaled to [-1, 1]), and
-//! gives T * 320 samples at 16 kHz. It is asked for windows of one length, whose outer frames are heard and not played: as many
-//! as the graph looks back and ahead, which [`MelDecoderConfig::measure`] finds out. So what comes out is what the whole mel would give
-//! at once, memory stays that of one window, and there are no seams.
+//! The graph takes natural-log mel [1, T, 128] of this project's front end, as the published
+//! pipeline feeds it (not scaled to [-1, 1]), and gives T * 320 samples at 16 kHz. It is asked for
+//! windows of one length, whose outer frames are heard and not played: as many as the graph looks
+//! back and ahead, which [`MelDecoderConfig::measure`] finds out. So what comes out is what the
+//! whole mel would give at once, memory stays that of one window, and there are no seams.
 
 use prost::Message;
 use tract_onnx::pb::ModelProto;
@@ -38,7 +39,8 @@ impl MelDecoderConfig {
     /// Loads the graph, tries it with two lengths, and measures how far a frame is heard.
     ///
     /// # Errors
-    /// What was found and what was wanted, for a file that is no ONNX graph, that tract does not take, or that is no mel decoder.
+    /// What was found and what was wanted, for a file that is no ONNX graph, that tract does not
+    /// take, or that is no mel decoder.
     pub fn measure(bytes: &[u8]) -> Result<Self, DenoiseError> {
         let graph = Graph::load(bytes)?;
         graph.plan(OTHER_LENGTH)?.decode(&random_mel(0, OTHER_LENGTH))?;
@@ -94,7 +96,8 @@ impl MelDecoder {
     /// Loads the graph from ONNX bytes.
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] for another kind of graph, [`DenoiseError::Engine`] when tract refuses it.
+    /// [`DenoiseError::Graph`] for another kind of graph, [`DenoiseError::Engine`] when tract
+    /// refuses it.
     pub fn load(config: MelDecoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
         let mut decoder = Self {
             graph: Graph::load(bytes)?,
@@ -109,8 +112,9 @@ impl MelDecoder {
         Ok(decoder)
     }
 
-    /// Forgets all frames; before the stream there is silence. With `looks_ahead` the samples come as late as the graph hears ahead, and
-    /// [`Self::finish`] gives the last; without, the frame that is last stands in for those behind it.
+    /// Forgets all frames; before the stream there is silence. With `looks_ahead` the samples come
+    /// as late as the graph hears ahead, and [`Self::finish`] gives the last; without, the frame
+    /// that is last stands in for those behind it.
     pub fn restart(&mut self, looks_ahead: bool) {
         self.looks_ahead = looks_ahead;
         self.window.clear();
@@ -123,8 +127,8 @@ impl MelDecoder {
         if self.looks_ahead { self.config.future_frames } else { 0 }
     }
 
-    /// Takes the hop's frames `mel` [T, 128], natural-log, and adds the samples that are ready to `out`: T * 320, fewer at the beginning of a
-    /// stream that looks ahead.
+    /// Takes the hop's frames `mel` [T, 128], natural-log, and adds the samples that are ready to
+    /// `out`: T * 320, fewer at the beginning of a stream that looks ahead.
     ///
     /// # Errors
     /// Whatever the engine says; a hop of a new length is planned first.
@@ -167,7 +171,8 @@ impl MelDecoder {
     }
 }
 
-/// A mel decoder's graph, for which each length of mel is a plan of its own: so any graph is taken that runs with fixed lengths.
+/// A mel decoder's graph, for which each length of mel is a plan of its own: so any graph is taken
+/// that runs with fixed lengths.
 #[derive(Debug)]
 struct Graph(Box<InferenceModel>);
 

@@ -56,8 +56,9 @@ const BLOCKS: usize = HOP_SAMPLES / BLOCK;
 const INPUT_SCALE: f32 = 1.0 / 8.0;
 /// Gains stay in this range of nats.
 const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
-/// From a key press to the end of its frame the network takes no more than this from a tone, nats, unless a drum is loud: how fast it comes is
-/// the attack table's, and must not depend on where in a frame the key fell.
+/// From a key press to the end of its frame the network takes no more than this from a tone, nats,
+/// unless a drum is loud: how fast it comes is the attack table's, and must not depend on where in
+/// a frame the key fell.
 const STRUCK_FLOOR: f32 = -0.5;
 /// The share of noise that takes from the tones' power at most: what is known of it is not certain.
 const MOST_NOISE: f32 = 0.9;
@@ -282,8 +283,8 @@ impl Vocoder {
         Ok(())
     }
 
-    /// Forgets notes and past; `seed` fixes the noise from here on, `is_wide` says whether what lies above 8 kHz is made too, if the model
-    /// knows it, and `buses` what is made.
+    /// Forgets notes and past; `seed` fixes the noise from here on, `is_wide` says whether what
+    /// lies above 8 kHz is made too, if the model knows it, and `buses` what is made.
     ///
     /// # Errors
     /// None that a loaded network can give.

@@ -1,4 +1,5 @@
-//! The vocoder's network run by tract, frame after frame, its convolution history kept. Knows no audio.
+//! The vocoder's network run by tract, frame after frame, its convolution history kept. Knows no
+//! audio.
 
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
@@ -20,7 +21,8 @@ impl VocoderNetwork {
     /// Loads the graph from ONNX bytes.
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] when it is not the graph `config` describes, [`DenoiseError::Engine`] when tract refuses it.
+    /// [`DenoiseError::Graph`] when it is not the graph `config` describes,
+    /// [`DenoiseError::Engine`] when tract refuses it.
     pub fn load(config: VocoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
         let plan = Plan::load("vocoder", bytes, |model| check_vocoder(&config, model))?;
         let mut network = Self { config, plan, states: tvec![], next: tvec![] };
@@ -45,10 +47,11 @@ impl VocoderNetwork {
         self.config.upper_band
     }
 
-    /// Mel, levels of the tones and share of noise [T, 128], in nats / 8 -> corrections [T, 2 blocks, tone and noise,
-    /// 128] in nats into `out`, and those of the upper band [T, 2 blocks, tone and noise, 16] into
-    /// `upper`, where the network has one and it is asked for (not empty). The history stays as it
-    /// is: the same frames may be asked again as more becomes known of them.
+    /// Mel, levels of the tones and share of noise [T, 128], in nats / 8 -> corrections
+    /// [T, 2 blocks, tone and noise, 128] in nats into `out`, and those of the upper band
+    /// [T, 2 blocks, tone and noise, 16] into `upper`, where the network has one and it is asked
+    /// for (not empty). The history stays as it is: the same frames may be asked again as more
+    /// becomes known of them.
     ///
     /// # Errors
     /// Whatever tract says.

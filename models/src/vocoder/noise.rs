@@ -1,5 +1,5 @@
-//! The noise of each bus: one source for all, as loud as the notes are there, with sides of its own.
-//! Knows no filter.
+//! The noise of each bus: one source for all, as loud as the notes are there, with sides of its
+//! own. Knows no filter.
 
 use super::filter::Ramp;
 use crate::parts::Bus;

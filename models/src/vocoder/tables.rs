@@ -1,7 +1,9 @@
-//! Tables the vocoder is made of: wavetables, what the front end measures of them, filters of bands. Knows no stream.
+//! Tables the vocoder is made of: wavetables, what the front end measures of them, filters of
+//! bands. Knows no stream.
 //!
-//! A signal at 16 kHz of what lies between 8 and 16 kHz, the upper band, is upside down: what lies at f is found at 16 kHz less f. So an upper tone
-//! needs no more than its partials in its table: read at 16 kHz they come to lie there by themselves.
+//! A signal at 16 kHz of what lies between 8 and 16 kHz, the upper band, is upside down: what lies
+//! at f is found at 16 kHz less f. So an upper tone needs no more than its partials in its table:
+//! read at 16 kHz they come to lie there by themselves.
 
 use super::bands::BandFilters;
 use super::life::{GROUP_FIRST, UPPER};
@@ -25,7 +27,8 @@ pub const HARMONIC_AMPLITUDE: f64 = 0.05;
 const LOWER_HZ: RangeInclusive<f64> = 0.0..=7600.0;
 /// Where those of an upper tone lie.
 const UPPER_HZ: RangeInclusive<f64> = 8400.0..=15600.0;
-/// Partial h, from 1, starts at phase h² times this (of a turn): spread out, the same on every machine.
+/// Partial h, from 1, starts at phase h² times this (of a turn): spread out, the same on every
+/// machine.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
 
 /// Everything that depends on no note and no model; made once, shared.
@@ -353,8 +356,8 @@ fn octaves() -> Vec<f32> {
     middles.collect()
 }
 
-/// [128]: the mean magnitude of a bin of white noise (Rayleigh: sqrt(pi/4 * window power), 3/8 of the frame for a
-/// Hann window), summed over each band, as ln.
+/// [128]: the mean magnitude of a bin of white noise (Rayleigh: sqrt(pi/4 * window power), 3/8 of
+/// the frame for a Hann window), summed over each band, as ln.
 fn noise_log_level() -> Vec<f32> {
     let bin = (PI / 4.0 * 0.375 * FRAME_SAMPLES as f64).sqrt();
     let mut sums = vec![0.0f64; MEL_BINS];

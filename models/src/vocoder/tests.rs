@@ -1,4 +1,5 @@
-//! The vocoder against its Python twin (tests/vectors, made by models/training/timbre_training/vectors.py), and against itself.
+//! The vocoder against its Python twin (tests/vectors, made by
+//! models/training/timbre_training/vectors.py), and against itself.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,5 +1,6 @@
-//! Keeps tones in tune. A filter whose shape goes on changing goes on turning the phase of what it lets through, and a phase that goes on
-//! turning is another pitch: 10 cents at 55 Hz where a note's spectrum slowly opens. So tones are turned back by as much. Knows no notes.
+//! Keeps tones in tune. A filter whose shape goes on changing goes on turning the phase of what it
+//! lets through, and a phase that goes on turning is another pitch: 10 cents at 55 Hz where a
+//! note's spectrum slowly opens. So tones are turned back by as much. Knows no notes.
 //!
 //! Python twin: `turned_back` in `models/training/timbre_training/vocoder.py`.
 
@@ -10,8 +11,9 @@ use crate::units::MEL_BINS;
 use realfft::num_complex::Complex;
 use std::f32::consts::TAU;
 
-/// How far the filter of the tones has turned them since the first block, in the mean of the bands by the power that comes through and, as the
-/// same turn is so many more cents the lower a tone is, by the square of their period.
+/// How far the filter of the tones has turned them since the first block, in the mean of the bands
+/// by the power that comes through and, as the same turn is so many more cents the lower a tone is,
+/// by the square of their period.
 #[derive(Debug)]
 pub struct Turn {
     /// The bin that each band hears most of.
@@ -84,8 +86,8 @@ mod tests {
     /// The band of 55 Hz.
     const BAND: usize = 3;
 
-    /// The radians by which a tone goes ahead in half a second while a filter opens from 55 Hz up, if its level in its band is said to be
-    /// `log_level`.
+    /// The radians by which a tone goes ahead in half a second while a filter opens from 55 Hz up,
+    /// if its level in its band is said to be `log_level`.
     fn ahead(log_level: f32) -> f32 {
         let mut levels = [LEVEL_FLOOR.ln(); MEL_BINS];
         levels[BAND] = log_level;

@@ -1,5 +1,6 @@
-//! What lies from 8 to 16 kHz, which no mel knows of: made as the rest is, of the upper tones and the same noise, as a signal at 16 kHz that is
-//! upside down (`tables`). The gains of the mel's highest bands go on into it, and the network corrects them. Knows no notes.
+//! What lies from 8 to 16 kHz, which no mel knows of: made as the rest is, of the upper tones and
+//! the same noise, as a signal at 16 kHz that is upside down (`tables`). The gains of the mel's
+//! highest bands go on into it, and the network corrects them. Knows no notes.
 
 use super::BLOCKS;
 use super::bands::UPPER_BANDS;
@@ -13,8 +14,9 @@ use std::ops::Range;
 
 /// The mel's bands whose gains go on into the upper bands: 6.5 to 7.6 kHz.
 const HIGHEST_BANDS: Range<usize> = 112..124;
-/// The gains stay in this range of nats. Of the training's 99 % stay below -3.7; more comes from tones that have nothing in the highest bands below
-/// 8 kHz, where their level is at its floor and the gain at its limit.
+/// The gains stay in this range of nats. Of the training's 99 % stay below -3.7; more comes from
+/// tones that have nothing in the highest bands below 8 kHz, where their level is at its floor and
+/// the gain at its limit.
 const UPPER_GAIN_RANGE: (f32, f32) = (GAIN_RANGE.0, -3.0);
 
 /// The upper band with all it remembers of the stream.

@@ -15,7 +15,8 @@ pub struct Warp {
     ahead: f64,
 }
 
-/// The sound of a note in a tick, or in its end: its middle, (L + R) / 2, and its side, (L - R) / 2.
+/// The sound of a note in a tick, or in its end: its middle, (L + R) / 2, and its side,
+/// (L - R) / 2.
 #[derive(Debug)]
 pub struct TickSound {
     /// Samples that count.

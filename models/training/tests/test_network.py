@@ -12,8 +12,11 @@ from timbre_training.network import Config, Denoiser, flax_parameters, load_flax
 def tiny(golden):
     c = json.loads((golden / "network" / "config.json").read_text())
     lengths = c["lengths"]
-    config = Config(c["vocab_size"], c["emb_dim"], c["num_heads"], c["head_dim"], c["mlp_dim"], c["num_encoder_layers"],
-                    c["num_encoder_layers"], c["num_decoder_layers"], lengths["inputs"], lengths["targets_context"], lengths["targets"], prior=False)
+    config = Config(
+        c["vocab_size"], c["emb_dim"], c["num_heads"], c["head_dim"], c["mlp_dim"],
+        c["num_encoder_layers"], c["num_encoder_layers"], c["num_decoder_layers"],
+        lengths["inputs"], lengths["targets_context"], lengths["targets"], prior=False,
+    )
     model = Denoiser(config).eval()
     load_flax(model, np.load(golden / "network" / "params.npz"))
     return model
@@ -27,7 +30,9 @@ def test_parameter_names_are_the_published_ones(golden):
             listed[name] = tuple(map(int, shape.split("x")))
     with torch.device("meta"):
         model = Denoiser(Config.small_with_context())
-    ours = {k.replace(".layers.", ".layers_"): tuple(v.shape) for k, v in model.state_dict().items()}
+    ours = {
+        k.replace(".layers.", ".layers_"): tuple(v.shape) for k, v in model.state_dict().items()
+    }
     assert ours == listed
 
 
@@ -45,7 +50,9 @@ def test_encode_and_decode(golden):
         memory, mask = model.encode(ids, context, valid)
         np.testing.assert_allclose(memory[0, :real], g["tokens_encoded"][row, :real], atol=1e-5)
         if past:
-            np.testing.assert_allclose(memory[0, -past:], g["context_encoded"][row, :past], atol=1e-5)
+            np.testing.assert_allclose(
+                memory[0, -past:], g["context_encoded"][row, :past], atol=1e-5
+            )
         z = torch.tensor(g["z"][row][None])
         for n in [k.split("_")[1] for k in g.files if k.startswith("time_")]:
             t = torch.tensor(np.atleast_1d(g[f"time_{n}"])[:1])
@@ -57,5 +64,6 @@ def test_flax_names_go_both_ways(golden):
     model = tiny(golden)
     params = np.load(golden / "network" / "params.npz")
     ours = flax_parameters(model.state_dict())
-    assert all(np.array_equal(ours[k], params[k]) for k in params.files) and len(ours) == len(params.files)
+    assert all(np.array_equal(ours[k], params[k]) for k in params.files)
+    assert len(ours) == len(params.files)
     assert timing_signal(torch.tensor([0.5]), 16).shape == (1, 16)

@@ -12,7 +12,9 @@ def test_noise_between_partials_costs_what_the_mel_does_not_hear():
     at = torch.arange(16000) / mel.RATE
     tones = sum(0.05 * torch.cos(2 * np.pi * 440 * n * at) for n in range(1, 16))[None]
     noisy, clean = tones + 3e-3 * torch.randn(1, 16000), tones + 3e-5 * torch.randn(1, 16000)
-    assert losses.split_loss(noisy, clean, tones) > 5 * losses.split_loss(clean, tones + 3e-5 * torch.randn(1, 16000), tones)
+    assert losses.split_loss(noisy, clean, tones) > 5 * losses.split_loss(
+        clean, tones + 3e-5 * torch.randn(1, 16000), tones
+    )
     assert losses.split_loss(noisy, clean, tones) > 0.5
 
 
@@ -34,10 +36,20 @@ def fake(folder, clips=2, samples=80 * mel.HOP):
     rng, frames = np.random.default_rng(0), samples // mel.HOP
     some = lambda *shape: (0.05 * rng.standard_normal((clips, *shape))).astype(np.float32)
     np.savez(folder / "00000000.npz", x=0)
-    np.savez(fed.path_of(folder / "00000000.npz"), tones=(some(samples) + 1j * some(samples)).astype(np.complex64), upper_tones=some(samples), audio=some(samples),
-             upper=some(samples), hush=np.ones((clips, samples), np.float16), levels=some(2 * frames, 128).astype(np.float16),
-             onsets=np.full((clips, 2 * frames), 160, np.int16), drummed=np.zeros((clips, frames), bool), prior=some(frames, 128).astype(np.float16),
-             true=some(frames, 128).astype(np.float16))
+    np.savez(
+        fed.path_of(folder / "00000000.npz"),
+        tones=(some(samples) + 1j * some(samples)).astype(np.complex64),
+        upper_tones=some(samples),
+        audio=some(samples),
+        upper=some(samples),
+        hush=np.ones((clips, samples), np.float16),
+        levels=some(2 * frames, 128).astype(np.float16),
+        onsets=np.full((clips, 2 * frames), 160, np.int16),
+        drummed=np.zeros((clips, frames), bool),
+        prior=some(frames, 128).astype(np.float16),
+        true=some(frames, 128).astype(np.float16),
+        share=-abs(some(frames, 128)).astype(np.float16),
+    )
 
 
 def test_a_run_with_an_adversary_is_taken_up_where_it_was(tmp_path):
@@ -45,7 +57,10 @@ def test_a_run_with_an_adversary_is_taken_up_where_it_was(tmp_path):
     data = fed.Fed(tmp_path, torch.device("cpu"))
     steps = []
     for minutes in (0.3, 0.6):  # long enough for a busy machine to come to the adversary
-        train_vocoder.train(data, tmp_path / "v.pt", minutes, 16, 1, 2, 1e-3, torch.device("cpu"), adversarial=True, rival_width=4)
+        train_vocoder.train(
+            data, tmp_path / "v.pt", minutes, 16, 1, 2, 1e-3, torch.device("cpu"), adversarial=True,
+            rival_width=4,
+        )
         saved = torch.load(tmp_path / "v.pt", weights_only=True)
         steps.append(saved["step"])
         assert all(torch.isfinite(v).all() for v in saved["average"].values())

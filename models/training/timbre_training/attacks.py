@@ -1,8 +1,10 @@
-"""How every note begins: the attack table, and the shape that it gives the sources of the vocoder. Rust twin: models/src/vocoder/attack.rs.
+"""How every note begins: the attack table, and the shape that it gives the sources of the vocoder.
+Rust twin: models/src/vocoder/attack.rs.
 
-A mel frame is 40 ms of sound, so it does not say when in it a note became loud; recorded instruments take from 1 to 70 ms, each key of
-each its own time. The table has that for every key of every program and every drum: when its amplitude first reaches 2, 10, 25, 50 and 90 % of
-its highest in 80 ms. What falls afterwards is the mel's.
+A mel frame is 40 ms of sound, so it does not say when in it a note became loud; recorded
+instruments take from 1 to 70 ms, each key of each its own time. The table has that for every key of
+every program and every drum: when its amplitude first reaches 2, 10, 25, 50 and 90 % of its highest
+in 80 ms. What falls afterwards is the mel's.
 """
 import argparse
 import os
@@ -16,7 +18,8 @@ from .notes import DRUM, KEY, PROGRAM
 
 LEVELS = np.log([0.02, 0.1, 0.25, 0.5, 0.9])  # nats
 SECONDS, SMOOTH = 0.08, 0.001  # that are looked at, and over which amplitude is taken
-BEGINS, BEFORE = np.log(0.001), 0.001  # nats, and seconds before the first level: where the rise begins
+# Nats, and seconds before the first level: where the rise begins.
+BEGINS, BEFORE = np.log(0.001), 0.001
 PITCHES = note_table.HIGH - note_table.LOW + 1
 ROWS = note_table.PROGRAMS * PITCHES + 128  # program by program, then the drums by key
 VELOCITY = 100
@@ -42,7 +45,8 @@ def _rows(program):
     for key in keys:
         note = np.array([[0, 1, 0 if drum else program, key, VELOCITY, drum]])
         sound = reference.render(note, SECONDS, rate=RENDER_HZ)
-        power = np.convolve(sound.astype(float) ** 2, np.ones(width) / width)  # up to and with each sample
+        # Up to and with each sample.
+        power = np.convolve(sound.astype(float) ** 2, np.ones(width) / width)
         level = np.maximum.accumulate(np.sqrt(power[: len(sound)]))
         times = (np.searchsorted(level, np.exp(LEVELS) * level[-1]) - width / 2) / RENDER_HZ
         found.append(np.maximum(times, 0) if level[-1] > 1e-6 else np.zeros(len(LEVELS)))
@@ -56,24 +60,35 @@ def build(path, workers=None):
         for done, rows in enumerate(pool.imap(_rows, range(note_table.PROGRAMS + 1)), 1):
             found.append(rows)
             if done % 16 == 0:
-                print(f"attacks: {done}/{note_table.PROGRAMS + 1} programs, {(129 - done) * (time.time() - start) / done / 60:.1f} min left", flush=True)
+                left = (129 - done) * (time.time() - start) / done
+                print(
+                    f"attacks: {done}/{note_table.PROGRAMS + 1} programs, {left / 60:.1f} min left",
+                    flush=True,
+                )
     np.save(path, np.concatenate(found))
 
 
 def rise(attack, seconds):
-    """attack [LEVELS] in seconds -> the amplitude at `seconds` after the key press, 0 before it and 1 at last; even in nats in between"""
-    times = np.maximum.accumulate(np.concatenate([[attack[0] - BEFORE], attack, [1.5 * attack[-1] - 0.5 * attack[-2] + BEFORE]]))
+    """attack [LEVELS] in seconds -> the amplitude at `seconds` after the key press, 0 before it and
+    1 at last; even in nats in between"""
+    times = np.maximum.accumulate(
+        np.concatenate(
+            [[attack[0] - BEFORE], attack, [1.5 * attack[-1] - 0.5 * attack[-2] + BEFORE]]
+        )
+    )
     level = np.interp(seconds, times, np.concatenate([[BEGINS], LEVELS, [0.0]]))
     return np.where(np.asarray(seconds) < 0, 0.0, np.exp(level))
 
 
 def shape(attack, age):
-    """attack [LEVELS] in seconds, age: samples 1..320 from the key press to the end of its frame -> [SHAPES] factors, GRID samples apart.
+    """attack [LEVELS] in seconds, age: samples 1..320 from the key press to the end of its frame ->
+    [SHAPES] factors, GRID samples apart.
 
-    What a note's sources are multiplied with so that it begins as its attack says: the attack over what the gains would make of it, which
-    follow its mel frame by frame. A frame's mel is its mean under a Hann window of 40 ms; in the frame of the key press it is raised to what
-    it would be had the note filled the window, but not above that of the first full one (`prior.mix`); gains go from frame to frame evenly
-    in nats, block by block, and within a block evenly.
+    What a note's sources are multiplied with so that it begins as its attack says: the attack over
+    what the gains would make of it, which follow its mel frame by frame. A frame's mel is its mean
+    under a Hann window of 40 ms; in the frame of the key press it is raised to what it would be had
+    the note filled the window, but not above that of the first full one (`prior.mix`); gains go
+    from frame to frame evenly in nats, block by block, and within a block evenly.
     """
     amplitude = lambda at: rise(attack, at / mel.RATE)
     window = np.arange(-HALF, HALF, GRID // 2) + GRID / 4
@@ -81,7 +96,8 @@ def shape(attack, age):
     weights /= weights.sum()
     measured = lambda at: float(weights @ amplitude(at + window))
     coverage = float(weights @ (age + window >= 0))
-    frames = [min(measured(HALF), measured(age) / coverage)] + [measured(age + k * mel.HOP) for k in range(1, 8)]
+    pressed = min(measured(HALF), measured(age) / coverage)
+    frames = [pressed] + [measured(age + k * mel.HOP) for k in range(1, 8)]
     ends, levels = [age], [frames[0]]
     for k, (a, b) in enumerate(zip(frames, frames[1:])):
         ends += [age + k * mel.HOP + mel.HOP // 2, age + (k + 1) * mel.HOP]

@@ -1,8 +1,9 @@
 """A start for the token embeddings that already says what tokens mean. Knows no training loop.
 
-Left to chance, 128 pitches must each be learned from the few clips they occur in. Here a pitch begins as a random rotation of what
-the front end measures of its tone, so that one linear map serves all of them; shifts begin as the position table they have to
-be matched with, velocities as a line, programs as their family plus something of their own.
+Left to chance, 128 pitches must each be learned from the few clips they occur in. Here a pitch
+begins as a random rotation of what the front end measures of its tone, so that one linear map
+serves all of them; shifts begin as the position table they have to be matched with, velocities as a
+line, programs as their family plus something of their own.
 """
 import numpy as np
 import torch
@@ -18,12 +19,23 @@ def structured(vocabulary, emb, seed=0):
     *_, profiles = excitation.tables()
     logs = np.log(profiles + 0.02)
     logs = (logs - logs.mean(0)) / (logs.std() + 1e-6)
-    rotation = np.linalg.qr(rng.normal(0, 1, (emb, emb)))[0][:128] if emb >= 128 else rng.normal(0, emb ** -0.5, (128, emb))
+    rotation = (
+        np.linalg.qr(rng.normal(0, 1, (emb, emb)))[0][:128]
+        if emb >= 128
+        else rng.normal(0, emb ** -0.5, (128, emb))
+    )
     table[vocabulary.pitch : vocabulary.pitch + 128] = logs @ rotation * (emb / 128) ** 0.5
-    table[vocabulary.shift : vocabulary.shift + 1001] = positions(501, emb).numpy()[np.arange(1001) // 2] + 0.3 * table[vocabulary.shift : vocabulary.shift + 1001]
+    table[vocabulary.shift : vocabulary.shift + 1001] = (
+        positions(501, emb).numpy()[np.arange(1001) // 2]
+        + 0.3 * table[vocabulary.shift : vocabulary.shift + 1001]
+    )
     line = np.linspace(-1.5, 1.5, vocabulary.bins)[:, None]
     first = vocabulary.velocity + 1
-    table[first : first + vocabulary.bins] = line * rng.normal(0, 1, emb) + 0.3 * table[first : first + vocabulary.bins]
+    table[first : first + vocabulary.bins] = (
+        line * rng.normal(0, 1, emb) + 0.3 * table[first : first + vocabulary.bins]
+    )
     family = np.repeat(rng.normal(0, 0.8, (16, emb)), 8, axis=0)
-    table[vocabulary.program : vocabulary.program + 128] = family + 0.6 * table[vocabulary.program : vocabulary.program + 128]
+    table[vocabulary.program : vocabulary.program + 128] = (
+        family + 0.6 * table[vocabulary.program : vocabulary.program + 128]
+    )
     return torch.from_numpy(table)

@@ -1,4 +1,5 @@
-"""Endless batches for the denoiser out of clips in memory. Knows no network; runs in a loader process of its own."""
+"""Endless batches for the denoiser out of clips in memory. Knows no network; runs in a loader
+process of its own."""
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
@@ -7,16 +8,19 @@ from . import tokens
 from .data import Clips
 from .mel import LOG_MAX, LOG_MIN
 
-# Target lengths in frames and how often a batch has them: one model serves song mode and hops from 20 ms up.
+# Target lengths in frames and how often a batch has them: one model serves song mode and hops from
+# 20 ms up.
 HOPS, SHARES = [64, 16, 8, 4, 2, 1], [0.30, 0.15, 0.15, 0.15, 0.20, 0.05]
 VELOCITY_BINS = 32
 RESIDUAL_NATS = 2.0
 
 
 class Examples(IterableDataset):
-    """Yields dicts: ids int64 [B, N], context [B, C, 128], valid bool [B, C], prior and target [B, L, 128].
+    """Yields dicts: ids int64 [B, N], context [B, C, 128], valid bool [B, C], prior and target
+    [B, L, 128].
 
-    The target is what the note prior leaves to say, scaled so that `RESIDUAL_NATS` are 1 and clipped to [-1, 1].
+    The target is what the note prior leaves to say, scaled so that `RESIDUAL_NATS` are 1 and
+    clipped to [-1, 1].
     """
 
     def __init__(self, directory, config, batch, seed):
@@ -29,10 +33,13 @@ class Examples(IterableDataset):
         i = int(rng.integers(len(self.clips)))
         mel = self.clips.mel[i]
         start = int(rng.integers(0, len(mel) - hop + 1))
-        ids = tokens.live_segment(self.clips.notes[i], self.events[i], 2 * start, 2 * (start + hop), self.vocabulary)
+        ids = tokens.live_segment(
+            self.clips.notes[i], self.events[i], 2 * start, 2 * (start + hop), self.vocabulary
+        )
         past = min(start, c.context_frames)
         draw = rng.random()
-        if draw < 0.5:  # notes alone must be enough, else it only learns to go on with what it hears
+        # Notes alone must be enough, else it only learns to go on with what it hears.
+        if draw < 0.5:
             past = 0
         elif draw < 0.6:
             past = int(rng.integers(0, past + 1))
@@ -52,13 +59,25 @@ class Examples(IterableDataset):
         while True:
             hop = int(rng.choice(HOPS, p=SHARES))
             count = self.batch * (1 if hop >= 64 else 2 if hop > 4 else 4)
-            ids, context, valid, prior, target = zip(*(self._example(rng, hop) for _ in range(count)))
+            ids, context, valid, prior, target = zip(
+                *(self._example(rng, hop) for _ in range(count))
+            )
             padded = np.zeros((count, max(map(len, ids))), np.int64)
             for row, values in zip(padded, ids):
                 row[: len(values)] = values
-            yield {"ids": torch.from_numpy(padded), "context": torch.from_numpy(np.stack(context)),
-                   "valid": torch.from_numpy(np.stack(valid)), "prior": torch.from_numpy(np.stack(prior)), "target": torch.from_numpy(np.stack(target))}
+            yield {
+                "ids": torch.from_numpy(padded),
+                "context": torch.from_numpy(np.stack(context)),
+                "valid": torch.from_numpy(np.stack(valid)),
+                "prior": torch.from_numpy(np.stack(prior)),
+                "target": torch.from_numpy(np.stack(target)),
+            }
 
 
 def loader(directory, config, batch, seed):
-    return iter(DataLoader(Examples(directory, config, batch, seed), batch_size=None, num_workers=1, prefetch_factor=4))
+    return iter(
+        DataLoader(
+            Examples(directory, config, batch, seed), batch_size=None, num_workers=1,
+            prefetch_factor=4,
+        )
+    )

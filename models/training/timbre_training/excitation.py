@@ -1,11 +1,14 @@
-"""The score-informed excitation: what the notes say about the sound before any network. Rust twin: models/src/vocoder/excitation.rs.
+"""The score-informed excitation: what the notes say about the sound before any network. Rust twin:
+models/src/vocoder/excitation.rs.
 
-Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press, fixed phases per harmonic), or of the
-partials of its instrument where those are no harmonics. Those between 8.4 and 15.6 kHz are a tone of their own, the upper one: sampled at 16 kHz,
-they come to lie at 16 kHz less their frequency, as in `bands.upper_band`.
-Struck and plucked programs decay while held; after release every note decays with 0.25 s, and with 20 ms once its key is struck again. Drums are
-noise, but those of `DRUM_TONES` ring at partials of their own. All begin as the attack table says, and held notes live as `life` says.
-`levels` is the mel the front end would measure of the tones, computed from the notes alone, so it needs no look-ahead.
+Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press,
+fixed phases per harmonic), or of the partials of its instrument where those are no harmonics. Those
+between 8.4 and 15.6 kHz are a tone of their own, the upper one: sampled at 16 kHz, they come to lie
+at 16 kHz less their frequency, as in `bands.upper_band`. Struck and plucked programs decay while
+held; after release every note decays with 0.25 s, and with 20 ms once its key is struck again.
+Drums are noise, but those of `DRUM_TONES` ring at partials of their own. All begin as the attack
+table says, and held notes live as `life` says. `levels` is the mel the front end would measure of
+the tones, computed from the notes alone, so it needs no look-ahead.
 """
 from functools import cache
 
@@ -16,33 +19,54 @@ from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 BLOCK = 160  # samples of one gain step (10 ms)
 TABLE = 4096
-COSINE = np.exp(2j * np.pi * np.arange(TABLE + 1) / TABLE).astype(np.complex64)  # the imaginary part is a sine
+# The imaginary part is a sine.
+COSINE = np.exp(2j * np.pi * np.arange(TABLE + 1) / TABLE).astype(np.complex64)
 HARMONIC_AMPLITUDE = 0.05
 HIGHEST_HZ = 7600.0
 UPPER_HZ = 8400.0, 15600.0  # between which the partials of the upper tone lie
 RELEASE_S = 0.25
-RESTRUCK_S = 0.02  # in this time the rest of a note falls by a factor e once its key is struck again
+# In this time the rest of a note falls by a factor e once its key is struck again.
+RESTRUCK_S = 0.02
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
 DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
-# Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples of half the key's frequency: their tone is
-# that of the key an octave below.
+# Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples
+# of half the key's frequency: their tone is that of the key an octave below.
 OCTAVE_LOWER = (16, 17, 18, 86, 97)
-# Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the soundfont of the training; the
-# loudest over several octaves, as `partials.py` shows them.
+# Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the
+# soundfont of the training; the loudest over several octaves, as `partials.py` shows them.
 PARTIALS = {
-    9: (1.0, 2.745, 5.307, 6.905, 7.949, 12.08, 12.805, 12.856, 16.594, 17.152, 17.653, 39.656, 43.393),  # glockenspiel
+    9: (  # glockenspiel
+        1.0, 2.745, 5.307, 6.905, 7.949, 12.08, 12.805, 12.856, 16.594, 17.152, 17.653, 39.656,
+        43.393,
+    ),
     13: (1.0, 2.995, 5.66, 5.702, 5.76, 5.797, 5.838, 5.92, 8.444, 10.914),  # xylophone
-    14: (0.618, 1.207, 1.219, 1.982, 1.993, 2.913, 2.924, 3.977, 4.018, 5.117, 5.138, 5.243, 6.348, 6.381, 6.584, 7.692, 8.021, 9.05, 9.539),  # tubular bells
-    47: (1.012, 1.028, 1.06, 1.5, 1.517, 1.543, 1.653, 1.705, 1.765, 1.82, 1.93, 1.978, 2.836, 2.898, 2.96, 3.335, 3.377, 3.437, 4.099, 5.209, 5.77),  # timpani
-    112: (0.999, 1.287, 1.788, 2.001, 2.882, 3.63, 3.918, 4.18, 5.455, 6.37, 6.702, 8.195, 8.53, 9.444),  # tinkle bell
-    113: (2.026, 4.052, 4.568, 5.166, 7.548, 8.355, 10.381, 12.406, 13.09, 13.967, 15.076, 15.32, 16.07, 17.825, 19.11, 21.144),  # agogo
+    14: (  # tubular bells
+        0.618, 1.207, 1.219, 1.982, 1.993, 2.913, 2.924, 3.977, 4.018, 5.117, 5.138, 5.243, 6.348,
+        6.381, 6.584, 7.692, 8.021, 9.05, 9.539,
+    ),
+    47: (  # timpani
+        1.012, 1.028, 1.06, 1.5, 1.517, 1.543, 1.653, 1.705, 1.765, 1.82, 1.93, 1.978, 2.836, 2.898,
+        2.96, 3.335, 3.377, 3.437, 4.099, 5.209, 5.77,
+    ),
+    112: (  # tinkle bell
+        0.999, 1.287, 1.788, 2.001, 2.882, 3.63, 3.918, 4.18, 5.455, 6.37, 6.702, 8.195, 8.53,
+        9.444,
+    ),
+    113: (  # agogo
+        2.026, 4.052, 4.568, 5.166, 7.548, 8.355, 10.381, 12.406, 13.09, 13.967, 15.076, 15.32,
+        16.07, 17.825, 19.11, 21.144,
+    ),
 }
-# Drums that ring: key -> the time in which their tone falls by a factor e, in seconds, and their partials in Hz, in the soundfont of the training.
+# Drums that ring: key -> the time in which their tone falls by a factor e, in seconds, and their
+# partials in Hz, in the soundfont of the training.
 DRUM_TONES = {
-    41: (0.25, (53.0, 105.0, 148.0)), 43: (0.2, (77.0, 133.0, 225.0)), 45: (0.3, (78.0, 118.0)),  # toms
-    47: (0.3, (97.0,)), 48: (0.25, (103.0,)), 50: (0.25, (114.0,)),
-    53: (0.4, (1582.0, 1953.0, 1991.0, 2596.0, 2636.0, 2710.0, 2869.0, 3415.0, 3445.0, 3503.0, 3601.0, 4277.0, 4354.0, 5977.0)),  # ride bell
+    41: (0.25, (53.0, 105.0, 148.0)), 43: (0.2, (77.0, 133.0, 225.0)),  # toms
+    45: (0.3, (78.0, 118.0)), 47: (0.3, (97.0,)), 48: (0.25, (103.0,)), 50: (0.25, (114.0,)),
+    53: (0.4, (  # ride bell
+        1582.0, 1953.0, 1991.0, 2596.0, 2636.0, 2710.0, 2869.0, 3415.0, 3445.0, 3503.0, 3601.0,
+        4277.0, 4354.0, 5977.0,
+    )),
     56: (0.08, (471.0, 507.0, 1982.0, 2494.0, 2655.0)),  # cowbell
     60: (0.05, (888.0, 1327.0, 1353.0)), 61: (0.06, (593.0, 903.0, 1255.0, 1372.0)),  # bongos
     63: (0.15, (293.0, 519.0, 726.0)), 64: (0.15, (213.0, 260.0, 404.0, 553.0)),  # congas
@@ -50,9 +74,15 @@ DRUM_TONES = {
     66: (0.2, (204.0, 398.0, 573.0, 725.0, 874.0, 1030.0, 1174.0, 1607.0)),
     67: (0.12, (1500.0, 7682.0)), 68: (0.12, (1001.0, 5127.0)),  # agogos
     75: (0.03, (2146.0, 2180.0)),  # claves
-    76: (0.06, (668.0, 710.0, 747.0, 1490.0, 1637.0)), 77: (0.06, (500.0, 532.0, 560.0, 1117.0, 1226.0)),  # wood blocks
-    80: (0.1, (1206.0, 2166.0, 3944.0, 4423.0, 4755.0, 5959.0, 9757.0, 10525.0, 11210.0, 13382.0, 14630.0, 15110.0, 15532.0)),  # triangles
-    81: (0.4, (1206.0, 2165.0, 3943.0, 4423.0, 4754.0, 5958.0, 9757.0, 10525.0, 11210.0, 15110.0, 15532.0)),
+    76: (0.06, (668.0, 710.0, 747.0, 1490.0, 1637.0)),  # wood blocks
+    77: (0.06, (500.0, 532.0, 560.0, 1117.0, 1226.0)),
+    80: (0.1, (  # triangles
+        1206.0, 2166.0, 3944.0, 4423.0, 4755.0, 5959.0, 9757.0, 10525.0, 11210.0, 13382.0, 14630.0,
+        15110.0, 15532.0,
+    )),
+    81: (0.4, (
+        1206.0, 2165.0, 3943.0, 4423.0, 4754.0, 5958.0, 9757.0, 10525.0, 11210.0, 15110.0, 15532.0,
+    )),
 }
 LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
 GOLDEN = 0.6180339887498949
@@ -63,8 +93,15 @@ def key_hz(key):
 
 
 def struck(program):
-    """True for programs that fade while held: pianos, mallets, guitars, basses, pizzicato, harp, timpani, ..."""
-    return program < 16 or 24 <= program < 40 or 45 <= program <= 47 or 104 <= program <= 108 or 112 <= program < 120
+    """True for programs that fade while held: pianos, mallets, guitars, basses, pizzicato, harp,
+    timpani, ..."""
+    return (
+        program < 16
+        or 24 <= program < 40
+        or 45 <= program <= 47
+        or 104 <= program <= 108
+        or 112 <= program < 120
+    )
 
 
 def tone_key(note):
@@ -77,17 +114,21 @@ def struck_decay_s(key):
 
 
 def tables():
-    """Wavetables complex [128, GROUPS, 4097] of the groups of partials of `life` (last = first, for interpolation; the imaginary part is a
-    quarter turn behind the real one), zero where a group has none, the last group being the upper tone, and level profiles [128, 128]: mel of
-    each key's steady tone."""
-    waves, profiles = np.zeros((128, life.GROUPS, TABLE + 1), np.complex64), np.zeros((128, mel.BINS), np.float32)
+    """Wavetables complex [128, GROUPS, 4097] of the groups of partials of `life` (last = first, for
+    interpolation; the imaginary part is a quarter turn behind the real one), zero where a group has
+    none, the last group being the upper tone, and level profiles [128, 128]: mel of each key's
+    steady tone."""
+    waves = np.zeros((128, life.GROUPS, TABLE + 1), np.complex64)
+    profiles = np.zeros((128, mel.BINS), np.float32)
     for key in range(128):
         highest = int(HIGHEST_HZ / key_hz(key))
-        for group, (first, after) in enumerate(zip(life.GROUP_FIRST, life.GROUP_FIRST[1:] + (highest + 1,))):
+        groups = zip(life.GROUP_FIRST, life.GROUP_FIRST[1:] + (highest + 1,))
+        for group, (first, after) in enumerate(groups):
             waves[key, group] = period(np.arange(first, min(after, highest + 1)))
         first, last = (hz / key_hz(key) for hz in UPPER_HZ)
         waves[key, life.UPPER] = period(np.arange(int(np.ceil(first)), int(last) + 1))
-        profiles[key] = profile(read_wave(waves[key, : life.UPPER].sum(0), np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)))
+        turns = np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)
+        profiles[key] = profile(read_wave(waves[key, : life.UPPER].sum(0), turns))
     return waves, profiles
 
 
@@ -110,7 +151,8 @@ def profile(tone):
 
 
 def read_partials(partials_hz, n, between_hz=(0.0, HIGHEST_HZ)):
-    """The tone, complex, of these partials at samples n after the key press, of those in a range."""
+    """The tone, complex, of these partials at samples n after the key press, of those in a
+    range."""
     tone = np.zeros(len(n), complex)
     for i, hz in enumerate(partials_hz, 1):
         if between_hz[0] <= hz <= between_hz[1]:
@@ -132,7 +174,8 @@ def read_wave(wave, turns):
 
 
 def places(turns):
-    """Phases in turns -> where a wavetable has them: index, and share of the way to the next value."""
+    """Phases in turns -> where a wavetable has them: index, and share of the way to the next
+    value."""
     where = np.mod(turns, 1.0) * TABLE
     i = np.minimum(where.astype(np.int32), TABLE - 1)
     return i, (where - i).astype(np.float32)
@@ -145,7 +188,8 @@ def read_at(wave, i, share):
 
 def noise_level():
     """Expected mel [128] of white noise of variance 1 (Rayleigh mean of the magnitude)."""
-    return (np.sqrt(np.pi / 4 * (mel.window() ** 2).sum()) * mel.mel_matrix().sum(0)).astype(np.float32)
+    of_a_bin = np.sqrt(np.pi / 4 * (mel.window() ** 2).sum())
+    return (of_a_bin * mel.mel_matrix().sum(0)).astype(np.float32)
 
 
 _TABLES = None
@@ -157,15 +201,17 @@ def partial_profile(partials_hz):
 
 
 def steady_tone(note, count, living=None):
-    """A note [6] at full level in the first `count` samples after its key press: its tones [2, n], middle and side, its upper tones [2, n],
-    and its mel profile [128]; `living` is its `life.Life`, which drums and what has partials of its own lack."""
+    """A note [6] at full level in the first `count` samples after its key press: its tones [2, n],
+    middle and side, its upper tones [2, n], and its mel profile [128]; `living` is its `life.Life`,
+    which drums and what has partials of its own lack."""
     global _TABLES
     _TABLES = _TABLES or tables()
     waves, profiles = _TABLES
     key, partials_hz, n = tone_key(note), own_partials(note), np.arange(count)
     if partials_hz:
         tone, upper = read_partials(partials_hz, n), read_partials(partials_hz, n, UPPER_HZ)
-        return np.stack([tone, 0 * tone]), np.stack([upper, 0 * upper]).real, partial_profile(partials_hz)
+        tones, uppers = np.stack([tone, 0 * tone]), np.stack([upper, 0 * upper]).real
+        return tones, uppers, partial_profile(partials_hz)
     turns = n * (key_hz(key) / mel.RATE) + living.at(living.sway, count)
     i, share = places(turns)
     tones, upper = np.zeros((2, count), np.complex64), np.zeros((2, count), np.float32)
@@ -203,11 +249,16 @@ def struck_again(notes):
 
 
 def envelope(n, note, again=np.inf):
-    """Level of a note [len(n)] at samples n after its key press, for a note array row; its key is struck again after `again` samples."""
+    """Level of a note [len(n)] at samples n after its key press, for a note array row; its key is
+    struck again after `again` samples."""
     velocity, key, program, drum = note[VELOCITY], note[KEY], int(note[PROGRAM]), bool(note[DRUM])
     down = 0 if drum else round(note[END] * mel.RATE) - round(note[START] * mel.RATE)
     held = np.minimum(n, down) / mel.RATE
-    level = np.maximum(np.exp(-held / struck_decay_s(key)), HELD_FLOOR) if struck(program) and not drum else np.ones(len(n))
+    level = (
+        np.maximum(np.exp(-held / struck_decay_s(key)), HELD_FLOOR)
+        if struck(program) and not drum
+        else np.ones(len(n))
+    )
     level = level * np.exp(-np.maximum(n - down, 0) / (fall_s(note) * mel.RATE))
     return velocity / 127.0 * level * np.exp(-np.maximum(n - again, 0) / (RESTRUCK_S * mel.RATE))
 
@@ -220,10 +271,13 @@ def last_of(note, again):
 
 
 def excite(notes, samples, table, lives):
-    """notes [n, 6], attack table [ROWS, LEVELS], a `life.LifeTable` -> tones complex64 [2, samples], middle and side, upper tones float32
-    [2, samples], levels float32 [samples / 160, 128] (mel magnitude of the middle at each block's end, as if every note were at once as loud as its
-    frame, and still), hush float32 [samples]: what noise is multiplied with, so that it begins as the notes do."""
-    out, above, blocks = np.zeros((2, samples), np.complex64), np.zeros((2, samples), np.float32), samples // BLOCK
+    """notes [n, 6], attack table [ROWS, LEVELS], a `life.LifeTable` -> tones complex64
+    [2, samples], middle and side, upper tones float32 [2, samples], levels float32
+    [samples / 160, 128] (mel magnitude of the middle at each block's end, as if every note were at
+    once as loud as its frame, and still), hush float32 [samples]: what noise is multiplied with, so
+    that it begins as the notes do."""
+    out, above = np.zeros((2, samples), np.complex64), np.zeros((2, samples), np.float32)
+    blocks = samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
     sounding, begun = np.zeros((2, samples))
     for note, again in zip(notes, struck_again(notes)):
@@ -251,8 +305,9 @@ def excite(notes, samples, table, lives):
 
 
 def onsets(notes, samples):
-    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160 where there is none, drums too; and
-    bool [samples / 320]: whether a frame has a drum stroke or one less than 0.1 s before it."""
+    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160
+    where there is none, drums too; and bool [samples / 320]: whether a frame has a drum stroke or
+    one less than 0.1 s before it."""
     first, drummed = np.full(samples // BLOCK, BLOCK), np.zeros(samples // mel.HOP, bool)
     at = np.round(notes[:, START] * mel.RATE).astype(np.int64)
     for stroke in at[notes[:, DRUM] > 0]:

@@ -1,7 +1,10 @@
-"""What the vocoder is trained on, made ready once: beside every shard of `data.py` what excitation, note prior and truth say of its clips. No learning here.
+"""What the vocoder is trained on, made ready once: beside every shard of `data.py` what excitation,
+note prior and truth say of its clips. No learning here.
 
-A `.fed.npz` holds, for each clip: tones complex64 and upper_tones float32 [n], audio and upper float32 [n] (the truth), hush float16 [n], levels float16
-[n / 160, 128] (nats), onsets int16 [n / 160], drummed bool [frames], prior and true float16 [frames, 128] scaled, both struck, share float16 [frames, 128], of noise (nats).
+A `.fed.npz` holds, for each clip: tones complex64 and upper_tones float32 [n], audio and upper
+float32 [n] (the truth), hush float16 [n], levels float16 [n / 160, 128] (nats), onsets int16
+[n / 160], drummed bool [frames], prior and true float16 [frames, 128] scaled, both struck, share
+float16 [frames, 128], of noise (nats).
 """
 import argparse
 import os
@@ -15,7 +18,10 @@ import torch
 from . import excitation, life, mel
 from .data import prior_path
 
-NAMES = "tones", "upper_tones", "audio", "upper", "hush", "levels", "onsets", "drummed", "prior", "true", "share"
+NAMES = (
+    "tones", "upper_tones", "audio", "upper", "hush", "levels", "onsets", "drummed", "prior",
+    "true", "share",
+)
 
 
 def path_of(shard):
@@ -23,7 +29,8 @@ def path_of(shard):
 
 
 def struck(true, onsets):
-    """True mels [frames, 128] -> the same, a frame with a key press being at least as loud as the next."""
+    """True mels [frames, 128] -> the same, a frame with a key press being at least as loud as the
+    next."""
     true, pressed = true.copy(), (onsets.reshape(-1, 2) < excitation.BLOCK).any(1).nonzero()[0]
     true[pressed] = np.maximum(true[pressed], true[np.minimum(pressed + 1, len(true) - 1)])
     return true
@@ -33,16 +40,25 @@ def _feed(job):
     path, attacks, lives = job
     shard, priors = np.load(path), np.load(prior_path(path))
     if shard["audio"].dtype != np.float32 or "upper" not in shard:
-        raise SystemExit(f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; wanted float32 and its upper band; an older "
-                         f"version made it: delete the shard and run python -m timbre_training.data {path.parent} again")
+        raise SystemExit(
+            f"{path}: audio of {shard['audio'].dtype} with {', '.join(shard.files)}; "
+            "wanted float32 and its upper band; an older version made it: delete the shard "
+            f"and run python -m timbre_training.data {path.parent} again"
+        )
     clips = np.split(shard["notes"], np.cumsum(shard["counts"])[:-1])
     found = {name: [] for name in NAMES}
     for i, notes in enumerate(clips):
         audio = shard["audio"][i]
-        (tones, _), (upper_tones, _), levels, hush = excitation.excite(notes, len(audio), attacks, lives)  # the middle: `audio` is that
+        # The middle: `audio` is that.
+        (tones, _), (upper_tones, _), levels, hush = excitation.excite(
+            notes, len(audio), attacks, lives
+        )
         onsets, drummed = excitation.onsets(notes, len(audio))
-        values = (tones, upper_tones, audio, shard["upper"][i], hush.astype(np.float16), np.log(levels).astype(np.float16), onsets.astype(np.int16), drummed,
-                  priors[i, 1], struck(shard["mel"][i], onsets), priors[i, 2])
+        values = (
+            tones, upper_tones, audio, shard["upper"][i], hush.astype(np.float16),
+            np.log(levels).astype(np.float16), onsets.astype(np.int16), drummed, priors[i, 1],
+            struck(shard["mel"][i], onsets), priors[i, 2],
+        )
         for name, value in zip(NAMES, values):
             found[name].append(value)
     part = path.with_suffix(f".{os.getpid()}.part.npz")
@@ -53,18 +69,25 @@ def _feed(job):
 def shards(directory, limit=None):
     found = sorted(Path(directory).glob("????????.npz"))[:limit]
     if not found:
-        raise SystemExit(f"{directory}: no shards; run python -m timbre_training.data {directory} --hours 4 first")
+        raise SystemExit(
+            f"{directory}: no shards; "
+            f"run python -m timbre_training.data {directory} --hours 4 first"
+        )
     return found
 
 
 def build(directory, attacks, lives, workers=None, limit=None):
-    """Makes what is missing, from the files that `attacks` and `measure_life` wrote; prints progress."""
+    """Makes what is missing, from the files that `attacks` and `measure_life` wrote; prints
+    progress."""
     attacks, lives = np.load(attacks).astype(np.float32), life.LifeTable(lives)
-    jobs = [(path, attacks, lives) for path in shards(directory, limit) if not path_of(path).exists()]
+    jobs = [
+        (path, attacks, lives) for path in shards(directory, limit) if not path_of(path).exists()
+    ]
     start = time.time()
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
         for done, _ in enumerate(pool.imap_unordered(_feed, jobs), 1):
-            print(f"fed: {done}/{len(jobs)} shards, {(len(jobs) - done) * (time.time() - start) / done / 60:.1f} min left", flush=True)
+            left = (len(jobs) - done) * (time.time() - start) / done
+            print(f"fed: {done}/{len(jobs)} shards, {left / 60:.1f} min left", flush=True)
 
 
 class Fed:
@@ -73,7 +96,9 @@ class Fed:
     def __init__(self, directory, device, limit=None):
         parts = [np.load(path_of(path)) for path in shards(directory, limit)]
         self.device = device
-        self.all = {name: torch.cat([torch.from_numpy(p[name]).to(device) for p in parts]) for name in NAMES}
+        self.all = {
+            name: torch.cat([torch.from_numpy(p[name]).to(device) for p in parts]) for name in NAMES
+        }
         self.generator = torch.Generator(device).manual_seed(0)
 
     def _cut(self, name, clip, start, size):
@@ -81,23 +106,40 @@ class Fed:
         return self.all[name][clip[:, None], at]
 
     def batch(self, count, frames, prior_share):
-        """-> a dict of log_mel and log_share [B, T, 128] nats, log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed [B, T], tones, upper_tones, noise, audio
-        and upper [B, 320 T]. Most mels are the note prior's, as live playing has them, the others true ones. Silence is rare: it is easily learned."""
+        """-> a dict of log_mel and log_share [B, T, 128] nats, log_levels [B, 2T, 128], onsets
+        int64 [B, 2T], drummed [B, T], tones, upper_tones, noise, audio and upper [B, 320 T]. Most
+        mels are the note prior's, as live playing has them, the others true ones. Silence is rare:
+        it is easily learned."""
         random = lambda *shape: torch.rand(*shape, generator=self.generator, device=self.device)
         clips, length = self.all["prior"].shape[:2]
         clip = (random(2 * count) * clips).long()
         start = (random(2 * count) * (length - frames + 1)).long()
-        loud = self._cut("audio", clip, start * mel.HOP, frames * mel.HOP).abs().amax(1) + 1e-4 * random(2 * count)
+        loud = self._cut("audio", clip, start * mel.HOP, frames * mel.HOP).abs().amax(1)
+        loud = loud + 1e-4 * random(2 * count)
         keep = torch.argsort((loud < 1e-3).int(), stable=True)[:count]
         clip, start = clip[keep], start[keep]
-        samples = {name: self._cut(name, clip, start * mel.HOP, frames * mel.HOP) for name in ("tones", "upper_tones", "audio", "upper", "hush")}
-        blocks = {name: self._cut(name, clip, 2 * start, 2 * frames) for name in ("levels", "onsets")}
-        mels = torch.where((random(count) < prior_share)[:, None, None], self._cut("prior", clip, start, frames), self._cut("true", clip, start, frames))
+        samples = {
+            name: self._cut(name, clip, start * mel.HOP, frames * mel.HOP)
+            for name in ("tones", "upper_tones", "audio", "upper", "hush")
+        }
+        blocks = {
+            name: self._cut(name, clip, 2 * start, 2 * frames) for name in ("levels", "onsets")
+        }
+        mels = torch.where(
+            (random(count) < prior_share)[:, None, None],
+            self._cut("prior", clip, start, frames),
+            self._cut("true", clip, start, frames),
+        )
         hush = samples.pop("hush").float()
         noise = hush * torch.randn(hush.shape, generator=self.generator, device=self.device)
-        return samples | {"log_mel": mel.unscale(mels.float()), "log_share": self._cut("share", clip, start, frames).float(),
-                          "log_levels": blocks["levels"].float(), "onsets": blocks["onsets"].long(),
-                          "drummed": self._cut("drummed", clip, start, frames), "noise": noise}
+        return samples | {
+            "log_mel": mel.unscale(mels.float()),
+            "log_share": self._cut("share", clip, start, frames).float(),
+            "log_levels": blocks["levels"].float(),
+            "onsets": blocks["onsets"].long(),
+            "drummed": self._cut("drummed", clip, start, frames),
+            "noise": noise,
+        }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""What a denoiser adds to the note prior: log-mel L1 on held-out clips without it and with it, one step from pure noise, as the program plays.
+"""What a denoiser adds to the note prior: log-mel L1 on held-out clips without it and with it, one
+step from pure noise, as the program plays.
 
-Hops of 1, 2 and 64 frames; its context is what it made itself before, as in live playing. Prints a line a checkpoint.
+Hops of 1, 2 and 64 frames; its context is what it made itself before, as in live playing. Prints a
+line a checkpoint.
 """
 import argparse
 
@@ -34,7 +36,10 @@ def play(model, clips, hop):
     events = [tokens.live_events(n) for n in clips.notes]
     made = torch.zeros(len(prior), 0, c.mel_bins)
     for start in range(0, prior.shape[1] // hop * hop, hop):
-        ids = [tokens.live_segment(n, e, 2 * start, 2 * (start + hop), vocabulary)[: c.max_tokens] for n, e in zip(clips.notes, events)]
+        ids = [
+            tokens.live_segment(n, e, 2 * start, 2 * (start + hop), vocabulary)[: c.max_tokens]
+            for n, e in zip(clips.notes, events)
+        ]
         padded = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.long)
         for row, values in zip(padded, ids):
             row[: len(values)] = torch.tensor(values)
@@ -61,11 +66,14 @@ def main():
     clips = Clips(a.data)
     for name in ("notes", "mel", "prior"):
         setattr(clips, name, getattr(clips, name)[: a.clips])
-    error = lambda mels: float(np.mean([np.abs(m - t[: len(m)].astype(np.float32)).mean() for m, t in zip(mels, clips.mel)])) * SCALE
-    print(f"note prior alone: {error([p.astype(np.float32) for p in clips.prior]):.4f} nats", flush=True)
+    apart = lambda m, t: np.abs(m - t[: len(m)].astype(np.float32)).mean()
+    error = lambda mels: float(np.mean([apart(m, t) for m, t in zip(mels, clips.mel)])) * SCALE
+    alone = error([p.astype(np.float32) for p in clips.prior])
+    print(f"note prior alone: {alone:.4f} nats", flush=True)
     for path in a.checkpoints:
         model = load(path)
-        found = [f"{error(play(model, clips, hop).numpy()):.4f} with hops of {hop}" for hop in a.hops]
+        errors = ((error(play(model, clips, hop).numpy()), hop) for hop in a.hops)
+        found = [f"{nats:.4f} with hops of {hop}" for nats, hop in errors]
         print(f"{path}: {', '.join(found)}", flush=True)
 
 

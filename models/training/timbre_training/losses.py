@@ -1,18 +1,25 @@
-"""What the vocoder's sound is measured by while it learns, beside the adversary. All [B, n] at 16 kHz -> scalar. Knows no model and no data."""
+"""What the vocoder's sound is measured by while it learns, beside the adversary. All [B, n] at
+16 kHz -> scalar. Knows no model and no data."""
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from . import mel
 
-SPLIT, BAND = 2048, 32  # size of the spectrum in which partials and what lies between them are told apart, and bins compared together
-PARTIAL, BETWEEN = 0.3, 0.02  # parts of the loudest within REACH bins of the excitation's tones, above and below which a bin is a partial or between
+# Size of the spectrum in which partials and what lies between them are told apart, and bins
+# compared together.
+SPLIT, BAND = 2048, 32
+# Parts of the loudest within REACH bins of the excitation's tones, above and below which a bin is a
+# partial or between.
+PARTIAL, BETWEEN = 0.3, 0.02
 REACH = 12
 LOW, LOW_HZ = 4096, 120.0
 
 
 def spectrum(x, size):
-    return torch.stft(x, size, size // 4, window=torch.hann_window(size, device=x.device), return_complex=True).abs()
+    return torch.stft(
+        x, size, size // 4, window=torch.hann_window(size, device=x.device), return_complex=True
+    ).abs()
 
 
 def stft_loss(ours, truth):
@@ -21,7 +28,9 @@ def stft_loss(ours, truth):
     for size in (256, 512, 1024, 2048):
         a, b = (spectrum(x, size) for x in (ours, truth))
         total = total + (torch.log(a + 1e-4) - torch.log(b + 1e-4)).abs().mean()
-        total = total + ((a - b).pow(2).sum((1, 2)).sqrt() / (b.pow(2).sum((1, 2)).sqrt() + 0.1)).mean()
+        total = (
+            total + ((a - b).pow(2).sum((1, 2)).sqrt() / (b.pow(2).sum((1, 2)).sqrt() + 0.1)).mean()
+        )
     return total / 4
 
 
@@ -36,7 +45,8 @@ def mel_loss(ours, truth, matrix):
 
 
 def level_loss(ours, truth, matrix):
-    """L1 in nats of each band's power over 0.24 s. Logarithms of single bins are those of a typical moment, which in noise is softer than the mean."""
+    """L1 in nats of each band's power over 0.24 s. Logarithms of single bins are those of a typical
+    moment, which in noise is softer than the mean."""
     logs = []
     for x in (ours, truth):
         power = (spectrum(x, mel.FFT) ** 2).transpose(1, 2) @ matrix
@@ -46,15 +56,18 @@ def level_loss(ours, truth, matrix):
 
 
 def low_loss(ours, truth):
-    """L1 in nats below 120 Hz, finely: the mel's lowest bands hear more of their neighbours than of themselves."""
+    """L1 in nats below 120 Hz, finely: the mel's lowest bands hear more of their neighbours than of
+    themselves."""
     bins = int(LOW_HZ / mel.RATE * LOW)
     a, b = (torch.log(spectrum(x, LOW)[:, :bins] + 1e-2) for x in (ours, truth))
     return (a - b).abs().mean()
 
 
 def split_loss(ours, truth, tones):
-    """L1 in nats of partials and of what lies between them, each by itself, band by band: a mel hears both as one. Where is which the tones of the
-    excitation say. Partials by their power, what lies between by the mean logarithm: a partial that is not where the excitation has it is no noise."""
+    """L1 in nats of partials and of what lies between them, each by itself, band by band: a mel
+    hears both as one. Where is which the tones of the excitation say. Partials by their power, what
+    lies between by the mean logarithm: a partial that is not where the excitation has it is no
+    noise."""
     with torch.no_grad():
         where = spectrum(tones, SPLIT)[:, :-1]
         near = F.max_pool1d(where.transpose(1, 2), 2 * REACH + 1, 1, REACH).transpose(1, 2)
@@ -65,7 +78,10 @@ def split_loss(ours, truth, tones):
     for mask, of in (partial, lambda a: a ** 2), (between, lambda a: torch.log(a + 1e-3)):
         mask = banded(mask).float()
         count = mask.sum(2)
-        means = [(banded(of(spectrum(x, SPLIT)[:, :-1])) * mask).sum(2) / count.clamp(min=1) for x in (ours, truth)]
+        means = [
+            (banded(of(spectrum(x, SPLIT)[:, :-1])) * mask).sum(2) / count.clamp(min=1)
+            for x in (ours, truth)
+        ]
         if of(torch.tensor(0.0)) == 0:
             means = [0.5 * torch.log(m + 1e-5) for m in means]
         known = (count >= 3).float()

@@ -1,7 +1,9 @@
-"""The published log-mel front end (model.md), in numpy for data and in torch for losses. No learning here.
+"""The published log-mel front end (model.md), in numpy for data and in torch for losses. No
+learning here.
 
-16 kHz mono, frame 640, hop 320, FFT 1024, periodic Hann, magnitude, 128 HTK bands 0..8000 Hz, natural log of
-clip(mel, 1e-5, 1e8). Frame k sees samples [320 k, 320 k + 640), zeros beyond the end.
+16 kHz mono, frame 640, hop 320, FFT 1024, periodic Hann, magnitude, 128 HTK bands 0..8000 Hz,
+natural log of clip(mel, 1e-5, 1e8). Frame k sees samples [320 k, 320 k + 640), zeros beyond the
+end.
 """
 import numpy as np
 
@@ -15,11 +17,14 @@ def to_mel(hz):
 
 
 def mel_matrix():
-    """[513, 128] float64: triangles linear in HTK mel, the DC bin all zero, no area normalization."""
+    """[513, 128] float64: triangles linear in HTK mel, the DC bin all zero, no area
+    normalization."""
     bins = to_mel(np.linspace(0.0, RATE / 2, FFT // 2 + 1)[1:])[:, None]
     edges = np.linspace(to_mel(0.0), to_mel(RATE / 2), BINS + 2)
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
-    weights = np.maximum(0.0, np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center)))
+    weights = np.maximum(
+        0.0, np.minimum((bins - lower) / (center - lower), (upper - bins) / (upper - center))
+    )
     return np.vstack([np.zeros((1, BINS)), weights])
 
 
@@ -37,7 +42,8 @@ def log_mel(audio):
 
 
 def log_bands(audio, matrix):
-    """float [n], matrix [513, bands] -> float32 [ceil(n / 320), bands] natural-log magnitudes of the bands."""
+    """float [n], matrix [513, bands] -> float32 [ceil(n / 320), bands] natural-log magnitudes of
+    the bands."""
     frames = -(-len(audio) // HOP)
     padded = np.zeros(frames * HOP + FRAME, np.float32)
     padded[: len(audio)] = audio

@@ -1,4 +1,5 @@
-"""Notes -> a MIDI file, exact to 50 microseconds, so that `timbred` and FluidSynth play the same thing. Knows no audio."""
+"""Notes -> a MIDI file, exact to 50 microseconds, so that `timbred` and FluidSynth play the same
+thing. Knows no audio."""
 import mido
 
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
@@ -13,8 +14,10 @@ def write(path, notes):
     events = []
     for n in notes:
         channel, key = (9 if n[DRUM] else channels[int(n[PROGRAM])]), int(n[KEY])
-        events.append((round(n[START] * TICKS_PER_SECOND), 1, mido.Message("note_on", channel=channel, note=key, velocity=int(n[VELOCITY]))))
-        events.append((round(n[END] * TICKS_PER_SECOND), 0, mido.Message("note_off", channel=channel, note=key)))
+        on = mido.Message("note_on", channel=channel, note=key, velocity=int(n[VELOCITY]))
+        events.append((round(n[START] * TICKS_PER_SECOND), 1, on))
+        off = mido.Message("note_off", channel=channel, note=key)
+        events.append((round(n[END] * TICKS_PER_SECOND), 0, off))
     track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])
     track += [mido.Message("program_change", channel=c, program=p) for p, c in channels.items()]
     now = 0

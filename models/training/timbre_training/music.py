@@ -11,8 +11,11 @@ SCALES = [
     [0, 3, 5, 7, 10], [0, 2, 3, 5, 7, 8, 11], list(range(12)),
 ]
 # Programs a player is likely to choose first; all 128 are drawn, these more often.
-POPULAR = [0, 0, 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 16, 18, 19, 21, 24, 25, 26, 27, 29, 30, 32, 33, 34, 35, 38, 40, 41,
-           42, 43, 46, 47, 48, 48, 49, 50, 52, 53, 56, 57, 58, 60, 61, 65, 66, 68, 70, 71, 73, 74, 75, 80, 81, 88, 89]
+POPULAR = [
+    0, 0, 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 16, 18, 19, 21, 24, 25, 26, 27, 29, 30, 32, 33, 34,
+    35, 38, 40, 41, 42, 43, 46, 47, 48, 48, 49, 50, 52, 53, 56, 57, 58, 60, 61, 65, 66, 68, 70, 71,
+    73, 74, 75, 80, 81, 88, 89,
+]
 # Keys that sound natural for a family of eight programs (low, high): most material stays there.
 FAMILY_RANGE = [(28, 96), (48, 96), (36, 84), (36, 84), (26, 55), (36, 88), (36, 84), (36, 84),
                 (44, 84), (55, 92), (40, 88), (40, 88), (36, 88), (40, 84), (40, 84), (36, 84)]
@@ -24,7 +27,8 @@ def draw_program(rng):
 
 
 class Part:
-    """One instrument's settings for a clip: program, scale, tempo, loudness and looseness of the hand."""
+    """One instrument's settings for a clip: program, scale, tempo, loudness and looseness of the
+    hand."""
 
     def __init__(self, rng, seconds, program=None):
         self.rng, self.seconds = rng, seconds
@@ -89,7 +93,9 @@ def pad(p):
     rows, t = [], p.rng.uniform(0, 2)
     while t < p.seconds:
         length = p.rng.uniform(2, 8)
-        for key in p.rng.choice(p.keys, size=min(len(p.keys), int(p.rng.integers(1, 5))), replace=False):
+        for key in p.rng.choice(
+            p.keys, size=min(len(p.keys), int(p.rng.integers(1, 5))), replace=False
+        ):
             rows.append(p.row(t, length, key))
         t += length * p.rng.uniform(0.8, 1.3)
     return rows
@@ -126,7 +132,9 @@ def repeated(p):
 def cluster(p):
     rows, t = [], p.rng.uniform(0, 1)
     while t < p.seconds:
-        for key in p.rng.choice(p.keys, size=min(len(p.keys), int(p.rng.integers(4, 10))), replace=False):
+        for key in p.rng.choice(
+            p.keys, size=min(len(p.keys), int(p.rng.integers(4, 10))), replace=False
+        ):
             rows.append(p.row(t, p.rng.uniform(0.1, 2), key))
         t += p.rng.uniform(0.5, 3)
     return rows
@@ -136,12 +144,18 @@ def drums(rng, seconds):
     """A drum pattern on channel 10 with fills, or random hits over the whole kit (keys 35..81)."""
     rows, beat, base = [], 60.0 / rng.uniform(60, 170), rng.uniform(50, 115)
     hit = lambda t, key, accent=0: rows.append(
-        (max(0.0, t + rng.normal(0, 0.004)), max(0.0, t) + 0.1, 0, int(key), int(np.clip(rng.normal(base + accent, 12), 8, 127)), 1))
+        (
+            max(0.0, t + rng.normal(0, 0.004)), max(0.0, t) + 0.1, 0, int(key),
+            int(np.clip(rng.normal(base + accent, 12), 8, 127)), 1,
+        )
+    )
     if rng.random() < 0.25:
         for _ in range(int(seconds * rng.uniform(1, 6))):
             hit(rng.uniform(0, seconds), rng.integers(35, 82))
         return rows
-    kick, snare, hat = rng.choice([35, 36]), rng.choice([37, 38, 39, 40]), rng.choice([42, 44, 46, 51, 70])
+    kick, snare, hat = (
+        rng.choice([35, 36]), rng.choice([37, 38, 39, 40]), rng.choice([42, 44, 46, 51, 70]),
+    )
     grid = rng.random((3, 16)) < np.array([[0.25], [0.15], [0.6]])
     grid[0, [0, 8]] = True
     grid[1, [4, 12]] = True
@@ -159,11 +173,15 @@ def drums(rng, seconds):
     return rows
 
 
-STYLES = [melody, melody, chords, chords, arpeggio, pad, random_notes, single_notes, single_notes, repeated, cluster]
+STYLES = [
+    melody, melody, chords, chords, arpeggio, pad, random_notes, single_notes, single_notes,
+    repeated, cluster,
+]
 
 
 def clip(seed, seconds=20.0):
-    """One clip of procedural music from a seed -> notes [n, 6]; the same seed gives the same clip."""
+    """One clip of procedural music from a seed -> notes [n, 6]; the same seed gives the same
+    clip."""
     rng = np.random.default_rng(seed)
     sounding = seconds - (rng.uniform(2, 6) if rng.random() < 0.35 else 0.0)
     rows = []
@@ -176,5 +194,7 @@ def clip(seed, seconds=20.0):
         a = rng.uniform(0.2, 0.6) * sounding
         b = a + rng.uniform(1.5, 4)
         rows = [(s, min(e, a) if s < a else e, *rest) for s, e, *rest in rows if not a <= s < b]
-    rows = [(s, min(e, seconds), *rest) for s, e, *rest in rows if s < min(sounding, seconds - 0.05)]
+    rows = [
+        (s, min(e, seconds), *rest) for s, e, *rest in rows if s < min(sounding, seconds - 0.05)
+    ]
     return as_array(rows or [(0.5, 1.5, 0, 60, 80, 0)])

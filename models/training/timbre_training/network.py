@@ -1,8 +1,8 @@
 """The denoiser of model.md in torch, at any size. Knows no data, no schedule and no training loop.
 
-Module names follow the published parameter names, so that `flax_parameters` is a rename; kernels are [in, out].
-Attention logits are not scaled; norms are RMS without bias; no layer has a bias. Shapes: B batch, N tokens, C context frames,
-L target frames, E emb, H heads, D head dim.
+Module names follow the published parameter names, so that `flax_parameters` is a rename; kernels
+are [in, out]. Attention logits are not scaled; norms are RMS without bias; no layer has a bias.
+Shapes: B batch, N tokens, C context frames, L target frames, E emb, H heads, D head dim.
 """
 import math
 from dataclasses import asdict, dataclass
@@ -28,7 +28,8 @@ class Config:
     context_frames: int = 16
     target_frames: int = 64
     mel_bins: int = 128
-    prior: bool = True  # whether the decoder sees the note prior's frames, and what it denoises is the rest
+    # Whether the decoder sees the note prior's frames, and what it denoises is the rest.
+    prior: bool = True
 
     @staticmethod
     def small_with_context():
@@ -43,7 +44,9 @@ class Dense(nn.Module):
 
     def __init__(self, inputs, outputs, std=None):
         super().__init__()
-        self.kernel = nn.Parameter(torch.randn(inputs, outputs) * (inputs ** -0.5 if std is None else std))
+        self.kernel = nn.Parameter(
+            torch.randn(inputs, outputs) * (inputs ** -0.5 if std is None else std)
+        )
 
     def forward(self, x):
         return x @ self.kernel
@@ -65,7 +68,8 @@ class Embed(nn.Module):
 
 
 class Attention(nn.Module):
-    """queries [B, L, E], memory [B, M, E], mask bool [B, 1, 1, M] (True = may be seen) -> [B, L, E]."""
+    """queries [B, L, E], memory [B, M, E], mask bool [B, 1, 1, M] (True = may be seen) ->
+    [B, L, E]."""
 
     def __init__(self, c):
         super().__init__()
@@ -84,7 +88,8 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.wi_0, self.wi_1, self.wo = Dense(c.emb, c.mlp), Dense(c.emb, c.mlp), Dense(c.mlp, c.emb)
+        self.wi_0, self.wi_1 = Dense(c.emb, c.mlp), Dense(c.emb, c.mlp)
+        self.wo = Dense(c.mlp, c.emb)
 
     def forward(self, x):
         return self.wo(F.gelu(self.wi_0(x), approximate="tanh") * self.wi_1(x))
@@ -117,27 +122,35 @@ class Film(nn.Module):
 class DecoderLayer(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.pre_self_attention_layer_norm, self.FiLMLayer_0, self.self_attention = Norm(c.emb), Film(c), Attention(c)
-        self.pre_cross_attention_layer_norm, self.MultiHeadDotProductAttention_0 = Norm(c.emb), Attention(c)
+        self.pre_self_attention_layer_norm = Norm(c.emb)
+        self.FiLMLayer_0, self.self_attention = Film(c), Attention(c)
+        self.pre_cross_attention_layer_norm = Norm(c.emb)
+        self.MultiHeadDotProductAttention_0 = Attention(c)
         self.pre_mlp_layer_norm, self.FiLMLayer_1, self.mlp = Norm(c.emb), Film(c), Mlp(c)
 
     def forward(self, x, time, memory, mask):
         y = self.FiLMLayer_0(self.pre_self_attention_layer_norm(x), time)
         x = x + self.self_attention(y, y)
-        x = x + self.MultiHeadDotProductAttention_0(self.pre_cross_attention_layer_norm(x), memory, mask)
+        x = x + self.MultiHeadDotProductAttention_0(
+            self.pre_cross_attention_layer_norm(x), memory, mask
+        )
         return x + self.mlp(self.FiLMLayer_1(self.pre_mlp_layer_norm(x), time))
 
 
 def timing_signal(t, emb):
-    """t [B] in (0, 1] -> [B, emb]: sin half, cos half of t * 20000 over a geometric row of periods up to 20000."""
+    """t [B] in (0, 1] -> [B, emb]: sin half, cos half of t * 20000 over a geometric row of periods
+    up to 20000."""
     half = emb // 2
-    rates = torch.exp(torch.arange(half, dtype=torch.float64) * (-math.log(20000.0) / (half - 1))).to(t.device)
+    rates = torch.exp(
+        torch.arange(half, dtype=torch.float64) * (-math.log(20000.0) / (half - 1))
+    ).to(t.device)
     angle = t.double()[:, None] * 20000.0 * rates
     return torch.cat([angle.sin(), angle.cos()], -1).float()
 
 
 def positions(rows, emb):
-    """A sinusoidal start for the learned position tables, at the level of the other inputs. [rows, emb]"""
+    """A sinusoidal start for the learned position tables, at the level of the other inputs.
+    [rows, emb]"""
     at, half = torch.arange(rows)[:, None], emb // 2
     rates = torch.exp(torch.arange(half) * (-math.log(10000.0) / (half - 1)))
     return torch.cat([(at * rates).sin(), (at * rates).cos()], -1)
@@ -169,9 +182,11 @@ class ContinuousEncoder(nn.Module):
         self.encoder_norm = Norm(c.emb)
 
     def forward(self, frames, valid):
-        """frames [B, C, 128], right-aligned (the last frame always at the last position); valid bool [B, C] -> [B, C, E]"""
+        """frames [B, C, 128], right-aligned (the last frame always at the last position); valid
+        bool [B, C] -> [B, C, E]"""
         x = self.input_proj(frames) + self.Embed_0.embedding[-frames.shape[1]:]
-        # A row without any context must not be all masked (the softmax would be NaN); the decoder ignores it anyway.
+        # A row without any context must not be all masked (the softmax would be NaN); the decoder
+        # ignores it anyway.
         mask = (valid | ~valid.any(1, keepdim=True))[:, None, None]
         for layer in self.layers:
             x = layer(x, mask)
@@ -182,7 +197,8 @@ class Decoder(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.emb = c.emb
-        self.time_emb_dense0, self.time_emb_dense1 = Dense(c.emb, 4 * c.emb), Dense(4 * c.emb, 4 * c.emb)
+        self.time_emb_dense0 = Dense(c.emb, 4 * c.emb)
+        self.time_emb_dense1 = Dense(4 * c.emb, 4 * c.emb)
         self.continuous_inputs_projection = Dense(c.mel_bins, c.emb)
         if c.prior:
             self.prior_projection = Dense(c.mel_bins, c.emb)
@@ -191,7 +207,9 @@ class Decoder(nn.Module):
         self.decoder_norm, self.spec_out_dense = Norm(c.emb), Dense(c.emb, c.mel_bins, 0.02)
 
     def forward(self, z, t, memory, mask, prior=None):
-        time = F.silu(self.time_emb_dense1(F.silu(self.time_emb_dense0(timing_signal(t, self.emb)))))
+        time = F.silu(
+            self.time_emb_dense1(F.silu(self.time_emb_dense0(timing_signal(t, self.emb))))
+        )
         x = self.continuous_inputs_projection(z) + self.Embed_0.embedding[: z.shape[1]]
         if prior is not None:
             x = x + self.prior_projection(prior)
@@ -204,7 +222,8 @@ class Denoiser(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        self.token_encoder, self.continuous_encoder = TokenEncoder(config), ContinuousEncoder(config)
+        self.token_encoder = TokenEncoder(config)
+        self.continuous_encoder = ContinuousEncoder(config)
         self.decoder = Decoder(config)
 
     def encode(self, ids, context, valid):
@@ -213,7 +232,8 @@ class Denoiser(nn.Module):
         return memory, torch.cat([ids > 0, valid], 1)[:, None, None]
 
     def forward(self, z, t, memory, mask, prior=None):
-        """z [B, L, 128], t [B], for a network with a prior its frames [B, L, 128] -> the prediction (eps or v) [B, L, 128]"""
+        """z [B, L, 128], t [B], for a network with a prior its frames [B, L, 128] -> the prediction
+        (eps or v) [B, L, 128]"""
         return self.decoder(z, t, memory, mask, prior)
 
 
@@ -233,5 +253,8 @@ def load_flax(model, params):
     state = model.state_dict()
     wanted = {_rename(k): k for k in state}
     if set(wanted) != set(params):
-        raise ValueError(f"missing {sorted(set(wanted) - set(params))[:5]}, unknown {sorted(set(params) - set(wanted))[:5]}")
+        raise ValueError(
+            f"missing {sorted(set(wanted) - set(params))[:5]}, "
+            f"unknown {sorted(set(params) - set(wanted))[:5]}"
+        )
     model.load_state_dict({wanted[k]: torch.as_tensor(params[k]) for k in params})

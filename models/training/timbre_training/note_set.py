@@ -1,8 +1,9 @@
-"""Single notes of the reference instrument, frame by frame: what the note prior learns from. Resumable, in shards.
+"""Single notes of the reference instrument, frame by frame: what the note prior learns from.
+Resumable, in shards.
 
-A shard is an .npz with, for each row (one frame of one note): instrument uint8 (program, or 128 + key for drums), key uint8,
-velocity uint8, age and release float32 in seconds, mel float16 [128] in nats. Attacks and releases are kept whole, of the rest
-every fourth frame.
+A shard is an .npz with, for each row (one frame of one note): instrument uint8 (program, or 128 +
+key for drums), key uint8, velocity uint8, age and release float32 in seconds, mel float16 [128] in
+nats. Attacks and releases are kept whole, of the rest every fourth frame.
 """
 import argparse
 import os
@@ -21,18 +22,23 @@ DRUMS, DRUM_LENGTH = 128, 0.1
 
 
 def draw(rng):
-    """-> (instrument, key, velocity, start, end): start within the first frame, lengths from 40 ms to 8 s."""
+    """-> (instrument, key, velocity, start, end): start within the first frame, lengths from 40 ms
+    to 8 s."""
     velocity, start = int(rng.integers(4, 128)), rng.uniform(0, mel.HOP / mel.RATE)
     if rng.random() < 0.15:
         key = int(rng.integers(27, 88))
         return DRUMS + key, key, velocity, start, start + DRUM_LENGTH
     program = draw_program(rng) if rng.random() < 0.4 else int(rng.integers(128))
     low, high = FAMILY_RANGE[program // 8] if rng.random() < 0.75 else (21, 108)
-    return program, int(rng.integers(low, high + 1)), velocity, start, start + np.exp(rng.uniform(np.log(0.04), np.log(8.0)))
+    return (
+        program, int(rng.integers(low, high + 1)), velocity, start,
+        start + np.exp(rng.uniform(np.log(0.04), np.log(8.0))),
+    )
 
 
 def times(frames, start, end, is_drum):
-    """Age and release (0 while held) in seconds at the centre of each frame, which is the end of its 20 ms."""
+    """Age and release (0 while held) in seconds at the centre of each frame, which is the end of
+    its 20 ms."""
     centre = (np.arange(frames) + 1) * mel.HOP / mel.RATE
     return centre - start, np.zeros(frames) if is_drum else np.maximum(centre - end, 0)
 
@@ -50,10 +56,14 @@ def _shard(job):
         instrument, key, velocity, start, end = draw(rng)
         drum = instrument >= DRUMS
         seconds = 3.0 if drum else end + TAIL
-        audio = _reference.render(np.array([[start, end, 0 if drum else instrument, key, velocity, drum]]), seconds)
+        audio = _reference.render(
+            np.array([[start, end, 0 if drum else instrument, key, velocity, drum]]), seconds
+        )
         frames = mel.log_mel(audio)[:-2]
         age, release = times(len(frames), start, end, drum)
-        keep = (age > 0) & ((age < DENSE) | ((release > 0) & (release < DENSE)) | (rng.random(len(frames)) < 0.25))
+        keep = (age > 0) & (
+            (age < DENSE) | ((release > 0) & (release < DENSE)) | (rng.random(len(frames)) < 0.25)
+        )
         values = (np.full(keep.sum(), v) for v in (instrument, key, velocity))
         for column, value in zip(columns, [*values, age[keep], release[keep], frames[keep]]):
             column.append(value)
@@ -68,7 +78,10 @@ def build(directory, notes, first_seed=0, workers=None):
     """Makes the missing shards of `notes` single notes in `directory`; prints progress."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    jobs = [(directory / f"{first_seed + i:08d}.npz", first_seed + i) for i in range(max(1, round(notes / NOTES)))]
+    jobs = [
+        (directory / f"{first_seed + i:08d}.npz", first_seed + i)
+        for i in range(max(1, round(notes / NOTES)))
+    ]
     missing = [j for j in jobs if not j[0].exists()]
     start = time.time()
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
@@ -81,7 +94,9 @@ def load(directory):
     """-> dict of the columns of all shards."""
     shards = [dict(np.load(p)) for p in sorted(Path(directory).glob("????????.npz"))]
     if not shards:
-        raise SystemExit(f"{directory}: no shards; run python -m timbre_training.note_set {directory} first")
+        raise SystemExit(
+            f"{directory}: no shards; run python -m timbre_training.note_set {directory} first"
+        )
     return {k: np.concatenate([s[k] for s in shards]) for k in shards[0]}
 
 
@@ -89,7 +104,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory")
     parser.add_argument("--notes", type=int, default=40_000)
-    parser.add_argument("--first-seed", type=int, default=0, help="held-out sets use seeds from 90000000")
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="held-out sets use seeds from 90000000"
+    )
     parser.add_argument("--workers", type=int)
     a = parser.parse_args()
     build(a.directory, a.notes, a.first_seed, a.workers)

@@ -1,8 +1,9 @@
 """How every key of every program sounds: what the note table of the note prior is made from.
 
-For each program and each key 21..108 two notes are rendered, a loud one that is held and released, then a soft one, and their log-mels at 18
-times are laid end to end. `numbers` keeps, of what a prior without a table gets wrong of them, the principal components: learning such a table
-by gradient from random notes alone would take each row hundreds of visits, and there are 11,264.
+For each program and each key 21..108 two notes are rendered, a loud one that is held and released,
+then a soft one, and their log-mels at 18 times are laid end to end. `numbers` keeps, of what a
+prior without a table gets wrong of them, the principal components: learning such a table by
+gradient from random notes alone would take each row hundreds of visits, and there are 11,264.
 """
 import argparse
 import os
@@ -24,8 +25,12 @@ def _program(program):
     from .synth import Reference
 
     reference = Reference()
-    notes = lambda key: np.array([[0, RELEASE_S, program, key, LOUD, 0], [SOFT_S, END_S, program, key, SOFT, 0]])
-    return np.stack([mel.log_mel(reference.render(notes(key), END_S))[LOOKS] for key in range(LOW, HIGH + 1)]).astype(np.float16)
+    notes = lambda key: np.array(
+        [[0, RELEASE_S, program, key, LOUD, 0], [SOFT_S, END_S, program, key, SOFT, 0]]
+    )
+    return np.stack(
+        [mel.log_mel(reference.render(notes(key), END_S))[LOOKS] for key in range(LOW, HIGH + 1)]
+    ).astype(np.float16)
 
 
 def build(path, workers=None):
@@ -35,12 +40,14 @@ def build(path, workers=None):
         for done, program in enumerate(pool.imap(_program, range(PROGRAMS)), 1):
             looks.append(program)
             if done % 8 == 0:
-                print(f"table: {done}/{PROGRAMS} programs, {(PROGRAMS - done) * (time.time() - start) / done / 60:.1f} min left", flush=True)
+                left = (PROGRAMS - done) * (time.time() - start) / done
+                print(f"table: {done}/{PROGRAMS} programs, {left / 60:.1f} min left", flush=True)
     np.save(path, np.stack(looks))
 
 
 def questions():
-    """For each look the notes that sound in it: two lists of (look, velocity, age, release), seconds, of the loud and of the soft note."""
+    """For each look the notes that sound in it: two lists of (look, velocity, age, release),
+    seconds, of the loud and of the soft note."""
     centre = (np.array(LOOKS) + 1) * mel.HOP / mel.RATE
     loud = [(i, LOUD, t, max(t - RELEASE_S, 0)) for i, t in enumerate(centre)]
     soft = [(i, SOFT, t - SOFT_S, 0.0) for i, t in enumerate(centre) if t > SOFT_S]
@@ -48,13 +55,20 @@ def questions():
 
 
 def numbers(errors, width):
-    """Errors [notes, looks, 128] in nats -> [notes, width]: their principal components, the first of unit variance; prints what they leave."""
+    """Errors [notes, looks, 128] in nats -> [notes, width]: their principal components, the first
+    of unit variance; prints what they leave."""
     flat = errors.reshape(len(errors), -1).astype(np.float64)
     mean = flat.mean(0)
     axes = np.linalg.eigh((flat - mean).T @ (flat - mean))[1][:, ::-1][:, :width]
     found = (flat - mean) @ axes
-    print(f"table: errors of {np.abs(flat).mean():.3f} nats, of which {width} numbers a key leave {np.abs(found @ axes.T + mean - flat).mean():.3f}", flush=True)
-    # Columns that say less stay smaller, but not as much smaller as they say less: the network should hear them.
+    left = np.abs(found @ axes.T + mean - flat).mean()
+    print(
+        f"table: errors of {np.abs(flat).mean():.3f} nats, "
+        f"of which {width} numbers a key leave {left:.3f}",
+        flush=True,
+    )
+    # Columns that say less stay smaller, but not as much smaller as they say less: the network
+    # should hear them.
     deviation = found.std(0)
     return (found * (deviation / deviation[0]) ** 0.5 / deviation).astype(np.float32)
 

@@ -1,6 +1,7 @@
 """Notes as plain arrays, shared by every other file. Knows neither audio nor networks.
 
-A clip's notes are a float64 array [n, 6] with the columns START, END (seconds), PROGRAM, KEY, VELOCITY, DRUM.
+A clip's notes are a float64 array [n, 6] with the columns START, END (seconds), PROGRAM, KEY,
+VELOCITY, DRUM.
 """
 import numpy as np
 
@@ -8,7 +9,8 @@ START, END, PROGRAM, KEY, VELOCITY, DRUM = range(6)
 
 
 def as_array(rows):
-    """List of (start, end, program, key, velocity, drum) -> [n, 6], sorted by start; overlaps of one key are cut.
+    """List of (start, end, program, key, velocity, drum) -> [n, 6], sorted by start; overlaps of
+    one key are cut.
 
     A key struck again while it sounds ends the earlier note, as a keyboard does.
     """

@@ -1,9 +1,11 @@
-"""ONNX Runtime's time of one denoising step, asked line by line: `timbred bench --compare --reference` runs it.
+"""ONNX Runtime's time of one denoising step, asked line by line:
+`timbred bench --compare --reference` runs it.
 
     timbred bench --compare --reference "PYTHON models/training/timbre_training/onnxruntime_step.py"
 
-Needs numpy and onnxruntime, which nothing else here does. Reads lines `L M THREADS`, runs the step of STEP.onnx twice and answers with the
-milliseconds of the second run. L target frames, M tokens and frames that are heard; inputs are noise.
+Needs numpy and onnxruntime, which nothing else here does. Reads lines `L M THREADS`, runs the step
+of STEP.onnx twice and answers with the milliseconds of the second run. L target frames, M tokens
+and frames that are heard; inputs are noise.
 """
 import sys
 import time
@@ -11,7 +13,8 @@ import time
 import numpy as np
 import onnxruntime as ort
 
-# Threads that wait for work burn a core for some time after a run; whoever is timed next should not pay for that.
+# Threads that wait for work burn a core for some time after a run; whoever is timed next should not
+# pay for that.
 QUIET_S = 0.005
 
 
@@ -27,7 +30,10 @@ def inputs(step, sizes):
     """-> {name: noise [its shape, free lengths from `sizes`]}"""
     draw = np.random.default_rng(1)
     shape = lambda port: [sizes.get(dim, dim) for dim in port.shape]
-    return {port.name: draw.standard_normal(shape(port), np.float32) * np.float32(0.1) for port in step.get_inputs()}
+    return {
+        port.name: draw.standard_normal(shape(port), np.float32) * np.float32(0.1)
+        for port in step.get_inputs()
+    }
 
 
 def main():

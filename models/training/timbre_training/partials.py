@@ -1,5 +1,5 @@
-"""Where the partials of an instrument lie in the soundfont, as multiples of the key's frequency: what `excitation.PARTIALS` was read from.
-Writes nothing and knows no network."""
+"""Where the partials of an instrument lie in the soundfont, as multiples of the key's frequency:
+what `excitation.PARTIALS` was read from. Writes nothing and knows no network."""
 import argparse
 
 import numpy as np
@@ -9,21 +9,30 @@ from .mel import RATE
 
 FFT, BEGIN_S, LENGTH_S, VELOCITY = 1 << 17, 0.02, 0.5, 110  # the attack is left out
 FAINTEST_DB, MOST = -38, 14
-APART = 8 / LENGTH_S  # Hz: peaks nearer than that to a louder one are its window's, unless they are nearly as loud
+# Hz: peaks nearer than that to a louder one are its window's, unless they are nearly as loud.
+APART = 8 / LENGTH_S
 
 
 def partials(sound, key):
-    """float32 [1.2 s] of a note pressed at 0 -> (multiple of the key's frequency, dB below the loudest) of its loudest partials, from low to high"""
+    """float32 [1.2 s] of a note pressed at 0 -> (multiple of the key's frequency, dB below the
+    loudest) of its loudest partials, from low to high"""
     part = sound[round(BEGIN_S * RATE) :][: round(LENGTH_S * RATE)]
     level, hz = np.abs(np.fft.rfft(part * np.hanning(len(part)), FFT)), RATE / FFT
     peaks = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] >= level[2:])) + 1
-    peaks = peaks[(peaks * hz < HIGHEST_HZ) & (level[peaks] > level.max() * 10 ** (FAINTEST_DB / 20))]
+    peaks = peaks[
+        (peaks * hz < HIGHEST_HZ) & (level[peaks] > level.max() * 10 ** (FAINTEST_DB / 20))
+    ]
     found = []
     for i in peaks[np.argsort(-level[peaks])]:
         away = lambda j: abs(i - j) * hz
-        if all(away(j) > APART or (away(j) > 3 / LENGTH_S and level[i] > 0.1 * level[j]) for j in found):
+        if all(
+            away(j) > APART or (away(j) > 3 / LENGTH_S and level[i] > 0.1 * level[j]) for j in found
+        ):
             found.append(i)
-    return sorted((float(i * hz / key_hz(key)), float(20 * np.log10(level[i] / level.max()))) for i in found[:MOST])
+    return sorted(
+        (float(i * hz / key_hz(key)), float(20 * np.log10(level[i] / level.max())))
+        for i in found[:MOST]
+    )
 
 
 def main():

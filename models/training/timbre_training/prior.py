@@ -1,11 +1,13 @@
-"""The note prior in torch: what each sounding note adds to a mel frame, by itself. Knows no data and no files.
+"""The note prior in torch: what each sounding note adds to a mel frame, by itself. Knows no data
+and no files.
 
-Sounds add up in power, so a frame's mel is the root of the sum of its notes' mel powers, and a small network that sees one
-note at a time (instrument, key, velocity, age, release) says most of what a frame will be: `mix` of all notes is where the
-diffusion starts from, as the encoder's mean is in Grad-TTS (Popov et al., 2021). It knows no future and no past sound, so it cannot drift.
+Sounds add up in power, so a frame's mel is the root of the sum of its notes' mel powers, and a
+small network that sees one note at a time (instrument, key, velocity, age, release) says most of
+what a frame will be: `mix` of all notes is where the diffusion starts from, as the encoder's mean
+is in Grad-TTS (Popov et al., 2021). It knows no future and no past sound, so it cannot drift.
 
-A note's mel is a tone (the key's harmonic profile of `excitation`, shaped by 128 gains) and a noise (128 levels), all in nats.
-Rust twin: models/src/prior.
+A note's mel is a tone (the key's harmonic profile of `excitation`, shaped by 128 gains) and a noise
+(128 levels), all in nats. Rust twin: models/src/prior.
 """
 import argparse
 import os
@@ -28,17 +30,21 @@ INSTRUMENT_WIDTH, KEY_WIDTH = 64, 48
 FLOOR = 1e-5  # of the published front end
 DRUM_S, OLDEST_S = 3.0, 10.0  # a drum is over after this time; older notes sound as at this age
 AGES, RELEASES, DOWNS = 20, 14, 10  # bumps over the logarithm of each time
-FADE_S = 1.0  # the last part of a note, over which it fades away: what rings on would be cut, and a rest never come to silence
+# The last part of a note, over which it fades away: what rings on would be cut, and a rest never
+# come to silence.
+FADE_S = 1.0
 NEAR_S = 0.003
 ATTACK_S = mel.FRAME / 2 / mel.RATE  # a frame hears no more than a part of a younger note
 FEATURES = 3 + AGES + 1 + RELEASES + DOWNS
-DENSE_S, FURTHEST = 0.16, 16  # every frame is asked for so long after a change; knots are never further apart, frames
+# Every frame is asked for so long after a change; knots are never further apart, frames.
+DENSE_S, FURTHEST = 0.16, 16
 PITCHES = note_table.HIGH - note_table.LOW + 1
 NOTE_ROWS = note_table.PROGRAMS * PITCHES + 1  # the last row is that of all drums
 
 
 def bumps(seconds, count, longest):
-    """seconds [n] -> [n, count]: Gaussian bumps evenly spaced over ln(t + 3 ms), as wide as their distance."""
+    """seconds [n] -> [n, count]: Gaussian bumps evenly spaced over ln(t + 3 ms), as wide as their
+    distance."""
     low, high = np.log(NEAR_S), np.log(longest + NEAR_S)
     place = (np.log(np.asarray(seconds)[:, None] + NEAR_S) - low) / (high - low) * (count - 1)
     return np.exp(-0.5 * (place - np.arange(count)) ** 2)
@@ -49,8 +55,14 @@ def features(velocity, age, release):
     v = np.asarray(velocity, np.float64)[:, None] / 127
     age, release = np.minimum(age, OLDEST_S), np.minimum(release, TAIL)
     off = (release > 0)[:, None]
-    return np.concatenate([v, np.log(v), v * v, bumps(age, AGES, OLDEST_S), off, off * bumps(release, RELEASES, TAIL),
-                           off * bumps(np.maximum(age - release, 0), DOWNS, OLDEST_S)], 1).astype(np.float32)
+    return np.concatenate(
+        [
+            v, np.log(v), v * v, bumps(age, AGES, OLDEST_S), off,
+            off * bumps(release, RELEASES, TAIL),
+            off * bumps(np.maximum(age - release, 0), DOWNS, OLDEST_S),
+        ],
+        1,
+    ).astype(np.float32)
 
 
 class Block(nn.Module):
@@ -71,7 +83,8 @@ SIZES = {"width": 320, "blocks": 4, "note_width": 56}  # of the bundled model
 
 
 def note_row(instrument, key):
-    """The rows of the note table, for instrument and key int64 [n]; keys beyond a piano's sound as its first and last."""
+    """The rows of the note table, for instrument and key int64 [n]; keys beyond a piano's sound as
+    its first and last."""
     pitch = (key - note_table.LOW).clamp(0, PITCHES - 1)
     return torch.where(instrument < DRUMS, instrument * PITCHES + pitch, NOTE_ROWS - 1)
 
@@ -81,7 +94,9 @@ class Prior(nn.Module):
         super().__init__()
         inputs = INSTRUMENT_WIDTH + KEY_WIDTH + note_width + FEATURES
         self.instruments = nn.Parameter(torch.randn(INSTRUMENTS, INSTRUMENT_WIDTH))
-        keys = np.exp(-0.5 * ((np.arange(KEYS)[:, None] - np.linspace(12, 116, KEY_WIDTH)) / 3) ** 2)
+        keys = np.exp(
+            -0.5 * ((np.arange(KEYS)[:, None] - np.linspace(12, 116, KEY_WIDTH)) / 3) ** 2
+        )
         self.keys = nn.Parameter(torch.from_numpy(keys.astype(np.float32)))
         self.notes = nn.Parameter(torch.zeros(NOTE_ROWS, note_width))
         self.input = nn.Parameter(torch.randn(inputs, width) * inputs ** -0.5)
@@ -92,8 +107,11 @@ class Prior(nn.Module):
         self.register_buffer("profiles", torch.from_numpy(excitation.tables()[1]), persistent=False)
 
     def forward(self, instrument, key, features):
-        """instrument and key int64 [n], features [n, FEATURES] -> mel power [n, 128] of each note"""
-        x = torch.cat([self.instruments[instrument], self.keys[key], self.notes[note_row(instrument, key)], features], -1) @ self.input
+        """instrument and key int64 [n], features [n, FEATURES] -> mel power [n, 128] of each
+        note"""
+        of_note = self.notes[note_row(instrument, key)]
+        x = torch.cat([self.instruments[instrument], self.keys[key], of_note, features], -1)
+        x = x @ self.input
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
@@ -107,9 +125,11 @@ def log_mel_of(power):
 
 
 def stride(frame, since, stagger):
-    """Frames from the knot at `frame`, `since` seconds after its note was pressed or released, to the next.
+    """Frames from the knot at `frame`, `since` seconds after its note was pressed or released, to
+    the next.
 
-    A note changes ever slower, and the features are spaced over the logarithm of time: a quarter of it is near enough.
+    A note changes ever slower, and the features are spaced over the logarithm of time: a quarter of
+    it is near enough.
     """
     grid, until = 1, DENSE_S
     while grid < FURTHEST and since >= until:
@@ -119,7 +139,8 @@ def stride(frame, since, stagger):
 
 def knots(since, first, end, stagger):
     """Where the network is asked for frames first..end, `since(frame)` seconds after a change:
-    -> knots int64 [k], and for each frame the index of the knot before it and its way to the next, 0..1."""
+    -> knots int64 [k], and for each frame the index of the knot before it and its way to the next,
+    0..1."""
     at, before, share = [first], [], []
     while at[-1] < end:
         step = stride(at[-1], since(at[-1]), stagger)
@@ -133,30 +154,40 @@ def knots(since, first, end, stagger):
 def asked(notes, frames):
     """What the network is asked for and what of it each frame is made of, for notes [n, 6].
 
-    -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of the note in this frame, each [p]).
-    A frame knows the notes pressed before its end, as the live stream does; a note is over 2.5 s after its release, and fades evenly over the
-    last second of that.
+    -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of
+    the note in this frame, each [p]). A frame knows the notes pressed before its end, as the live
+    stream does; a note is over 2.5 s after its release, and fades evenly over the last second of
+    that.
     """
     rows, parts, count = [], [], 0
     centre = lambda frame: (np.asarray(frame) + 1) * mel.HOP / mel.RATE
     for n in notes:
         drum = bool(n[DRUM])
         over = n[START] + DRUM_S if drum else n[END] + TAIL
-        first, end = int(n[START] * mel.RATE // mel.HOP), min(frames, int(over * mel.RATE / mel.HOP))
+        first = int(n[START] * mel.RATE // mel.HOP)
+        end = min(frames, int(over * mel.RATE / mel.HOP))
         released = end if drum else max(first, min(end, int(n[END] * mel.RATE // mel.HOP)))
         for start, stop, change in (first, released, n[START]), (released, end, n[END]):
             if stop <= start:
                 continue
-            at, before, share = knots(lambda frame: centre(frame) - change, start, stop, int(n[KEY]))
+            at, before, share = knots(
+                lambda frame: centre(frame) - change, start, stop, int(n[KEY])
+            )
             release = centre(at) - n[END] if start == released else np.zeros(len(at))
-            constant = (np.full(len(at), v) for v in (DRUMS + n[KEY] if drum else n[PROGRAM], n[KEY], n[VELOCITY]))
+            constant = (
+                np.full(len(at), v)
+                for v in (DRUMS + n[KEY] if drum else n[PROGRAM], n[KEY], n[VELOCITY])
+            )
             rows.append((*constant, centre(at) - n[START], release))
             frame = np.arange(start, stop)
             fade = np.clip((over - centre(frame)) / FADE_S, 0, 1) ** 2
             for row, weight in (before, (1 - share) * fade), (before + 1, share * fade):
                 parts.append((frame, count + row, weight, centre(frame) - n[START]))
             count += len(at)
-    return tuple([np.concatenate(c) for c in zip(*x)] if x else [np.zeros(0)] * size for x, size in ((rows, 5), (parts, 4)))
+    return tuple(
+        [np.concatenate(c) for c in zip(*x)] if x else [np.zeros(0)] * size
+        for x, size in ((rows, 5), (parts, 4))
+    )
 
 
 def load(checkpoint):
@@ -169,15 +200,18 @@ def load(checkpoint):
 
 @torch.no_grad()
 def mix(model, notes, frames, lives):
-    """notes [n, 6], a `life.LifeTable` -> log mel [frames, 128] of all of them together; the same struck: a note that the frame hears only a
-    part of is as loud as that part, had it filled the window, but not louder than it is once a frame hears it wholly; and the logarithm of
-    the share of its power that is noise, [frames, 128]."""
+    """notes [n, 6], a `life.LifeTable` -> log mel [frames, 128] of all of them together; the same
+    struck: a note that the frame hears only a part of is as loud as that part, had it filled the
+    window, but not louder than it is once a frame hears it wholly; and the logarithm of the share
+    of its power that is noise, [frames, 128]."""
     rows, parts = asked(notes, frames)
     power, rise, noise = torch.zeros(3, frames, mel.BINS)
 
     def heard(instrument, key, velocity, age, release):
         index = lambda x: torch.from_numpy(x.astype(np.int64))
-        return model(index(instrument), index(key), torch.from_numpy(features(velocity, age, release)))
+        return model(
+            index(instrument), index(key), torch.from_numpy(features(velocity, age, release))
+        )
 
     if len(rows[0]):
         answers = heard(*rows)
@@ -190,18 +224,21 @@ def mix(model, notes, frames, lives):
         if young.any():
             instrument, key, velocity, _, release = (c[row[young]] for c in rows)
             whole = heard(instrument, key, velocity, np.full_like(age[young], ATTACK_S), release)
-            turn = age[young] / (2 * ATTACK_S)  # of the Hann window, of which the note is heard in `coverage`
+            # Of the Hann window, of which the note is heard in `coverage`.
+            turn = age[young] / (2 * ATTACK_S)
             coverage = 0.5 + turn + np.sin(2 * np.pi * turn) / (2 * np.pi)
             young = torch.from_numpy(young)
             part = answers[of[young]]
             scaled = part * torch.from_numpy((coverage ** -2).astype(np.float32))[:, None]
             rise.index_add_(0, at[young], (torch.minimum(whole, scaled) - part).clamp(min=0))
-    share = torch.log((noise + FLOOR ** 2) / (power + FLOOR ** 2)).clamp(min=float(np.log(life.LEAST_NOISE)))
+    share = torch.log((noise + FLOOR ** 2) / (power + FLOOR ** 2))
+    share = share.clamp(min=float(np.log(life.LEAST_NOISE)))
     return log_mel_of(power), log_mel_of(power + rise), share
 
 
 def noise_of(lives, instruments, keys):
-    """Instruments, as the note prior counts them, and keys [n] -> the share of each band's power that is noise, float32 [n, 128]."""
+    """Instruments, as the note prior counts them, and keys [n] -> the share of each band's power
+    that is noise, float32 [n, 128]."""
     drum = instruments >= DRUMS
     shares = lives.noise(np.where(drum, 0, instruments), keys)
     tonal = np.isin(keys, list(excitation.DRUM_TONES))
@@ -224,18 +261,29 @@ def _add_prior(job):
 
 
 def add_priors(directory, checkpoint, lives, workers=None):
-    """Writes what a trained note prior and a table of lives say of every clip beside its shard, float16 [c, 3, frames, 128]: the mel plain and
-    struck, scaled, and the log share of noise; prints progress."""
+    """Writes what a trained note prior and a table of lives say of every clip beside its shard,
+    float16 [c, 3, frames, 128]: the mel plain and struck, scaled, and the log share of noise;
+    prints progress."""
     start, lives = time.time(), life.LifeTable(lives)
-    jobs = [(p, checkpoint, lives) for p in sorted(Path(directory).glob("????????.npz")) if not prior_path(p).exists()]
+    jobs = [
+        (p, checkpoint, lives)
+        for p in sorted(Path(directory).glob("????????.npz"))
+        if not prior_path(p).exists()
+    ]
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
         for done, error in enumerate(pool.imap_unordered(_add_prior, jobs), 1):
             left = (len(jobs) - done) * (time.time() - start) / done
-            print(f"prior: {done}/{len(jobs)} shards, {error:.3f} nats from the truth, {left / 60:.1f} min left", flush=True)
+            print(
+                f"prior: {done}/{len(jobs)} shards, {error:.3f} nats from the truth, "
+                f"{left / 60:.1f} min left",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Writes the mels of a trained note prior beside the shards of a data set.")
+    parser = argparse.ArgumentParser(
+        description="Writes the mels of a trained note prior beside the shards of a data set."
+    )
     parser.add_argument("data")
     parser.add_argument("checkpoint")
     parser.add_argument("life", help="the file that `measure_life` wrote")

@@ -1,12 +1,14 @@
-"""A checkpoint of published size run by torch: vectors that the Rust engine is held to (tests/tests/full_size.rs).
+"""A checkpoint of published size run by torch: vectors that the Rust engine is held to
+(tests/tests/full_size.rs).
 
     python -m timbre_training.published CHECKPOINT OUT.npz [--steps 4] [--tame]
 
-CHECKPOINT is the unpacked folder with `checkpoint_STEP/target.*` (zarr), of small_with_context. Random weights do as well, but where
-queries are drawn as wide as keys, which no training leaves so, attention is chaotic: torch's own float32 is then 1 % off its float64. `--tame`
-divides them first, in the checkpoint itself, by the root of the head's width. Two segments are
-made as published: DDIM, guidance 2, the second on the first as its context. OUT.npz has, for segment n, `ids_n` [N], `noise_n` and
-`log_mel_n` [256, 128], and `steps`.
+CHECKPOINT is the unpacked folder with `checkpoint_STEP/target.*` (zarr), of small_with_context.
+Random weights do as well, but where queries are drawn as wide as keys, which no training leaves so,
+attention is chaotic: torch's own float32 is then 1 % off its float64. `--tame` divides them first,
+in the checkpoint itself, by the root of the head's width. Two segments are made as published: DDIM,
+guidance 2, the second on the first as its context. OUT.npz has, for segment n, `ids_n` [N],
+`noise_n` and `log_mel_n` [256, 128], and `steps`.
 """
 import argparse
 import gzip
@@ -32,7 +34,9 @@ def read_zarr(folder):
     array = np.empty(shape, about["dtype"])
     for place in np.ndindex(*[-(-s // c) for s, c in zip(shape, chunks)]):
         name = about.get("dimension_separator", ".").join(map(str, place))
-        values = np.frombuffer(gzip.decompress((folder / name).read_bytes()), about["dtype"]).reshape(chunks)
+        values = np.frombuffer(
+            gzip.decompress((folder / name).read_bytes()), about["dtype"]
+        ).reshape(chunks)
         array[tuple(slice(p * c, (p + 1) * c) for p, c in zip(place, chunks))] = values
     return array
 
@@ -46,7 +50,8 @@ def read_checkpoint(folder):
 
 
 def tame(folder):
-    """Divides every query kernel by sqrt(head dim), in place: chunks are whole arrays in all published sizes."""
+    """Divides every query kernel by sqrt(head dim), in place: chunks are whole arrays in all
+    published sizes."""
     for about in Path(folder).glob("**/target.*.query.kernel/.zarray"):
         array = read_zarr(about.parent) / np.float32(Config.small_with_context().head_dim ** 0.5)
         if json.loads(about.read_text())["chunks"] != list(array.shape):
@@ -55,20 +60,23 @@ def tame(folder):
 
 
 def segment_ids(n):
-    """Chords of three every 160 ms; in later segments three keys are held from before. -> ids [N]"""
+    """Chords of three every 160 ms; in later segments three keys are held from before.
+    -> ids [N]"""
     v = Vocabulary(1)
     held = [v.program] + [v.pitch + key for key in (48, 55, 64)] if n else []
     ids = held + [v.tie]
     for i in range(30):
         keys = [40 + (7 * i + 5 * voice) % 50 for voice in range(3)]
-        ids += [v.shift + 16 * i] * (i > 0) + ([v.program] if i == 0 and not n else []) + [v.velocity + 1] + [v.pitch + key for key in keys]
+        ids += [v.shift + 16 * i] * (i > 0) + ([v.program] if i == 0 and not n else [])
+        ids += [v.velocity + 1] + [v.pitch + key for key in keys]
         ids += [v.shift + 16 * i + 12, v.velocity] + [v.pitch + key for key in keys]
     return np.array(ids + [1], np.int64)
 
 
 @torch.no_grad()
 def denoise(model, ids, context, noise, steps):
-    """DDIM as published, in float64 between the network's calls. ids [N], context [C, 128] or None, noise [256, 128] -> x0 [256, 128]"""
+    """DDIM as published, in float64 between the network's calls. ids [N], context [C, 128] or None,
+    noise [256, 128] -> x0 [256, 128]"""
     c = model.config
     frames = torch.zeros(1, c.context_frames, c.mel_bins)
     valid = torch.zeros(1, c.context_frames, dtype=torch.bool)
@@ -80,8 +88,10 @@ def denoise(model, ids, context, noise, steps):
     z = noise.astype(np.float64)
     for i in range(steps, 0, -1):
         t, s = i / steps, (i - 1) / steps
-        (alpha, sigma), (alpha_s, sigma_s) = ((np.cos(A * x + B), np.sin(A * x + B)) for x in (t, s))
-        ask = lambda *heard: model(torch.as_tensor(z, dtype=torch.float32)[None], torch.tensor([t], dtype=torch.float32), *heard)[0].double().numpy()
+        alpha, sigma = np.cos(A * t + B), np.sin(A * t + B)
+        alpha_s, sigma_s = np.cos(A * s + B), np.sin(A * s + B)
+        at = torch.as_tensor(z, dtype=torch.float32)[None], torch.tensor([t], dtype=torch.float32)
+        ask = lambda *heard: model(*at, *heard)[0].double().numpy()
         eps = GUIDANCE * ask(memory, mask) + (1 - GUIDANCE) * ask(nothing, seen)
         x0 = np.clip((z - sigma * eps) / alpha, -1, 1)
         z = x0 if i == 1 else alpha_s * x0 + sigma_s * (z - alpha * x0) / sigma
@@ -89,11 +99,15 @@ def denoise(model, ids, context, noise, steps):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--tame", action="store_true", help="divide the checkpoint's query kernels first, in place")
+    parser.add_argument(
+        "--tame", action="store_true", help="divide the checkpoint's query kernels first, in place"
+    )
     args = parser.parse_args()
     if args.tame:
         tame(args.checkpoint)
@@ -101,9 +115,13 @@ def main():
     load_flax(model, read_checkpoint(args.checkpoint))
     draw, context, out = np.random.default_rng(1), None, {"steps": np.int64(args.steps)}
     for n in range(SEGMENTS):
-        ids, noise = segment_ids(n), draw.standard_normal((model.config.target_frames, model.config.mel_bins)).astype(np.float32)
+        ids, shape = segment_ids(n), (model.config.target_frames, model.config.mel_bins)
+        noise = draw.standard_normal(shape).astype(np.float32)
         context = denoise(model, ids, context, noise, args.steps)
-        out |= {f"ids_{n}": ids, f"noise_{n}": noise, f"log_mel_{n}": mel.unscale(context.astype(np.float64)).astype(np.float32)}
+        out |= {
+            f"ids_{n}": ids, f"noise_{n}": noise,
+            f"log_mel_{n}": mel.unscale(context.astype(np.float64)).astype(np.float32),
+        }
     np.savez(args.out, **out)
 
 

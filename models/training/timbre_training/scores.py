@@ -1,7 +1,9 @@
-"""Real scores in random orchestrations: the public-domain works of the music21 corpus. Knows no audio.
+"""Real scores in random orchestrations: the public-domain works of the music21 corpus. Knows no
+audio.
 
-Only composers dead for more than a hundred years are taken. What training never sees: the pieces of EVALUATION, which are not even
-parsed for it, and, for losses while training, pieces whose name hashes to 0 of 8.
+Only composers dead for more than a hundred years are taken. What training never sees: the pieces of
+EVALUATION, which are not even parsed for it, and, for losses while training, pieces whose name
+hashes to 0 of 8.
 """
 import pickle
 import zlib
@@ -14,18 +16,24 @@ from .music import draw_program
 from .notes import as_array
 
 CACHE = Path(__file__).resolve().parent.parent / "work" / "scores.pkl"
-COMPOSERS = ["bach", "beethoven", "haydn", "mozart", "palestrina", "monteverdi", "handel", "corelli", "schubert", "schumann_clara"]
+COMPOSERS = [
+    "bach", "beethoven", "haydn", "mozart", "palestrina", "monteverdi", "handel", "corelli",
+    "schubert", "schumann_clara",
+]
 # The pieces that `make evaluate` plays, as the corpus names them.
 EVALUATION = (
-    "bach/bwv1.6", "bach/bwv248.42-4", "beethoven/opus18no1/movement4", "beethoven/opus59no1/movement4", "beethoven/opus59no2/movement1",
-    "handel/rinaldo/Lascia_chio_pianga", "haydn/opus74no1/movement3", "monteverdi/madrigal.3.9", "monteverdi/madrigal.4.18",
-    "mozart/k156/movement3", "mozart/k458/movement1", "palestrina/Agnus_II_30",
+    "bach/bwv1.6", "bach/bwv248.42-4", "beethoven/opus18no1/movement4",
+    "beethoven/opus59no1/movement4", "beethoven/opus59no2/movement1",
+    "handel/rinaldo/Lascia_chio_pianga", "haydn/opus74no1/movement3", "monteverdi/madrigal.3.9",
+    "monteverdi/madrigal.4.18", "mozart/k156/movement3", "mozart/k458/movement1",
+    "palestrina/Agnus_II_30",
 )
 EVALUATION_CACHE = CACHE.with_name("evaluation_scores.pkl")
 
 
 def collect(limit=160):
-    """Parses up to `limit` pieces of the corpus into work/scores.pkl: name -> parts of (start, length in quarters, key)."""
+    """Parses up to `limit` pieces of the corpus into work/scores.pkl: name -> parts of (start,
+    length in quarters, key)."""
     from music21 import corpus
 
     paths = [p for c in COMPOSERS for p in corpus.getComposer(c)[:60]]
@@ -63,7 +71,8 @@ def _parse(piece):
 
 
 def evaluation_parts(name):
-    """The parts of a piece of EVALUATION; all of them are parsed once, into work/evaluation_scores.pkl."""
+    """The parts of a piece of EVALUATION; all of them are parsed once, into
+    work/evaluation_scores.pkl."""
     return _evaluation_pieces()[name]
 
 
@@ -81,7 +90,8 @@ def _evaluation_pieces():
 
 
 def passage(parts, rng, seconds, programs):
-    """A passage that begins with a note, at a random tempo and loudness, its parts played by `programs` in turn -> notes [n, 6]."""
+    """A passage that begins with a note, at a random tempo and loudness, its parts played by
+    `programs` in turn -> notes [n, 6]."""
     beat, loudness = 60.0 / rng.uniform(70, 130), rng.uniform(60, 100)
     starts = np.unique([start for part in parts for start, _, _ in part])
     early = starts[starts <= max(starts[0], starts[-1] - seconds / beat)]
@@ -92,7 +102,12 @@ def passage(parts, rng, seconds, programs):
             t = (start - begin) * beat
             if 0 <= t < seconds - 0.1 and length > 0:
                 velocity = int(np.clip(rng.normal(loudness, 8), 8, 127))
-                rows.append((t + 0.1, 0.1 + min(seconds, t + max(0.03, length * beat * 0.95)), program, key, velocity, 0))
+                rows.append(
+                    (
+                        t + 0.1, 0.1 + min(seconds, t + max(0.03, length * beat * 0.95)), program,
+                        key, velocity, 0,
+                    )
+                )
     return as_array(rows)
 
 
@@ -127,7 +142,12 @@ def clip(seed, seconds, evaluation=False):
             t = (start - begin) * beat + rng.normal(0, loose)
             if 0 <= t < sounding and length > 0 and 0 <= key + transpose < 128:
                 velocity = int(np.clip(rng.normal(base, 8), 8, 127))
-                rows.append((t, min(seconds, t + max(0.03, length * beat * legato)), program, key + transpose, velocity, 0))
+                rows.append(
+                    (
+                        t, min(seconds, t + max(0.03, length * beat * legato)), program,
+                        key + transpose, velocity, 0,
+                    )
+                )
     return as_array(rows or [(0.5, 1.5, 0, 60, 80, 0)])
 
 

@@ -1,4 +1,5 @@
-"""Clips of one instrument by itself: held notes, repeated keys, single drums. On these a vocoder learns what is tone and what is noise. Knows no audio."""
+"""Clips of one instrument by itself: held notes, repeated keys, single drums. On these a vocoder
+learns what is tone and what is noise. Knows no audio."""
 import numpy as np
 
 from .music import FAMILY_RANGE
@@ -19,13 +20,20 @@ def clip(seed, seconds=20.0):
         if kind < DRUMMED:
             key = int(rng.choice(DRUM_KEYS))
             for _ in range(int(rng.integers(1, 4))):
-                rows.append((t, t + 0.1, 0, key, int(np.clip(velocity + rng.integers(-20, 20), 10, 127)), 1))
+                rows.append(
+                    (t, t + 0.1, 0, key, int(np.clip(velocity + rng.integers(-20, 20), 10, 127)), 1)
+                )
                 t += rng.choice([0.15, 0.3, 0.6])
             t += rng.uniform(0.1, 1.0)
         elif kind < DRUMMED + REPEATED:
             key, apart = int(rng.integers(low, high + 1)), rng.uniform(0.08, 0.3)
             for _ in range(int(rng.integers(4, 12))):
-                rows.append((t, t + apart * rng.uniform(0.4, 0.95), program, key, int(np.clip(velocity + rng.integers(-15, 15), 10, 127)), 0))
+                rows.append(
+                    (
+                        t, t + apart * rng.uniform(0.4, 0.95), program, key,
+                        int(np.clip(velocity + rng.integers(-15, 15), 10, 127)), 0,
+                    )
+                )
                 t += apart
             t += rng.uniform(0.1, 1.2)
         else:

@@ -20,7 +20,9 @@ def _chunks(data, at, end):
 def _lists(data):
     """The records of a file -> {name of the chunk in the pdta list: its bytes}"""
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
-        raise ValueError("no soundfont: it begins with neither RIFF nor sfbk; wanted an SF2 or SF3 file")
+        raise ValueError(
+            "no soundfont: it begins with neither RIFF nor sfbk; wanted an SF2 or SF3 file"
+        )
     for name, first, last in _chunks(data, 12, len(data)):
         if name == b"LIST" and data[first : first + 4] == b"pdta":
             return {n: data[a:b] for n, a, b in _chunks(data, first + 4, last)}
@@ -28,7 +30,8 @@ def _lists(data):
 
 
 def _zones(bags, generators, first, last):
-    """The zones of a preset or an instrument: {generator: its two bytes}, those of the global zone taken in."""
+    """The zones of a preset or an instrument: {generator: its two bytes}, those of the global zone
+    taken in."""
     common, zones = {}, []
     for bag in range(first, last):
         own = dict(generators[bags[bag][0] : bags[bag + 1][0]])
@@ -41,7 +44,9 @@ def _zones(bags, generators, first, last):
 
 def _plays(zone, key, velocity):
     """Whether a zone sounds for a key struck with a velocity."""
-    within = lambda generator, value: (zone[generator] & 255) <= value <= (zone[generator] >> 8) if generator in zone else True
+    within = lambda generator, value: (
+        (zone[generator] & 255) <= value <= (zone[generator] >> 8) if generator in zone else True
+    )
     return within(KEY_RANGE, key) and within(VELOCITY_RANGE, velocity)
 
 
@@ -49,11 +54,15 @@ def _plays(zone, key, velocity):
 def _file(path):
     lists = _lists(Path(path).read_bytes())
     rows = lambda name, form: [r for r in struct.iter_unpack(form, lists[name])]
-    return rows(b"phdr", "<20sHHHIII"), rows(b"pbag", "<HH"), rows(b"pgen", "<HH"), rows(b"inst", "<20sH"), rows(b"ibag", "<HH"), rows(b"igen", "<HH")
+    return (
+        rows(b"phdr", "<20sHHHIII"), rows(b"pbag", "<HH"), rows(b"pgen", "<HH"),
+        rows(b"inst", "<20sH"), rows(b"ibag", "<HH"), rows(b"igen", "<HH"),
+    )
 
 
 def samples(path, program, key, velocity, bank=0):
-    """The samples that sound for a key, as numbers in the file, in order; none where the file lacks the program."""
+    """The samples that sound for a key, as numbers in the file, in order; none where the file lacks
+    the program."""
     presets, preset_bags, preset_generators, instruments, bags, generators = _file(str(path))
     found = []
     for preset, after in zip(presets, presets[1:]):
@@ -63,14 +72,17 @@ def samples(path, program, key, velocity, bank=0):
             if INSTRUMENT not in zone or not _plays(zone, key, velocity):
                 continue
             number = zone[INSTRUMENT]
-            for inner in _zones(bags, generators, instruments[number][1], instruments[number + 1][1]):
+            for inner in _zones(
+                bags, generators, instruments[number][1], instruments[number + 1][1]
+            ):
                 if SAMPLE in inner and _plays(inner, key, velocity):
                     found.append(inner[SAMPLE])
     return tuple(sorted(found))
 
 
 def key_zones(path, program, keys, velocity, widest):
-    """Runs of neighbouring keys that the same samples sound for, none wider than `widest` keys: [(first, last)]."""
+    """Runs of neighbouring keys that the same samples sound for, none wider than `widest` keys:
+    [(first, last)]."""
     runs = []
     for key in keys:
         now = samples(path, program, key, velocity)

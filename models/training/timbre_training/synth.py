@@ -1,6 +1,8 @@
-"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). Notes in, audio out, 16 or 48 kHz.
+"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). Notes in, audio out, 16
+or 48 kHz.
 
-Gain 0.5, no reverb, no chorus, rendered at 48 kHz and resampled, so that nothing above 8 kHz folds back.
+Gain 0.5, no reverb, no chorus, rendered at 48 kHz and resampled, so that nothing above 8 kHz folds
+back.
 """
 import ctypes
 import os
@@ -21,7 +23,9 @@ class Reference:
 
     def __init__(self):
         if not os.path.exists(SOUNDFONT):
-            raise SystemExit(f"{SOUNDFONT}: not found; install fluid-soundfont-gm or set TIMBRE_SOUNDFONT")
+            raise SystemExit(
+                f"{SOUNDFONT}: not found; install fluid-soundfont-gm or set TIMBRE_SOUNDFONT"
+            )
         self.synth = fluidsynth.Synth(gain=0.5, samplerate=RENDER_HZ, channels=16)
         for name in ("synth.reverb.active", "synth.chorus.active"):
             self.synth.setting(name, 0)
@@ -43,7 +47,10 @@ class Reference:
         programs = sorted({int(p) for p, d in notes[:, [PROGRAM, DRUM]] if not d})
         channels = [c for c in range(16) if c != 9]
         if len(programs) > len(channels):
-            raise ValueError(f"{len(programs)} programs in one clip; FluidSynth has {len(channels)} melodic channels")
+            raise ValueError(
+                f"{len(programs)} programs in one clip; "
+                f"FluidSynth has {len(channels)} melodic channels"
+            )
         channel = dict(zip(programs, channels))
         for program, c in channel.items():
             synth.program_select(c, self.font, 0, program)
@@ -68,8 +75,11 @@ class Reference:
         return np.concatenate(out, 1)
 
     def _samples(self, count):
-        """The next samples of both sides [2, count] as floats: 16-bit ones would put a noise floor under every decay, far above the mel's."""
+        """The next samples of both sides [2, count] as floats: 16-bit ones would put a noise floor
+        under every decay, far above the mel's."""
         left, right = np.zeros(count, np.float32), np.zeros(count, np.float32)
-        synth, *where = (ctypes.c_void_p(p) for p in (self.synth.synth, left.ctypes.data, right.ctypes.data))
+        synth, *where = (
+            ctypes.c_void_p(p) for p in (self.synth.synth, left.ctypes.data, right.ctypes.data)
+        )
         fluidsynth._fl.fluid_synth_write_float(synth, count, where[0], 0, 1, where[1], 0, 1)
         return np.stack([left, right])

@@ -1,7 +1,9 @@
-"""Note tokens: one target's notes -> model ids, in the published style and in the live model's. Knows no audio.
+"""Note tokens: one target's notes -> model ids, in the published style and in the live model's.
+Knows no audio.
 
-The published tie section lists held keys (program, pitch). The live style adds what a short hop cannot guess: each held
-key's velocity and age. The Rust encoder (models/src/tokens) is the one that plays; the tests hold both to the same vectors.
+The published tie section lists held keys (program, pitch). The live style adds what a short hop
+cannot guess: each held key's velocity and age. The Rust encoder (models/src/tokens) is the one that
+plays; the tests hold both to the same vectors.
 """
 import math
 
@@ -13,7 +15,8 @@ PAD, EOS, OFFSET = 0, 1, 3
 
 
 class Vocabulary:
-    """Event ranges in order: shift 0..1000, pitch, velocity 0..B, tie, program, drum; table padded to 128."""
+    """Event ranges in order: shift 0..1000, pitch, velocity 0..B, tie, program, drum; table padded
+    to 128."""
 
     def __init__(self, velocity_bins):
         self.bins = velocity_bins
@@ -32,7 +35,9 @@ class Vocabulary:
 def age_token(age):
     """Age of a held key in 10 ms steps -> 1..1000: exact up to 16, then eight values an octave."""
     age = max(1, min(int(age), 1000))
-    return age if age <= 16 else min(1000, math.floor(16 * 2 ** (math.floor(8 * math.log2(age / 16)) / 8)))
+    if age <= 16:
+        return age
+    return min(1000, math.floor(16 * 2 ** (math.floor(8 * math.log2(age / 16)) / 8)))
 
 
 def _emit(ids, vocabulary, state, program, velocity):
@@ -47,19 +52,31 @@ def _emit(ids, vocabulary, state, program, velocity):
 
 
 def live_events(notes):
-    """notes [n, 6] -> event array [m, 6]: step, time, drum, program, key, velocity (0 = off), in playing order."""
-    on = np.stack([np.floor(notes[:, START] * 100 + 1e-6), notes[:, START], notes[:, DRUM], notes[:, PROGRAM],
-                   notes[:, KEY], notes[:, VELOCITY]], 1)
+    """notes [n, 6] -> event array [m, 6]: step, time, drum, program, key, velocity (0 = off), in
+    playing order."""
+    on = np.stack(
+        [
+            np.floor(notes[:, START] * 100 + 1e-6), notes[:, START], notes[:, DRUM],
+            notes[:, PROGRAM], notes[:, KEY], notes[:, VELOCITY],
+        ],
+        1,
+    )
     pitched = notes[notes[:, DRUM] == 0]
-    off = np.stack([np.floor(pitched[:, END] * 100 + 1e-6), pitched[:, END], pitched[:, DRUM], pitched[:, PROGRAM],
-                    pitched[:, KEY], np.zeros(len(pitched))], 1)
+    off = np.stack(
+        [
+            np.floor(pitched[:, END] * 100 + 1e-6), pitched[:, END], pitched[:, DRUM],
+            pitched[:, PROGRAM], pitched[:, KEY], np.zeros(len(pitched)),
+        ],
+        1,
+    )
     both = np.concatenate([off, on])
     order = np.lexsort((both[:, 4], both[:, 3], both[:, 2], both[:, 5] > 0, both[:, 1]))
     return both[order]
 
 
 def live_segment(notes, events, start_step, end_step, vocabulary):
-    """ids (with EOS) of the target that spans the 10 ms steps [start, end): held keys with velocity and age, events."""
+    """ids (with EOS) of the target that spans the 10 ms steps [start, end): held keys with velocity
+    and age, events."""
     on, off = np.floor(notes[:, START] * 100 + 1e-6), np.floor(notes[:, END] * 100 + 1e-6)
     held = notes[(notes[:, DRUM] == 0) & (on < start_step) & (off >= start_step)]
     ids, state = [], [None, None]

@@ -1,4 +1,5 @@
-"""Trains the denoiser for a number of minutes, on CUDA where there is one. Stop it any time; it goes on where it was."""
+"""Trains the denoiser for a number of minutes, on CUDA where there is one. Stop it any time; it
+goes on where it was."""
 import argparse
 
 import torch
@@ -14,9 +15,14 @@ def train(directory, checkpoint, minutes, config, batch, rate, unrolled, device,
     torch.manual_seed(seed)
     model = Denoiser(config).to(device)
     with torch.no_grad():
-        model.token_encoder.token_embedder.embedding.copy_(embedding.structured(Vocabulary(VELOCITY_BINS), config.emb, seed))
+        model.token_encoder.token_embedder.embedding.copy_(
+            embedding.structured(Vocabulary(VELOCITY_BINS), config.emb, seed)
+        )
     run = Run(checkpoint, model, minutes, rate, config.dict())
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}", flush=True)
+    print(
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}",
+        flush=True,
+    )
     for batch_now in loader(directory, config, batch, seed + run.step):
         if not run.running():
             break
@@ -31,9 +37,15 @@ def main():
     p.add_argument("data")
     p.add_argument("checkpoint")
     p.add_argument("--minutes", type=float, default=60)
-    p.add_argument("--batch", type=int, default=16, help="examples of 64 frames a step; two and four times as many shorter ones")
+    p.add_argument(
+        "--batch", type=int, default=16,
+        help="examples of 64 frames a step; two and four times as many shorter ones",
+    )
     p.add_argument("--rate", type=float, default=1e-3)
-    p.add_argument("--unrolled", type=float, default=0.0, help="share of rows that start from the model's own guess")
+    p.add_argument(
+        "--unrolled", type=float, default=0.0,
+        help="share of rows that start from the model's own guess",
+    )
     p.add_argument("--threads", type=int)
     p.add_argument("--device")
     for name, value in Config().dict().items():
@@ -42,7 +54,9 @@ def main():
     if a.threads:
         torch.set_num_threads(a.threads)
     config = Config(**{k: getattr(a, k) for k in Config().dict()})
-    train(a.data, a.checkpoint, a.minutes, config, a.batch, a.rate, a.unrolled, pick_device(a.device))
+    train(
+        a.data, a.checkpoint, a.minutes, config, a.batch, a.rate, a.unrolled, pick_device(a.device)
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Trains the note prior on single notes for a number of minutes. Stop it any time; it goes on where it was.
+"""Trains the note prior on single notes for a number of minutes. Stop it any time; it goes on where
+it was.
 
 Loss: log-mel L1 in nats, what the evaluation measures.
 """
@@ -23,19 +24,24 @@ class Rows:
     def draw(self, count):
         i = np.sort(self.rng.integers(0, len(self.columns["key"]), count))
         c = {k: v[i] for k, v in self.columns.items()}
-        return {"instrument": torch.from_numpy(c["instrument"].astype(np.int64)), "key": torch.from_numpy(c["key"].astype(np.int64)),
-                "features": torch.from_numpy(features(c["velocity"], c["age"], c["release"])),
-                "mel": torch.from_numpy(c["mel"].astype(np.float32))}
+        return {
+            "instrument": torch.from_numpy(c["instrument"].astype(np.int64)),
+            "key": torch.from_numpy(c["key"].astype(np.int64)),
+            "features": torch.from_numpy(features(c["velocity"], c["age"], c["release"])),
+            "mel": torch.from_numpy(c["mel"].astype(np.float32)),
+        }
 
 
 def error(model, rows):
     """Mean absolute error in nats."""
-    return (log_mel_of(model(rows["instrument"], rows["key"], rows["features"])) - rows["mel"]).abs().mean()
+    ours = log_mel_of(model(rows["instrument"], rows["key"], rows["features"]))
+    return (ours - rows["mel"]).abs().mean()
 
 
 @torch.no_grad()
 def fill_table(model, looks):
-    """Gives the note table what the model, which has none yet, gets wrong of each key; looks: what `note_table.build` wrote."""
+    """Gives the note table what the model, which has none yet, gets wrong of each key; looks: what
+    `note_table.build` wrote."""
     looks = torch.from_numpy(looks.astype(np.float32)).flatten(0, 1)
     device, count = model.notes.device, len(looks)
     program = torch.arange(count, device=device) // PITCHES
@@ -43,7 +49,8 @@ def fill_table(model, looks):
     power = torch.zeros(count, len(note_table.LOOKS), mel.BINS)
     for note in note_table.questions():
         for look, velocity, age, release in note:
-            heard = features(np.full(1, velocity), np.full(1, age), np.full(1, release)).repeat(count, 0)
+            heard = features(np.full(1, velocity), np.full(1, age), np.full(1, release))
+            heard = heard.repeat(count, 0)
             power[:, look] += model(program, key, torch.from_numpy(heard).to(device)).cpu()
     found = note_table.numbers((looks - log_mel_of(power)).numpy(), model.notes.shape[1])
     model.notes[:-1] = torch.from_numpy(found).to(device)
@@ -54,7 +61,10 @@ def train(directory, looks, checkpoint, minutes, sizes, batch, rate, device, hel
     torch.manual_seed(seed)
     model = Prior(**sizes).to(device)
     run = Run(checkpoint, model, minutes, rate, sizes)
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}", flush=True)
+    print(
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}",
+        flush=True,
+    )
     source, unseen = Rows(directory, seed + run.step), held and Rows(held, 0).draw(8192)
     empty = not model.notes.any()
     while run.running():
@@ -66,7 +76,8 @@ def train(directory, looks, checkpoint, minutes, sizes, batch, rate, device, hel
         run.learn(error(model, {k: v.to(device) for k, v in source.draw(batch).items()}))
         if unseen and run.step % 500 == 0:
             with torch.no_grad():
-                print(f"unseen notes {float(error(model, {k: v.to(device) for k, v in unseen.items()})):.4f} nats", flush=True)
+                found = error(model, {k: v.to(device) for k, v in unseen.items()})
+                print(f"unseen notes {float(found):.4f} nats", flush=True)
     run.save()
 
 
@@ -87,7 +98,10 @@ def main():
     if a.threads:
         torch.set_num_threads(a.threads)
     sizes = {name: getattr(a, name) for name in SIZES}
-    train(a.data, a.looks, a.checkpoint, a.minutes, sizes, a.batch, a.rate, pick_device(a.device), a.held)
+    train(
+        a.data, a.looks, a.checkpoint, a.minutes, sizes, a.batch, a.rate, pick_device(a.device),
+        a.held,
+    )
 
 
 if __name__ == "__main__":

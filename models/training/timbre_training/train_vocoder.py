@@ -1,9 +1,12 @@
-"""Trains the vocoder on mels of the note prior and true ones for a number of minutes. Stop it any time; it goes on where it was.
+"""Trains the vocoder on mels of the note prior and true ones for a number of minutes. Stop it any
+time; it goes on where it was.
 
-Losses (`losses.py`), for what lies below 8 kHz and for the upper band alike: multi-resolution STFT, log-mel L1 (below 8 kHz through the published front
-end) and the bands' power; below 8 kHz also partials apart from what lies between them, and the lowest octaves finely.
-With `--adversarial` networks that tell made sound from recorded sound (`adversary.py`) join in after the first part of the time; their state lies
-beside the checkpoint, and the average of the weights before they came is kept in `.before.npz`.
+Losses (`losses.py`), for what lies below 8 kHz and for the upper band alike: multi-resolution STFT,
+log-mel L1 (below 8 kHz through the published front end) and the bands' power; below 8 kHz also
+partials apart from what lies between them, and the lowest octaves finely. With `--adversarial`
+networks that tell made sound from recorded sound (`adversary.py`) join in after the first part of
+the time; their state lies beside the checkpoint, and the average of the weights before they came is
+kept in `.before.npz`.
 """
 import argparse
 import os
@@ -25,19 +28,25 @@ SPLIT, LEVEL, LOW = 0.3, 0.5, 0.2
 
 
 class Rival:
-    """The adversary with its optimizer and its own checkpoint; without one it begins with what an earlier run left in START, if that is of its size."""
+    """The adversary with its optimizer and its own checkpoint; without one it begins with what an
+    earlier run left in START, if that is of its size."""
 
     def __init__(self, run, rate, width):
         self.path = run.path.with_suffix(".adversary.pt")
         self.run, self.model = run, Adversary(width).to(run.device)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, betas=(0.8, 0.99), weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=rate, betas=(0.8, 0.99), weight_decay=0.01
+        )
         if self.path.exists() and run.step:
             saved = torch.load(self.path, map_location=run.device, weights_only=True)
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
         elif (start := START / f"{self.path.stem}.npz").exists() and not run.step:
             weights = {k: torch.from_numpy(v.astype("float32")) for k, v in np.load(start).items()}
-            if all(v.shape == weights.get(k, v[..., :0]).shape for k, v in self.model.state_dict().items()):
+            if all(
+                v.shape == weights.get(k, v[..., :0]).shape
+                for k, v in self.model.state_dict().items()
+            ):
                 self.model.load_state_dict(weights)
                 print(f"{start}: starting from this adversary", flush=True)
         self.saved = run.saved
@@ -61,14 +70,20 @@ class Rival:
     def save(self):
         self.saved = self.run.saved
         part = self.path.with_suffix(".part")
-        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, part)
+        torch.save(
+            {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}, part
+        )
         os.replace(part, self.path)
 
 
 def plain_losses(made, rows, matrices, only_upper):
     """-> name: loss"""
     skip = WARM_UP * mel.HOP
-    pairs = [(m[:, skip:], rows[name][:, skip:], matrix) for m, name, matrix in zip(made, ("audio", "upper"), matrices) if m is not None]
+    pairs = [
+        (m[:, skip:], rows[name][:, skip:], matrix)
+        for m, name, matrix in zip(made, ("audio", "upper"), matrices)
+        if m is not None
+    ]
     found = {"stft": sum(losses.stft_loss(m, t) for m, t, _ in pairs),
              "mel": sum(losses.mel_loss(*p) for p in pairs),
              "level": LEVEL * sum(losses.level_loss(*p) for p in pairs)}
@@ -85,33 +100,51 @@ def keep(path, average):
 
 def tell(step, found):
     if step % 200 == 0:
-        print("  " + ", ".join(f"{name} {float(value.detach()):.3f}" for name, value in found.items()), flush=True)
+        parts = (f"{name} {float(value.detach()):.3f}" for name, value in found.items())
+        print("  " + ", ".join(parts), flush=True)
 
 
-def train(data, checkpoint, minutes, width, blocks, batch, rate, device, only_upper=False, adversarial=False, rival_width=32, seed=0):
+def train(
+    data, checkpoint, minutes, width, blocks, batch, rate, device, only_upper=False,
+    adversarial=False, rival_width=32, seed=0,
+):
     """`data` is a `fed.Fed`."""
     torch.manual_seed(seed)
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
     model = Vocoder(width, blocks).to(device)
     if only_upper:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith("upper"))
     run = Run(checkpoint, model, minutes, rate, {"width": width, "blocks": blocks})
     rival = Rival(run, rate, rival_width) if adversarial else None
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}", flush=True)
+    print(
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}",
+        flush=True,
+    )
     data.generator.manual_seed(seed + run.step)
-    matrices = [torch.from_numpy(m.astype(np.float32)).to(device) for m in (mel.mel_matrix(), bands.upper_matrix())]
+    matrices = [
+        torch.from_numpy(m.astype(np.float32)).to(device)
+        for m in (mel.mel_matrix(), bands.upper_matrix())
+    ]
     skip, before = WARM_UP * mel.HOP, Path(checkpoint).with_suffix(".before.npz")
     while run.running():
         rows = data.batch(batch, FRAMES, PRIOR_SHARE)
-        inputs = (rows[name] for name in ("log_mel", "log_levels", "log_share", "onsets", "drummed", "tones", "upper_tones", "noise"))
+        inputs = (
+            rows[name]
+            for name in (
+                "log_mel", "log_levels", "log_share", "onsets", "drummed", "tones", "upper_tones",
+                "noise",
+            )
+        )
         made = model(*inputs, only_upper=only_upper)
         found, told = plain_losses(made, rows, matrices, only_upper), None
         done = run.elapsed / (60 * minutes)
         if rival and done > ALONE / 2:
             half = (batch + 1) // 2  # is enough for the adversary, which costs most of a step
-            pair = [m[:half, skip:] for m in made], [rows[name][:half, skip:] for name in ("audio", "upper")]
+            truth = [rows[name][:half, skip:] for name in ("audio", "upper")]
+            pair = [m[:half, skip:] for m in made], truth
             told = rival.learn(*pair)
             if done > ALONE:
                 if not before.exists():
@@ -137,9 +170,16 @@ def main():
     p.add_argument("--batch", type=int, default=12, help="larger on an accelerator: 64 and up")
     p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--shards", type=int, help="read only so many shards (memory)")
-    p.add_argument("--only-upper", action="store_true", help="leave what sounds below 8 kHz as it is")
-    p.add_argument("--adversarial", action="store_true", help="learn from networks that tell made sound from recorded sound too")
-    p.add_argument("--rival-width", type=int, default=32, help="channels of those networks; 8 does on a CPU")
+    p.add_argument(
+        "--only-upper", action="store_true", help="leave what sounds below 8 kHz as it is"
+    )
+    p.add_argument(
+        "--adversarial", action="store_true",
+        help="learn from networks that tell made sound from recorded sound too",
+    )
+    p.add_argument(
+        "--rival-width", type=int, default=32, help="channels of those networks; 8 does on a CPU"
+    )
     p.add_argument("--threads", type=int)
     p.add_argument("--device")
     a = p.parse_args()
@@ -149,7 +189,10 @@ def main():
         torch.set_num_threads(a.threads)
     device = pick_device(a.device)
     fed.build(a.data, a.attacks, a.life, limit=a.shards)
-    train(fed.Fed(a.data, device, a.shards), a.checkpoint, a.minutes, a.width, a.blocks, a.batch, a.rate, device, a.only_upper, a.adversarial, a.rival_width)
+    train(
+        fed.Fed(a.data, device, a.shards), a.checkpoint, a.minutes, a.width, a.blocks, a.batch,
+        a.rate, device, a.only_upper, a.adversarial, a.rival_width,
+    )
 
 
 if __name__ == "__main__":

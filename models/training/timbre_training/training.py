@@ -1,4 +1,5 @@
-"""What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows neither model."""
+"""What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows
+neither model."""
 import os
 import sys
 import time
@@ -8,15 +9,16 @@ import numpy as np
 import torch
 
 
-# Weights of earlier runs, float16, by the name of the checkpoint; `python -m timbre_training.training CHECKPOINT` writes them.
+# Weights of earlier runs, float16, by the name of the checkpoint;
+# `python -m timbre_training.training CHECKPOINT` writes them.
 START = Path(__file__).resolve().parent.parent / "start"
 
 
 class Run:
     """A training run of a number of minutes that can be stopped and taken up again.
 
-    The learning rate warms up over 300 steps, stays, and falls to zero over the last quarter of the minutes. The moving
-    average of the weights (0.998 a step) is what is exported.
+    The learning rate warms up over 300 steps, stays, and falls to zero over the last quarter of the
+    minutes. The moving average of the weights (0.998 a step) is what is exported.
     """
 
     def __init__(self, path, model, minutes, rate, config):
@@ -24,7 +26,9 @@ class Run:
         self.device = next(model.parameters()).device
         self.model, self.step, self.elapsed = model, 0, 0.0
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01
+        )
         start = START / f"{self.path.stem}.npz"
         if not self.path.exists() and start.exists():
             self._begin_with(start)
@@ -32,12 +36,18 @@ class Run:
             saved = torch.load(self.path, map_location=self.device, weights_only=True)
             model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
-            self.average, self.step, self.elapsed = saved["average"], saved["step"], saved["elapsed"]
-            print(f"{self.path}: going on after {self.step} steps, {self.elapsed / 60:.1f} min", flush=True)
+            self.average, self.step, self.elapsed = (
+                saved["average"], saved["step"], saved["elapsed"],
+            )
+            print(
+                f"{self.path}: going on after {self.step} steps, {self.elapsed / 60:.1f} min",
+                flush=True,
+            )
         self.base, self.start, self.saved, self.shown = self.elapsed, time.time(), time.time(), []
 
     def _begin_with(self, start):
-        """Takes the weights that an earlier run left, if they are of this size; the rates and the clock start anew. What they lack begins as new."""
+        """Takes the weights that an earlier run left, if they are of this size; the rates and the
+        clock start anew. What they lack begins as new."""
         weights = {k: torch.from_numpy(v.astype("float32")) for k, v in np.load(start).items()}
         ours = self.model.state_dict()
         if any(k not in ours or v.shape != ours[k].shape for k, v in weights.items()):
@@ -76,8 +86,14 @@ class Run:
     def save(self):
         self.saved = time.time()
         part = self.path.with_suffix(".part")
-        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average,
-                    "step": self.step, "elapsed": self.elapsed, "config": self.config}, part)
+        torch.save(
+            {
+                "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                "average": self.average, "step": self.step, "elapsed": self.elapsed,
+                "config": self.config,
+            },
+            part,
+        )
         os.replace(part, self.path)
 
 
@@ -86,11 +102,14 @@ def pick_device(name=None):
 
 
 def keep(checkpoint):
-    """Writes the moving average of a checkpoint, or an adversary's weights, to START, for who trains on after a fresh clone."""
+    """Writes the moving average of a checkpoint, or an adversary's weights, to START, for who
+    trains on after a fresh clone."""
     START.mkdir(exist_ok=True)
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     average = saved.get("average", saved["model"])
-    np.savez_compressed(START / f"{Path(checkpoint).stem}.npz", **{k: v.half().numpy() for k, v in average.items()})
+    np.savez_compressed(
+        START / f"{Path(checkpoint).stem}.npz", **{k: v.half().numpy() for k, v in average.items()}
+    )
 
 
 if __name__ == "__main__":

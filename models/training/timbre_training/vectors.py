@@ -1,7 +1,10 @@
-"""Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree with.
+"""Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree
+with.
 
-`live_tokens.json` (segments of the live token style), `excitation.npz` (tables of attacks and lives, tones with their quadrature, upper tones, levels and hush), `prior.npz` (a random
-note prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it again only when a definition changes.
+`live_tokens.json` (segments of the live token style), `excitation.npz` (tables of attacks and
+lives, tones with their quadrature, upper tones, levels and hush), `prior.npz` (a random note
+prior's weights and output), `vocoder.npz` (a random vocoder's weights, inputs and output). Run it
+again only when a definition changes.
 """
 import json
 from pathlib import Path
@@ -13,8 +16,18 @@ from . import attacks, excitation, life, music, tokens
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
-# A piano, an organ whose tone is an octave lower, a glockenspiel whose partials are no harmonics, a drum and one that rings; a key struck again.
-NOTES = np.array([[0.013, 0.2, 0, 60, 100, 0], [0.1, 0.4, 16, 67, 60, 0], [0.2, 0.31, 0, 60, 30, 0], [0.12, 0.3, 9, 72, 80, 0], [0.05, 0.1, 0, 38, 90, 1], [0.15, 0.25, 0, 81, 70, 1]])
+# A piano, an organ whose tone is an octave lower, a glockenspiel whose partials are no harmonics, a
+# drum and one that rings; a key struck again.
+NOTES = np.array(
+    [
+        [0.013, 0.2, 0, 60, 100, 0],
+        [0.1, 0.4, 16, 67, 60, 0],
+        [0.2, 0.31, 0, 60, 30, 0],
+        [0.12, 0.3, 9, 72, 80, 0],
+        [0.05, 0.1, 0, 38, 90, 1],
+        [0.15, 0.25, 0, 81, 70, 1],
+    ]
+)
 OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 
 
@@ -25,10 +38,20 @@ def live_tokens():
         events = tokens.live_events(notes)
         for frames in (1, 2, 16, 64):
             starts = range(0, 300 - frames, 37)
-            ids = [tokens.live_segment(notes, events, 2 * s, 2 * (s + frames), vocabulary) for s in starts]
-            cases.append({"notes": notes.tolist(), "frames": frames, "starts": list(starts), "segments": ids})
-    ages = {str(a): tokens.age_token(a) for a in (0, 1, 16, 17, 31, 32, 63, 64, 100, 500, 999, 1000, 5000)}
-    (OUT / "live_tokens.json").write_text(json.dumps({"velocity_bins": 32, "ages": ages, "cases": cases}))
+            ids = [
+                tokens.live_segment(notes, events, 2 * s, 2 * (s + frames), vocabulary)
+                for s in starts
+            ]
+            cases.append(
+                {"notes": notes.tolist(), "frames": frames, "starts": list(starts), "segments": ids}
+            )
+    ages = {
+        str(a): tokens.age_token(a)
+        for a in (0, 1, 16, 17, 31, 32, 63, 64, 100, 500, 999, 1000, 5000)
+    }
+    (OUT / "live_tokens.json").write_text(
+        json.dumps({"velocity_bins": 32, "ages": ages, "cases": cases})
+    )
 
 
 def prior():
@@ -37,15 +60,21 @@ def prior():
     model = Prior(16, 1, 4).eval()
     torch.nn.init.normal_(model.output, std=0.3)
     with torch.no_grad():  # only the rows of the notes: random numbers do not compress
-        used = note_row(torch.from_numpy(np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])).long(), torch.from_numpy(NOTES[:, 3]).long())
+        used = note_row(
+            torch.from_numpy(np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])).long(),
+            torch.from_numpy(NOTES[:, 3]).long(),
+        )
         model.notes[used] = torch.randn(len(used), 4)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
     log_mel, struck, log_share = (x.numpy() for x in mix(model, NOTES, 180, lives()))
-    np.savez_compressed(OUT / "prior.npz", log_mel=log_mel, struck=struck, log_share=log_share, **weights)
+    np.savez_compressed(
+        OUT / "prior.npz", log_mel=log_mel, struck=struck, log_share=log_share, **weights
+    )
 
 
 def lives():
-    """A table of three zones: one that moves as if it had been drawn by lot, one that sways fast with a side, one that is still."""
+    """A table of three zones: one that moves as if it had been drawn by lot, one that sways fast
+    with a side, one that is still."""
     rng, table = np.random.default_rng(5), life.LifeTable()
     points, sizes = [75, 40], [75 * (1 + 4 * life.GROUPS), 40 * 2 * life.GROUPS]
     table.facts = np.repeat(table.facts, 3, 0)
@@ -69,12 +98,18 @@ def vocoder():
         table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
     living = lives()
     tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table, living)
-    np.savez_compressed(OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag, upper=upper_tones, levels=levels,
-                        hush=hush, zone=living.zone.astype(np.int16), facts=living.facts, values=living.values)
-    # The vocoder goes to a frame's mel from where its key is pressed, and its twin from where the frame begins: the same where both are one.
+    np.savez_compressed(
+        OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag,
+        upper=upper_tones, levels=levels, hush=hush, zone=living.zone.astype(np.int16),
+        facts=living.facts, values=living.values,
+    )
+    # The vocoder goes to a frame's mel from where its key is pressed, and its twin from where the
+    # frame begins: the same where both are one.
     framed = NOTES.copy()
     framed[:, 0] = np.round(framed[:, 0] * 50) / 50
-    (tones, _), (upper_tones, _), levels, hush = excitation.excite(framed, frames * 320, table, living)
+    (tones, _), (upper_tones, _), levels, hush = excitation.excite(
+        framed, frames * 320, table, living
+    )
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)
     torch.nn.init.normal_(model.bias, std=0.3)
@@ -85,12 +120,25 @@ def vocoder():
     noise = torch.randn(1, frames * 320)
     with torch.no_grad():
         log_levels = torch.from_numpy(np.log(levels))[None]
-        onsets, drummed = (torch.from_numpy(x)[None] for x in excitation.onsets(framed, frames * 320))
-        sources = torch.from_numpy(tones)[None], torch.from_numpy(upper_tones)[None], torch.from_numpy(hush) * noise
+        onsets, drummed = (
+            torch.from_numpy(x)[None] for x in excitation.onsets(framed, frames * 320)
+        )
+        sources = (
+            torch.from_numpy(tones)[None], torch.from_numpy(upper_tones)[None],
+            torch.from_numpy(hush) * noise,
+        )
         audio, upper = model(log_mel, log_levels, log_share, onsets, drummed, *sources)
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
-    np.savez_compressed(OUT / "vocoder.npz", notes=framed, log_mel=log_mel[0].numpy(), log_share=log_share[0].numpy(), noise=noise[0].numpy(),
-                        audio=audio[0].numpy(), upper=upper[0].numpy(), **weights)
+    np.savez_compressed(
+        OUT / "vocoder.npz",
+        notes=framed,
+        log_mel=log_mel[0].numpy(),
+        log_share=log_share[0].numpy(),
+        noise=noise[0].numpy(),
+        audio=audio[0].numpy(),
+        upper=upper[0].numpy(),
+        **weights,
+    )
 
 
 if __name__ == "__main__":

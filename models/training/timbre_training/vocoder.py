@@ -1,13 +1,17 @@
-"""The vocoder in torch: mel frames and the notes' excitation -> samples; causal, no look-ahead. Knows no data and no files.
+"""The vocoder in torch: mel frames and the notes' excitation -> samples; causal, no look-ahead.
+Knows no data and no files.
 
-A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one for white noise; where nothing is struck, its
-two blocks count as one, and gains go evenly from frame to frame, as else a steady note would have a line 50 Hz beside every partial. They are
-added to what the mels already say (mel minus the excitation's own level), made into minimum-phase filters, and cross-faded
-linearly from block to block; where a key is pressed, within 1 ms of the key. A filter whose shape goes on changing goes on turning the phase
-of what it lets through, which is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by as much.
+A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one
+for white noise; where nothing is struck, its two blocks count as one, and gains go evenly from
+frame to frame, as else a steady note would have a line 50 Hz beside every partial. They are added
+to what the mels already say (mel minus the excitation's own level), made into minimum-phase
+filters, and cross-faded linearly from block to block; where a key is pressed, within 1 ms of the
+key. A filter whose shape goes on changing goes on turning the phase of what it lets through, which
+is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by as much.
 
-What lies from 8 to 16 kHz is made in the same way, of the upper tones and the same noise, as a signal at 16 kHz that is upside down
-(`bands.upper_band`). No mel says how loud it is: the gains of the highest bands go on into it, and the network's second output corrects them.
+What lies from 8 to 16 kHz is made in the same way, of the upper tones and the same noise, as a
+signal at 16 kHz that is upside down (`bands.upper_band`). No mel says how loud it is: the gains of
+the highest bands go on into it, and the network's second output corrects them.
 Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
 """
 import numpy as np
@@ -20,26 +24,32 @@ from .mel import to_mel
 
 FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
 GAIN_MIN, GAIN_MAX = -20.0, 6.0
-MOST_NOISE = 0.9  # share of the power that takes from the tones: what is known of the noise is not certain
+# Share of the power that takes from the tones: what is known of the noise is not certain.
+MOST_NOISE = 0.9
 KERNEL = 5
 ATTACK = 16  # samples in which the filters of a key press come in
-# Nats: from a key press to the end of its frame the network takes no more from a tone, unless a drum is loud: how fast it comes is the attack
-# table's, and must not depend on where in a frame the key fell.
+# Nats: from a key press to the end of its frame the network takes no more from a tone, unless a
+# drum is loud: how fast it comes is the attack table's, and must not depend on where in a frame the
+# key fell.
 STRUCK_FLOOR = -0.5
-# The tones' gain, nats, in bands where they have no partial: what leaks into those when a key is struck must not be raised by the new note's mel. The
-# limit goes up as fast as SLOPE says once the level in nats is LEAST above the level's own floor.
+# The tones' gain, nats, in bands where they have no partial: what leaks into those when a key is
+# struck must not be raised by the new note's mel. The limit goes up as fast as SLOPE says once the
+# level in nats is LEAST above the level's own floor.
 UNHEARD_GAIN, UNHEARD_SLOPE, UNHEARD_LEAST = -1.0, 10.0, 0.2
 CENTRES = mel.mel_matrix().argmax(0)  # the bin that a band hears most of
-# Nats that the upper bands' gains do not exceed. Of the training's 99 % stay below -3.7; more comes from tones that have nothing in the highest bands
-# below 8 kHz, where their level is at its floor and the gain at its limit.
+# Nats that the upper bands' gains do not exceed. Of the training's 99 % stay below -3.7; more comes
+# from tones that have nothing in the highest bands below 8 kHz, where their level is at its floor
+# and the gain at its limit.
 UPPER_GAIN_MAX = -3.0
 HIGHEST_BANDS = slice(112, 124)  # whose gains go on into the upper bands: 6.5 to 7.6 kHz
 
 
 def band_filters(count, from_hz, to_hz, bins_hz):
-    """[count, 2 * 513]: log gains of bands, even in mel -> log magnitude and minimum phase of 513 bins; linear, so one product does it.
+    """[count, 2 * 513]: log gains of bands, even in mel -> log magnitude and minimum phase of 513
+    bins; linear, so one product does it.
 
-    Bands are interpolated to bins linearly in mel; the phase is the Hilbert transform of the log magnitude through the cepstrum.
+    Bands are interpolated to bins linearly in mel; the phase is the Hilbert transform of the log
+    magnitude through the cepstrum.
     """
     centers = np.linspace(to_mel(from_hz), to_mel(to_hz), count + 2)[1:-1]
     magnitude = np.stack([np.interp(to_mel(bins_hz), centers, row) for row in np.eye(count)])
@@ -52,11 +62,13 @@ def band_filters(count, from_hz, to_hz, bins_hz):
 
 
 def turned_back(tones, filters, log_levels, ramp):
-    """tones complex [B, S, 160], their filters complex [B, S, 513], log_levels [B, S, 128] in nats, ramp [B, S, 160] -> float [B, S, 160]: the
-    tones, turned against the filters' mean turn since the first block. The mean is that of the bands, by the power that comes through and,
-    as the same turn is so many more cents the lower a tone is, by the square of their period."""
+    """tones complex [B, S, 160], their filters complex [B, S, 513], log_levels [B, S, 128] in nats,
+    ramp [B, S, 160] -> float [B, S, 160]: the tones, turned against the filters' mean turn since
+    the first block. The mean is that of the bands, by the power that comes through and, as the same
+    turn is so many more cents the lower a tone is, by the square of their period."""
     power = (2 * log_levels).exp()
-    weight = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0) / torch.from_numpy(CENTRES ** 2).to(power)
+    weight = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0)
+    weight = weight / torch.from_numpy(CENTRES ** 2).to(power)
     bands = filters[..., CENTRES]
     steps = torch.angle((weight[:, 1:] * bands[:, 1:] * bands[:, :-1].conj()).sum(-1))  # [B, S - 1]
     steps = F.pad(steps, (1, 0))[..., None]
@@ -65,12 +77,15 @@ def turned_back(tones, filters, log_levels, ramp):
 
 
 def evenly(corrections, free):
-    """corrections [B, T, 2 blocks, ...], free bool [B, T] -> [B, 2 T, ...]: in free frames the mean of both blocks, to which the first is halfway."""
+    """corrections [B, T, 2 blocks, ...], free bool [B, T] -> [B, 2 T, ...]: in free frames the mean
+    of both blocks, to which the first is halfway."""
     free = free[(...,) + (None,) * (corrections.dim() - 3)]
     mean = corrections.mean(2)
     end = torch.where(free, mean, corrections[:, :, 1])
     before = torch.cat([end[:, :1], end[:, :-1]], 1)
-    return torch.stack([torch.where(free, (before + mean) / 2, corrections[:, :, 0]), end], 2).flatten(1, 2)
+    return torch.stack(
+        [torch.where(free, (before + mean) / 2, corrections[:, :, 0]), end], 2
+    ).flatten(1, 2)
 
 
 def most_tone(log_levels):
@@ -80,7 +95,8 @@ def most_tone(log_levels):
 
 
 class Block(nn.Module):
-    """x [B, T, W] -> the same: causal depthwise convolution over 5 frames, RMS norm, gated by GELU, residual."""
+    """x [B, T, W] -> the same: causal depthwise convolution over 5 frames, RMS norm, gated by GELU,
+    residual."""
 
     def __init__(self, width):
         super().__init__()
@@ -104,13 +120,16 @@ def ramps(onsets):
 
 
 def shaped(source, filters, ramp):
-    """source [B, S, n, 160] through filters complex [B, S, n, 513], each block fading over from the ones before as ramp [B, S, 160]
-    says -> audio [B, 160 S]. What rings on is heard up to 1024 samples behind the start of its block; transforms are twice as long, so
-    that none of it comes before its source."""
+    """source [B, S, n, 160] through filters complex [B, S, n, 513], each block fading over from the
+    ones before as ramp [B, S, 160] says -> audio [B, 160 S]. What rings on is heard up to 1024
+    samples behind the start of its block; transforms are twice as long, so that none of it comes
+    before its source."""
     filters = torch.fft.rfft(torch.fft.irfft(filters, FFT), 2 * FFT)
     before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
-    whole, rising = torch.fft.rfft(source, 2 * FFT), torch.fft.rfft(source * ramp[:, :, None], 2 * FFT)
-    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), 2 * FFT)[..., :FFT]  # [B, S, 1024]
+    whole = torch.fft.rfft(source, 2 * FFT)
+    rising = torch.fft.rfft(source * ramp[:, :, None], 2 * FFT)
+    pieces = torch.fft.irfft((filters * rising + before * (whole - rising)).sum(2), 2 * FFT)
+    pieces = pieces[..., :FFT]  # [B, S, 1024]
     blocks = pieces.shape[1]
     length = (blocks - 1) * BLOCK + FFT
     out = F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, BLOCK))[:, 0, 0]
@@ -133,11 +152,15 @@ class Vocoder(nn.Module):
         above = band_filters(bands.BANDS, mel.RATE / 2, mel.RATE, mel.RATE - bins_hz)
         self.register_buffer("filters", torch.from_numpy(lower), persistent=False)
         self.register_buffer("upper_filters", torch.from_numpy(above), persistent=False)
-        self.register_buffer("noise_level", torch.from_numpy(np.log(excitation.noise_level() + 1e-5)), persistent=False)
+        self.register_buffer(
+            "noise_level", torch.from_numpy(np.log(excitation.noise_level() + 1e-5)),
+            persistent=False,
+        )
 
     def corrections(self, log_mel, log_levels, log_share):
-        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 -> [B, T, 2 blocks, tone/noise, 128], and those
-        of the upper bands [B, T, 2 blocks, tone/noise, 16], from which nothing below 8 kHz learns"""
+        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 ->
+        [B, T, 2 blocks, tone/noise, 128], and those of the upper bands
+        [B, T, 2 blocks, tone/noise, 16], from which nothing below 8 kHz learns"""
         x = torch.cat([log_mel, log_levels, log_share], -1) @ self.input
         for block in self.blocks:
             x = block(x)
@@ -147,17 +170,22 @@ class Vocoder(nn.Module):
         return (x @ self.output + self.bias).unflatten(-1, (2, 2, mel.BINS)), upper
 
     def gains(self, log_mel, log_levels, log_share, onsets, drummed):
-        """log_mel and log_share [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S], drummed [B, T] -> log gains of tone and noise
-        [B, S, 2, 128] and of the upper bands [B, S, 2, 16]"""
+        """log_mel and log_share [B, T, 128] in nats, log_levels [B, S, 128] in nats, onsets [B, S],
+        drummed [B, T] -> log gains of tone and noise [B, S, 2, 128] and of the upper bands
+        [B, S, 2, 16]"""
         correction, upper = self.corrections(log_mel / 8, log_levels[:, 1::2] / 8, log_share / 8)
         first, second = ((onsets[:, i::2] < BLOCK)[..., None] for i in (0, 1))
         free = ~(first[..., 0] | second[..., 0] | drummed)
-        correction, upper = evenly(correction, free), evenly(upper, free)  # [B, S, 2, 128] and [B, S, 2, 16]
-        # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes with it, not before, and at once.
+        correction = evenly(correction, free)  # [B, S, 2, 128]
+        upper = evenly(upper, free)  # [B, S, 2, 16]
+        # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes
+        # with it, not before, and at once.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
         halfway = (before + log_mel) / 2
         held = torch.where(second, torch.minimum(halfway, before), halfway)
-        at_block_end = torch.stack([torch.where(first, torch.maximum(halfway, log_mel), held), log_mel], 2).flatten(1, 2)
+        at_block_end = torch.stack(
+            [torch.where(first, torch.maximum(halfway, log_mel), held), log_mel], 2
+        ).flatten(1, 2)
         bare = ~drummed[..., None]
         struck = torch.stack([first & bare, (first | second) & bare], 2).flatten(1, 2)
         tone = torch.where(struck, correction[:, :, 0].clamp(min=STRUCK_FLOOR), correction[:, :, 0])
@@ -165,19 +193,32 @@ class Vocoder(nn.Module):
         # What share of the power is noise holds for the whole frame.
         noise = (log_share / 2).repeat_interleave(2, 1)
         tones = (0.5 * torch.log1p(-log_share.exp().clamp(max=MOST_NOISE))).repeat_interleave(2, 1)
-        base = torch.stack([at_block_end + tones - log_levels, at_block_end + noise - self.noise_level], 2)
+        base = torch.stack(
+            [at_block_end + tones - log_levels, at_block_end + noise - self.noise_level], 2
+        )
         gains = (base + correction).clamp(GAIN_MIN, GAIN_MAX)
-        gains = torch.stack([torch.minimum(gains[:, :, 0], most_tone(log_levels)), gains[:, :, 1]], 2)
+        gains = torch.stack(
+            [torch.minimum(gains[:, :, 0], most_tone(log_levels)), gains[:, :, 1]], 2
+        )
         highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
         return gains, (highest + upper).clamp(GAIN_MIN, UPPER_GAIN_MAX)
 
-    def forward(self, log_mel, log_levels, log_share, onsets, drummed, tones, upper_tones, noise, only_upper=False):
-        """log_mel and log_share [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed bool [B, T], tones complex, upper_tones and noise
-        [B, 320 T] -> audio [B, 320 T], None if only the upper band is wanted, and that, upside down [B, 320 T]"""
+    def forward(
+        self, log_mel, log_levels, log_share, onsets, drummed, tones, upper_tones, noise,
+        only_upper=False,
+    ):
+        """log_mel and log_share [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed
+        bool [B, T], tones complex, upper_tones and noise [B, 320 T] -> audio [B, 320 T], None if
+        only the upper band is wanted, and that, upside down [B, 320 T]"""
         gains, upper_gains = self.gains(log_mel, log_levels, log_share, onsets, drummed)
         ramp = ramps(onsets)
-        tones, upper_tones, noise = (x.unflatten(-1, (-1, BLOCK)) for x in (tones, upper_tones, noise))
-        upper = shaped(torch.stack([upper_tones, noise], 2), self._filters(upper_gains, self.upper_filters), ramp)
+        tones, upper_tones, noise = (
+            x.unflatten(-1, (-1, BLOCK)) for x in (tones, upper_tones, noise)
+        )
+        upper = shaped(
+            torch.stack([upper_tones, noise], 2), self._filters(upper_gains, self.upper_filters),
+            ramp,
+        )
         if only_upper:
             return None, upper
         filters = self._filters(gains, self.filters)

@@ -1,1 +1,2 @@
-"""What the program plays, measured against FluidSynth playing the same notes: `python -m timbre_training.evaluation`."""
+"""What the program plays, measured against FluidSynth playing the same notes:
+`python -m timbre_training.evaluation`."""

@@ -1,7 +1,9 @@
-"""`make evaluate`: measures a model as `timbred` plays it against FluidSynth playing the same notes, and writes it into the model card.
+"""`make evaluate`: measures a model as `timbred` plays it against FluidSynth playing the same
+notes, and writes it into the model card.
 
-The whole set writes evaluation.json, the card's tables, spectrograms.png and the manifest's classes of instruments; a part of it (`--clips`, `--quick`)
-only prints. Sound files lie in work/evaluation/sounds either way.
+The whole set writes evaluation.json, the card's tables, spectrograms.png and the manifest's classes
+of instruments; a part of it (`--clips`, `--quick`) only prints. Sound files lie in
+work/evaluation/sounds either way.
 """
 import argparse
 import json
@@ -30,11 +32,15 @@ def write_card(folder, text):
     """Puts the text between the card's two marks."""
     path = folder / "README.md"
     head, rest = path.read_text().split("<!-- evaluation -->\n", 1)
-    path.write_text(head + "<!-- evaluation -->\n" + text + "\n<!-- end -->\n" + rest.split("<!-- end -->\n", 1)[1])
+    path.write_text(
+        head + "<!-- evaluation -->\n" + text + "\n<!-- end -->\n"
+        + rest.split("<!-- end -->\n", 1)[1]
+    )
 
 
 def write_instruments(folder, found):
-    """Puts the classes of the programs into the manifest's `[instruments]`, in place of those that are there."""
+    """Puts the classes of the programs into the manifest's `[instruments]`, in place of those that
+    are there."""
     path = folder / "manifest.toml"
     kept = re.sub(r"\[instruments\]\n(?:(?!\[).*\n?)*", "", path.read_text()).rstrip("\n")
     lines = [f"{name} = {json.dumps(programs)}" for name, programs in found.items()]
@@ -44,17 +50,30 @@ def write_instruments(folder, found):
 def main():
     p = argparse.ArgumentParser(prog="timbre_training.evaluation", description=__doc__)
     p.add_argument("--timbred", required=True, help="the program under test")
-    p.add_argument("--model", help="folder of another bundle than the one in the program; its card is left alone")
-    p.add_argument("--clips", type=int, default=sets.CLIPS, help="procedural clips; the rest of the set shrinks with them")
-    p.add_argument("--steps", help="denoising steps K [default: the model's]; the card is left alone")
-    p.add_argument("--quick", action="store_true", help="song mode and H = 2 alone, no phrases of all programs; only prints")
+    p.add_argument(
+        "--model",
+        help="folder of another bundle than the one in the program; its card is left alone",
+    )
+    p.add_argument(
+        "--clips", type=int, default=sets.CLIPS,
+        help="procedural clips; the rest of the set shrinks with them",
+    )
+    p.add_argument(
+        "--steps", help="denoising steps K [default: the model's]; the card is left alone"
+    )
+    p.add_argument(
+        "--quick", action="store_true",
+        help="song mode and H = 2 alone, no phrases of all programs; only prints",
+    )
     p.add_argument("--json", type=Path, help="also write the figures here")
     a = p.parse_args()
     part = min(1.0, a.clips / sets.CLIPS)
     some = lambda n: max(1, math.ceil(part * n))
     extra = (["--model", a.model] if a.model else []) + (["--steps", a.steps] if a.steps else [])
     timbred = Timbred(a.timbred, extra)
-    groups = {"clips": sets.clips(a.clips), "scores": sets.real(some(12)), "drums": sets.drums(some(6))}
+    groups = {
+        "clips": sets.clips(a.clips), "scores": sets.real(some(12)), "drums": sets.drums(some(6)),
+    }
     programs = sets.PROGRAMS[:: round(1 / part)] if part < 1 else sets.PROGRAMS
     modes = (measure.SONG, measure.LIVE) if a.quick else tuple(measure.MODES)
     progress = measure.Progress(2 + 2 * len(modes) + 1 + 1 + 2 + 1 + (not a.quick))
@@ -62,7 +81,9 @@ def main():
     result["model_bytes"] = sum(f.stat().st_size for f in Path(a.model or BUNDLE).glob("*.onnx"))
     result["modes"], kept = measure.whole_pieces(timbred, groups, progress, modes)
     result["upper_band"] = measure.upper_band(timbred, groups, measure.LIVE, progress)
-    result["single_notes"] = measure.summary(measure.scales(timbred, programs, measure.LIVE, progress), measure.kit_onsets(kept))
+    result["single_notes"] = measure.summary(
+        measure.scales(timbred, programs, measure.LIVE, progress), measure.kit_onsets(kept)
+    )
     result["decays"] = measure.decays(timbred, programs, measure.LIVE, progress)
     result["instruments"] = {} if a.quick else measure.phrases(timbred, measure.LIVE, progress)
     result = rounded(result)
@@ -74,7 +95,9 @@ def main():
         a.json.write_text(json.dumps(result, indent=1) + "\n")
     if part == 1 and not (a.quick or a.model or a.steps):
         (BUNDLE / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
-        pictures.side_by_side(BUNDLE / "spectrograms.png", [(name, *kept[name]) for name in PICTURES])
+        pictures.side_by_side(
+            BUNDLE / "spectrograms.png", [(name, *kept[name]) for name in PICTURES]
+        )
         write_card(BUNDLE, text)
         write_instruments(BUNDLE, card.classes(result["instruments"]))
 

@@ -1,8 +1,10 @@
-"""`make drift MINUTES=30`: does the sound of a long evening drift? The same minute of music is played over and over in live mode.
+"""`make drift MINUTES=30`: does the sound of a long evening drift? The same minute of music is
+played over and over in live mode.
 
-A minute is 52 s of random music and 8 s of rest. The network hears its own past all along; so whatever runs away shows in a late minute
-that an early one does not have. Position by position the last quarter of the minutes is held against the first: level, ten bands, log-mel, and
-the floor in the rests.
+A minute is 52 s of random music and 8 s of rest. The network hears its own past all along; so
+whatever runs away shows in a late minute that an early one does not have. Position by position the
+last quarter of the minutes is held against the first: level, ten bands, log-mel, and the floor in
+the rests.
 """
 import argparse
 
@@ -45,19 +47,25 @@ def bands_db(log_mel):
 
 
 def quarters(sound, times):
-    """Sound of `times` minutes -> how the last quarter of them differs from the first, means over the minutes of a quarter."""
+    """Sound of `times` minutes -> how the last quarter of them differs from the first, means over
+    the minutes of a quarter."""
     size = round(MINUTE_S * mel.RATE)
     minutes = [sound[i * size : (i + 1) * size] for i in range(times)]
     music_end, rest = round(MUSIC_S * mel.RATE), round((MUSIC_S + RING_S) * mel.RATE)
     played = [mel.log_mel(m[:music_end]) for m in minutes]
-    levels, bands = np.array([db(m[:music_end]) for m in minutes]), np.array([bands_db(m) for m in played])
+    levels = np.array([db(m[:music_end]) for m in minutes])
+    bands = np.array([bands_db(m) for m in played])
     floors = np.array([db(m[rest:]) for m in minutes])
     n = max(1, times // 4)
     first, last = np.mean(played[:n], axis=0), np.mean(played[-n:], axis=0)
     result = {
-        "minutes": times, "level_db": levels[-n:].mean() - levels[:n].mean(), "band_db": (bands[-n:].mean(0) - bands[:n].mean(0)).tolist(),
-        "log_mel_l1": np.abs(last - first).mean(), "neighbours_log_mel_l1": np.abs(played[1] - played[0]).mean() if times > 1 else 0.0,
-        "floor_first_dbfs": floors[:n].max(), "floor_last_dbfs": floors[-n:].max(),
+        "minutes": times,
+        "level_db": levels[-n:].mean() - levels[:n].mean(),
+        "band_db": (bands[-n:].mean(0) - bands[:n].mean(0)).tolist(),
+        "log_mel_l1": np.abs(last - first).mean(),
+        "neighbours_log_mel_l1": np.abs(played[1] - played[0]).mean() if times > 1 else 0.0,
+        "floor_first_dbfs": floors[:n].max(),
+        "floor_last_dbfs": floors[-n:].max(),
     }
     result["worst_band_db"] = max(result["band_db"], key=abs)
     steady = abs(result["level_db"]) <= LEVEL_DB and abs(result["worst_band_db"]) <= BAND_DB
@@ -67,12 +75,16 @@ def quarters(sound, times):
 
 def report(r):
     bands = ", ".join(f"{b:+.2f}" for b in r["band_db"])
-    return (f"{r['minutes']} minutes of live mode, H = 2; the last quarter against the first:\n"
-            f"  level            {r['level_db']:+.2f} dB (at most {LEVEL_DB})\n"
-            f"  bands, low first {bands} dB (at most {BAND_DB})\n"
-            f"  log-mel          {r['log_mel_l1']:.3f} nats apart, position by position (the first two minutes: {r['neighbours_log_mel_l1']:.3f})\n"
-            f"  rests            {r['floor_first_dbfs']:.0f} dBFS, then {r['floor_last_dbfs']:.0f} dBFS (below {FLOOR_DBFS:.0f})\n"
-            f"  verdict          {r['verdict']}")
+    return (
+        f"{r['minutes']} minutes of live mode, H = 2; the last quarter against the first:\n"
+        f"  level            {r['level_db']:+.2f} dB (at most {LEVEL_DB})\n"
+        f"  bands, low first {bands} dB (at most {BAND_DB})\n"
+        f"  log-mel          {r['log_mel_l1']:.3f} nats apart, position by position "
+        f"(the first two minutes: {r['neighbours_log_mel_l1']:.3f})\n"
+        f"  rests            {r['floor_first_dbfs']:.0f} dBFS, "
+        f"then {r['floor_last_dbfs']:.0f} dBFS (below {FLOOR_DBFS:.0f})\n"
+        f"  verdict          {r['verdict']}"
+    )
 
 
 def main():

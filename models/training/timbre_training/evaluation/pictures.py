@@ -8,18 +8,25 @@ COLOURS = 48
 
 
 def side_by_side(path, rows):
-    """rows: (title, ours, reference), samples at 16 kHz -> a PNG: reference on the left, ours on the right, one row a piece."""
+    """rows: (title, ours, reference), samples at 16 kHz -> a PNG: reference on the left, ours on
+    the right, one row a piece."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from PIL import Image
 
-    figure, axes = pyplot.subplots(len(rows), 2, figsize=(11, 2.1 * len(rows)), sharex=True, sharey=True, squeeze=False, layout="constrained")
+    figure, axes = pyplot.subplots(
+        len(rows), 2, figsize=(11, 2.1 * len(rows)), sharex=True, sharey=True, squeeze=False,
+        layout="constrained",
+    )
     for line, (title, ours, reference) in zip(axes, rows):
         for axis, who, sound in zip(line, ("FluidSynth", "timbred"), (reference, ours)):
             frames = mel.log_mel(sound[: round(SECONDS * mel.RATE)])
-            axis.imshow(frames.T, origin="lower", aspect="auto", vmin=np.log(1e-4), vmax=2, cmap="magma", extent=(0, len(frames) / 50, 0, mel.BINS), interpolation="nearest")
+            axis.imshow(
+                frames.T, origin="lower", aspect="auto", vmin=np.log(1e-4), vmax=2, cmap="magma",
+                extent=(0, len(frames) / 50, 0, mel.BINS), interpolation="nearest",
+            )
             axis.set_title(f"{title}: {who}", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("seconds", fontsize=8)

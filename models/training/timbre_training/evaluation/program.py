@@ -1,4 +1,5 @@
-"""Has the program under test and FluidSynth play pieces -> samples at 16 kHz, or at 48 where that is wanted. Knows no measure."""
+"""Has the program under test and FluidSynth play pieces -> samples at 16 kHz, or at 48 where that
+is wanted. Knows no measure."""
 import hashlib
 import os
 import subprocess
@@ -13,11 +14,15 @@ from .. import mel
 from .pieces import TAIL_S
 
 WORK = Path(__file__).resolve().parents[2] / "work" / "evaluation"
-MODES = {"song": [], "live, H = 2": ["--live", "--hop-ms", "40"], "live, H = 1": ["--live", "--hop-ms", "20"], "live, H = 4": ["--live", "--hop-ms", "80"]}
+MODES = {
+    "song": [], "live, H = 2": ["--live", "--hop-ms", "40"],
+    "live, H = 1": ["--live", "--hop-ms", "20"], "live, H = 4": ["--live", "--hop-ms", "80"],
+}
 
 
 class Timbred:
-    """Renders with the program under test, many pieces in one call: loading the model costs more than playing it."""
+    """Renders with the program under test, many pieces in one call: loading the model costs more
+    than playing it."""
 
     def __init__(self, program, extra, quiet=True):
         self.program, self.extra = program, [*extra, *(["--quiet"] if quiet else [])]
@@ -29,7 +34,13 @@ class Timbred:
 
             for source, piece in zip(sources, pieces):
                 midi.write(source, piece.notes)
-            subprocess.run([self.program, "render", *sources, "--dry", "--tail", str(TAIL_S), *self.extra, *arguments], check=True)
+            subprocess.run(
+                [
+                    self.program, "render", *sources, "--dry", "--tail", str(TAIL_S), *self.extra,
+                    *arguments,
+                ],
+                check=True,
+            )
             return [read(source.with_suffix(ending)) for source in sources]
 
     def mels(self, pieces, mode):
@@ -39,19 +50,24 @@ class Timbred:
     def sounds(self, pieces, mode, rate=mel.RATE):
         """-> float32 samples of each"""
         read = lambda path: wavfile.read(path)[1].astype(np.float32)
-        return self._run(pieces, ".wav", read, ["--rate", str(rate), "--format", "32f", *MODES[mode]])
+        return self._run(
+            pieces, ".wav", read, ["--rate", str(rate), "--format", "32f", *MODES[mode]]
+        )
 
 
 _reference = None
 
 
 def _render(job):
-    """(piece, rate): one piece by FluidSynth, kept under the hash of its notes: the reference never changes."""
+    """(piece, rate): one piece by FluidSynth, kept under the hash of its notes: the reference never
+    changes."""
     from ..synth import SOUNDFONT, Reference  # only here: measures and tests need no FluidSynth
 
     global _reference
     piece, rate = job
-    key = f"{SOUNDFONT} {os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0} {TAIL_S} {rate}".encode() + np.ascontiguousarray(piece.notes).tobytes()
+    size = os.path.getsize(SOUNDFONT) if os.path.exists(SOUNDFONT) else 0
+    key = f"{SOUNDFONT} {size} {TAIL_S} {rate}".encode()
+    key += np.ascontiguousarray(piece.notes).tobytes()
     path = WORK / "reference" / f"{hashlib.sha256(key).hexdigest()[:24]}.npy"
     if not path.exists():
         _reference = _reference or Reference()

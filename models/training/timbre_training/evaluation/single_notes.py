@@ -1,4 +1,5 @@
-"""Measures of single notes at a known time: onset, pitch, loudness, decay. Sounds are float32 [n] at 16 kHz."""
+"""Measures of single notes at a known time: onset, pitch, loudness, decay. Sounds are float32 [n]
+at 16 kHz."""
 import numpy as np
 
 from ..mel import RATE
@@ -9,25 +10,33 @@ ATTACK_S, LAG_S, NOTE_S = 0.15, 0.06, 0.45
 
 
 def loudness(sound):
-    """float [n] -> [n // 16]: power in 20 ms (Hann) once a millisecond, to the 0.3, as loudness goes (Stevens). 20 ms are longer than a period of
-    A1; in less the curve would follow the waveform, whose phases nobody hears, and shifts of low notes would be off by up to 7 ms."""
+    """float [n] -> [n // 16]: power in 20 ms (Hann) once a millisecond, to the 0.3, as loudness
+    goes (Stevens). 20 ms are longer than a period of A1; in less the curve would follow the
+    waveform, whose phases nobody hears, and shifts of low notes would be off by up to 7 ms."""
     width, step = RATE // 50, RATE // ENVELOPE_HZ
     window = np.hanning(width + 2)[1:-1]
-    power = np.convolve(np.square(sound, dtype=np.float64), window / window.sum(), "same")[step // 2 :: step]
+    power = np.convolve(np.square(sound, dtype=np.float64), window / window.sum(), "same")
+    power = power[step // 2 :: step]
     return np.maximum(power - 1e-12, 0) ** 0.3
 
 
 def onset_error_ms(ours, reference, at_s):
-    """How much later than the reference's the attack of the note at `at_s` is: the shift, at most 60 ms, at which the loudness curve of
-    its first 150 ms lies closest to the reference's, both as parts of their loudest. A softer or sharper attack at the same time is no shift.
-    None where the reference has no attack that could be timed: it swells (80 % of its loudness only after 100 ms), or an earlier note rings
-    nearly as loud (13 dB)."""
+    """How much later than the reference's the attack of the note at `at_s` is: the shift, at most
+    60 ms, at which the loudness curve of its first 150 ms lies closest to the reference's, both as
+    parts of their loudest. A softer or sharper attack at the same time is no shift. None where the
+    reference has no attack that could be timed: it swells (80 % of its loudness only after 100 ms),
+    or an earlier note rings nearly as loud (13 dB)."""
     lag, length, before = (round(x * ENVELOPE_HZ) for x in (LAG_S, ATTACK_S, 2 * LAG_S))
     first, last = round((at_s - 2 * LAG_S) * RATE), round((at_s + NOTE_S) * RATE)
-    cut = lambda sound: loudness(np.pad(sound[max(0, first) : last], (max(0, -first), max(0, last - len(sound)))))
+    cut = lambda sound: loudness(
+        np.pad(sound[max(0, first) : last], (max(0, -first), max(0, last - len(sound))))
+    )
     a, b = cut(ours), cut(reference)
     loudest = b[before:].max()
-    if loudest < 2.5 * b[: before - 10].max() or np.argmax(b[before:] >= 0.8 * loudest) > 0.1 * ENVELOPE_HZ:
+    if (
+        loudest < 2.5 * b[: before - 10].max()
+        or np.argmax(b[before:] >= 0.8 * loudest) > 0.1 * ENVELOPE_HZ
+    ):
         return None
     truth = b[before - lag : before + length]
     truth = truth / max(truth.max(), 1e-9)
@@ -43,9 +52,11 @@ def onset_error_ms(ours, reference, at_s):
 
 
 def cents(sound, start_s, key, seconds=0.45):
-    """How far a note lies from equal temperament: the centres of power of its first eight partials, each in its own surroundings, of which
-    the median by power is taken. Vibrato and beats move power to both sides of a partial and leave its centre."""
-    part, base = sound[round(start_s * RATE) :][: round(seconds * RATE)], 440 * 2 ** ((key - 69) / 12)
+    """How far a note lies from equal temperament: the centres of power of its first eight partials,
+    each in its own surroundings, of which the median by power is taken. Vibrato and beats move
+    power to both sides of a partial and leave its centre."""
+    part = sound[round(start_s * RATE) :][: round(seconds * RATE)]
+    base = 440 * 2 ** ((key - 69) / 12)
     power = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 17)) ** 2
     hz = RATE / (1 << 17)
     found = []
@@ -57,7 +68,8 @@ def cents(sound, start_s, key, seconds=0.45):
         for _ in range(6):
             low, high = (round((centre + side * half) / hz) for side in (-1, 1))
             weight = power[low : high + 1]
-            centre = float(np.sum(weight * np.arange(low, high + 1)) / max(weight.sum(), 1e-30)) * hz
+            moment = np.sum(weight * np.arange(low, high + 1))
+            centre = float(moment / max(weight.sum(), 1e-30)) * hz
             centre = float(np.clip(centre, n * base * 2 ** (-1 / 24), n * base * 2 ** (1 / 24)))
         found.append((1200 * np.log2(centre / (n * base)), float(weight.sum())))
     found.sort()
@@ -70,10 +82,13 @@ def level_dbfs(sound, at_s, seconds):
 
 
 def fall_s(sound, from_s, to_s, fall_db, from_peak):
-    """How long after `from_s` the level (20 ms) is `fall_db` below its highest (or, not from_peak, its first) for good; None where it is not by `to_s`."""
+    """How long after `from_s` the level (20 ms) is `fall_db` below its highest (or, not from_peak,
+    its first) for good; None where it is not by `to_s`."""
     width = RATE // 50
     part = sound[round(from_s * RATE) : round(to_s * RATE)]
-    levels = np.array([db(part[i : i + width]) for i in range(0, len(part) - width + 1, width // 4)])
+    levels = np.array(
+        [db(part[i : i + width]) for i in range(0, len(part) - width + 1, width // 4)]
+    )
     threshold = (levels.max() if from_peak else levels[0]) - fall_db
     above = np.flatnonzero(levels > threshold)
     if not len(above) or above[-1] == len(levels) - 1:

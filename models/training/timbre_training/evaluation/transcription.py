@@ -1,7 +1,9 @@
-"""Which notes a listener hears: basic-pitch's network on sound, and the F1 of its notes against those that were played.
+"""Which notes a listener hears: basic-pitch's network on sound, and the F1 of its notes against
+those that were played.
 
-The network is `nmp.onnx` out of the package basic-pitch (Apache-2.0), run by onnxruntime; the package itself is never imported, because it
-wants TensorFlow. How activations become notes follows its `note_creation.py` with its defaults.
+The network is `nmp.onnx` out of the package basic-pitch (Apache-2.0), run by onnxruntime; the
+package itself is never imported, because it wants TensorFlow. How activations become notes follows
+its `note_creation.py` with its defaults.
 """
 import importlib.util
 from functools import cache
@@ -14,7 +16,8 @@ from ..notes import DRUM, END, KEY, START
 
 HOP, WINDOW, OVERLAP = 256, 43_844, 30 * 256  # samples at 22,050 Hz
 FRAMES_PER_SECOND, WINDOW_FRAMES, LOWEST_KEY = 86, 172, 21
-ONSET, FRAME, SHORTEST, GAP = 0.5, 0.3, 11, 11  # thresholds; frames: shortest note, pause inside a note
+# Thresholds; frames: shortest note, pause inside a note.
+ONSET, FRAME, SHORTEST, GAP = 0.5, 0.3, 11, 11
 ONSET_TOLERANCE_S = 0.05
 
 
@@ -24,7 +27,10 @@ def _session():
 
     spec = importlib.util.find_spec("basic_pitch")
     if spec is None:
-        raise SystemExit("basic-pitch is missing: `make evaluate` installs it (pip install --no-deps basic-pitch)")
+        raise SystemExit(
+            "basic-pitch is missing: `make evaluate` installs it "
+            "(pip install --no-deps basic-pitch)"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     path = Path(spec.submodule_search_locations[0]) / "saved_models" / "icassp_2022" / "nmp.onnx"
@@ -36,15 +42,22 @@ def activations(sound):
     sound = resample_poly(sound, 441, 320).astype(np.float32)
     padded = np.concatenate([np.zeros(OVERLAP // 2, np.float32), sound])
     starts = range(0, len(padded), WINDOW - OVERLAP)
-    windows = np.stack([np.pad(part := padded[s : s + WINDOW], (0, WINDOW - len(part))) for s in starts])[:, :, None]
+    windows = np.stack(
+        [np.pad(part := padded[s : s + WINDOW], (0, WINDOW - len(part))) for s in starts]
+    )[:, :, None]
     names = ["StatefulPartitionedCall:1", "StatefulPartitionedCall:2"]
     frames = len(sound) * FRAMES_PER_SECOND // 22_050
-    return tuple(x[:, 15:-15].reshape(-1, 88)[:frames] for x in _session().run(names, {"serving_default_input_2:0": windows}))
+    return tuple(
+        x[:, 15:-15].reshape(-1, 88)[:frames]
+        for x in _session().run(names, {"serving_default_input_2:0": windows})
+    )
 
 
 def notes_of(notes, onsets):
     """Activations [frames, 88] -> (start frame, end frame, key) of each note"""
-    rises = np.min([notes - np.pad(notes, ((n, 0), (0, 0)))[: len(notes)] for n in (1, 2)], axis=0).clip(0)
+    rises = np.min(
+        [notes - np.pad(notes, ((n, 0), (0, 0)))[: len(notes)] for n in (1, 2)], axis=0
+    ).clip(0)
     rises[:2] = 0
     onsets = np.maximum(onsets, onsets.max() * rises / max(rises.max(), 1e-9))
     left, last, found = notes.copy(), len(notes) - 1, []
@@ -53,7 +66,8 @@ def notes_of(notes, onsets):
         left[a:b, max(0, key - 1) : key + 2] = 0
 
     def reach(at, key, step):
-        """Frames from `at` on, in steps, up to a pause -> the first frame that is not looked at, frames of the pause"""
+        """Frames from `at` on, in steps, up to a pause -> the first frame that is not looked at,
+        frames of the pause"""
         pause = 0
         while 0 < at < last and pause < GAP:
             pause = pause + 1 if left[at, key] < FRAME else 0
@@ -84,7 +98,8 @@ def notes_of(notes, onsets):
 
 def seconds(frame):
     """When a frame is; windows of the network overlap a little less than their frames say."""
-    return frame * HOP / 22_050 - (frame // WINDOW_FRAMES) * ((HOP * WINDOW_FRAMES - WINDOW) / 22_050 + 0.0018)
+    late = (HOP * WINDOW_FRAMES - WINDOW) / 22_050 + 0.0018
+    return frame * HOP / 22_050 - (frame // WINDOW_FRAMES) * late
 
 
 def transcribe(sound):
@@ -93,16 +108,23 @@ def transcribe(sound):
 
 
 def count(heard, notes):
-    """Heard notes against those played [n, 6], drums left out -> [matched, heard, played]: same key, onset within 50 ms, each once (mir_eval)."""
+    """Heard notes against those played [n, 6], drums left out -> [matched, heard, played]: same
+    key, onset within 50 ms, each once (mir_eval)."""
     from mir_eval.transcription import match_notes
 
-    played = notes[(notes[:, DRUM] == 0) & (notes[:, KEY] >= LOWEST_KEY) & (notes[:, KEY] < LOWEST_KEY + 88)]
+    played = notes[
+        (notes[:, DRUM] == 0) & (notes[:, KEY] >= LOWEST_KEY) & (notes[:, KEY] < LOWEST_KEY + 88)
+    ]
     heard = np.asarray(heard, float).reshape(-1, 3)
     hz = lambda keys: 440.0 * 2 ** ((keys - 69) / 12)
     matched = 0
     if len(heard) and len(played):
-        matched = len(match_notes(played[:, [START, END]], hz(played[:, KEY]), heard[:, :2], hz(heard[:, 2]),
-                                  onset_tolerance=ONSET_TOLERANCE_S, offset_ratio=None))
+        matched = len(
+            match_notes(
+                played[:, [START, END]], hz(played[:, KEY]), heard[:, :2], hz(heard[:, 2]),
+                onset_tolerance=ONSET_TOLERANCE_S, offset_ratio=None,
+            )
+        )
     return np.array([matched, len(heard), len(played)])
 
 
