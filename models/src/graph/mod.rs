@@ -60,7 +60,6 @@ pub use signature::{GraphKind, check_signature};
 #[cfg(feature = "engine")]
 pub use vocoder::{build_vocoder, check_vocoder};
 pub use vocoder_config::{
-    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_FACTS, LIFE_GROUPS,
-    LIFE_ROWS, MAX_REACH, MelDecoderConfig, NOISE_BANDS, OUTPUTS, UPPER_OUTPUTS,
-    VocoderConfig,
+    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS,
+    MAX_REACH, MelDecoderConfig, NOISE_BANDS, OUTPUTS, UPPER_OUTPUTS, VocoderConfig,
 };

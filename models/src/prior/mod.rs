@@ -7,6 +7,7 @@
 //! past sound, so nothing drifts, and a frame hears no note that comes after it, so hops of any
 //! length say the same. Starting a diffusion from such a mean is Grad-TTS (Popov et al. 2021).
 
+mod course;
 mod features;
 mod grid;
 mod rows;
@@ -19,10 +20,10 @@ use crate::graph::{GAINS, NOISE_BANDS};
 use crate::ledger::{Ledger, NOTES, Sounding, Touch};
 use crate::notes::Voice;
 use crate::parts::{At, of_note};
-use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+use crate::units::{FrameIdx, MEL_BINS};
 use crate::vocoder::life::{LifeTable, unknown_noise};
 use crate::vocoder::tables::Tables;
-use features::{DRUM_S, FADE_S, TAIL_S};
+use course::{ATTACK_S, FAINT_POWER, Kept, coverage, fade, frame_start_s, morph};
 use grid::Place;
 use rows::{Asked, Rows, halves};
 
@@ -32,19 +33,11 @@ pub use rows::{FilledRows, RowNetwork};
 const FLOOR_POWER: f32 = 1e-10;
 /// A band's share of noise counts as no less.
 const LEAST_NOISE: f32 = 1e-6;
-/// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note,
-/// seconds.
-const ATTACK_S: f64 = 0.02;
-/// A note that rings out is forgotten once no band has more power than this: a hundredth of the
-/// floor's.
-const FAINT_POWER: f32 = 1e-12;
 /// A note is not forgotten before this, seconds: it may have a slow attack.
 const FAINT_AFTER_S: f64 = 0.3;
 /// How much later than now rows are looked for, seconds, and up to which of these for a release.
 const SOON_S: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5];
 const ENDS_S: f64 = 0.15;
-/// A note that is silenced is gone after this time, seconds.
-const CUT_S: f64 = 0.06;
 
 /// What a note adds to a frame.
 #[derive(Debug, Clone, Copy)]
@@ -74,28 +67,6 @@ struct Struck {
     whole: Asked,
     /// What makes the power of the part that is heard that of the whole.
     scale: f32,
-}
-
-/// What is kept for a note.
-#[derive(Debug, Clone, Copy, Default)]
-struct Kept {
-    /// The note's serial number; 0 for none.
-    serial: u64,
-    /// How long it has been released, as its sound is asked for, seconds, and until when that was
-    /// counted.
-    rung_s: f64,
-    until_s: f64,
-    /// Whether nothing of it was heard in the last frame, were it as loud as it can be.
-    is_faint: bool,
-}
-
-impl Kept {
-    /// How long the note has been released at `now_s`, as its sound is asked for.
-    fn rung_s(&self, note: &Sounding, at: &At, now_s: f64) -> f64 {
-        let Some(end_s) = note.end_s.filter(|_| !note.voice.is_drum) else { return self.rung_s };
-        let since_s = (now_s - end_s.max(self.until_s)).max(0.0);
-        self.rung_s + since_s / of_note::release(at)
-    }
 }
 
 /// The mean power of a note in a frame, as it counts among the others.
@@ -397,37 +368,6 @@ impl NotePrior {
         self.kept.fill(Kept::default());
         self.powers.clear();
     }
-}
-
-/// Powers on the way to other ones, evenly in their logarithms.
-fn morph(own: &mut [f32], other: &[f32], amount: f32) {
-    for (own, other) in own.iter_mut().zip(other) {
-        let (a, b) = (own.max(FAINT_POWER).ln(), other.max(FAINT_POWER).ln());
-        *own = (a + amount * (b - a)).exp();
-    }
-}
-
-/// What a note's power is multiplied with at `now_s`: its amplitude goes evenly to zero.
-fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
-    let cut = note.cut_s.map_or(1.0, |cut_s| 1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0);
-    let left_s = match (note.voice.is_drum, note.end_s) {
-        (true, _) => note.start_s + DRUM_S - now_s,
-        (false, None) => f64::INFINITY,
-        (false, Some(_)) => TAIL_S - rung_s,
-    };
-    (cut * (left_s / FADE_S).clamp(0.0, 1.0)).powi(2) as f32
-}
-
-/// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`],
-/// before the window's centre.
-fn coverage(age_s: f64) -> f64 {
-    let turn = age_s / (2.0 * ATTACK_S);
-    0.5 + turn + (std::f64::consts::TAU * turn).sin() / std::f64::consts::TAU
-}
-
-/// The time at which a frame begins, which is the centre of the frame before.
-fn frame_start_s(index: u64) -> f64 {
-    index as f64 * (HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 
 use super::Playing;
 use super::attack::{SHAPED, Shape};
+use super::envelope::{DRUM_S, Envelope, RATE, fall};
 use super::life::LifeTable;
 use super::tables::Tables;
-use super::tone::DRUM_TONES;
 use super::voice::{Doing, Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
 use crate::parts::{At, Bus, of_note};
@@ -18,36 +18,10 @@ use std::sync::Arc;
 
 /// Samples of one gain step (10 ms).
 pub const BLOCK: usize = 160;
-/// A released note falls by a factor e in this time.
-const RELEASE_S: f64 = 0.25;
-/// In this time the rest of a note falls by a factor e once its key is struck again.
-const RESTRUCK_S: f64 = 0.02;
 /// Samples in which that rest is over.
 const RESTRUCK: u64 = 2210;
-/// A released note is forgotten below this level.
-const FORGET: f64 = 1e-3;
-/// A struck note does not fall below this level while it is held.
-const HELD_FLOOR: f64 = 0.02;
 /// Mel level below which the tones count as absent.
 pub const LEVEL_FLOOR: f32 = 0.02;
-/// A drum falls by a factor e in this time.
-const DRUM_S: f64 = 0.1;
-const RATE: f64 = SAMPLE_RATE_HZ as f64;
-
-/// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings,
-/// percussion.
-fn fades(program: u8) -> bool {
-    matches!(program, 0..=15 | 24..=39 | 45..=47 | 104..=108 | 112..=119)
-}
-
-/// In this time a note falls by a factor e once it is over, seconds.
-fn fall_s(note: &Sounding) -> f64 {
-    let tone = DRUM_TONES.iter().find(|(key, ..)| *key == note.voice.key);
-    match note.voice.is_drum {
-        true => tone.map_or(DRUM_S, |(_, fall_s, _)| *fall_s),
-        false => RELEASE_S,
-    }
-}
 
 /// What is kept for a note.
 #[derive(Debug, Clone, Copy)]
@@ -80,11 +54,6 @@ impl Tone {
     }
 }
 
-/// Samples after its release in which a note has fallen below hearing.
-fn fall(note: &Sounding) -> f64 {
-    -FORGET.ln() * fall_s(note) * RATE
-}
-
 /// Power of the notes in each sample of a tick, whole and as they begin.
 #[derive(Debug)]
 struct Powers {
@@ -95,55 +64,6 @@ struct Powers {
 impl Default for Powers {
     fn default() -> Self {
         Self { whole: [0.0; TICK_SAMPLES], begun: [0.0; TICK_SAMPLES] }
-    }
-}
-
-/// How the level of a note goes on from a sample.
-#[derive(Debug, Clone, Copy)]
-struct Envelope {
-    level: f64,
-    /// Samples since the press.
-    n: u64,
-    down: u64,
-    again: u64,
-    held: [f64; 2],
-    released: [f64; 2],
-    rest: [f64; 2],
-}
-
-impl Envelope {
-    /// Of a note `n` samples after its press, of which `rung` count as released and each further
-    /// one as `1 / stretch`.
-    fn new(note: &Sounding, n: u64, rung: f64, stretch: f64) -> Self {
-        let decay = match fades(note.voice.program) && !note.voice.is_drum {
-            true => 1.0 / (1.5 * RATE * ((60.0 - f64::from(note.voice.key)) / 24.0).exp2()),
-            false => 0.0,
-        };
-        let release = 1.0 / (fall_s(note) * RATE);
-        let restruck = 1.0 / (RESTRUCK_S * RATE);
-        let down = note.down().unwrap_or(u64::MAX);
-        let again = note.again.map_or(u64::MAX, |again| again.0.saturating_sub(note.first.0));
-        Self {
-            level: f64::from(note.velocity) / 127.0,
-            n,
-            down,
-            again,
-            held: [(-(n.min(down) as f64) * decay).exp(), (-decay).exp()],
-            released: [(-rung * release).exp(), (-release / stretch).exp()],
-            rest: [(-(n.saturating_sub(again) as f64) * restruck).exp(), (-restruck).exp()],
-        }
-    }
-
-    /// The level of the next sample.
-    fn next(&mut self) -> f64 {
-        let now = self.level * self.held[0].max(HELD_FLOOR) * self.released[0] * self.rest[0];
-        if self.n >= self.again {
-            self.rest[0] *= self.rest[1];
-        }
-        let falls = if self.n < self.down { &mut self.held } else { &mut self.released };
-        falls[0] *= falls[1];
-        self.n += 1;
-        now
     }
 }
 

@@ -19,8 +19,7 @@ use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, TICK_SAMPLES};
 use realfft::num_complex::Complex;
 
 /// The number of the first partial of each group; what lies from 8 to 16 kHz is one more.
-pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] =
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24, 34, 49];
+pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24, 34, 49];
 /// The group of what lies from 8 to 16 kHz.
 pub const UPPER: usize = LIFE_GROUPS - 1;
 /// Samples between values of an envelope that are worked out; evenly in between.
@@ -222,9 +221,8 @@ impl Span<'_> {
         let first = self.life.parts.get(group).copied().unwrap_or_default();
         self.places.map(|place| {
             [0, 1].map(|side| {
-                let part = |of: usize| {
-                    self.life.curve(first[side] + of, 2, place, sizes[side]) as f32
-                };
+                let part =
+                    |of: usize| self.life.curve(first[side] + of, 2, place, sizes[side]) as f32;
                 if sizes[side] == 0.0 { still[side] } else { Complex::new(part(0), part(1)) }
             })
         })

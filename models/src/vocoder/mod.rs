@@ -13,6 +13,7 @@
 mod aim;
 pub mod attack;
 mod bands;
+mod envelope;
 pub mod excitation;
 mod filter;
 mod gains;

@@ -1,8 +1,11 @@
-"""Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes into a bundle.
+"""Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes
+into a bundle.
 
-Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz, DIR/attacks.npz, DIR/life.npz and DIR/manifest.toml. The moving averages are exported. The graphs themselves are
-built by `timbred pack` (models/src/graph), the same code that builds those of an imported checkpoint.
+Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz, DIR/attacks.npz, DIR/life.npz and
+DIR/manifest.toml. The moving averages are exported. The graphs themselves are built by `timbred
+pack` (models/src/graph), the same code that builds those of an imported checkpoint.
 """
+
 import argparse
 import datetime
 from pathlib import Path
@@ -69,20 +72,44 @@ upper_band = true
 """
 
 
-def export(denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=1, live_hop=1):
-    """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in `directory`."""
+def export(
+    denoiser,
+    prior,
+    vocoder,
+    attacks,
+    life,
+    directory,
+    name="live",
+    song_steps=1,
+    live_steps=1,
+    live_hop=1,
+):
+    """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in
+    `directory`."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    d, r, v = (torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, prior, vocoder))
+    d, r, v = (
+        torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, prior, vocoder)
+    )
     np.savez(directory / "denoiser.npz", **flax_parameters(d["average"]))
     for file, saved in (("prior", r), ("vocoder", v)):
-        np.savez(directory / f"{file}.npz", **{k: w.float().numpy() for k, w in saved["average"].items()})
+        np.savez(
+            directory / f"{file}.npz", **{k: w.float().numpy() for k, w in saved["average"].items()}
+        )
     np.savez(directory / "attacks.npz", table=np.load(attacks).astype(np.float32))
     with np.load(life) as table:
-        np.savez(directory / "life.npz", **{name: table[name].astype(np.float32) for name in ("zone", "facts", "values")})
-    text = manifest(name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"])
+        np.savez(
+            directory / "life.npz",
+            **{name: table[name].astype(np.float32) for name in ("zone", "facts", "values")},
+        )
+    text = manifest(
+        name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"]
+    )
     (directory / "manifest.toml").write_text(text)
-    print(f"{directory}: denoiser after {d['step']} steps, note prior after {r['step']}, vocoder after {v['step']} steps; next: timbred pack {directory}")
+    print(
+        f"{directory}: denoiser after {d['step']} steps, note prior after {r['step']}, "
+        f"vocoder after {v['step']} steps; next: timbred pack {directory}"
+    )
 
 
 def main():
@@ -98,7 +125,18 @@ def main():
     p.add_argument("--live-steps", type=int, default=1)
     p.add_argument("--live-hop", type=int, default=1, help="frames of 20 ms")
     a = p.parse_args()
-    export(a.denoiser, a.prior, a.vocoder, a.attacks, a.life, a.directory, a.name, a.song_steps, a.live_steps, a.live_hop)
+    export(
+        a.denoiser,
+        a.prior,
+        a.vocoder,
+        a.attacks,
+        a.life,
+        a.directory,
+        a.name,
+        a.song_steps,
+        a.live_steps,
+        a.live_hop,
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""How a held note lives: what vibrato, beating strings and players who play together do to the partials of every key, in the middle and
-at the sides. Rust twin: models/src/vocoder/life.rs; `measure_life.py` measures the table.
+"""How a held note lives: what vibrato, beating strings and players who play together do to the
+partials of every key, in the middle and at the sides. Rust twin: models/src/vocoder/life.rs;
+`measure_life.py` measures the table.
 
-The same key lives in the same way each time it sounds, as the recording in the soundfont does. Keys that share a recording share a row,
-in which time runs as the recording is played: faster for a key above the row's own, as a sampler's tape does.
+The same key lives in the same way each time it sounds, as the recording in the soundfont does. Keys
+that share a recording share a row, in which time runs as the recording is played: faster for a key
+above the row's own, as a sampler's tape does.
 
-The partials of a tone are put into groups by their number; all of a group are multiplied with the same complex envelope, one for the
-middle, (L + R) / 2, and one for the side, (L - R) / 2, whose levels are even over a second or so: the mel says how loud the tone is.
+The partials of a tone are put into groups by their number; all of a group are multiplied with the
+same complex envelope, one for the middle, (L + R) / 2, and one for the side, (L - R) / 2, whose
+levels are even over a second or so: the mel says how loud the tone is.
 """
+
 import numpy as np
 
 from . import mel, note_table
@@ -50,7 +54,7 @@ class Life:
     def __init__(self, facts, values, key):
         facts = np.asarray(facts, np.float64)
         octaves = (key - facts[OWN_KEY]) / 12
-        self.pace = facts[POINT_HZ] / mel.RATE * 2.0 ** octaves  # points a sample
+        self.pace = facts[POINT_HZ] / mel.RATE * 2.0**octaves  # points a sample
         self.shifts = facts[SHIFT:MIDDLE]
         points, at = int(facts[POINTS]), int(facts[FIRST])
 
@@ -112,7 +116,8 @@ class LifeTable:
         return Life(self.facts[self.zone[row(note)]], self.values, int(note[KEY]))
 
     def noise(self, programs, keys):
-        """Programs and keys [n], no drums -> the share of each band's power that is noise, [n, 128]."""
+        """Programs and keys [n], no drums -> the share of each band's power that is noise, [n,
+        128]."""
         pitches = np.clip(keys.astype(int) - note_table.LOW, 0, PITCHES - 1)
         zones = self.zone[programs.astype(int) * PITCHES + pitches]
         return np.exp(np.repeat(self.facts[zones, NOISE:], mel.BINS // NOISE_BANDS, axis=-1))

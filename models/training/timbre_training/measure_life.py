@@ -1,9 +1,13 @@
-"""Measures how held notes live (`life.py`) from the training's own sound, both sides of it, and writes the table.
+"""Measures how held notes live (`life.py`) from the training's own sound, both sides of it, and
+writes the table.
 
-Of each run of keys that the soundfont plays the same samples for, the middle key is held for as long as an envelope says. Each of its partials is
-looked for and turned down to 0 Hz; what remains within REACH_HZ is how its amplitude and phase move, in the middle and at the side. What the
-frequencies of the partials do together is the sway; of each group of partials the strongest speaks for the others.
+Of each run of keys that the soundfont plays the same samples for, the middle key is held for as
+long as an envelope says. Each of its partials is looked for and turned down to 0 Hz; what remains
+within REACH_HZ is how its amplitude and phase move, in the middle and at the side. What the
+frequencies of the partials do together is the sway; of each group of partials the strongest speaks
+for the others.
 """
+
 import argparse
 import os
 import time
@@ -19,13 +23,20 @@ from .bands import WIDE_HZ, low_band
 VELOCITY, WIDEST_KEYS = 90, 12
 HELD_S = 3.0
 TRACK_HZ = 200  # values of a followed partial in a second
-REACH_HZ, REACH = 12.0, 0.03  # at least, and by its own frequency: what is followed beside a partial's line
+REACH_HZ, REACH = (
+    12.0,
+    0.03,
+)  # at least, and by its own frequency: what is followed beside a partial's line
 WIDEST_HZ = 45.0
-# How many points a second may tell how a note moves: the fewer, the longer. FAST of the power may lie beyond what they tell.
+# How many points a second may tell how a note moves: the fewer, the longer. FAST of the power may
+# lie beyond what they tell.
 PACES_HZ, FAST = (25.0, 50.0, 100.0), 0.01
 FAINT_DB = 55.0  # below the strongest partial: not followed
 EVEN_S = 0.19  # deviation of the Gaussian over which levels are made even
-YOUNG_S, YOUNG = 0.02, 0.4  # it is no more than this, and this part of the note's age: how a note comes the mel says
+YOUNG_S, YOUNG = (
+    0.02,
+    0.4,
+)  # it is no more than this, and this part of the note's age: how a note comes the mel says
 SETTLED_S = 0.03  # before this a note has not begun for whoever follows its partials
 LARGEST_MIDDLE, LARGEST_SIDE = 2.5, 3.0  # of an envelope, whose mean is about 1
 FAINTEST = 1e-3  # a curve that is nowhere larger is none
@@ -39,8 +50,8 @@ def even(values, rate, seconds=EVEN_S):
 
 
 def find_partials(power, step, hz, highest):
-    """Power spectrum in steps of `step` Hz -> (number, Hz, power) of each partial of `hz` that is heard, up to `highest`; stretched as a
-    string's: partial n lies at n f sqrt(1 + B n^2)."""
+    """Power spectrum in steps of `step` Hz -> (number, Hz, power) of each partial of `hz` that is
+    heard, up to `highest`; stretched as a string's: partial n lies at n f sqrt(1 + B n^2)."""
     smooth = np.convolve(power, np.ones(max(1, round(4.0 / step))), "same")
     found, stretch, first = [], 0.0, hz
     for n in range(1, int(highest / hz) + 1):
@@ -57,7 +68,7 @@ def find_partials(power, step, hz, highest):
         if len(found) >= 4 and n <= 40:
             ns, fs, ws = (np.array(column) for column in zip(*found))
             weights = np.sqrt(np.maximum(0, 10 * np.log10(ws / ws.max()) + 60)) * ns
-            slope, base = np.polyfit(ns ** 2.0, (fs / ns) ** 2, 1, w=weights)
+            slope, base = np.polyfit(ns**2.0, (fs / ns) ** 2, 1, w=weights)
             if base > 0:
                 first, stretch = np.sqrt(base), float(np.clip(slope / base, 0, 0.02))
     loudest = max((p for _, _, p in found), default=0)
@@ -65,31 +76,47 @@ def find_partials(power, step, hz, highest):
 
 
 def followed(spectrum, step, hz, reach, count):
-    """Spectra [2, bins] -> complex amplitudes [2, count] at TRACK_HZ of what lies around `hz`, as if that were 0 Hz."""
+    """Spectra [2, bins] -> complex amplitudes [2, count] at TRACK_HZ of what lies around `hz`, as
+    if that were 0 Hz."""
     middle, wide = round(hz / step), max(1, int(reach / step))
     offsets = np.arange(-wide, wide + 1)
     size = round(1 / step * TRACK_HZ)
     lines = np.zeros((2, size), complex)
-    lines[:, offsets] = spectrum[:, middle + offsets] * np.cos(np.pi / 2 * offsets / (wide + 1)) ** 0.5
+    lines[:, offsets] = (
+        spectrum[:, middle + offsets] * np.cos(np.pi / 2 * offsets / (wide + 1)) ** 0.5
+    )
     turn = np.exp(2j * np.pi * (middle * step - hz) * np.arange(count) / TRACK_HZ)
     return np.fft.ifft(lines)[:, :count] * turn
 
 
 def swayed(spectrum, step, partials, hz, count):
-    """What the partials' frequencies do together -> turns of the key's tone [count] by which it is ahead, at TRACK_HZ, from the strongest ones."""
-    strongest = sorted((row for row in partials if row[1] < SWAY_HIGHEST_HZ), key=lambda row: -row[2])[:SWAY_PARTIALS]
+    """What the partials' frequencies do together -> turns of the key's tone [count] by which it is
+    ahead, at TRACK_HZ, from the strongest ones."""
+    strongest = sorted(
+        (row for row in partials if row[1] < SWAY_HIGHEST_HZ), key=lambda row: -row[2]
+    )[:SWAY_PARTIALS]
     if len(strongest) < 2:
         return np.zeros(count)
     loud, moved = [], []
     for number, at, power in strongest:
-        z = followed(spectrum, step, number * hz, min(0.42 * hz, max(REACH_HZ, REACH * number * hz), 2 * WIDEST_HZ), count)[0]
+        z = followed(
+            spectrum,
+            step,
+            number * hz,
+            min(0.42 * hz, max(REACH_HZ, REACH * number * hz), 2 * WIDEST_HZ),
+            count,
+        )[0]
         turn = even(z[1:] * z[:-1].conj(), TRACK_HZ, 0.1325 / SWAY_HZ)
         moved.append(np.angle(turn) * TRACK_HZ / (2 * np.pi * number * hz))
-        loud.append(np.abs(turn) / np.abs(turn).mean() * np.clip(1 + np.log10(power / strongest[0][2]) / 4, 0.05, 1))
+        loud.append(
+            np.abs(turn)
+            / np.abs(turn).mean()
+            * np.clip(1 + np.log10(power / strongest[0][2]) / 4, 0.05, 1)
+        )
     moved, loud = np.array(moved), np.minimum(np.array(loud), 4)
     moved = moved - np.average(moved, axis=1, weights=loud)[:, None]
     together = (moved * loud).sum(0) / loud.sum(0)
-    explained = 1 - (loud * (moved - together) ** 2).sum() / (loud * moved ** 2).sum()
+    explained = 1 - (loud * (moved - together) ** 2).sum() / (loud * moved**2).sum()
     if explained < SWAY_EXPLAINED:
         return np.zeros(count)
     turns = np.concatenate([[0], np.cumsum(together)]) * hz / TRACK_HZ
@@ -100,14 +127,17 @@ def swayed(spectrum, step, partials, hz, count):
 def steadied(sound, turns, hz):
     """Sound [2, n] at 48 kHz as it would be without the sway of `turns` at TRACK_HZ."""
     n = np.arange(sound.shape[1])
-    ahead = np.interp(n / WIDE_HZ * TRACK_HZ, np.arange(len(turns)), turns) / hz * WIDE_HZ  # samples
+    ahead = (
+        np.interp(n / WIDE_HZ * TRACK_HZ, np.arange(len(turns)), turns) / hz * WIDE_HZ
+    )  # samples
     at = np.interp(n, n + ahead, n)  # where what should lie at n lies now
     return CubicSpline(n, sound, axis=1)(at)
 
 
 def course(power):
-    """Power [t] at TRACK_HZ -> the logarithm of the amplitude's course, which the mel says: smoothed over EVEN_S, and the less the younger the
-    note. First the logarithm is smoothed, as a tone that falls evenly has its own level then, and after it the power beside that."""
+    """Power [t] at TRACK_HZ -> the logarithm of the amplitude's course, which the mel says:
+    smoothed over EVEN_S, and the less the younger the note. First the logarithm is smoothed, as a
+    tone that falls evenly has its own level then, and after it the power beside that."""
     age = (np.arange(len(power)) + 0.5) / TRACK_HZ
     steps = np.cumsum(1 / np.minimum(EVEN_S, YOUNG_S + YOUNG * age)) / TRACK_HZ  # of the widths
     grid = np.linspace(steps[0], steps[-1], int(8 * steps[-1]))
@@ -117,7 +147,8 @@ def course(power):
 
 
 def envelopes(z):
-    """Complex amplitudes [2, t] of a partial, middle and side -> the same with even levels, the middle's phase beginning at 0."""
+    """Complex amplitudes [2, t] of a partial, middle and side -> the same with even levels, the
+    middle's phase beginning at 0."""
     level = np.exp(course(np.abs(z[0]) ** 2 + 1e-20))
     gone = np.flatnonzero(level < level.max() * 1e-3)
     z = z / level
@@ -131,28 +162,38 @@ def envelopes(z):
 
 
 def looked_at(sound, hz):
-    """Middle and side [2, n] at 48 kHz -> their spectra [2, bins], the Hz from bin to bin, and the partials."""
+    """Middle and side [2, n] at 48 kHz -> their spectra [2, bins], the Hz from bin to bin, and the
+    partials."""
     held, left = round(HELD_S * WIDE_HZ), sound.shape[1] - np.arange(sound.shape[1])
     size = -(-sound.shape[1] // WIDE_HZ) * WIDE_HZ  # whole seconds, so that rates divide
     looked = np.abs(np.fft.rfft(sound[:, :held] * np.hanning(held), size)) ** 2
     if looked.sum() < 1e-6:
         return None, 0.0, []
     spectrum = np.fft.rfft(sound * np.clip(left / (0.1 * WIDE_HZ), 0, 1), size)
-    return spectrum, WIDE_HZ / size, find_partials(looked.sum(0), WIDE_HZ / size, hz, excitation.UPPER_HZ[1])
+    return (
+        spectrum,
+        WIDE_HZ / size,
+        find_partials(looked.sum(0), WIDE_HZ / size, hz, excitation.UPPER_HZ[1]),
+    )
 
 
 def noise_share(sound, partials, hz):
-    """Sound [n] at 48 kHz -> the share of each quarter of the mel's bands' power that is noise, [NOISE_BANDS]: what the mel would be of what lies
-    between the partials, by what it is. Of the bins between them the median counts, so that what is no harmonic counts as a tone too."""
+    """Sound [n] at 48 kHz -> the share of each quarter of the mel's bands' power that is noise,
+    [NOISE_BANDS]: what the mel would be of what lies between the partials, by what it is. Of the
+    bins between them the median counts, so that what is no harmonic counts as a tone too."""
     held = round(HELD_S * WIDE_HZ)
     window = np.hanning(held)
-    power = np.abs(np.fft.rfft(sound[:held] * window)) ** 2 / (window ** 2).sum() * (mel.RATE / WIDE_HZ)  # of a sample's variance at 16 kHz
+    power = (
+        np.abs(np.fft.rfft(sound[:held] * window)) ** 2 / (window**2).sum() * (mel.RATE / WIDE_HZ)
+    )  # of a sample's variance at 16 kHz
     at = np.arange(len(power)) * WIDE_HZ / held
     near = np.zeros(len(power), bool)
     for _, f, _ in partials:
         wide = min(0.35 * hz, 0.008 * f + 6)
         near[np.searchsorted(at, f - wide) : np.searchsorted(at, f + wide)] = True
-    edges = np.searchsorted(at, np.concatenate([[20], np.linspace(mel.RATE / 2 / 128, mel.RATE / 2, 128)]))
+    edges = np.searchsorted(
+        at, np.concatenate([[20], np.linspace(mel.RATE / 2 / 128, mel.RATE / 2, 128)])
+    )
     middles, density = [], []
     for first, last in zip(edges, edges[1:]):
         between = power[first:last][~near[first:last]]
@@ -164,17 +205,19 @@ def noise_share(sound, partials, hz):
     noise = np.sqrt(np.pi / 4 * density * (mel.window() ** 2).sum()) @ mel.mel_matrix()
     frames = np.exp(mel.log_mel(low_band(sound[:held])))[:-2]
     weights = np.hanning(len(frames) + 2)[1:-1, None] ** 2
-    whole = (weights * frames ** 2).sum(0) / weights.sum()
+    whole = (weights * frames**2).sum(0) / weights.sum()
     quarters = lambda x: x.reshape(life.NOISE_BANDS, -1).sum(1)
-    return np.clip(quarters(noise ** 2) / (quarters(whole) + 1e-12), life.LEAST_NOISE, 1.0)
+    return np.clip(quarters(noise**2) / (quarters(whole) + 1e-12), life.LEAST_NOISE, 1.0)
 
 
 def of_note(sides, key, hz, own_partials=False):
-    """Left and right [2, n] at 48 kHz of a key held for HELD_S and more, its tone's pitch, whether its tone has partials of its own -> facts
-    [FACTS] of its zone and its values"""
+    """Left and right [2, n] at 48 kHz of a key held for HELD_S and more, its tone's pitch, whether
+    its tone has partials of its own -> facts [FACTS] of its zone and its values"""
     facts, nothing = life.still(), np.zeros(0, np.int8)
     facts[life.OWN_KEY] = key
-    sound, count = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2, round(HELD_S * TRACK_HZ)
+    sound, count = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2, round(
+        HELD_S * TRACK_HZ
+    )
     spectrum, step, partials = looked_at(sound, hz)
     if spectrum is None:
         return facts, nothing
@@ -191,10 +234,18 @@ def of_note(sides, key, hz, own_partials=False):
             mine = [row for row in partials if row[1] >= excitation.UPPER_HZ[0]]
         else:
             end = life.GROUP_FIRST[group + 1] if group + 1 < life.UPPER else 1 << 20
-            mine = [row for row in partials if life.GROUP_FIRST[group] <= row[0] < end and row[1] <= excitation.HIGHEST_HZ]
+            mine = [
+                row
+                for row in partials
+                if life.GROUP_FIRST[group] <= row[0] < end and row[1] <= excitation.HIGHEST_HZ
+            ]
         if mine:
             number, at, power = max(mine, key=lambda row: row[2])
-            z = envelopes(followed(spectrum, step, at, min(0.42 * hz, max(REACH_HZ, REACH * at), WIDEST_HZ), count))
+            z = envelopes(
+                followed(
+                    spectrum, step, at, min(0.42 * hz, max(REACH_HZ, REACH * at), WIDEST_HZ), count
+                )
+            )
             groups[group] = at / hz - number, z, power
     facts[life.POINT_HZ] = point_hz = paced(groups.values())
     facts[life.POINTS] = round(HELD_S * point_hz)
@@ -222,7 +273,10 @@ def paced(groups):
     for _, z, power in groups:
         lines = power * np.abs(np.fft.fft(z * np.hanning(z.shape[1]))) ** 2
         away = np.abs(np.fft.fftfreq(z.shape[1], 1 / TRACK_HZ))
-        beyond, whole = beyond + [lines[:, away > 0.4 * pace].sum() for pace in PACES_HZ], whole + lines.sum()
+        beyond, whole = (
+            beyond + [lines[:, away > 0.4 * pace].sum() for pace in PACES_HZ],
+            whole + lines.sum(),
+        )
     told = [pace for pace, lost in zip(PACES_HZ, beyond) if lost < FAST * whole]
     return told[0] if told else PACES_HZ[-1]
 
@@ -241,16 +295,30 @@ def _zones(program):
     from .synth import SOUNDFONT, Reference
 
     reference, found = Reference(), []
-    for first, last in key_zones(SOUNDFONT, program, range(note_table.LOW, note_table.HIGH + 1), VELOCITY, WIDEST_KEYS):
+    for first, last in key_zones(
+        SOUNDFONT, program, range(note_table.LOW, note_table.HIGH + 1), VELOCITY, WIDEST_KEYS
+    ):
         key = (first + last) // 2
         note = np.array([0, HELD_S + 1, program, key, VELOCITY, 0])
         sides = reference.sides(note[None], HELD_S + 0.2).astype(float)
-        found.append((first, last, *of_note(sides, key, excitation.key_hz(excitation.tone_key(note)), program in excitation.PARTIALS)))
+        found.append(
+            (
+                first,
+                last,
+                *of_note(
+                    sides,
+                    key,
+                    excitation.key_hz(excitation.tone_key(note)),
+                    program in excitation.PARTIALS,
+                ),
+            )
+        )
     return found
 
 
 def build(path, workers=None):
-    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`; prints progress."""
+    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`;
+    prints progress."""
     start, zone, facts, values, size = time.time(), np.zeros(life.ROWS, np.int16), [], [], 0
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
         for program, found in enumerate(pool.imap(_zones, range(note_table.PROGRAMS))):
@@ -262,8 +330,14 @@ def build(path, workers=None):
                 values.append(own_values)
                 size += len(own_values)
             if program % 16 == 15:
-                left = (note_table.PROGRAMS - program - 1) * (time.time() - start) / (program + 1) / 60
-                print(f"life: {program + 1}/{note_table.PROGRAMS} programs, {len(facts)} zones, {left:.1f} min left", flush=True)
+                left = (
+                    (note_table.PROGRAMS - program - 1) * (time.time() - start) / (program + 1) / 60
+                )
+                print(
+                    f"life: {program + 1}/{note_table.PROGRAMS} programs, {len(facts)} zones, "
+                    f"{left:.1f} min left",
+                    flush=True,
+                )
     np.savez(path, zone=zone, facts=np.stack(facts), values=np.concatenate(values))
 
 

@@ -2,6 +2,7 @@
 
 The layout of the records is the SoundFont 2.04 specification's, chapter 7 ("The pdta-list chunk").
 """
+
 import struct
 from functools import cache
 from pathlib import Path
@@ -55,8 +56,12 @@ def _file(path):
     lists = _lists(Path(path).read_bytes())
     rows = lambda name, form: [r for r in struct.iter_unpack(form, lists[name])]
     return (
-        rows(b"phdr", "<20sHHHIII"), rows(b"pbag", "<HH"), rows(b"pgen", "<HH"),
-        rows(b"inst", "<20sH"), rows(b"ibag", "<HH"), rows(b"igen", "<HH"),
+        rows(b"phdr", "<20sHHHIII"),
+        rows(b"pbag", "<HH"),
+        rows(b"pgen", "<HH"),
+        rows(b"inst", "<20sH"),
+        rows(b"ibag", "<HH"),
+        rows(b"igen", "<HH"),
     )
 
 

@@ -1,0 +1,69 @@
+//! How a note goes on in time: how long it has been released, how it fades, how much of it a frame
+//! hears. Knows no network.
+
+use super::features::{DRUM_S, FADE_S, TAIL_S};
+use crate::ledger::Sounding;
+use crate::parts::{At, of_note};
+use crate::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
+
+/// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note,
+/// seconds.
+pub const ATTACK_S: f64 = 0.02;
+/// A note that rings out is forgotten once no band has more power than this: a hundredth of the
+/// floor's.
+pub const FAINT_POWER: f32 = 1e-12;
+/// A note that is silenced is gone after this time, seconds.
+const CUT_S: f64 = 0.06;
+
+/// What is kept for a note.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept {
+    /// The note's serial number; 0 for none.
+    pub serial: u64,
+    /// How long it has been released, as its sound is asked for, seconds, and until when that was
+    /// counted.
+    pub rung_s: f64,
+    pub until_s: f64,
+    /// Whether nothing of it was heard in the last frame, were it as loud as it can be.
+    pub is_faint: bool,
+}
+
+impl Kept {
+    /// How long the note has been released at `now_s`, as its sound is asked for.
+    pub fn rung_s(&self, note: &Sounding, at: &At, now_s: f64) -> f64 {
+        let Some(end_s) = note.end_s.filter(|_| !note.voice.is_drum) else { return self.rung_s };
+        let since_s = (now_s - end_s.max(self.until_s)).max(0.0);
+        self.rung_s + since_s / of_note::release(at)
+    }
+}
+
+/// Powers on the way to other ones, evenly in their logarithms.
+pub fn morph(own: &mut [f32], other: &[f32], amount: f32) {
+    for (own, other) in own.iter_mut().zip(other) {
+        let (a, b) = (own.max(FAINT_POWER).ln(), other.max(FAINT_POWER).ln());
+        *own = (a + amount * (b - a)).exp();
+    }
+}
+
+/// What a note's power is multiplied with at `now_s`: its amplitude goes evenly to zero.
+pub fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
+    let cut = note.cut_s.map_or(1.0, |cut_s| 1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0);
+    let left_s = match (note.voice.is_drum, note.end_s) {
+        (true, _) => note.start_s + DRUM_S - now_s,
+        (false, None) => f64::INFINITY,
+        (false, Some(_)) => TAIL_S - rung_s,
+    };
+    (cut * (left_s / FADE_S).clamp(0.0, 1.0)).powi(2) as f32
+}
+
+/// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`],
+/// before the window's centre.
+pub fn coverage(age_s: f64) -> f64 {
+    let turn = age_s / (2.0 * ATTACK_S);
+    0.5 + turn + (std::f64::consts::TAU * turn).sin() / std::f64::consts::TAU
+}
+
+/// The time at which a frame begins, which is the centre of the frame before.
+pub fn frame_start_s(index: u64) -> f64 {
+    index as f64 * (HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ))
+}
