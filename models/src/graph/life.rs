@@ -77,13 +77,15 @@ pub fn read_life(model: &ModelProto) -> Result<LifeParts, DenoiseError> {
     let parts = LifeParts { zone, facts, values };
     let zones = parts.facts.len() / LIFE_FACTS;
     let fits = parts.facts.len() == zones * LIFE_FACTS
+        && parts.facts.iter().all(|fact| fact.is_finite())
         && parts.zone.len() == LIFE_ROWS
         && parts.zone.iter().all(|zone| *zone < zones);
     if fits {
         return Ok(parts);
     }
     let found = format!("{} rows, {} facts", parts.zone.len(), parts.facts.len());
-    let wanted = format!("{LIFE_ROWS} rows and {LIFE_FACTS} facts of every zone that they name");
+    let wanted =
+        format!("{LIFE_ROWS} rows and {LIFE_FACTS} numbers as facts of every zone that they name");
     Err(wrong(found, wanted))
 }
 
@@ -94,4 +96,43 @@ fn wrong(found: String, wanted: String) -> DenoiseError {
 /// The words of N bytes in a tensor.
 fn words<const N: usize>(tensor: &TensorProto) -> impl Iterator<Item = [u8; N]> {
     tensor.raw_data.as_chunks::<N>().0.iter().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table of two zones, the second of which has three values.
+    fn table(zone: f32, fact: f32) -> ModelProto {
+        let mut params = Params::new();
+        let mut facts = vec![0.5; 2 * LIFE_FACTS];
+        facts[7] = fact;
+        params.insert("zone", vec![LIFE_ROWS], vec![zone; LIFE_ROWS]);
+        params.insert("facts", vec![2, LIFE_FACTS], facts);
+        params.insert("values", vec![3], vec![-127.0, 0.0, 127.0]);
+        build_life(&params, WeightFormat::Int8PerChannel).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_built() {
+        let parts = read_life(&table(1.0, 0.5)).unwrap();
+        assert_eq!(parts.zone, vec![1; LIFE_ROWS]);
+        assert_eq!(parts.facts, vec![0.5; 2 * LIFE_FACTS]);
+        assert_eq!(parts.values, [-127, 0, 127]);
+    }
+
+    #[test]
+    fn a_zone_that_is_not_there_is_refused() {
+        let refused = read_life(&table(2.0, 0.5)).unwrap_err().to_string();
+        assert!(refused.contains("every zone that they name"), "{refused}");
+    }
+
+    #[test]
+    fn a_fact_that_is_no_number_is_refused() {
+        let mut model = table(1.0, 0.5);
+        let facts = model.graph.as_mut().unwrap().initializer.iter_mut();
+        let facts = facts.filter(|t| t.name == "facts");
+        facts.for_each(|t| t.raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes()));
+        assert!(read_life(&model).is_err());
+    }
 }
