@@ -10,7 +10,7 @@ pub(super) const TAIL_S: f64 = 2.5;
 pub(super) const DRUM_S: f64 = 3.0;
 /// The last part of a note, seconds, over which it fades away: what rings on would be cut, and a
 /// rest never come to silence.
-pub(super) const FADE_S: f64 = 1.0;
+pub(super) const FADE_S: f64 = 1.4;
 /// Older notes sound as at this age, seconds.
 pub(super) const OLDEST_S: f64 = 10.0;
 /// Added to a time before its logarithm is taken, seconds.

@@ -32,7 +32,7 @@ DRUM_S, OLDEST_S = 3.0, 10.0  # a drum is over after this time; older notes soun
 AGES, RELEASES, DOWNS = 20, 14, 10  # bumps over the logarithm of each time
 # The last part of a note, over which it fades away: what rings on would be cut, and a rest never
 # come to silence.
-FADE_S = 1.0
+FADE_S = 1.4
 NEAR_S = 0.003
 ATTACK_S = mel.FRAME / 2 / mel.RATE  # a frame hears no more than a part of a younger note
 FEATURES = 3 + AGES + 1 + RELEASES + DOWNS
@@ -156,7 +156,7 @@ def asked(notes, frames):
 
     -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of
     the note in this frame, each [p]). A frame knows the notes pressed before its end, as the live
-    stream does; a note is over 2.5 s after its release, and fades evenly over the last second of
+    stream does; a note is over 2.5 s after its release, and fades evenly over the last 1.4 s of
     that.
     """
     rows, parts, count = [], [], 0

@@ -23,7 +23,7 @@ def prose(text):
 def targets(result):
     """-> (what, wanted, found, reached) of every target of a playable instrument"""
     live, song, single = result["modes"][LIVE], result["modes"][SONG], result["single_notes"]
-    onset, cents = single["onset_ms"], single["cents"]
+    onset, cents = single["onset_ms"], single["cents_off"]
     ratio, l1 = live["f1"] / live["reference_f1"], live["clips"]["log_mel_l1"]
     ranges = {p: t["range_db"] for p, t in single["programs"].items()}
     widest = max(ranges, key=lambda p: abs(ranges[p]))
@@ -47,7 +47,7 @@ def targets(result):
             onset["p95_abs"] <= 15,
         ),
         (
-            "pitch of single notes, A1 to C7 [cents]", "all within 8",
+            "pitch of single notes, A1 to C7, beside the reference's [cents]", "all within 8",
             f"worst {cents['worst']:+.1f}; {cents['share_within_8']:.1%} of notes within 8",
             abs(cents["worst"]) <= 8,
         ),

@@ -200,6 +200,7 @@ def summary(table, kit):
     by_velocity = lambda name, p: np.array(
         [np.mean(np.array(table[name][p])[heard[p] & (velocities == v)]) for v in sets.VELOCITIES]
     )
+    off = flat("cents", pitched) - flat("reference_cents", pitched)
     result = {
         "notes": sum(int(h.sum()) for h in heard.values()),
         "pitched_notes": sum(int(h.sum()) for h in pitched.values()),
@@ -208,8 +209,10 @@ def summary(table, kit):
         "drum_onset_ms": spread(np.array(kit)),
         "cents": spread(flat("cents", pitched)),
         "reference_cents": spread(flat("reference_cents", pitched)),
+        "cents_off": spread(off),
         "programs": {},
     }
+    result["cents_off"]["share_within_8"] = float(np.mean(np.abs(off) <= 8))
     result["cents"]["share_within_8"] = float(np.mean(np.abs(flat("cents", pitched)) <= 8))
     for p in programs:
         ours, truth = (by_velocity(name, p) for name in ("dbfs", "reference_dbfs"))
