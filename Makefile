@@ -11,6 +11,7 @@ DIFFUSERS ?= $(TRAINING)/work/diffusers
 DIFFUSERS_VENV ?= .venv-diffusers
 SIZE ?= base
 VENV ?= .venv
+LISTEN_VENV ?= .venv-listen
 PACKAGES := build-essential pkg-config libasound2-dev libjack-jackd2-dev python3-venv
 # What the end-to-end tests need beside them: a JACK server and OSC clients that are not ours.
 TEST_PACKAGES := jackd2 liblo-tools
@@ -27,6 +28,8 @@ ARM := aarch64-unknown-linux-gnu
 EXPRESSION_PACKAGES := fluidsynth fluid-soundfont-gm
 # Songs for it: 31 of General MIDI, with all their controllers.
 LEVELS_PACKAGES := $(EXPRESSION_PACKAGES) openttd-openmsx
+# What sound is compared with: the reference, a small soundfont, a codec.
+LISTEN_PACKAGES := $(EXPRESSION_PACKAGES) timgm6mb-soundfont opus-tools
 SONGS ?= /usr/share/games/openttd/baseset/openmsx
 SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
 ARM_BUILD := CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++ \
@@ -42,7 +45,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -241,6 +244,20 @@ drift: evaluate-env ## Play MINUTES (30) of live mode and show that level, spect
 	cargo build --release -p timbred
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluation.drift --timbred $(abspath target/release/timbred) --minutes $(MINUTES)
 
+$(LISTEN_VENV)/ready: $(TRAINING)/timbre_training/listening/requirements.txt
+	python3 -m venv $(LISTEN_VENV)
+	$(LISTEN_VENV)/bin/pip install -q -r $<
+	touch $@
+
+# The weights of two music taggers lie in this wheel, which is never installed: it would bring TensorFlow.
+MUSICNN := $(TRAINING)/work/listen/musicnn-0.1.0-py3-none-any.whl
+$(MUSICNN): | $(LISTEN_VENV)/ready
+	$(LISTEN_VENV)/bin/pip download -q --no-deps musicnn==0.1.0 -d $(@D)
+
+listen: setup $(LISTEN_VENV)/ready $(MUSICNN) ## How alive and how close the sound is, by numbers, beside FluidSynth (MODEL=folder; PROGRAMS="0 48"; QUICK=1 for some minutes)
+	cargo build --release --workspace
+	PYTHONPATH=$(TRAINING) $(LISTEN_VENV)/bin/python -m timbre_training.listening target/release/timbred $(if $(MODEL),--model $(MODEL)) $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(QUICK),--quick)
+
 full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacked folder; random weights do with TAME=--tame) against torch, in f32
 	cargo build --release --workspace
 	mkdir -p $(FULL_SIZE) && rm -rf $(FULL_SIZE)/model
@@ -269,6 +286,6 @@ diffusers: setup $(DIFFUSERS_VENV)/ready ## A pipeline of SIZE (tiny, small, bas
 
 clean: ## Remove what was built
 	cargo clean
-	rm -rf $(VENV) $(DIFFUSERS_VENV) tests/osc_clients/node_modules tests/remote/node_modules demo.wav
+	rm -rf $(VENV) $(DIFFUSERS_VENV) $(LISTEN_VENV) tests/osc_clients/node_modules tests/remote/node_modules demo.wav
 
-.PHONY: quick deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift clean
+.PHONY: quick deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift listen clean

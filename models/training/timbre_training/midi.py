@@ -7,8 +7,9 @@ from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 TICKS_PER_SECOND = 20_000
 
 
-def write(path, notes):
-    """notes [n, 6] of at most 15 programs -> a MIDI file of format 0."""
+def write(path, notes, end_s=None):
+    """notes [n, 6] of at most 15 programs -> a MIDI file of format 0, which ends at `end_s` or
+    with its last note."""
     programs = sorted({int(n[PROGRAM]) for n in notes if not n[DRUM]})
     channels = dict(zip(programs, [c for c in range(16) if c != 9], strict=False))
     events = []
@@ -24,6 +25,9 @@ def write(path, notes):
     for at, _, message in sorted(events, key=lambda e: e[:2]):
         track.append(message.copy(time=at - now))
         now = at
+    if end_s:  # synthesizers play on until the last event
+        rest = max(0, round(end_s * TICKS_PER_SECOND) - now)
+        track.append(mido.MetaMessage("text", text="end", time=rest))
     song = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_SECOND // 2)
     song.tracks.append(track)
     song.save(path)

@@ -1,0 +1,60 @@
+"""Writes what is to be played, has every system play it, measures, and prints one table.
+
+What is made is kept in work/listen: a second run makes only what is missing. Sound of an earlier
+build or model is removed, and what was measured of it stays.
+"""
+
+import argparse
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # every core has a file of its own
+
+from . import pieces, table, tagger
+from .kept import REFERENCE, STEPS, SYSTEMS, Kept, put
+
+QUICK = {"programs": list(pieces.QUICK_PROGRAMS), "pieces": 6, "visqol": 2}
+FULL = {"programs": sorted(pieces.PROGRAMS), "pieces": 26, "visqol": 24}
+
+
+def main():
+    p = argparse.ArgumentParser(prog="timbre_training.listening", description=__doc__)
+    p.add_argument("program", help="timbred, built for release")
+    p.add_argument("--model", help="folder or name of another model than the bundled one")
+    p.add_argument("--programs", type=int, nargs="+", choices=sorted(pieces.PROGRAMS), metavar="N")
+    p.add_argument("--quick", action="store_true", help="a small part, in some minutes")
+    a = p.parse_args()
+    size = QUICK if a.quick else FULL
+    began = time.monotonic()
+    os.nice(5)
+    tagger.prepare()
+    kept = Kept(a.program, a.model)
+    kept.forget_earlier_sound()
+    held_notes = pieces.held_notes(a.programs or size["programs"])
+    played = {
+        "notes": held_notes,
+        "sides": held_notes,
+        "pieces": pieces.pieces(size["pieces"]),
+        "repeats": pieces.repeats(),
+    }
+    midis = {kind: [put(kind, piece) for piece in found] for kind, found in played.items()}
+    names = {step: [m.stem for m in midis[kind]] for step, (_, kind, _) in STEPS.items()}
+    names["visqol"] = pieces.spread(names["visqol"], size["visqol"])
+    measured = {system: {} for system in SYSTEMS}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for step, (_, kind, systems) in STEPS.items():
+            for system in systems:
+                done = lambda m: kept.figure(step, system, m.stem).exists()
+                missing = [m for m in midis[kind] if m.stem in names[step] and not done(m)]
+                for player in dict.fromkeys((REFERENCE, system)):
+                    kept.play(pool, kind, missing, player)
+                measured[system][step] = kept.measure(pool, step, names[step], system)
+    print("\n".join(table.table(measured, REFERENCE)))
+    took = table.took(measured, REFERENCE)
+    print(f"\nTook {'a quick part: ' if a.quick else ''}{took}; {time.monotonic() - began:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()

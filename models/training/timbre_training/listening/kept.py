@@ -1,0 +1,138 @@
+"""What was played and measured, kept in work/listen, and made where it is missing.
+
+    midi/KIND/NAME.mid           kinds: notes, sides (the same in stereo), pieces, repeats
+    sounds/KIND/SYSTEM/NAME.flac
+    figures/STEP/SYSTEM/NAME.json
+
+The program's own folders bear a mark of its build and model.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from .. import midi
+from . import closeness, held, pieces, render, sound, tagger
+from .render import CODED, REFERENCE, SMALL
+from .tagger import WORK
+
+OURS = "timbred"
+SYSTEMS = (REFERENCE, OURS, SMALL, CODED)
+# What is measured: its function, what is played for it, and which systems.
+STEPS = {
+    "notes": (held.of_file, "notes", SYSTEMS),
+    "sides": (held.sides_of_file, "sides", (REFERENCE, OURS, SMALL)),
+    "windows": (tagger.of_file, "pieces", SYSTEMS),
+    "pieces": (closeness.piece, "pieces", SYSTEMS[1:]),
+    "visqol": (closeness.visqol, "pieces", SYSTEMS[1:]),
+    "repeats": (closeness.repetition, "repeats", SYSTEMS[1:]),
+}
+
+
+def say(text):
+    print(f"listen: {text}", file=sys.stderr, flush=True)
+
+
+def put(kind, piece):
+    """Writes a MIDI file; if there was another of its name, what was made of that is removed."""
+    path = WORK / "midi" / kind / f"{piece.name}.mid"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "x.mid"
+        midi.write(made, piece.notes, piece.end_s + pieces.TAIL_S)
+        if not path.exists() or path.read_bytes() != made.read_bytes():
+            for stale in WORK.glob(f"[!m]*/*/*/{piece.name}.*"):
+                stale.unlink()
+            path.write_bytes(made.read_bytes())
+    return path
+
+
+def all_of(pool, function, jobs):
+    """Waits until every job is done; the first that fails ends the run."""
+    waiting = [pool.submit(function, *job) for job in jobs]
+    try:
+        for job in waiting:
+            job.result()
+    finally:
+        for job in waiting:
+            job.cancel()
+
+
+def mark_of(program, model):
+    """What tells a build and its model from others."""
+    files = sorted(f for f in Path(model).glob("*") if f.is_file()) if model else []
+    digest = hashlib.sha256(str(model).encode() if model and not files else b"")
+    for path in [Path(program), *files]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class Kept:
+    """Where everything lies, and who plays."""
+
+    def __init__(self, program, model):
+        self.program, self.model = program, model
+        self.folders = {system: system.replace(" ", "-").replace("/", "-") for system in SYSTEMS}
+        self.folders[OURS] = f"{OURS}-{mark_of(program, model)}"
+
+    def sound(self, kind, system, name):
+        return WORK / "sounds" / kind / self.folders[system] / f"{name}.flac"
+
+    def figure(self, step, system, name):
+        return WORK / "figures" / step / self.folders[system] / f"{name}.json"
+
+    def forget_earlier_sound(self):
+        for folder in (WORK / "sounds").glob(f"*/{OURS}-*"):
+            if folder.name != self.folders[OURS]:
+                shutil.rmtree(folder)
+
+    def play(self, pool, kind, midis, system):
+        missing = [m for m in midis if not self.sound(kind, system, m.stem).exists()]
+        if not missing:
+            return
+        say(f"{system} plays what is missing of {kind}: {len(missing)}")
+        target = lambda m: self.sound(kind, system, m.stem)
+        if system == OURS:
+            played = render.ours(missing, self.program, self.model, sides=kind == "sides")
+            for m, audio in played:
+                sound.write(target(m), audio)
+        elif system == CODED:
+            jobs = [(self.sound(kind, REFERENCE, m.stem), target(m)) for m in missing]
+            all_of(pool, _code, jobs)
+        else:
+            jobs = [(m, system, kind == "sides", target(m)) for m in missing]
+            all_of(pool, _play, jobs)
+
+    def measure(self, pool, step, names, system):
+        """NAME: what was found"""
+        function, kind, _ = STEPS[step]
+        targets = {name: self.figure(step, system, name) for name in names}
+        jobs = [
+            (function, name, *(self.sound(kind, s, name) for s in (system, REFERENCE)), target)
+            for name, target in targets.items()
+            if not target.exists()
+        ]
+        if jobs:
+            say(f"{system} is measured, {step}: {len(jobs)}")
+            all_of(pool, _measure, jobs)
+        return {name: json.loads(target.read_text()) for name, target in targets.items()}
+
+
+def _play(path, system, sides, target):
+    audio = render.soundfont(path, system)
+    sound.write(target, audio if sides else audio.mean(1))
+
+
+def _code(source, target):
+    sound.write(target, render.opus(sound.read(source)))
+
+
+def _measure(function, name, path, reference, target):
+    found = function(name, path, reference)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    part.rename(target)
