@@ -40,7 +40,7 @@ fn what_is_no_mel_decoder_is_refused_with_what_was_found() {
     let other = refused(&std::fs::read(dir.path().join("context_encoder.onnx")).unwrap());
     assert!(other.contains(&format!("{}]]", tiny.network.emb)), "{other}");
     let two = refused(&std::fs::read(dir.path().join("vocoder.onnx")).unwrap());
-    assert!(two.contains("4 inputs") && two.contains("log_levels"), "{two}");
+    assert!(two.contains("5 inputs") && two.contains("log_levels"), "{two}");
 }
 
 #[test]
