@@ -153,26 +153,27 @@ impl Life<'_> {
         self.fact(SHIFT + group)
     }
 
+    /// Whether a group is heard at the side.
+    pub fn has_side(&self, group: usize) -> bool {
+        self.fact(SIDE + group) > 0.0
+    }
+
     fn fact(&self, at: usize) -> f64 {
         self.facts.get(at).map_or(0.0, |fact| f64::from(*fact))
     }
 
     /// Curve `first`, whose points lie `apart`, at a place, times its largest value `largest`.
-    fn curve(&self, first: usize, apart: usize, (i, t): (usize, f64), largest: f64) -> f64 {
-        let value = |k: usize| {
-            let point = (i + k).saturating_sub(1).min(self.points - 1);
-            self.values.get(first + point * apart).map_or(0.0, |v| f64::from(*v))
+    fn curve(&self, first: usize, apart: usize, place: &Place, largest: f64) -> f64 {
+        let value = |(k, weight): (usize, &f64)| {
+            let point = (place.point + k).saturating_sub(1).min(self.points - 1);
+            self.values.get(first + point * apart).map_or(0.0, |v| weight * f64::from(*v))
         };
-        let [a, b, c, d] = [0, 1, 2, 3].map(value);
-        let cubic = b + 0.5
-            * t
-            * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)));
-        cubic * largest / LARGEST
+        place.weights.iter().enumerate().map(value).sum::<f64>() * (largest / LARGEST)
     }
 
     /// Where a place counted in points is found: the point before it, and how far it is from that
     /// to the next. From their end envelopes go back to a third of them and come again.
-    fn place(&self, points: f64) -> (usize, f64) {
+    fn place(&self, points: f64) -> Place {
         let (last, from) = ((self.points - 1) as f64, (self.points / 3) as f64);
         let points = if points < last {
             points
@@ -181,9 +182,26 @@ impl Life<'_> {
             let beyond = (points - from) % round;
             from + beyond.min(round - beyond)
         };
-        let i = (points as usize).min(self.points - 2);
-        (i, points - i as f64)
+        let point = (points as usize).min(self.points - 2);
+        let t = points - point as f64;
+        // Catmull and Rom's cubic.
+        let weights = [
+            0.5 * t * (t * (2.0 - t) - 1.0),
+            1.0 + 0.5 * t * t * (3.0 * t - 5.0),
+            0.5 * t * (1.0 + t * (4.0 - 3.0 * t)),
+            0.5 * t * t * (t - 1.0),
+        ];
+        Place { point, weights }
     }
+}
+
+/// A place between two points.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// The point before it.
+    point: usize,
+    /// How much the one before that, it, and the two behind it weigh.
+    weights: [f64; 4],
 }
 
 /// A tick of a life.
@@ -192,7 +210,7 @@ pub struct Span<'a> {
     life: &'a Life<'a>,
     /// Samples from the first value that is worked out to the first of the tick.
     offset: usize,
-    places: [(usize, f64); AROUND],
+    places: [Place; AROUND],
 }
 
 /// What a group's partials are multiplied with around a tick: middle and side.
@@ -211,7 +229,7 @@ impl Span<'_> {
         if largest == 0.0 {
             return [0.0; AROUND];
         }
-        self.places.map(|place| self.life.curve(self.life.sway, 1, place, largest))
+        self.places.map(|place| self.life.curve(self.life.sway, 1, &place, largest))
     }
 
     /// The envelope of a group where it is worked out.
@@ -222,7 +240,7 @@ impl Span<'_> {
         self.places.map(|place| {
             [0, 1].map(|side| {
                 let part =
-                    |of: usize| self.life.curve(first[side] + of, 2, place, sizes[side]) as f32;
+                    |of: usize| self.life.curve(first[side] + of, 2, &place, sizes[side]) as f32;
                 if sizes[side] == 0.0 { still[side] } else { Complex::new(part(0), part(1)) }
             })
         })

@@ -218,7 +218,9 @@ impl Tables {
 /// that to the next.
 #[inline]
 pub fn place_of(turns: f64) -> (usize, f32) {
-    let place = (turns - turns.floor()) * TABLE as f64;
+    // Rounded towards zero, which takes one instruction; `floor` is a call on many machines.
+    let share = turns - (turns as i64) as f64;
+    let place = if share < 0.0 { share + 1.0 } else { share } * TABLE as f64;
     let i = (place as usize).min(TABLE - 1);
     (i, (place - i as f64) as f32)
 }

@@ -129,7 +129,7 @@ impl<'a> Voicing<'a> {
             }
             let envelope = span.envelope(group);
             for (side, (tone, upper)) in out.tone.iter_mut().zip(&mut out.upper).enumerate() {
-                if side == 1 && !doing.has_sides {
+                if side == 1 && !(doing.has_sides && life.has_side(group)) {
                     break;
                 }
                 for (i, (sound, level)) in sound.iter().zip(doing.levels).enumerate() {
