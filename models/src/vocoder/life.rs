@@ -122,7 +122,7 @@ impl LifeTable {
     }
 }
 
-/// The logarithm of the share of noise where nothing is known of the notes, [128].
+/// The logarithm of the share of noise where nothing is known of the notes, \[128\].
 pub fn unknown_noise() -> [f32; MEL_BINS] {
     [UNKNOWN_NOISE.ln(); MEL_BINS]
 }
