@@ -1,4 +1,5 @@
-//! Sizes of the vocoder's network and the parameters they imply, of the attack table, and the reach of a mel decoder. Knows no graph.
+//! Sizes of the vocoder's network and the parameters they imply, of the tables of how notes begin
+//! and live, and the reach of a mel decoder. Knows no graph.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,8 @@ impl VocoderConfig {
 
 /// Values of an attack: when it reaches so many levels.
 pub const ATTACK_LEVELS: usize = 5;
-/// The row of the attack table where the drums begin, by key; before it the keys of program 0, of program 1, ...
+/// The row of the attack table where the drums begin, by key; before it the keys of program 0, of
+/// program 1, ...
 pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
 /// Rows of the attack table.
 pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
@@ -68,7 +70,8 @@ pub const LIFE_FACTS: usize = 5 + 3 * LIFE_GROUPS + NOISE_BANDS;
 /// Rows of the table of zones: the keys of program 0, of program 1, ...
 pub const LIFE_ROWS: usize = 128 * TABLE_KEYS;
 
-/// Frames that a mel decoder may look back or ahead; one that looks further is given no more: 1.28 s.
+/// Frames that a mel decoder may look back or ahead; one that looks further is given no more:
+/// 1.28 s.
 pub const MAX_REACH: usize = 64;
 
 /// What the graph of a mel decoder hears around a frame.

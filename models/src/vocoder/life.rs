@@ -27,9 +27,9 @@ const GRID: u64 = 32;
 /// Of these there are so many around a tick.
 const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
 /// Where a zone's numbers lie: its key; points a second, and in all; its first value; the sway's
-/// largest value, turns; of each group the turns by which it goes ahead in a period of the tone, and
-/// the largest value of its middle and of its side; of each quarter of the mel's bands the share of
-/// noise, ln.
+/// largest value, turns; of each group the turns by which it goes ahead in a period of the tone,
+/// and the largest value of its middle and of its side; of each quarter of the mel's bands the
+/// share of noise, ln.
 ///
 /// Its values lie point by point: the sway, then of each group middle and side, complex, each only
 /// where its largest value is not 0. Without a middle a group stays as it is, without a side it has

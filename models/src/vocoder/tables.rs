@@ -205,7 +205,7 @@ impl Tables {
             return None;
         }
         let key = tone_key(voice.program, voice.key);
-        Some(SteadyTone { sound: Sound::Harmonics(key), profile: self.profile(key) })
+        Some(SteadyTone { sound: Sound::Harmonics, profile: self.profile(key) })
     }
 
     /// Mel magnitude [128 bands] of the steady tone of harmonics of a key 0..=127.

@@ -92,8 +92,8 @@ pub struct SteadyTone<'a> {
 /// What a tone is made of.
 #[derive(Debug, Clone, Copy)]
 pub enum Sound<'a> {
-    /// The harmonics of a key.
-    Harmonics(u8),
+    /// The harmonics of its key.
+    Harmonics,
     /// The frequency (turns a sample) and starting phase (turns) of every partial below 8 kHz, and
     /// of those above.
     Partials([&'a [(f64, f64)]; 2]),

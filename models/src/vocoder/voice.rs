@@ -79,7 +79,7 @@ impl<'a> Voicing<'a> {
             }
         }
         match steady.sound {
-            Sound::Harmonics(_) => {
+            Sound::Harmonics => {
                 let (program, amount) = doing.morph.unwrap_or((self.voice.program, 0.0));
                 self.harmonics(self.voice.program, (1.0 - amount).sqrt(), doing, &at, &mut out);
                 self.harmonics(program, amount.sqrt(), doing, &at, &mut out);

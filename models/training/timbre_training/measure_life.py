@@ -23,20 +23,15 @@ from .bands import WIDE_HZ, low_band
 VELOCITY, WIDEST_KEYS = 90, 12
 HELD_S = 3.0
 TRACK_HZ = 200  # values of a followed partial in a second
-REACH_HZ, REACH = (
-    12.0,
-    0.03,
-)  # at least, and by its own frequency: what is followed beside a partial's line
-WIDEST_HZ = 45.0
+# What is followed beside a partial's line: at least, by the partial's own frequency, and at most.
+REACH_HZ, REACH, WIDEST_HZ = 12.0, 0.03, 45.0
 # How many points a second may tell how a note moves: the fewer, the longer. FAST of the power may
 # lie beyond what they tell.
 PACES_HZ, FAST = (25.0, 50.0, 100.0), 0.01
 FAINT_DB = 55.0  # below the strongest partial: not followed
 EVEN_S = 0.19  # deviation of the Gaussian over which levels are made even
-YOUNG_S, YOUNG = (
-    0.02,
-    0.4,
-)  # it is no more than this, and this part of the note's age: how a note comes the mel says
+# It is no more than this, and this part of the note's age: how a note comes the mel says.
+YOUNG_S, YOUNG = 0.02, 0.4
 SETTLED_S = 0.03  # before this a note has not begun for whoever follows its partials
 LARGEST_MIDDLE, LARGEST_SIDE = 2.5, 3.0  # of an envelope, whose mean is about 1
 FAINTEST = 1e-3  # a curve that is nowhere larger is none
@@ -99,13 +94,8 @@ def swayed(spectrum, step, partials, hz, count):
         return np.zeros(count)
     loud, moved = [], []
     for number, at, power in strongest:
-        z = followed(
-            spectrum,
-            step,
-            number * hz,
-            min(0.42 * hz, max(REACH_HZ, REACH * number * hz), 2 * WIDEST_HZ),
-            count,
-        )[0]
+        reach = min(0.42 * hz, max(REACH_HZ, REACH * number * hz), 2 * WIDEST_HZ)
+        z = followed(spectrum, step, number * hz, reach, count)[0]
         turn = even(z[1:] * z[:-1].conj(), TRACK_HZ, 0.1325 / SWAY_HZ)
         moved.append(np.angle(turn) * TRACK_HZ / (2 * np.pi * number * hz))
         loud.append(
@@ -127,9 +117,8 @@ def swayed(spectrum, step, partials, hz, count):
 def steadied(sound, turns, hz):
     """Sound [2, n] at 48 kHz as it would be without the sway of `turns` at TRACK_HZ."""
     n = np.arange(sound.shape[1])
-    ahead = (
-        np.interp(n / WIDE_HZ * TRACK_HZ, np.arange(len(turns)), turns) / hz * WIDE_HZ
-    )  # samples
+    turns = np.interp(n / WIDE_HZ * TRACK_HZ, np.arange(len(turns)), turns)
+    ahead = turns / hz * WIDE_HZ  # samples
     at = np.interp(n, n + ahead, n)  # where what should lie at n lies now
     return CubicSpline(n, sound, axis=1)(at)
 
@@ -215,9 +204,8 @@ def of_note(sides, key, hz, own_partials=False):
     its tone has partials of its own -> facts [FACTS] of its zone and its values"""
     facts, nothing = life.still(), np.zeros(0, np.int8)
     facts[life.OWN_KEY] = key
-    sound, count = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2, round(
-        HELD_S * TRACK_HZ
-    )
+    sound = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2
+    count = round(HELD_S * TRACK_HZ)
     spectrum, step, partials = looked_at(sound, hz)
     if spectrum is None:
         return facts, nothing
@@ -241,11 +229,8 @@ def of_note(sides, key, hz, own_partials=False):
             ]
         if mine:
             number, at, power = max(mine, key=lambda row: row[2])
-            z = envelopes(
-                followed(
-                    spectrum, step, at, min(0.42 * hz, max(REACH_HZ, REACH * at), WIDEST_HZ), count
-                )
-            )
+            reach = min(0.42 * hz, max(REACH_HZ, REACH * at), WIDEST_HZ)
+            z = envelopes(followed(spectrum, step, at, reach, count))
             groups[group] = at / hz - number, z, power
     facts[life.POINT_HZ] = point_hz = paced(groups.values())
     facts[life.POINTS] = round(HELD_S * point_hz)
@@ -273,10 +258,8 @@ def paced(groups):
     for _, z, power in groups:
         lines = power * np.abs(np.fft.fft(z * np.hanning(z.shape[1]))) ** 2
         away = np.abs(np.fft.fftfreq(z.shape[1], 1 / TRACK_HZ))
-        beyond, whole = (
-            beyond + [lines[:, away > 0.4 * pace].sum() for pace in PACES_HZ],
-            whole + lines.sum(),
-        )
+        beyond = beyond + [lines[:, away > 0.4 * pace].sum() for pace in PACES_HZ]
+        whole = whole + lines.sum()
     told = [pace for pace, lost in zip(PACES_HZ, beyond) if lost < FAST * whole]
     return told[0] if told else PACES_HZ[-1]
 
@@ -301,18 +284,8 @@ def _zones(program):
         key = (first + last) // 2
         note = np.array([0, HELD_S + 1, program, key, VELOCITY, 0])
         sides = reference.sides(note[None], HELD_S + 0.2).astype(float)
-        found.append(
-            (
-                first,
-                last,
-                *of_note(
-                    sides,
-                    key,
-                    excitation.key_hz(excitation.tone_key(note)),
-                    program in excitation.PARTIALS,
-                ),
-            )
-        )
+        hz = excitation.key_hz(excitation.tone_key(note))
+        found.append((first, last, *of_note(sides, key, hz, program in excitation.PARTIALS)))
     return found
 
 

@@ -1,6 +1,7 @@
 """Which samples a soundfont plays for each key, read from an SF2 or SF3 file. No audio.
 
 The layout of the records is the SoundFont 2.04 specification's, chapter 7 ("The pdta-list chunk").
+The library that reads them in Python, sf2utils, is under the GPL.
 """
 
 import struct
