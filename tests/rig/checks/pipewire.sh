@@ -25,13 +25,21 @@ on_time() {
   most "$1, ms more than the published $published" \
     "$(awk -v a="$low" -v b="$published" 'BEGIN{print a-b}')" "$3"
 }
+# What the user set at another time. A volume that is set while the session manager still sorts the
+# card out gives way to the 40 % of a card that it does not know, up to half a minute later.
+state=/home/musician/.local/state/wireplumber
+runuser -u musician -- mkdir -p $state
+runuser -u musician -- tee $state/default-routes >/dev/null <<'STATE'
+[default-routes]
+alsa_card.platform-snd_aloop.0:output:analog-output:channelMap=FL;FR;
+alsa_card.platform-snd_aloop.0:output:analog-output:channelVolumes=0.729;0.729;
+alsa_card.platform-snd_aloop.0:profile:output:analog-stereo+input:analog-stereo=analog-output;
+STATE
 loginctl enable-linger musician
 within 30 "the user's session is up" 'as systemctl --user is-active default.target'
 within 20 "PipeWire runs" 'as systemctl --user is-active pipewire wireplumber'
-# A card's first volume, 40 %, comes some time after the sound server, and takes the place of ours.
 volume() { as wpctl get-volume @DEFAULT_AUDIO_SINK@; }
-loud() { as wpctl set-volume @DEFAULT_AUDIO_SINK@ 0.9; sleep 3; [ "$(volume)" = "Volume: 0.90" ]; }
-within 30 "the card keeps the volume that it is given" 'loud && sleep 3 && loud'
+within 30 "the card is as loud as its user left it" '[ "$(volume)" = "Volume: 0.90" ]'
 echo "--- the package, on a machine with a login manager"
 touch /etc/systemd/system/display-manager.service
 apt_get install $kit/timbred.deb
