@@ -22,6 +22,7 @@ use crate::notes::Voice;
 use crate::parts::{At, of_note};
 use crate::units::{FrameIdx, MEL_BINS};
 use crate::vocoder::life::{LifeTable, unknown_noise};
+use crate::vocoder::shares::NoteTone;
 use crate::vocoder::tables::Tables;
 use course::{ATTACK_S, FAINT_POWER, Kept, coverage, fade, frame_start_s, morph};
 use grid::Place;
@@ -107,6 +108,7 @@ pub struct NotePrior {
     noise: [f32; MEL_BINS],
     log_share: [f32; MEL_BINS],
     powers: Vec<NotePower>,
+    tones: Vec<NoteTone>,
 }
 
 impl NotePrior {
@@ -130,6 +132,7 @@ impl NotePrior {
             noise: [0.0; MEL_BINS],
             log_share: unknown_noise(),
             powers: vec![],
+            tones: vec![],
         })
     }
 
@@ -151,6 +154,7 @@ impl NotePrior {
     ) -> Result<(), DenoiseError> {
         self.sounds.clear();
         self.powers.clear();
+        self.tones.clear();
         self.power.fill(0.0);
         self.rise.fill(0.0);
         self.noise.fill(0.0);
@@ -190,6 +194,11 @@ impl NotePrior {
     /// How loud the notes are in the frame that was asked for last.
     pub fn powers(&self) -> &[NotePower] {
         &self.powers
+    }
+
+    /// The tones of the notes in the frame that was asked for last.
+    pub fn tones(&self) -> &[NoteTone] {
+        &self.tones
     }
 
     /// A frame is over, with all that happened in it.
@@ -283,13 +292,15 @@ impl NotePrior {
             std::array::from_fn(|band| tone[band] * profile[band] * profile[band] + noise[band]);
         let (mut all, mut hiss) = (0.0, 0.0);
         let shares = self.noise_of(sound, note);
-        let sums = self.power.iter_mut().zip(&mut self.noise).zip(shares);
-        for (((sum, noises), share), (own, colour)) in sums.zip(own.iter().zip(&colour)) {
+        let mut tones = [0.0; MEL_BINS];
+        let sums = self.power.iter_mut().zip(&mut self.noise).zip(&mut tones).zip(&shares);
+        for ((((sum, noises), tone), share), (own, colour)) in sums.zip(own.iter().zip(&colour)) {
             let power = sound.weight * colour * own;
             hiss += share * power;
             all += power;
             *sum += power;
             *noises += share * power;
+            *tone = (1.0 - share) * power;
         }
         let kept = self.kept_of(note);
         if let Some(to) = self.kept.get_mut(note.slot) {
@@ -306,13 +317,16 @@ impl NotePrior {
             for (band, sum) in self.rise.iter_mut().enumerate() {
                 let whole = tone[band] * profile[band] * profile[band] + noise[band];
                 let rise = (whole.min(scale * own[band]) - own[band]).max(0.0);
-                *sum += sound.weight * colour[band] * rise;
+                let rise = sound.weight * colour[band] * rise;
+                *sum += rise;
+                tones[band] += (1.0 - shares[band]) * rise;
             }
         }
+        self.tones.push(NoteTone { note: sound.note, power: tones });
     }
 
     /// The share of each band's power of a note that is noise.
-    fn noise_of(&self, sound: &Sound, note: &Sounding) -> impl Iterator<Item = f32> + use<> {
+    fn noise_of(&self, sound: &Sound, note: &Sounding) -> [f32; MEL_BINS] {
         let voice = note.voice;
         let rings = voice.is_drum && self.tables.steady(voice).is_some();
         let mut shares = self.lives.noise(voice, rings);
@@ -320,7 +334,7 @@ impl NotePrior {
             let other = self.lives.noise(other.voice(), false);
             morph(&mut shares, &other, *amount);
         }
-        shares.into_iter().flat_map(|share| [share; MEL_BINS / NOISE_BANDS])
+        std::array::from_fn(|band| shares[band * NOISE_BANDS / MEL_BINS])
     }
 
     /// Rows that will be needed of the notes that sound, at most `count` and a few: as they go on
@@ -367,6 +381,7 @@ impl NotePrior {
     pub fn clear(&mut self) {
         self.kept.fill(Kept::default());
         self.powers.clear();
+        self.tones.clear();
     }
 }
 

@@ -145,7 +145,16 @@ impl Streamer {
             let (ledger, noise) = (&self.ledger, self.mix.noise());
             let reference = [1.0; 2];
             let log_share = &unknown_noise();
-            let playing = Playing { start, ledger, parts, first_tick, reference, noise, log_share };
+            let playing = Playing {
+                start,
+                ledger,
+                parts,
+                first_tick,
+                reference,
+                noise,
+                log_share,
+                tones: &[],
+            };
             self.vocoder.frame(&playing, mel, &mut self.samples)?;
             self.mix.next_frame();
         }

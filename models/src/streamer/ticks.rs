@@ -239,6 +239,7 @@ impl Streamer {
             reference: self.mix.reference(),
             noise: self.mix.noise(),
             log_share: ticks.prior.log_share(),
+            tones: ticks.prior.tones(),
         };
         vocoder.tick(&playing, tick, &mut self.samples);
         ticks.tick += 1;
@@ -280,6 +281,7 @@ impl Streamer {
             reference: self.mix.reference(),
             noise: self.mix.noise(),
             log_share: ticks.prior.log_share(),
+            tones: ticks.prior.tones(),
         };
         if let Inverter::ScoreInformed(vocoder) = &mut self.vocoder {
             vocoder.aim(&playing, tick, &voiced)?;

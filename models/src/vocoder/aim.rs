@@ -55,6 +55,7 @@ impl Vocoder {
         }
         self.log_share = *playing.log_share;
         self.excitation.levels(playing, &mut self.levels);
+        self.excitation.weigh(playing);
         self.levels.iter_mut().for_each(|level| *level = level.ln());
         self.ask()?;
         self.noise.aim(playing.noise, Ramp { from: at, press, end: HOP_SAMPLES });

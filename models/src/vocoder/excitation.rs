@@ -7,12 +7,15 @@
 use super::Playing;
 use super::attack::{SHAPED, Shape};
 use super::envelope::{DRUM_S, Envelope, RATE, fall};
+use super::lanes::{EVEN, Lanes, nearer};
 use super::life::LifeTable;
+use super::shares::Shares;
 use super::tables::Tables;
 use super::voice::{Doing, Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
 use crate::parts::{At, Bus, of_note};
-use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos, TICK_SAMPLES};
+use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
+use crate::units::{TICK_SAMPLES, TICKS_PER_FRAME};
 use realfft::num_complex::Complex;
 use std::sync::Arc;
 
@@ -36,6 +39,10 @@ struct Tone {
     heard: u64,
     /// What bending has done to its time.
     warp: Warp,
+    /// What its groups are multiplied with at the end of the tick, once it has been aimed, and where
+    /// that goes.
+    weights: Option<Lanes>,
+    aim: Lanes,
     /// Whether nothing of it is heard any more.
     is_over: bool,
 }
@@ -88,6 +95,7 @@ pub struct Excitation {
     presses: Vec<u64>,
     /// First samples of the drum strokes since shortly before it.
     strokes: Vec<u64>,
+    shares: Shares,
 }
 
 impl Excitation {
@@ -99,9 +107,19 @@ impl Excitation {
             rung: 0.0,
             heard: 0,
             warp: Warp::default(),
+            weights: None,
+            aim: EVEN,
             is_over: true,
         };
-        Self { tables, lives, tones: vec![nothing; NOTES], presses: vec![], strokes: vec![] }
+        let shares = Shares::default();
+        Self {
+            tables,
+            lives,
+            tones: vec![nothing; NOTES],
+            presses: vec![],
+            strokes: vec![],
+            shares,
+        }
     }
 
     /// A note of the ledger begins as `shape` says.
@@ -112,7 +130,8 @@ impl Excitation {
             let shape = if note.is_legato { Shape::NONE } else { shape };
             let warp = Warp::default();
             let serial = note.serial;
-            *tone = Tone { serial, shape, rung: 0.0, heard: 0, warp, is_over: false };
+            let (weights, aim) = (None, EVEN);
+            *tone = Tone { serial, shape, rung: 0.0, heard: 0, warp, weights, aim, is_over: false };
         }
     }
 
@@ -127,34 +146,62 @@ impl Excitation {
             let tick = (block + 1) * BLOCK / TICK_SAMPLES - 1;
             for note in playing.ledger.notes().iter().filter(|note| note.first.0 < end) {
                 let (_, at) = playing.part(note.part, tick);
-                self.add_level(end, note, playing.ledger, &at, mark, levels);
+                if let Some((power, semitones)) = self.power(end, note, playing.ledger, &at, mark) {
+                    self.voicing(note).add_profile(levels, power, semitones);
+                }
             }
         }
         levels.iter_mut().for_each(|l| *l = l.sqrt());
     }
 
-    /// Adds the mel power of a note of part `at` at sample `end`, beside the reference `mark`.
-    fn add_level(
+    /// Aims at what each note's groups of partials have of their bands at the end of the frame.
+    pub fn weigh(&mut self, playing: &Playing<'_>) {
+        let tick = TICKS_PER_FRAME - 1;
+        let end = FrameIdx(playing.start.0 + 1).start().0;
+        let mut shares = std::mem::take(&mut self.shares);
+        shares.clear();
+        for tone in playing.tones {
+            let Some(note) = playing.ledger.notes().get(tone.note) else { continue };
+            let (_, at) = playing.part(note.part, tick);
+            let mark = playing.reference[1].max(f32::MIN_POSITIVE);
+            if let Some((power, semitones)) = self.power(end, note, playing.ledger, &at, mark) {
+                shares.add(&self.voicing(note), (power, semitones), &tone.power, note.slot);
+            }
+        }
+        for (slot, aim) in shares.weights(&self.tables) {
+            if let Some(tone) = self.tones.get_mut(slot) {
+                tone.aim = aim;
+                tone.weights = tone.weights.or(Some(aim));
+            }
+        }
+        self.shares = shares;
+    }
+
+    fn voicing(&self, note: &Sounding) -> Voicing<'_> {
+        Voicing::new(&self.tables, &self.lives, note.voice)
+    }
+
+    /// The power of a note of part `at` at sample `end`, beside the reference `mark`, and the
+    /// semitones by which it is higher than its key.
+    fn power(
         &self,
         end: u64,
         note: &Sounding,
         ledger: &Ledger,
         at: &At,
         mark: f32,
-        levels: &mut [f32],
-    ) {
-        let Some(tone) = self.tones.get(note.slot).filter(|tone| tone.is_of(note)) else { return };
+    ) -> Option<(f32, f32)> {
+        let tone = self.tones.get(note.slot).filter(|tone| tone.is_of(note))?;
         let stretch = of_note::release(at);
         let n = end - note.first.0;
         let rung = tone.rung_at(note, n, stretch);
         if rung > fall(note) || note.again.is_some_and(|again| end >= again.0 + RESTRUCK) {
-            return;
+            return None;
         }
-        let voicing = Voicing::new(&self.tables, &self.lives, note.voice);
         let level = Envelope::new(note, n, rung, stretch).next() as f32;
         let touch = ledger.touch_at(note, end as f64 / RATE);
         let semitones = of_note::semitones(note, touch, at, n as f64 / RATE);
-        voicing.add_profile(levels, (level * at.gain / mark).powi(2), semitones);
+        Some(((level * at.gain / mark).powi(2), semitones))
     }
 
     /// Makes tick `tick` of the frame: the tones of each bus, the upper ones where `is_wide`, and
@@ -223,8 +270,12 @@ impl Excitation {
             let touch = ledger.touch_at(note, at as f64 / RATE);
             of_note::semitones(note, touch, &part, (at - note.first.0) as f64 / RATE)
         });
+        let before = tone.weights.unwrap_or(EVEN);
+        let weights = [before, nearer(&before, &tone.aim)];
+        tone.weights = tone.weights.map(|_| weights[1]);
         let doing = Doing {
             first: n,
+            weights: &weights,
             levels: &levels[..count],
             bends,
             morph: of_note::morph(note, ledger.touch_at(note, end as f64 / RATE), &to),

@@ -10,6 +10,7 @@
 
 use std::f64::consts::LN_2;
 
+use super::lanes::{Envelope, Row};
 use crate::denoise::DenoiseError;
 use crate::engine::decode;
 use crate::graph::{LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS, LOWEST_KEY, LifeParts, NOISE_BANDS};
@@ -23,9 +24,9 @@ pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 
 /// The group of what lies from 8 to 16 kHz.
 pub const UPPER: usize = LIFE_GROUPS - 1;
 /// Samples between values of an envelope that are worked out; evenly in between.
-const GRID: u64 = 32;
+pub const GRID: u64 = 32;
 /// Of these there are so many around a tick.
-const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
+pub const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
 /// Where a zone's numbers lie: its key; points a second, and in all; its first value; the sway's
 /// largest value, turns; of each group the turns by which it goes ahead in a period of the tone,
 /// and the largest value of its middle and of its side; of each quarter of the mel's bands the
@@ -148,14 +149,14 @@ impl Life<'_> {
         Span { life: self, offset: (n % GRID) as usize, places: std::array::from_fn(place) }
     }
 
-    /// The turns by which a group goes ahead of its partials in a period of the tone.
-    pub fn shift(&self, group: usize) -> f64 {
-        self.fact(SHIFT + group)
+    /// The turns by which each group goes ahead of its partials in a period of the tone.
+    pub fn shifts(&self) -> [f64; LIFE_GROUPS] {
+        std::array::from_fn(|group| self.fact(SHIFT + group))
     }
 
-    /// Whether a group is heard at the side.
-    pub fn has_side(&self, group: usize) -> bool {
-        self.fact(SIDE + group) > 0.0
+    /// Whether anything is heard at the side.
+    pub fn has_side(&self) -> bool {
+        (SIDE..SIDE + LIFE_GROUPS).any(|fact| self.fact(fact) > 0.0)
     }
 
     fn fact(&self, at: usize) -> f64 {
@@ -213,9 +214,6 @@ pub struct Span<'a> {
     places: [Place; AROUND],
 }
 
-/// What a group's partials are multiplied with around a tick: middle and side.
-pub type Envelope = [[Complex<f32>; 2]; AROUND];
-
 impl Span<'_> {
     /// The turns by which sample `i` of the tick is ahead.
     pub fn sway(&self, known: &[f64; AROUND], i: usize) -> f64 {
@@ -232,22 +230,32 @@ impl Span<'_> {
         self.places.map(|place| self.life.curve(self.life.sway, 1, &place, largest))
     }
 
-    /// The envelope of a group where it is worked out.
-    pub fn envelope(&self, group: usize) -> Envelope {
-        let sizes = [MIDDLE, SIDE].map(|fact| self.life.fact(fact + group));
+    /// The envelopes of all groups where they are worked out.
+    pub fn envelopes(&self) -> [Envelope; AROUND] {
         let still = [Complex::new(1.0, 0.0), Complex::ZERO];
-        let first = self.life.parts.get(group).copied().unwrap_or_default();
-        self.places.map(|place| {
-            [0, 1].map(|side| {
-                let part =
-                    |of: usize| self.life.curve(first[side] + of, 2, &place, sizes[side]) as f32;
-                if sizes[side] == 0.0 { still[side] } else { Complex::new(part(0), part(1)) }
-            })
-        })
+        let mut envelopes = [[Row::default(); 2]; AROUND];
+        for (group, first) in self.life.parts.iter().enumerate() {
+            for (side, fact) in [MIDDLE, SIDE].into_iter().enumerate() {
+                let largest = self.life.fact(fact + group);
+                for (envelope, place) in envelopes.iter_mut().zip(&self.places) {
+                    let part =
+                        |of: usize| self.life.curve(first[side] + of, 2, place, largest) as f32;
+                    let moves = largest != 0.0;
+                    let value = if moves { Complex::new(part(0), part(1)) } else { still[side] };
+                    envelope[side].set(group, value);
+                }
+            }
+        }
+        envelopes
+    }
+
+    /// Samples from the first value that is worked out to the first of the tick.
+    pub fn offset(&self) -> usize {
+        self.offset
     }
 
     /// Between which two values sample `i` lies, and how far it is from the first to the second.
-    pub fn between(&self, i: usize) -> (usize, f32) {
+    fn between(&self, i: usize) -> (usize, f32) {
         let n = self.offset + i;
         (n / GRID as usize, (n % GRID as usize) as f32 / GRID as f32)
     }
@@ -281,7 +289,7 @@ mod tests {
             let span = life.span(16_000);
             let sway = span.sway(&span.sways(), 0);
             assert!((sway - 25.0 * by / LARGEST).abs() < 1e-9, "key {key}: {sway}");
-            let [middle, side] = span.envelope(0)[0];
+            let [middle, side] = span.envelopes()[0].map(|row| Complex::new(row.re[0], row.im[0]));
             assert!((f64::from(middle.re) - sway).abs() < 1e-6, "{middle}");
             assert!((side - middle * 0.5).norm() < 1e-6, "{side}");
         }
@@ -310,8 +318,10 @@ mod tests {
         let life = table.life(voice(30));
         let span = life.span(12_345);
         assert_eq!(span.sways(), [0.0; AROUND]);
-        let whole = [Complex::new(1.0, 0.0), Complex::ZERO];
-        assert!((0..LIFE_GROUPS).all(|group| span.envelope(group) == [whole; AROUND]));
+        for [middle, side] in span.envelopes() {
+            assert_eq!([middle.re, side.re], [[1.0; LIFE_GROUPS], [0.0; LIFE_GROUPS]]);
+            assert_eq!([middle.im, side.im], [[0.0; LIFE_GROUPS]; 2]);
+        }
     }
 
     #[test]

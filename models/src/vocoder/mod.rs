@@ -19,16 +19,19 @@ mod filter;
 mod gains;
 pub mod inverter;
 mod join;
+mod lanes;
 pub mod life;
 pub mod mel_decoder;
 mod network;
 mod noise;
 pub(crate) mod polar;
+pub mod shares;
 pub mod tables;
 pub mod tone;
 mod turn;
 mod upper;
 mod voice;
+mod waves;
 
 use crate::denoise::DenoiseError;
 use crate::event::Part;
@@ -46,6 +49,7 @@ use life::LifeTable;
 use network::VocoderNetwork;
 use noise::BusNoise;
 use realfft::num_complex::Complex;
+use shares::NoteTone;
 use std::sync::Arc;
 use tables::Tables;
 use turn::Turn;
@@ -92,6 +96,8 @@ pub struct Playing<'a> {
     pub noise: &'a [f32],
     /// The logarithm of the share of each band's power that is noise in this frame, \[128\].
     pub log_share: &'a [f32; MEL_BINS],
+    /// The tones of its notes, where more is known of them than their sum.
+    pub tones: &'a [NoteTone],
 }
 
 impl Playing<'_> {

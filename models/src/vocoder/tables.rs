@@ -6,27 +6,26 @@
 //! read at 16 kHz they come to lie there by themselves.
 
 use super::bands::BandFilters;
-use super::life::{GROUP_FIRST, UPPER};
+use super::lanes::{Row, read};
+use super::life::UPPER;
 use super::tone::{DRUM_TONES, PARTIALS, Sound, SteadyTone, tone_key};
-use crate::graph::LIFE_GROUPS;
+use super::waves::Waves;
 use crate::mel::{FFT_SIZE, MelFrontEnd, mel_matrix};
 use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner};
-use std::collections::HashMap;
 use std::f64::consts::PI;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Samples of one period in a wavetable; one more repeats the first, for interpolation.
-pub const TABLE: usize = 4096;
+/// Samples of one period of the cosine; one more repeats the first, for interpolation.
+const TABLE: usize = 4096;
 /// Amplitude of every harmonic of a full-level tone.
 pub const HARMONIC_AMPLITUDE: f64 = 0.05;
 /// Where the partials of a tone lie.
-const LOWER_HZ: RangeInclusive<f64> = 0.0..=7600.0;
+pub const LOWER_HZ: RangeInclusive<f64> = 0.0..=7600.0;
 /// Where those of an upper tone lie.
-const UPPER_HZ: RangeInclusive<f64> = 8400.0..=15600.0;
+pub const UPPER_HZ: RangeInclusive<f64> = 8400.0..=15600.0;
 /// Partial h, from 1, starts at phase h² times this (of a turn): spread out, the same on every
 /// machine.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
@@ -109,9 +108,9 @@ impl Tables {
         let programs = PARTIALS.iter().map(|own| Inharmonic::of_program(own, &cosine));
         let drums = DRUM_TONES.iter().map(|own| Inharmonic::of_drum(own, &cosine));
         let harmonics = |key: usize, n: f64| {
-            let turns = n * Self::turns_per_sample(key as u8);
-            let groups = (0..UPPER).filter_map(|group| waves.of(key as u8, group));
-            groups.map(|wave| Self::read(wave, turns).re).sum::<f64>()
+            let mut row = [Row::default()];
+            read(waves.of(key as u8), &[n * Self::turns_per_sample(key as u8)], 1.0, &mut row);
+            row[0].re.iter().take(UPPER).map(|re| f64::from(*re)).sum()
         };
         Self {
             profiles: profiles(128, harmonics),
@@ -166,23 +165,15 @@ impl Tables {
         moved
     }
 
-    /// A wave [TABLE + 1] at a phase counted in turns, linearly interpolated.
+    /// One period of a key's tone, as [`Waves::of`].
+    pub fn period(&self, key: u8) -> &[Row] {
+        self.waves.of(key)
+    }
+
+    /// The cosine of a phase counted in turns, and its sine.
     #[inline]
-    pub fn read(wave: &[Complex<f32>], turns: f64) -> Complex<f64> {
-        let found = read_at(wave, place_of(turns));
-        Complex::new(f64::from(found.re), f64::from(found.im))
-    }
-
-    /// One period [TABLE + 1] of the partials of a group ([`super::life`]) in the tone of a key;
-    /// the imaginary part is a quarter turn behind the real one, so that a tone's phase can be
-    /// turned. None where it has none.
-    pub fn wave(&self, key: u8, group: usize) -> Option<&[Complex<f32>]> {
-        self.waves.of(key, group)
-    }
-
-    /// One period [TABLE + 1] of a cosine, the imaginary part a sine.
-    pub fn cosine(&self) -> &[Complex<f32>] {
-        &self.cosine
+    pub fn cis(&self, turns: f64) -> Complex<f32> {
+        cis(&self.cosine, turns)
     }
 
     /// The sum of partials (turns a sample, phase in turns) `n` samples after the key press.
@@ -214,21 +205,22 @@ impl Tables {
     }
 }
 
-/// Where a phase counted in turns is found in a wave: the value before it, and how far it is from
-/// that to the next.
+/// Where a phase counted in turns is found in a period of so many samples: the value before it, and
+/// how far it is from that to the next.
 #[inline]
-pub fn place_of(turns: f64) -> (usize, f32) {
+pub fn place_of(turns: f64, length: usize) -> (usize, f32) {
     // Rounded towards zero, which takes one instruction; `floor` is a call on many machines.
     let share = turns - (turns as i64) as f64;
-    let place = if share < 0.0 { share + 1.0 } else { share } * TABLE as f64;
-    let i = (place as usize).min(TABLE - 1);
+    let place = if share < 0.0 { share + 1.0 } else { share } * length as f64;
+    let i = (place as usize).min(length.saturating_sub(1));
     (i, (place - i as f64) as f32)
 }
 
-/// A wave [TABLE + 1] there, linearly interpolated.
+/// The period of a cosine [TABLE + 1] at a phase counted in turns, linearly interpolated.
 #[inline]
-pub fn read_at(wave: &[Complex<f32>], (i, share): (usize, f32)) -> Complex<f32> {
-    match wave.get(i..i + 2) {
+fn cis(cosine: &[Complex<f32>], turns: f64) -> Complex<f32> {
+    let (i, share) = place_of(turns, TABLE);
+    match cosine.get(i..i + 2) {
         Some(&[a, b]) => a + (b - a) * share,
         _ => Complex::ZERO,
     }
@@ -236,67 +228,11 @@ pub fn read_at(wave: &[Complex<f32>], (i, share): (usize, f32)) -> Complex<f32> 
 
 /// The sum of partials (turns a sample, phase in turns) `n` samples after the key press.
 fn partials_at(cosine: &[Complex<f32>], partials: &[(f64, f64)], n: f64) -> Complex<f64> {
-    let partial = |(step, phase): &(f64, f64)| Tables::read(cosine, n * step + phase);
-    partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
-}
-
-/// One period of the partials of every group of every key; keys share what is the same.
-#[derive(Debug)]
-struct Waves {
-    waves: Vec<Vec<Complex<f32>>>,
-    /// [128 keys, groups]: which wave.
-    of: Vec<[Option<usize>; LIFE_GROUPS]>,
-}
-
-impl Waves {
-    fn new() -> Self {
-        let (mut waves, mut known) = (vec![], HashMap::new());
-        let fft = RealFftPlanner::<f64>::new().plan_fft_inverse(TABLE);
-        let mut of_harmonics = |harmonics: Range<u32>| {
-            (!harmonics.is_empty()).then(|| {
-                *known.entry((harmonics.start, harmonics.end)).or_insert_with(|| {
-                    waves.push(period(&*fft, &harmonics));
-                    waves.len() - 1
-                })
-            })
-        };
-        let of_key = |key: u8| {
-            let key_hz = Tables::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ);
-            let end = (LOWER_HZ.end() / key_hz) as u32 + 1;
-            let upper = [UPPER_HZ.start() / key_hz, UPPER_HZ.end() / key_hz];
-            std::array::from_fn(|group| match GROUP_FIRST.get(group) {
-                Some(&first) => {
-                    let after = GROUP_FIRST.get(group + 1).copied().unwrap_or(end);
-                    of_harmonics(first..after.min(end))
-                }
-                None => of_harmonics(upper[0].ceil() as u32..upper[1] as u32 + 1),
-            })
-        };
-        let of = (0..128).map(of_key).collect();
-        Self { waves, of }
-    }
-
-    fn of(&self, key: u8, group: usize) -> Option<&[Complex<f32>]> {
-        let which = (*self.of.get(usize::from(key))?.get(group)?)?;
-        self.waves.get(which).map(Vec::as_slice)
-    }
-}
-
-/// One period of these harmonics, and its first value again: [TABLE + 1].
-fn period(fft: &dyn ComplexToReal<f64>, harmonics: &Range<u32>) -> Vec<Complex<f32>> {
-    let (mut spectrum, mut wave) = (fft.make_input_vec(), fft.make_output_vec());
-    let mut ahead = |ahead: f64| {
-        for (h, value) in (0..).zip(spectrum.iter_mut()) {
-            let amplitude = if harmonics.contains(&h) { HARMONIC_AMPLITUDE / 2.0 } else { 0.0 };
-            *value = Complex::from_polar(amplitude, 2.0 * PI * (start_turn(h) + ahead));
-        }
-        // The buffers come from the plan, so their lengths fit and the transform cannot fail.
-        let _ = fft.process(&mut spectrum, &mut wave);
-        wave.clone()
+    let partial = |(step, phase): &(f64, f64)| {
+        let found = cis(cosine, n * step + phase);
+        Complex::new(f64::from(found.re), f64::from(found.im))
     };
-    let (tone, behind) = (ahead(0.0), ahead(-0.25));
-    let wave = tone.iter().zip(&behind).map(|(&re, &im)| single(Complex::new(re, im)));
-    wave.clone().chain(wave.take(1)).collect()
+    partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
 }
 
 /// A row of a table [keys, width].
@@ -317,7 +253,7 @@ pub fn bent_key(key: u8, semitones: f32) -> (u8, f32) {
 }
 
 /// The phase, in turns, at which the `i`-th partial, from 1, begins.
-fn start_turn(i: u32) -> f64 {
+pub fn start_turn(i: u32) -> f64 {
     (f64::from(i) * f64::from(i) * GOLDEN).fract()
 }
 

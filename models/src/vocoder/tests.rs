@@ -92,7 +92,8 @@ fn rendered(is_wide: bool) -> (Vec<f32>, Vec<f32>) {
 
 fn playing<'a>(start: FrameIdx, ledger: &'a Ledger, parts: &'a Parts) -> Playing<'a> {
     let log_share = &[0.0; MEL_BINS];
-    Playing { start, ledger, parts, first_tick: 0, reference: [1.0; 2], noise: &[1.0], log_share }
+    let (reference, noise) = ([1.0; 2], &[1.0]);
+    Playing { start, ledger, parts, first_tick: 0, reference, noise, log_share, tones: &[] }
 }
 
 fn worst(a: &[f32], b: &[f32]) -> f32 {

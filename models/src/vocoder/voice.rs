@@ -1,8 +1,9 @@
 //! The sound of one note in one tick: its waves, bent and alive, at the levels given. Knows no
 //! stream.
 
-use super::life::{LifeTable, UPPER};
-use super::tables::{Tables, bent_key, place_of, read_at, single};
+use super::lanes::{Lanes, Row, mix, read, turn};
+use super::life::{GRID, LifeTable};
+use super::tables::{Tables, bent_key, single};
 use super::tone::{Sound, SteadyTone, tone_key};
 use crate::graph::LIFE_GROUPS;
 use crate::notes::Voice;
@@ -44,12 +45,23 @@ pub struct Doing<'a> {
     pub first: u64,
     /// Its level in each sample.
     pub levels: &'a [f64],
+    /// What its groups are multiplied with at its first sample and at the end of the tick.
+    pub weights: &'a [Lanes; 2],
     /// Semitones by which it is bent at its first sample and at the end of the tick.
     pub bends: [f32; 2],
     /// The program that it turns into, and how far it has.
     pub morph: Option<(u8, f32)>,
     /// Whether its side is heard.
     pub has_sides: bool,
+}
+
+impl Doing<'_> {
+    /// What the groups are multiplied with at sample `i` of the tick, or some way beside it.
+    fn weights_at(&self, i: f32) -> Lanes {
+        let [from, to] = self.weights;
+        let share = i / TICK_SAMPLES as f32;
+        std::array::from_fn(|l| (from[l] + share * (to[l] - from[l])).max(0.0))
+    }
 }
 
 impl<'a> Voicing<'a> {
@@ -86,7 +98,8 @@ impl<'a> Voicing<'a> {
             }
             Sound::Partials([lower, upper]) => {
                 for (i, (at, level)) in at.iter().zip(levels).enumerate() {
-                    out.tone[0][i] = single(self.tables.partials(lower, *at) * *level);
+                    let level = level * f64::from(doing.weights_at(i as f32)[0]);
+                    out.tone[0][i] = single(self.tables.partials(lower, *at) * level);
                     out.upper[0][i] = (self.tables.partials(upper, *at).re * level) as f32;
                 }
             }
@@ -115,57 +128,60 @@ impl<'a> Voicing<'a> {
         for (i, (turns, at)) in turns.iter_mut().zip(at).enumerate() {
             *turns = at * step + span.sway(&sways, i);
         }
-        let places = turns.map(place_of);
-        for group in 0..LIFE_GROUPS {
-            let mut sound = [Complex::ZERO; TICK_SAMPLES];
-            if !self.add_waves(group, semitones, &places, &mut sound) {
+        let count = doing.levels.len();
+        let mut sound = [Row::default(); TICK_SAMPLES];
+        self.add_periods(semitones, &turns[..count], &mut sound);
+        let mut levels = [0.0; TICK_SAMPLES];
+        let to = levels.iter_mut().zip(doing.levels);
+        to.for_each(|(level, of)| *level = weight * *of as f32);
+        let (shifts, has_side) = (life.shifts(), doing.has_sides && life.has_side());
+        let grid = GRID as usize;
+        let mut envelopes = span.envelopes();
+        for (k, rows) in envelopes.iter_mut().enumerate() {
+            let weights = doing.weights_at((k * grid) as f32 - span.offset() as f32);
+            rows.iter_mut().for_each(|row| row.weigh(&weights));
+        }
+        for (k, pair) in envelopes.windows(2).enumerate() {
+            // The samples of the tick between these two values.
+            let first = (k * grid).saturating_sub(span.offset());
+            let end = ((k + 1) * grid).saturating_sub(span.offset()).min(count);
+            let (Some(sound), Some(turns)) = (sound.get_mut(first..end), turns.get(first..end))
+            else {
                 continue;
-            }
-            let shift = life.shift(group);
-            if shift != 0.0 {
-                for (sound, turns) in sound.iter_mut().zip(turns) {
-                    *sound *= read_at(self.tables.cosine(), place_of(turns * shift));
-                }
-            }
-            let envelope = span.envelope(group);
-            for (side, (tone, upper)) in out.tone.iter_mut().zip(&mut out.upper).enumerate() {
-                if side == 1 && !(doing.has_sides && life.has_side(group)) {
-                    break;
-                }
-                for (i, (sound, level)) in sound.iter().zip(doing.levels).enumerate() {
-                    let (at, share) = span.between(i);
-                    let [from, to] = [envelope[at][side], envelope[at + 1][side]];
-                    let moved = (from + (to - from) * share) * sound * (weight * *level as f32);
-                    match group {
-                        UPPER => upper[i] += moved.re,
-                        _ => tone[i] += moved,
-                    }
-                }
+            };
+            self.shift(&shifts, turns, sound);
+            let offset = first + span.offset() - k * grid;
+            for side in 0..if has_side { 2 } else { 1 } {
+                let out = (&mut out.tone[side][first..end], &mut out.upper[side][first..end]);
+                mix(sound, &levels[first..end], [&pair[0][side], &pair[1][side]], offset, out);
             }
         }
     }
 
-    /// Adds the waves of a group, of the keys between which a bent note lies, at its own pitch;
-    /// whether there are any.
-    fn add_waves(
-        &self,
-        group: usize,
-        semitones: f32,
-        places: &[(usize, f32); TICK_SAMPLES],
-        sound: &mut [Complex<f32>; TICK_SAMPLES],
-    ) -> bool {
-        let mut any = false;
+    /// Turns each group on by so many turns in a period of the tone, while `turns` of it pass
+    /// evenly.
+    fn shift(&self, shifts: &[f64; LIFE_GROUPS], turns: &[f64], sound: &mut [Row]) {
+        let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
+        if shifts.iter().all(|shift| *shift == 0.0) {
+            return;
+        }
+        let each = (last - first) / (turns.len() - 1).max(1) as f64;
+        let (mut from, mut step) = (Row::default(), Row::default());
+        for (group, shift) in shifts.iter().enumerate() {
+            from.set(group, self.tables.cis(shift * first));
+            step.set(group, self.tables.cis(shift * each));
+        }
+        turn(sound, from, &step);
+    }
+
+    /// Adds the periods of the keys between which a bent note lies, at its own pitch.
+    fn add_periods(&self, semitones: f32, turns: &[f64], sound: &mut [Row; TICK_SAMPLES]) {
         for (key, weight) in self.keys(semitones) {
             let key = if self.voice.is_drum { key } else { tone_key(self.voice.program, key) };
-            let Some(wave) = self.tables.wave(key, group).filter(|_| weight > 0.0) else {
-                continue;
-            };
-            any = true;
-            for (sound, place) in sound.iter_mut().zip(places) {
-                *sound += read_at(wave, *place) * weight;
+            if weight > 0.0 {
+                read(self.tables.period(key), turns, weight, sound);
             }
         }
-        any
     }
 
     /// The keys between which it lies, bent by so many semitones, and how much of each it has.
@@ -175,6 +191,13 @@ impl<'a> Voicing<'a> {
         }
         let (lower, share) = bent_key(self.voice.key, semitones);
         [(lower, 1.0 - share), (lower.saturating_add(1).min(127), share)]
+    }
+
+    /// Octaves above 1 Hz of its first harmonic where it is bent by so many semitones; none where its
+    /// partials are no harmonics.
+    pub fn octave(&self, semitones: f32) -> Option<f32> {
+        let is_harmonic = matches!(self.steady.as_ref()?.sound, Sound::Harmonics);
+        is_harmonic.then(|| self.tables.octave_of(self.key) + semitones / 12.0)
     }
 
     /// Adds the mel power [128] of the tone, bent by so many semitones, times `power`.

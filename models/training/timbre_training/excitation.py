@@ -113,29 +113,37 @@ def struck_decay_s(key):
     return 1.5 * 2.0 ** ((60 - key) / 24.0)
 
 
+def table_length(key):
+    """Samples of a period of a key's wavetables: a power of two, at least 16 a period of its
+    highest partial, but for the lowest keys."""
+    partials = max(int(UPPER_HZ[1] / key_hz(key)), 1)
+    return min(1 << (16 * partials - 1).bit_length(), TABLE)
+
+
 def tables():
-    """Wavetables complex [128, GROUPS, 4097] of the groups of partials of `life` (last = first, for
-    interpolation; the imaginary part is a quarter turn behind the real one), zero where a group has
-    none, the last group being the upper tone, and level profiles [128, 128]: mel of each key's
-    steady tone."""
-    waves = np.zeros((128, life.GROUPS, TABLE + 1), np.complex64)
+    """For each of 128 keys wavetables complex [GROUPS, length + 1] of the groups of partials of
+    `life` (last = first, for interpolation; the imaginary part is a quarter turn behind the real
+    one), zero where a group has none, the last group being the upper tone, and level profiles
+    [128, 128]: mel of each key's steady tone."""
+    waves = [np.zeros((life.GROUPS, table_length(key) + 1), np.complex64) for key in range(128)]
     profiles = np.zeros((128, mel.BINS), np.float32)
     for key in range(128):
+        length = table_length(key)
         highest = int(HIGHEST_HZ / key_hz(key))
         groups = zip(life.GROUP_FIRST, life.GROUP_FIRST[1:] + (highest + 1,))
         for group, (first, after) in enumerate(groups):
-            waves[key, group] = period(np.arange(first, min(after, highest + 1)))
+            waves[key][group] = period(np.arange(first, min(after, highest + 1)), length)
         first, last = (hz / key_hz(key) for hz in UPPER_HZ)
-        waves[key, life.UPPER] = period(np.arange(int(np.ceil(first)), int(last) + 1))
+        waves[key][life.UPPER] = period(np.arange(int(np.ceil(first)), int(last) + 1), length)
         turns = np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)
-        profiles[key] = profile(read_wave(waves[key, : life.UPPER].sum(0), turns))
+        profiles[key] = profile(read_wave(waves[key][: life.UPPER].sum(0), turns))
     return waves, profiles
 
 
-def period(harmonics):
-    """One period of these harmonics and its first value again, complex [TABLE + 1]."""
-    spectrum = np.zeros(TABLE, complex)
-    spectrum[harmonics] = HARMONIC_AMPLITUDE * TABLE * np.exp(2j * np.pi * start_turn(harmonics))
+def period(harmonics, length):
+    """One period of these harmonics and its first value again, complex [length + 1]."""
+    spectrum = np.zeros(length, complex)
+    spectrum[harmonics] = HARMONIC_AMPLITUDE * length * np.exp(2j * np.pi * start_turn(harmonics))
     wave = np.fft.ifft(spectrum)
     return np.append(wave, wave[0])
 
@@ -168,16 +176,16 @@ def own_partials(note):
 
 
 def read_wave(wave, turns):
-    """A wavetable [4097] at phases in turns, linearly interpolated."""
-    i, share = places(turns)
+    """A wavetable [length + 1] at phases in turns, linearly interpolated."""
+    i, share = places(turns, len(wave) - 1)
     return read_at(wave, i, share)
 
 
-def places(turns):
-    """Phases in turns -> where a wavetable has them: index, and share of the way to the next
-    value."""
-    where = np.mod(turns, 1.0) * TABLE
-    i = np.minimum(where.astype(np.int32), TABLE - 1)
+def places(turns, length):
+    """Phases in turns -> where a wavetable of that length has them: index, and share of the way to
+    the next value."""
+    where = np.mod(turns, 1.0) * length
+    i = np.minimum(where.astype(np.int32), length - 1)
     return i, (where - i).astype(np.float32)
 
 
@@ -213,7 +221,7 @@ def steady_tone(note, count, living=None):
         tones, uppers = np.stack([tone, 0 * tone]), np.stack([upper, 0 * upper]).real
         return tones, uppers, partial_profile(partials_hz)
     turns = n * (key_hz(key) / mel.RATE) + living.at(living.sway, count)
-    i, share = places(turns)
+    i, share = places(turns, table_length(key))
     tones, upper = np.zeros((2, count), np.complex64), np.zeros((2, count), np.float32)
     for group, wave in enumerate(waves[key]):
         if not wave.any():

@@ -1,0 +1,163 @@
+//! What each note's partials have of the bands that it shares with others. Knows no sample.
+//!
+//! The filters of a band are the same for all notes, so by itself a note of which a band has nothing
+//! would sound there because another one does: a bass as bright as the strings above it. So each
+//! group of a note's partials is multiplied beforehand with the root of what the note prior says
+//! that the note has of the group's bands, by what it would have of them. The sum stays as it is,
+//! and a note alone is left alone.
+
+use super::lanes::Lanes;
+use super::life::{GROUP_FIRST, UPPER};
+use super::tables::Tables;
+use super::voice::Voicing;
+use crate::units::MEL_BINS;
+
+/// A group is never weighed less than this, nor more.
+const LEAST: f32 = 0.01;
+const MOST: f32 = 10.0;
+
+/// The mel power of a note's tone in a frame, as it counts among the others; struck, as the vocoder
+/// must make it.
+#[derive(Debug, Clone, Copy)]
+pub struct NoteTone {
+    /// The note's place in the ledger.
+    pub note: usize,
+    /// Of each band.
+    pub power: [f32; MEL_BINS],
+}
+
+/// What is known of a note.
+#[derive(Debug)]
+struct Share {
+    slot: usize,
+    /// Octaves above 1 Hz of its first harmonic, where it has any.
+    octave: Option<f32>,
+    /// The mel power that it has by itself, and that it is to have.
+    has: [f32; MEL_BINS],
+    wants: [f32; MEL_BINS],
+}
+
+/// The notes of a frame.
+#[derive(Debug)]
+pub struct Shares {
+    notes: Vec<Share>,
+    /// The sums over the notes.
+    has: [f32; MEL_BINS],
+    wants: [f32; MEL_BINS],
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { notes: vec![], has: [0.0; MEL_BINS], wants: [0.0; MEL_BINS] }
+    }
+}
+
+impl Shares {
+    /// Forgets the notes.
+    pub fn clear(&mut self) {
+        self.notes.clear();
+        (self.has, self.wants) = ([0.0; MEL_BINS], [0.0; MEL_BINS]);
+    }
+
+    /// Adds the note of a slot, with its power and the semitones by which it is bent, and what it
+    /// is to have of each band; what has no tone has no share.
+    pub fn add(
+        &mut self,
+        voicing: &Voicing<'_>,
+        (power, semitones): (f32, f32),
+        wants: &[f32; MEL_BINS],
+        slot: usize,
+    ) {
+        let mut has = [0.0; MEL_BINS];
+        voicing.add_profile(&mut has, power, semitones);
+        if has.iter().all(|power| *power == 0.0) {
+            return;
+        }
+        self.has.iter_mut().zip(&has).for_each(|(sum, power)| *sum += power);
+        self.wants.iter_mut().zip(wants).for_each(|(sum, power)| *sum += power);
+        let octave = voicing.octave(semitones);
+        self.notes.push(Share { slot, octave, has, wants: *wants });
+    }
+
+    /// What the groups of the note of each slot are multiplied with.
+    pub fn weights(&self, tables: &Tables) -> impl Iterator<Item = (usize, Lanes)> {
+        let by: [f32; MEL_BINS] =
+            std::array::from_fn(|b| self.wants[b] / self.has[b].max(f32::MIN_POSITIVE));
+        self.notes.iter().map(move |note| (note.slot, note.weights(&by, tables)))
+    }
+}
+
+impl Share {
+    /// Of one note, where the common filters multiply the power of a band `by` so much.
+    fn weights(&self, by: &[f32; MEL_BINS], tables: &Tables) -> Lanes {
+        let weight = |first: usize, last: usize| {
+            let (mut wants, mut gets) = (0.0, 0.0);
+            for band in first..=last.min(MEL_BINS - 1) {
+                wants += self.wants[band];
+                gets += self.has[band] * by[band];
+            }
+            if gets > 0.0 { (wants / gets).sqrt().clamp(LEAST, MOST) } else { 1.0 }
+        };
+        let Some(octave) = self.octave else { return [weight(0, MEL_BINS); UPPER + 1] };
+        // The first band above a harmonic.
+        let above = |harmonic: u32| {
+            let octave = octave + (harmonic as f32).log2();
+            tables.octaves.partition_point(|band| *band < octave).min(MEL_BINS - 1)
+        };
+        std::array::from_fn(|group| {
+            let group = group.min(UPPER - 1);
+            let after = GROUP_FIRST.get(group + 1).copied();
+            let last = after.map_or(MEL_BINS, |after| above(after - 1));
+            weight(above(GROUP_FIRST[group]).saturating_sub(1), last)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notes::Voice;
+    use crate::vocoder::life::LifeTable;
+
+    /// The weights of notes of these keys, each with its power and what it is to have of the lower
+    /// half of the bands and of the upper.
+    fn weights(notes: &[(u8, f32, [f32; 2])]) -> Vec<Lanes> {
+        let (tables, lives) = (Tables::new(), LifeTable::still());
+        let mut shares = Shares::default();
+        for (slot, (key, power, wants)) in notes.iter().enumerate() {
+            let voice = Voice { program: 48, key: *key, is_drum: false };
+            let voicing = Voicing::new(&tables, &lives, voice);
+            let mut has = [0.0; MEL_BINS];
+            voicing.add_profile(&mut has, 1.0, 0.0);
+            let halves = |b: usize| wants[usize::from(b >= MEL_BINS / 2)];
+            let wants = std::array::from_fn(|b| has[b] * halves(b));
+            shares.add(&voicing, (*power, 0.0), &wants, slot);
+        }
+        let weights = shares.weights(&tables).map(|(_, weights)| weights);
+        weights.collect()
+    }
+
+    #[test]
+    fn a_note_alone_is_left_alone() {
+        for weights in weights(&[(60, 0.3, [2.0, 0.01])]) {
+            assert!(weights.iter().all(|w| (w - 1.0).abs() < 1e-3), "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_dark_note_stays_dark_beside_a_bright_one() {
+        // Of the same key, so that each would have half of every band.
+        let found = weights(&[(48, 1.0, [1.0, 0.0]), (48, 1.0, [1.0, 1.0])]);
+        let (dark, bright) = (found[0], found[1]);
+        assert!((dark[0] - 1.0).abs() < 1e-3 && (bright[0] - 1.0).abs() < 1e-3);
+        assert_eq!(dark[UPPER], LEAST);
+        assert!((bright[UPPER] - 2f32.sqrt()).abs() < 1e-3, "{bright:?}");
+    }
+
+    #[test]
+    fn what_fades_faster_than_its_excitation_is_made_up_for() {
+        let found = weights(&[(48, 0.1, [1.0, 1.0]), (48, 1.0, [1.0, 1.0])]);
+        let by = found[0][3] / found[1][3];
+        assert!((by - 10f32.sqrt()).abs() < 0.01, "{by}");
+    }
+}
