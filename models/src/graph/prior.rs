@@ -65,7 +65,11 @@ pub fn build_prior(
     let y = b.norm(&x, "norm")?;
     let (kernel, bias) = (b.matrix("output", 1)?, b.table("bias")?);
     let y = b.op("MatMul", &[&y, &kernel], &[]);
-    b.op_to("Add", &[&y, &bias], &[], "gains");
+    let y = b.op("Add", &[&y, &bias], &[]);
+    // What the instruments lack that is heard, measured from outside.
+    let colour = b.matrix("colour", 0)?;
+    let colour = b.op("Gather", &[&colour, "instrument"], &[Attr::Int("axis", 0)]);
+    b.op_to("Add", &[&y, &colour], &[], "gains");
     let (inputs, outputs) = ports();
     Ok(b.finish("prior", &inputs, &outputs))
 }

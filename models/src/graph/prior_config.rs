@@ -51,6 +51,7 @@ impl PriorConfig {
             ("norm".to_owned(), vec![width]),
             ("output".to_owned(), vec![width, GAINS]),
             ("bias".to_owned(), vec![GAINS]),
+            ("colour".to_owned(), vec![INSTRUMENTS, GAINS]),
         ];
         for i in 0..self.blocks {
             list.push((format!("blocks.{i}.norm"), vec![width]));

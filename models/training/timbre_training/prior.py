@@ -104,6 +104,9 @@ class Prior(nn.Module):
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.randn(width, 2 * mel.BINS) * 0.3 * width ** -0.5)
         self.bias = nn.Parameter(torch.tensor([-2.0, -5.0]).repeat_interleave(mel.BINS))
+        # Nats that an instrument lacks when it is heard, which no training of this network says:
+        # measured from outside by `colour`.
+        self.register_buffer("colour", torch.zeros(INSTRUMENTS, 2 * mel.BINS))
         self.register_buffer("profiles", torch.from_numpy(excitation.tables()[1]), persistent=False)
 
     def forward(self, instrument, key, features):
@@ -115,7 +118,8 @@ class Prior(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.norm
-        tone, noise = (x @ self.output + self.bias).clamp(-16, 8).chunk(2, -1)
+        gains = x @ self.output + self.bias + self.colour[instrument]
+        tone, noise = gains.clamp(-16, 8).chunk(2, -1)
         return (self.profiles[key] * tone.exp()) ** 2 + (2 * noise).exp()
 
 
@@ -194,7 +198,8 @@ def load(checkpoint):
     """The moving average of a training checkpoint, on the CPU."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = Prior(**saved["config"])
-    model.load_state_dict(saved["average"])
+    # Older checkpoints have no colour.
+    model.load_state_dict({"colour": model.colour, **saved["average"]})
     return model.eval()
 
 

@@ -59,12 +59,14 @@ def prior():
     torch.manual_seed(1)
     model = Prior(16, 1, 4).eval()
     torch.nn.init.normal_(model.output, std=0.3)
+    instruments = np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])
     with torch.no_grad():  # only the rows of the notes: random numbers do not compress
         used = note_row(
-            torch.from_numpy(np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])).long(),
+            torch.from_numpy(instruments).long(),
             torch.from_numpy(NOTES[:, 3]).long(),
         )
         model.notes[used] = torch.randn(len(used), 4)
+        model.colour[torch.from_numpy(instruments).long()] = 0.3
     weights = {f"weights.{k}": v.numpy() for k, v in model.state_dict().items()}
     log_mel, struck, log_share = (x.numpy() for x in mix(model, NOTES, 180, lives()))
     np.savez_compressed(
