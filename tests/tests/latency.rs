@@ -19,6 +19,9 @@ const RATE_HZ: usize = 48_000;
 /// Where the key lies in what is rendered offline, seconds.
 const KEY_S: f64 = 0.5;
 
+/// A sound that is as like another as this is the same sound.
+const SAME: f64 = 0.8;
+
 /// One server at a time: two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -67,8 +70,9 @@ struct Lateness {
     attacks_ms: Vec<f64>,
     /// What the daemon says it is, ms.
     published_ms: Option<f64>,
-    /// Keys that were not found in the recording.
+    /// Keys that were not found in the recording, and those that sounded as they are rendered.
     missing: usize,
+    same: usize,
     /// Gaps that the daemon counted itself, and late cycles of the server: where there are any,
     /// times say nothing.
     gaps: u64,
@@ -85,8 +89,8 @@ impl Lateness {
         let jitter = p95 - p5;
         println!("{name} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
         println!(
-            "{name} {} not found, {} gaps, {} late cycles of the server",
-            self.missing, self.gaps, self.xruns
+            "{name} {} as rendered, {} not found, {} gaps, {} late cycles of the server",
+            self.same, self.missing, self.gaps, self.xruns
         );
         if let Some(published_ms) = self.published_ms {
             println!("{name} latency_ms as published: {published_ms:.1}");
@@ -120,24 +124,28 @@ fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>, mode: &[&str]) 
 fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Lateness {
     let Heard { keys, sound, xruns } = heard;
     let mut templates = HashMap::new();
-    let (mut times_ms, mut missing) = (vec![], 0);
+    let (mut times_ms, mut missing, mut same) = (vec![], 0, 0);
     for (chord, frame) in keys {
         let (key_sound, begins_ms) =
             templates.entry(chord).or_insert_with(|| rendered(folder, chord, &make));
-        let (_, likeness) = find(sound, *frame, RATE_HZ / 2, key_sound);
+        let (at, likeness) = find(sound, *frame, RATE_HZ / 2, key_sound);
         // Drums are noise, which is another each time.
         if likeness < if chord.starts_with("9:") { 0.1 } else { 0.2 } {
             println!("{chord} at {frame} is not found: likeness {likeness:.2}");
             missing += 1;
             continue;
         }
-        // Where a tone is most like itself may be a period off: its beginning is compared with its
-        // beginning.
-        let begins = onset(sound, *frame, RATE_HZ / 5, RATE_HZ).unwrap();
-        times_ms.push(ms(begins - frame) - *begins_ms);
+        // A sound that came out as it was rendered lies where it is most like it. Where chords ring
+        // into each other or noise is another each time, that may be a period off: its beginning is
+        // compared with its beginning.
+        let by_begin = || ms(onset(sound, *frame, RATE_HZ / 5, RATE_HZ).unwrap() - frame);
+        let is_same = likeness >= SAME;
+        times_ms.push(if is_same { ms(at - frame) } else { by_begin() - *begins_ms });
+        same += usize::from(is_same);
     }
     let attacks_ms = templates.values().map(|(_, begins_ms)| *begins_ms).collect();
-    Lateness { times_ms, attacks_ms, published_ms: None, missing, gaps: 0, xruns: (*xruns).into() }
+    let xruns = (*xruns).into();
+    Lateness { times_ms, attacks_ms, published_ms: None, missing, same, gaps: 0, xruns }
 }
 
 /// FluidSynth on such a server, with the same notes. Its times are too short by what its player of

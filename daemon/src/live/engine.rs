@@ -145,7 +145,7 @@ impl Engine {
                 }
                 streamer.tick()?;
                 if let Some(took) = took.filter(|_| is_governed) {
-                    if self.governor.steps() == 1 {
+                    if self.governor.steps() <= 1 {
                         self.hop_length.hop(took, self.model.hop());
                     }
                     self.governor.hop(took, self.model.hop());

@@ -11,7 +11,7 @@ use super::pacing::Governor;
 /// How well a hop is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
-    /// Denoising steps.
+    /// Denoising steps; 0 where the denoiser is not asked.
     pub steps: usize,
     /// Whether each of them is guided, which asks the network twice.
     pub is_guided: bool,
@@ -30,6 +30,9 @@ impl Quality {
 
     /// What is at `rung` for who wants this.
     pub fn at(self, rung: usize) -> Self {
+        if self.steps == 0 {
+            return self;
+        }
         let is_guided = self.is_guided && rung > 1;
         Self { steps: (rung - usize::from(is_guided)).max(1), is_guided }
     }
@@ -59,6 +62,7 @@ mod tests {
             (1..=plain.rung()).map(|rung| plain.at(rung).steps).collect::<Vec<_>>(),
             [1, 2, 3]
         );
+        assert_eq!(of(0, true).at(of(0, true).rung()), of(0, true));
     }
 
     #[test]

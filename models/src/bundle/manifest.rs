@@ -119,7 +119,7 @@ pub struct Sampling {
 pub struct Mode {
     /// Frames a turn, at most the network's `target_frames`.
     pub hop_frames: usize,
-    /// Denoising steps a turn, 1..=1000.
+    /// Denoising steps a turn, 1..=1000; 0 where the note prior is played as it is.
     pub steps: usize,
     /// Frames of its own past it hears, 0..=`network.context_frames`; absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ pub struct Mode {
 pub struct LiveMode {
     /// Frames a turn unless told otherwise.
     pub hop_frames: usize,
-    /// Denoising steps a turn, 1..=1000.
+    /// Denoising steps a turn, 1..=1000; 0 where the note prior is played as it is.
     pub steps: usize,
     /// Frames of its own past it hears, 0..=`network.context_frames`; absent: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

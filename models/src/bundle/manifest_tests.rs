@@ -108,7 +108,7 @@ fn every_refusal_names_file_key_and_what_was_wanted() {
         ("emb = 16", "emb = 9999998", &["emb", "9999998", "at most"]),
         ("guidance = 1.0", "guidance = nan", &["guidance", "0 to 20"]),
         ("hop_frames = 64", "hop_frames = 65", &["song.hop_frames", "65", "64"]),
-        ("steps = 1", "steps = 0", &["song.steps", "0", "1000"]),
+        ("steps = 1", "steps = 1001", &["song.steps", "1001", "0 to 1000"]),
         ("residual_nats = 2.0", "residual_nats = -1.0", &["prior.residual_nats", "-1", "20"]),
         ("prior = true", "prior = false", &["[prior]", "network.prior = false", "true"]),
         ("min_hop_frames = 1", "min_hop_frames = 4", &["live", "4"]),

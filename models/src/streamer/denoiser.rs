@@ -67,7 +67,7 @@ impl Denoiser {
         let mut denoiser = Self {
             network: bundle.network_with(RunOptions::of(options.arithmetic))?,
             sampler,
-            schedule: Schedule::new(options.steps, options.spacing)?,
+            schedule: Schedule::new(options.steps.max(1), options.spacing)?,
             options,
             range: manifest.mel.range,
             residual_nats: manifest.prior.map_or(0.0, |p| p.residual_nats),
@@ -82,7 +82,8 @@ impl Denoiser {
     /// # Errors
     /// [`StreamError`] for an option that does not fit; nothing has changed then.
     pub(super) fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
-        let schedule = Self::check(&options, self.network.config().target_frames)?;
+        let config = self.network.config();
+        let schedule = Self::check(&options, config.target_frames, config.prior)?;
         self.network.film_table(&schedule)?;
         self.schedule = schedule;
         self.sampler.options.kind = options.sampler;
@@ -91,12 +92,17 @@ impl Denoiser {
         Ok(())
     }
 
-    /// The schedule of options that fit a network of so many target frames.
-    pub(super) fn check(options: &StreamOptions, max: usize) -> Result<Schedule, StreamError> {
+    /// The schedule of options that fit a network of so many target frames, which adds to a note
+    /// prior or makes all of the mel.
+    pub(super) fn check(
+        options: &StreamOptions,
+        max: usize,
+        has_prior: bool,
+    ) -> Result<Schedule, StreamError> {
         if !(1..=max).contains(&options.hop_frames) {
             return Err(StreamError::Hop { found: options.hop_frames, max });
         }
-        Ok(Schedule::new(options.steps, options.spacing)?)
+        Ok(Schedule::new(options.steps.max(usize::from(has_prior)), options.spacing)?)
     }
 
     /// Lets the network use these threads, one without this; the same frames either way.
@@ -104,7 +110,7 @@ impl Denoiser {
         self.network.set_threads(threads);
     }
 
-    /// Answers a question; they come in the order of their hops.
+    /// Answers a question; they come in the order of their hops. Without a step nothing is added.
     ///
     /// # Errors
     /// Whatever the engine says.
@@ -112,6 +118,9 @@ impl Denoiser {
         let Question { hop, options, ids, mut prior, mut played } = question;
         if options != self.options {
             self.set(options)?;
+        }
+        if options.steps == 0 {
+            return Ok(Answer { hop, prior, residual: vec![] });
         }
         if hop == 1 {
             self.context.clear();

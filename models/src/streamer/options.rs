@@ -11,7 +11,8 @@ use crate::parts::Buses;
 pub struct StreamOptions {
     /// Frames of 20 ms made per turn, 1..=the network's target frames.
     pub hop_frames: usize,
-    /// Denoising steps per turn, 1..=1000.
+    /// Denoising steps per turn, 1..=1000; with 0 a note prior is heard as it is, and the denoiser is
+    /// not asked.
     pub steps: usize,
     /// Frames of its own past the model hears, at most the network's context frames.
     pub context_frames: usize,

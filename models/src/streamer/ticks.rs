@@ -71,7 +71,7 @@ impl Ticks {
     }
 
     pub(super) fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
-        Denoiser::check(&options, self.most_frames)?;
+        Denoiser::check(&options, self.most_frames, true)?;
         match &mut self.denoiser {
             Some(denoiser) => denoiser.set(options),
             // It takes them with the next question.
@@ -313,7 +313,8 @@ impl Streamer {
     /// Asks the denoiser for the hop behind the one that begins, of the notes that are known.
     fn ask(&mut self) -> Result<(), StreamError> {
         let Maker::Ticks(ticks) = &mut self.maker else { return Ok(()) };
-        let hop_frames = self.options.hop_frames;
+        let options = self.options;
+        let hop_frames = if options.steps == 0 { 0 } else { options.hop_frames };
         let now = self.position.step();
         let next = FrameIdx(self.position.0 + hop_frames as u64);
         self.timeline.cut(now, now);
@@ -329,7 +330,6 @@ impl Streamer {
             ticks.prior.frame(FrameIdx(next.0 + n as u64), known, mel, &mut struck)?;
         }
         let played = std::mem::take(&mut ticks.played);
-        let options = self.options;
         let question = Question { hop: ticks.hop + 1, options, ids, prior, played };
         match &mut ticks.denoiser {
             Some(denoiser) => ticks.next = Some(denoiser.answer(question)?),

@@ -134,8 +134,10 @@ impl Manifest {
                 let wanted = format!("{frames:?} (network.target_frames)");
                 return unfit(&format!("{mode}.hop_frames"), hop, wanted);
             }
-            if !(1..=MAX_STEPS).contains(&steps) {
-                return unfit(&format!("{mode}.steps"), steps, format!("1 to {MAX_STEPS}"));
+            // Without a note prior there would be nothing to hear.
+            let least = usize::from(self.prior.is_none());
+            if !(least..=MAX_STEPS).contains(&steps) {
+                return unfit(&format!("{mode}.steps"), steps, format!("{least} to {MAX_STEPS}"));
             }
         }
         if self.live.is_some_and(|live| live.window) && self.prior.is_some() {
