@@ -13,10 +13,9 @@ use timbre_models::notes::Voice;
 use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::TICK_SAMPLES;
-use timbred_tests::pitch;
+use timbred_tests::{BUNDLED as LIVE, bundled, pitch};
 
 const RATE_HZ: f64 = 16_000.0;
-const LIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundled/live");
 
 /// The bundled model without what its denoiser adds, whose noise belongs to hops of one length.
 static BUNDLE: LazyLock<(tempfile::TempDir, Bundle)> = LazyLock::new(|| changed(str::to_owned));
@@ -51,7 +50,7 @@ fn options(hop_frames: usize, buses: Buses) -> StreamOptions {
 }
 
 /// The bundled model as it is.
-static BUNDLED: LazyLock<Bundle> = LazyLock::new(|| Bundle::bundled().unwrap());
+static BUNDLED: LazyLock<Bundle> = LazyLock::new(bundled);
 
 /// The sound of `frames` frames, bus by bus, without the denoiser.
 fn sound(options: StreamOptions, events: &[Event], frames: usize) -> Vec<Vec<f32>> {

@@ -166,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arithmetic.toml");
         let forms = Forms { wanted: None, remembered: Some(path.clone()) };
-        let (bundle, threads) = (Bundle::bundled().unwrap(), Threads::default());
+        let (bundle, threads) = (crate::models::bundled().unwrap(), Threads::default());
         let chosen = forms.choose(&bundle, 2, &threads).unwrap();
         let written = read(&path);
         let found = written.step_ms.get(&key(&bundle, 2, &threads)).unwrap();
@@ -190,6 +190,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // A folder can neither be read nor replaced.
         let forms = Forms { wanted: None, remembered: Some(folder.path().to_owned()) };
-        forms.choose(&Bundle::bundled().unwrap(), 1, &Threads::default()).unwrap();
+        forms.choose(&crate::models::bundled().unwrap(), 1, &Threads::default()).unwrap();
     }
 }

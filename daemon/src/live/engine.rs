@@ -202,7 +202,6 @@ impl Engine {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use timbre_models::bundle::Bundle;
 
     use super::*;
     use crate::live::model::Preparation;
@@ -212,7 +211,7 @@ mod tests {
     fn another_model_begins_at_0_with_nobodys_notes() {
         let model = || {
             Model::prepare(
-                Bundle::bundled().unwrap(),
+                crate::models::bundled().unwrap(),
                 &Settings::default(),
                 &Preparation::default(),
             )

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_sampler_of_the_table_is_one_of_the_models() {
-        let bundle = Bundle::bundled().unwrap();
+        let bundle = crate::models::bundled().unwrap();
         let of_the_model = live_options(&bundle, &Settings::default()).unwrap();
         assert_eq!(Some(of_the_model), StreamOptions::live(&bundle));
         let mut seen: Vec<SamplerKind> = vec![];

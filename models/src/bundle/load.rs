@@ -21,28 +21,15 @@ use crate::vocoder::mel_decoder::MelDecoder;
 use crate::vocoder::tables::Tables;
 use crate::vocoder::{NoteTables, Vocoder};
 
-/// The name of the model inside the program.
-pub const BUNDLED: &str = "live";
-
-/// The bundled model's files, compiled in, so that the program needs nothing beside it.
-const BUNDLED_FILES: [(&str, &[u8]); 10] = [
-    ("manifest.toml", include_bytes!("../../bundled/live/manifest.toml")),
-    ("note_encoder.onnx", include_bytes!("../../bundled/live/note_encoder.onnx")),
-    ("context_encoder.onnx", include_bytes!("../../bundled/live/context_encoder.onnx")),
-    ("memory.onnx", include_bytes!("../../bundled/live/memory.onnx")),
-    ("film.onnx", include_bytes!("../../bundled/live/film.onnx")),
-    ("step.onnx", include_bytes!("../../bundled/live/step.onnx")),
-    ("prior.onnx", include_bytes!("../../bundled/live/prior.onnx")),
-    ("vocoder.onnx", include_bytes!("../../bundled/live/vocoder.onnx")),
-    ("attacks.onnx", include_bytes!("../../bundled/live/attacks.onnx")),
-    ("life.onnx", include_bytes!("../../bundled/live/life.onnx")),
-];
+/// The files of a model that a program carries within itself: their names and their bytes, as
+/// `include_bytes!` gives them.
+pub type CarriedFiles = &'static [(&'static str, &'static [u8])];
 
 /// Where a bundle's files are.
 #[derive(Debug, Clone)]
 enum Place {
     Folder(PathBuf),
-    Program,
+    Program(CarriedFiles),
 }
 
 /// A model whose manifest is read and found good; its files are verified when loaded.
@@ -53,54 +40,20 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The model inside the program.
+    /// The model that a program carries within itself.
     ///
     /// # Errors
-    /// None with a program that was built whole.
-    pub fn bundled() -> Result<Self, BundleError> {
-        Self::read(Place::Program)
+    /// [`BundleError`] for files that are no whole model.
+    pub fn carried(files: CarriedFiles) -> Result<Self, BundleError> {
+        Self::read(Place::Program(files))
     }
 
     /// The model in a folder.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
-    pub fn open(folder: &Path) -> Result<Self, BundleError> {
-        Self::read(Place::Folder(folder.to_owned()))
-    }
-
-    /// A model by name or path: a folder with a manifest, a folder of that name in one of
-    /// `folders`, or [`BUNDLED`].
-    ///
-    /// # Errors
-    /// [`BundleError::Unknown`] lists the models there are.
-    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, BundleError> {
-        let has_manifest = |folder: &Path| folder.join("manifest.toml").is_file();
-        let path = Path::new(name);
-        if has_manifest(path) || path.components().count() > 1 {
-            return Self::open(path);
-        }
-        if let Some(folder) = folders.iter().map(|f| f.join(name)).find(|f| has_manifest(f)) {
-            return Self::open(&folder);
-        }
-        if name == BUNDLED {
-            return Self::bundled();
-        }
-        let installed =
-            folders.iter().filter_map(|f| std::fs::read_dir(f).ok()).flatten().flatten();
-        let mut available: Vec<String> = installed
-            .filter(|entry| has_manifest(&entry.path()))
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        available.push(BUNDLED.to_owned());
-        available.sort();
-        available.dedup();
-        let searched = folders.iter().map(|f| f.join(name).display().to_string());
-        Err(BundleError::Unknown {
-            name: name.to_owned(),
-            searched: searched.chain([name.to_owned()]).collect::<Vec<_>>().join(", "),
-            available: available.join(", "),
-        })
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
+        Self::read(Place::Folder(folder.as_ref().to_owned()))
     }
 
     fn read(place: Place) -> Result<Self, BundleError> {
@@ -118,7 +71,7 @@ impl Bundle {
     pub fn location(&self) -> String {
         match &self.place {
             Place::Folder(folder) => folder.display().to_string(),
-            Place::Program => "inside the program".to_owned(),
+            Place::Program(_) => "inside the program".to_owned(),
         }
     }
 
@@ -268,14 +221,14 @@ impl Place {
     fn path(&self, file: &str) -> PathBuf {
         match self {
             Self::Folder(folder) => folder.join(file),
-            Self::Program => Path::new("(bundled)").join(file),
+            Self::Program(_) => Path::new("(bundled)").join(file),
         }
     }
 
     fn bytes(&self, file: &str) -> Result<Vec<u8>, BundleError> {
         let read = match self {
             Self::Folder(folder) => std::fs::read(folder.join(file)),
-            Self::Program => BUNDLED_FILES
+            Self::Program(files) => files
                 .iter()
                 .find(|(name, _)| *name == file)
                 .map(|(_, bytes)| bytes.to_vec())

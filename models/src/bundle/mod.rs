@@ -11,7 +11,7 @@ mod write;
 pub use error::BundleError;
 pub use instruments::{Instruments, PROGRAMS, Rating};
 #[cfg(feature = "engine")]
-pub use load::{BUNDLED, Bundle};
+pub use load::{Bundle, CarriedFiles};
 pub use manifest::Manifest;
 #[cfg(feature = "engine")]
 pub use write::{
