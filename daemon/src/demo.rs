@@ -13,12 +13,12 @@ use timbre_models::notes::{EQUAL, Song, read_song};
 use timbre_models::streamer::{StreamOptions, Streamer};
 
 use crate::audio::resample::{ResampleError, StreamResampler};
+use crate::bus::queues::Telemetry;
 use crate::cli::{DemoArgs, SampleFormat};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::live::inference::Sink;
 use crate::live::output::{Output, OutputOptions};
-use crate::live::queues::Telemetry;
 use crate::mix::{Frame, Mix, MixSettings, SIDES};
 use crate::models;
 use crate::options::stream_options;

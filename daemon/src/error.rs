@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Problems;
+use crate::problem::Problems;
 use timbre_models::bundle::BundleError;
 use timbre_models::streamer::StreamError;
 

@@ -2,7 +2,7 @@
 //! no range and no layer.
 
 use super::layers::{DEFAULT, Loaded, Sources, load};
-use super::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems};
 
 /// Takes the way that starting takes, and shows the result. What it prints is a configuration that
 /// can be used.

@@ -10,9 +10,9 @@ use config::{Value, ValueKind};
 
 use super::keys::keys_of;
 use super::parse::{self, Values};
-use super::problem::{Problem, Problems};
 use super::raw::Raw;
 use super::resolved::{self, Config};
+use crate::problem::{Problem, Problems};
 
 /// What a value that nobody set is said to come from.
 pub const DEFAULT: &str = "default";

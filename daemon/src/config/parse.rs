@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{keys_of, nearest, unknown};
-use super::problem::{Problem, type_problem};
 use super::raw::Raw;
+use crate::problem::{Problem, type_problem};
 
 /// A layer as the `config` crate merges it.
 pub(super) type Values = Map<String, Value>;

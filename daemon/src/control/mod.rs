@@ -1,5 +1,5 @@
 //! The daemon's remote control: one service, several transports. Knows no model and no device; what
-//! can be set is in `timbre-control`, what threads give each other in `live::queues`.
+//! can be set is in `timbre-control`, what threads give each other in `bus::queues`.
 //!
 //! | file | its part |
 //! | --- | --- |
@@ -33,7 +33,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
 use timbre_control::settings::Settings;
 
-use crate::live::queues::{MidiSender, Telemetry};
+use crate::bus::queues::{MidiSender, Telemetry};
 use crate::recording::Recorder;
 
 pub use handle::{OscServer, spawn};

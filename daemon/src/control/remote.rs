@@ -16,7 +16,7 @@ use super::link::Links;
 use super::osc::tcp;
 use super::service::Input;
 use super::token::Token;
-use crate::live::priority::give_way_to_sound;
+use crate::bus::priority::give_way_to_sound;
 
 /// The longest that the end waits for the disk.
 const LAST: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use nix::sys::statvfs::statvfs;
 
 use timbre_control::status::Finding;
 
-use super::own::{REAL_TIME, REAL_TIME_REMEDY};
+use crate::findings::{REAL_TIME, REAL_TIME_REMEDY};
 
 /// Warmer processors are slowed down by most boards (thousandths of a degree).
 const HOT_MILLIDEGREES: i64 = 80_000;

@@ -9,9 +9,9 @@ use timbre_control::client::Client;
 use timbre_control::osc::{STATUS, message};
 use timbre_control::status::{Finding, Status};
 
+use crate::bus::queues::Telemetry;
 use crate::config::Config;
 use crate::live::output::{Output, OutputOptions};
-use crate::live::queues::Telemetry;
 
 /// How long a daemon may take to answer.
 const ANSWER: Duration = Duration::from_millis(500);

@@ -15,8 +15,8 @@ use ringbuf::HeapCons;
 use ringbuf::traits::{Consumer, Observer};
 
 use super::clock::{PlayPosition, TimeFilter};
-use super::queues::Telemetry;
 use super::stems::{PARTS, PartsFrame, PartsPlayer};
+use crate::bus::queues::Telemetry;
 use crate::mix::limiter::Limiter;
 use crate::mix::{Frame, SIDES};
 

@@ -204,8 +204,8 @@ impl Engine {
 mod tests {
 
     use super::*;
+    use crate::bus::queues::{Midi, SourceId};
     use crate::live::model::Preparation;
-    use crate::live::queues::{Midi, SourceId};
 
     #[test]
     fn another_model_begins_at_0_with_nobodys_notes() {

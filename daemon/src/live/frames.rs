@@ -13,7 +13,7 @@ use timbre_models::notes::Voice;
 use timbre_models::prior::{FilledRows, RowNetwork};
 use timbre_models::streamer::{Answer, Denoiser, Question, StreamError, Streamer};
 
-use super::priority::ask_for_realtime;
+use crate::bus::priority::ask_for_realtime;
 use crate::error::Error;
 
 /// Questions that may wait; there is room for twice as many answers, so that none is lost.

@@ -20,10 +20,10 @@ use super::devices::{ALSA, Choice, JACK, NULL, is_meant};
 use super::inference::Sink;
 use super::jack::{JackClient, MidiEnd, Wanted, WantedSound};
 use super::pcm;
-use super::priority::ask_for_realtime;
-use super::queues::Telemetry;
 use super::stems::{PartsPlayer, PartsSink};
 use super::stream_fit::alsa_frames;
+use crate::bus::priority::ask_for_realtime;
+use crate::bus::queues::Telemetry;
 use crate::error::Error;
 
 /// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as

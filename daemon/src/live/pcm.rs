@@ -14,8 +14,8 @@ use alsa::{Direction, PCM, ValueOr};
 
 use super::callback::{Level, Player};
 use super::output::OutputOptions;
-use super::priority::ask_for_realtime;
-use super::queues::Telemetry;
+use crate::bus::priority::ask_for_realtime;
+use crate::bus::queues::Telemetry;
 
 /// Sample formats that are played, best first; the last one packs 24 bits into three bytes.
 const FORMATS: [Format; 4] = [Format::FloatLE, Format::S32LE, Format::S16LE, Format::S243LE];

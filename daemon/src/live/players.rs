@@ -13,8 +13,8 @@ use timbre_models::event::{Control, Event, Part, What};
 use timbre_models::notes::sysex::{Standard, SysEx};
 use timbre_models::notes::{Channels, Keys, Voice, keyboard};
 
-use super::controllers::Controllers;
-use super::queues::{Midi, SourceId};
+use crate::bus::controllers::Controllers;
+use crate::bus::queues::{Midi, SourceId};
 
 const CHANNELS: usize = 16;
 const KEYS: usize = 128;

@@ -11,7 +11,7 @@ use timbre_models::notes::Tuning;
 use super::arithmetic::Forms;
 use super::midi::ports::Route;
 use super::model::Preparation;
-use super::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId};
 use crate::config::{self, Config, Rule};
 use crate::state::{self, State};
 

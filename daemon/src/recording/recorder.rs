@@ -18,7 +18,7 @@ use timbre_control::error::{Code, ControlError};
 use super::session::{Pair, Session};
 use super::tap::{Mark, Shared, Taken, Tap, queues};
 use super::{Create, Disk, Phase, RecordState, names};
-use crate::live::priority::give_way_to_sound;
+use crate::bus::priority::give_way_to_sound;
 use crate::mix::Frame;
 
 /// Orders that can wait.

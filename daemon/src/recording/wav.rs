@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::Disk;
+use crate::audio::quantized;
 use crate::mix::{Frame, SIDES};
-use crate::render::output::quantized;
 
 const BITS: u16 = 24;
 const FRAME_BYTES: u64 = 3 * SIDES as u64;

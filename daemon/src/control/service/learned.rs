@@ -12,7 +12,7 @@ use timbre_control::parameters::Id;
 use timbre_control::value::Value;
 
 use super::clients::ClientId;
-use crate::live::queues::{CONTROLLERS, Telemetry};
+use crate::bus::queues::{CONTROLLERS, Telemetry};
 use crate::state;
 
 /// Begins the file.

@@ -25,7 +25,7 @@ use super::clients::{ClientId, Rights};
 use super::learned::Moved;
 use super::pending::Question;
 use super::subscribers::Wish;
-use crate::live::queues::{Midi, MidiInput, SourceId};
+use crate::bus::queues::{Midi, MidiInput, SourceId};
 use crate::recording;
 
 impl Service {

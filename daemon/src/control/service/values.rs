@@ -13,9 +13,9 @@ use timbre_control::settings::Settings;
 use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
 
-use crate::doctor::own::{Facts, findings};
-use crate::live::priority::is_refused;
-use crate::live::queues::Telemetry;
+use crate::bus::priority::is_refused;
+use crate::bus::queues::Telemetry;
+use crate::findings::{Facts, findings};
 use crate::recording::Recorder;
 
 /// How long what was set is answered before inference has it.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use jack::{Client, Frames, MidiIn, Port, ProcessScope};
 
 use super::{MidiEnd, SOURCE};
+use crate::bus::queues::{Midi, MidiInput};
 use crate::live::midi::message::{exclusive, message};
-use crate::live::queues::{Midi, MidiInput};
 
 /// The port and where its messages go.
 pub(super) struct Reader {

@@ -21,8 +21,8 @@ use super::callback::Player;
 use super::inference::Sink;
 use super::midi::ports::Filter;
 use super::output::{pair, pair_with_parts};
-use super::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry};
 use super::stems::PARTS;
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry};
 use crate::mix::SIDES;
 use midi::Reader;
 

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::live::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId};
 
 /// A port that could be heard.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use timbre_models::notes::sysex;
 
-use crate::live::queues::Midi;
+use crate::bus::queues::Midi;
 
 /// Everything of everyone is put back: notes end, pedals and controllers are as at the start.
 pub const RESET: u8 = 0xFF;

@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::heard::{Heard, Port, There};
 use super::sequencer::{Opened, Sequencer, Subscription};
-use crate::live::queues::{MidiSender, Pulses, SourceId, Telemetry};
+use crate::bus::queues::{MidiSender, Pulses, SourceId, Telemetry};
 
 /// The longest wait for messages before other things are looked at.
 const WAIT: Duration = Duration::from_millis(50);

@@ -20,7 +20,7 @@ use super::heard::There;
 use super::message::{Pieces, message};
 use super::names::{Names, place};
 use super::ports::Filter;
-use crate::live::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId};
 
 /// Messages that the sequencer keeps for us while we are busy.
 const POOL: u32 = 2_000;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use timbre_models::notes::MissingBank;
 
-use crate::live::queues::Telemetry;
+use crate::bus::queues::Telemetry;
 
 /// How often gaps are told of at most.
 const EVERY: Duration = Duration::from_secs(10);

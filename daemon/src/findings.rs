@@ -7,7 +7,7 @@ use timbre_models::notes::MissingBank;
 /// Whether the threads of the sound may go before all others.
 pub(crate) const REAL_TIME: &str = "real-time priority";
 /// How a login gets the right to.
-pub(super) const REAL_TIME_REMEDY: &str = "as root: echo '@audio - rtprio 95' > \
+pub(crate) const REAL_TIME_REMEDY: &str = "as root: echo '@audio - rtprio 95' > \
     /etc/security/limits.d/audio.conf, then `usermod -aG audio YOU`, and log in anew; the system \
     service has the right by itself";
 
