@@ -14,8 +14,8 @@ Examples:
 
 Exit codes: 0 done, 1 some of several files failed or doctor found trouble, 2 wrong arguments,
 3 an input file cannot be used, 4 a model cannot be used, 5 an output cannot be written,
-6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
-130 interrupted.";
+6 no sound device, 7 a configuration that cannot be used, 8 remote control does not work,
+9 the system refuses a thread or signals, 70 a fault in timbred, 130 interrupted.";
 
 pub(super) const RENDER_HELP: &str = "\
 Examples:

@@ -126,7 +126,7 @@ impl Playing {
 
 /// From the rate of what `engine` makes to that of the device.
 fn resampler(sink: &Sink, engine: &Engine) -> Result<HopResampler, Error> {
-    HopResampler::new(engine.rate_hz(), sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))
+    Ok(HopResampler::new(engine.rate_hz(), sink.rate_hz)?)
 }
 
 impl Inference {
@@ -228,20 +228,15 @@ impl Inference {
             fade(mixed);
         }
         if let Some(parts) = &mut playing.sink.parts {
-            parts
-                .push(buses, playing.resampler.from_hz(), is_last)
-                .map_err(|e| Error::Audio(e.to_string()))?;
+            parts.push(buses, playing.resampler.from_hz(), is_last)?;
         }
         let (samples, tap) = (&playing.mixed, &mut engine.tap);
         let ring = &mut playing.sink.ring;
         // What does not fit was never asked for: the device stands still.
-        playing
-            .resampler
-            .push(samples, |samples| {
-                ring.push_slice(samples);
-                tap.sound(samples);
-            })
-            .map_err(|e| Error::Audio(e.to_string()))?;
+        playing.resampler.push(samples, |samples| {
+            ring.push_slice(samples);
+            tap.sound(samples);
+        })?;
         let compute = begun.elapsed();
         let left = playing.sink.level.take_least_left().filter(|_| playing.is_steady);
         let left_s = left.map(|left| left as f64 / f64::from(playing.sink.rate_hz));

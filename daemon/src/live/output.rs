@@ -90,7 +90,7 @@ impl Output {
     /// MIDI too, where there is an end for it.
     ///
     /// # Errors
-    /// [`Error::Audio`]: what was wanted, what there is, what the system said.
+    /// [`Error::Device`]: what was wanted, what there is, what the system said.
     pub fn open(
         options: &OutputOptions,
         telemetry: &Arc<Telemetry>,
@@ -119,7 +119,7 @@ impl Output {
             device => format!("no sound device `{device}` ({backend})"),
         };
         let why = problems.join("; ");
-        Err(Error::Audio(format!("{what}: {why}; `timbred --audio null` needs none")))
+        Err(Error::Device(format!("{what}: {why}; `timbred --audio null` needs none")))
     }
 
     fn jack(

@@ -101,8 +101,8 @@ struct Daemon {
 /// # Errors
 /// A configuration or model that cannot be used; whatever ends the inference thread.
 pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|e| Error::Audio(format!("signals cannot be had: {e}")))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::system("to tell of signals"))?;
     let notifier = Notifier::of_process();
     keep_in_memory();
     notifier.status("loading the model");
@@ -134,8 +134,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         realtime_priority: loaded.config.audio.realtime_priority.min(MODEL_PRIORITY),
         stop: stop.clone(),
     };
-    let (recorder, tap) =
-        recording::start().map_err(|e| Error::Audio(format!("no thread for recordings: {e}")))?;
+    let (recorder, tap) = recording::start().map_err(Error::system("a thread for recordings"))?;
     let inference = spawn(inference, tap)?;
     let mut daemon = Daemon {
         sources,
@@ -177,8 +176,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     stop.store(true, Ordering::Release);
     let ended = inference.join();
     recorder.finish();
-    let fault = || Error::Audio("the inference thread ended by a fault of its own".to_owned());
-    ended.map_err(|_| fault()).and_then(|ended| result.and(ended))
+    ended.map_err(|_| Error::Fault).and_then(|ended| result.and(ended))
 }
 
 /// Starts the inference thread.
@@ -186,7 +184,7 @@ fn spawn(inference: Inference, tap: Tap) -> Result<JoinHandle<Result<(), Error>>
     std::thread::Builder::new()
         .name("timbred-inference".to_owned())
         .spawn(move || inference.run(tap))
-        .map_err(|e| Error::Audio(format!("no thread for the model: {e}")))
+        .map_err(Error::system("a thread for the model"))
 }
 
 impl Daemon {

@@ -94,6 +94,6 @@ impl Daemon {
         }
         // Should it be lost it is what played that is looked for.
         self.loaded.config.audio = audio;
-        Err(Error::Audio(format!("{e}; what played before plays on")))
+        Err(Error::Device(format!("{e}; what played before plays on")))
     }
 }
