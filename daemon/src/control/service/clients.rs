@@ -104,6 +104,14 @@ impl Clients {
         }
     }
 
+    /// Whether a client may have changes sent to a host: anyone to their own machine, and those on
+    /// this machine to any. Otherwise somebody in the network could have this program send packets
+    /// to a machine that never asked for them.
+    pub fn may_subscribe(&self, client: ClientId, host: IpAddr) -> bool {
+        let own = self.peer(client).map(|ip| ip.to_canonical());
+        own.is_some_and(|own| own.is_loopback() || own == host.to_canonical())
+    }
+
     /// What a client may now.
     pub fn rights(&self, client: ClientId) -> Rights {
         let is_local = self.peer(client).is_some_and(is_local);
@@ -209,6 +217,21 @@ mod tests {
             unread.try_recv().unwrap();
         }
         assert!(unread.try_recv().is_err() && unread.is_closed());
+    }
+
+    #[test]
+    fn nobody_in_the_network_has_changes_sent_to_a_third_machine() {
+        let mut clients = clients("");
+        let [near, own, third] =
+            [[127, 0, 0, 1], [192, 168, 1, 20], [192, 168, 1, 30]].map(IpAddr::from);
+        assert!(clients.may_subscribe(far(1), own) && !clients.may_subscribe(far(1), third));
+        assert!(!clients.may_subscribe(far(1), near));
+        let mapped = std::net::Ipv4Addr::new(192, 168, 1, 20).to_ipv6_mapped().into();
+        clients.open(1, channel(2).0, mapped, true);
+        clients.open(2, channel(2).0, near, true);
+        let [network, here, gone] = [1, 2, 3].map(ClientId::Connection);
+        assert!(clients.may_subscribe(network, own) && !clients.may_subscribe(network, third));
+        assert!(clients.may_subscribe(here, third) && !clients.may_subscribe(gone, third));
     }
 
     #[test]

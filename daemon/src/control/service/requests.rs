@@ -46,6 +46,20 @@ impl Service {
                 return Err(self.not_allowed(from, "a file's path", text));
             }
         }
+        let named = requests.iter().filter_map(|request| match request {
+            Request::Subscribe(Subscription { host, .. }) => *host,
+            Request::Unsubscribe { host, .. } => *host,
+            _ => None,
+        });
+        for host in named {
+            if !self.clients.may_subscribe(from, host) {
+                let text = format!(
+                    "found {host}, wanted your own address: a client of the network subscribes \
+                     for its own machine only"
+                );
+                return Err(self.not_allowed(from, "a subscription for another machine", text));
+            }
+        }
         Ok(requests)
     }
 
