@@ -1,8 +1,10 @@
 //! `timbred doctor`: what a musician would look at when there is no sound or a bad one, each with
 //! what to do. Changes nothing. `machine` looks at the system, `sound` asks the running daemon or
-//! tries the device, a daemon that runs says of itself what `crate::findings` finds.
+//! tries the device, `panel` looks whether a browser finds the panel; a daemon that runs says of
+//! itself what `crate::findings` finds.
 
 mod machine;
+mod panel;
 mod sound;
 
 use std::fmt::Write;
@@ -22,7 +24,9 @@ use crate::findings::REAL_TIME;
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let loaded = config::load(&Sources::of_process(args.config.clone(), vec![]))?;
     let root = Path::new("/");
-    let mut findings = sound::findings(&loaded.config);
+    let status = sound::status(&loaded.config);
+    let mut findings = sound::findings(&loaded.config, status.as_ref());
+    findings.push(panel::finding(&loaded.config, status.as_ref()));
     findings.push(machine::card_holders(root));
     // A daemon that runs has said what it was given, which may be more than this login has.
     if !findings.iter().any(|finding| finding.what == REAL_TIME) {

@@ -17,9 +17,9 @@ use crate::live::output::{Output, OutputOptions};
 const ANSWER: Duration = Duration::from_millis(500);
 
 /// The sound device, the daemon where one runs, and the MIDI ports.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    let mut findings = match status(config) {
-        Some(status) => status.findings,
+pub(super) fn findings(config: &Config, status: Option<&Status>) -> Vec<Finding> {
+    let mut findings = match status {
+        Some(status) => status.findings.clone(),
         None => vec![device(config)],
     };
     findings.push(midi(&config.midi.name));
@@ -27,7 +27,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
 }
 
 /// What a daemon that runs with this configuration says.
-fn status(config: &Config) -> Option<Status> {
+pub(super) fn status(config: &Config) -> Option<Status> {
     let mut client = Client::new("localhost", config.osc.bind.port(), ANSWER).ok()?;
     let answers = client.ask(vec![message(STATUS, vec![])]).ok()?;
     match answers.first()?.args.first()? {
