@@ -1,4 +1,4 @@
-//! Whether there is sound and MIDI: asks the daemon that runs, or tries the device where none does.
+//! Checks sound and MIDI: asks the running daemon, or tries the device if none runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::live::output::{Output, OutputOptions};
 /// How long a daemon may take to answer.
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// The sound device, the daemon where one runs, and the MIDI ports.
+/// The checks of a running daemon or of the sound device, and of the MIDI ports.
 pub(super) fn findings(config: &Config, status: Option<&Status>) -> Vec<Finding> {
     let mut findings = match status {
         Some(status) => status.findings.clone(),
@@ -26,7 +26,7 @@ pub(super) fn findings(config: &Config, status: Option<&Status>) -> Vec<Finding>
     findings
 }
 
-/// What a daemon that runs with this configuration says.
+/// The status of a daemon that runs with this configuration, if there is one.
 pub(super) fn status(config: &Config) -> Option<Status> {
     let mut client = Client::new("localhost", config.osc.bind.port(), ANSWER).ok()?;
     let answers = client.ask(vec![message(STATUS, vec![])]).ok()?;

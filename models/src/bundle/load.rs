@@ -1,4 +1,4 @@
-//! Finds a bundle, verifies its files and loads its networks. Knows no stream and no settings.
+//! Opens a model, verifies its files and loads its networks. It knows no stream and no settings.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -25,14 +25,14 @@ use crate::vocoder::{NoteTables, Vocoder};
 /// `include_bytes!` gives them.
 pub type CarriedFiles = &'static [(&'static str, &'static [u8])];
 
-/// Where a bundle's files are.
+/// Where the files of a model are.
 #[derive(Debug, Clone)]
 enum Place {
     Folder(PathBuf),
     Program(CarriedFiles),
 }
 
-/// A model whose manifest is read and found good; its files are verified when loaded.
+/// A model whose manifest has been read and checked. Its files are verified when they are loaded.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     manifest: Manifest,
@@ -43,12 +43,12 @@ impl Bundle {
     /// The model that a program carries within itself.
     ///
     /// # Errors
-    /// [`BundleError`] for files that are no whole model.
+    /// [`BundleError`] if the files are not a whole model.
     pub fn carried(files: CarriedFiles) -> Result<Self, BundleError> {
         Self::read(Place::Program(files))
     }
 
-    /// The model in a folder.
+    /// Opens the model in a folder.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
@@ -62,12 +62,12 @@ impl Bundle {
         Ok(Self { manifest: Manifest::parse(&path.display().to_string(), &bytes)?, place })
     }
 
-    /// What the model says of itself.
+    /// The manifest of the model.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Where it is, in words.
+    /// The place of the model, in words.
     pub fn location(&self) -> String {
         match &self.place {
             Place::Folder(folder) => folder.display().to_string(),
@@ -75,10 +75,10 @@ impl Bundle {
         }
     }
 
-    /// Bytes of all its graphs on disk.
+    /// The size of all its files, bytes.
     ///
     /// # Errors
-    /// [`BundleError::Read`] for a file that is not there.
+    /// [`BundleError::Read`] if a file is missing.
     pub fn size(&self) -> Result<u64, BundleError> {
         self.manifest.files.values().map(|f| Ok(self.place.bytes(&f.file)?.len() as u64)).sum()
     }
@@ -107,8 +107,8 @@ impl Bundle {
         })
     }
 
-    /// Verifies and loads the denoising step alone, to see how fast it is in that form for `frames`
-    /// frames; none where nothing can be chosen.
+    /// Verifies and loads the denoising step alone, to measure how fast this form of it is for
+    /// `frames` frames; none if there are no forms to choose from.
     ///
     /// # Errors
     /// As [`Self::network`].
@@ -140,7 +140,8 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// Verifies and loads the table of how notes live; without one they are still.
+    /// Verifies and loads the table of how notes move while they sound. Without one they do not
+    /// move.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
@@ -152,7 +153,7 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// Verifies and loads the vocoder, whichever it has.
+    /// Verifies and loads the vocoder or mel decoder of the model.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
@@ -181,7 +182,7 @@ impl Bundle {
         inverter.map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// The bytes of the file of a role, whose checksum is the manifest's.
+    /// The bytes of the file with a role, after its checksum was verified.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.

@@ -1,4 +1,4 @@
-//! A model on disk: a manifest and its ONNX files, checked before use. Knows no stream.
+//! A model on disk: a manifest and ONNX files, which are checked before use. It knows no stream.
 
 mod error;
 mod instruments;

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Starts reading; ends when the service has ended.
 ///
 /// # Errors
-/// The thread cannot be had.
+/// The system refuses the thread.
 pub fn start(
     socket: UdpSocket,
     inputs: Sender<Input>,
