@@ -41,6 +41,10 @@ TRAINING := models/training
 # Commands that need cargo find it where rustup puts it, also before the first new login.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
+# How every target builds the programs. `-p` without all of both would choose other features for the
+# libraries, and cargo would compile them again; `--workspace` chooses the same, and adds the tests.
+RELEASE := cargo build --release -p timbred -p timbre-control
+
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -54,15 +58,21 @@ setup: ## Install the system packages and the Rust toolchain that are missing
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (Debian 12's own is too old), then run make again"; exit 1; }
 
 run: setup ## Build and play the demo (into demo.wav where there is no sound device)
-	cargo build --release -p timbred -p timbre-control
+	$(RELEASE)
 	target/release/timbred demo
 
 install: setup ## Build and install timbred and timbrectl for this user (~/.cargo/bin)
 	cargo install --locked --path daemon
 	cargo install --locked --path ctl
 
-test: FUZZ_SECONDS = 20
-test: setup lint units unit panel golden doc test-training fuzz ## All that CI runs
+# Clippy and the documentation need no compiled libraries, only what their interfaces are, which
+# cargo makes once for both. Golden vectors are among the tests of `unit`.
+TESTS := lint units unit panel doc test-training fuzz
+test: setup ## All that CI runs, and what each part took
+	@mkdir -p target && rm -f target/took && exec 3>&2 && for part in $(TESTS); do \
+	  TIMEFORMAT="$$(printf %-14s $$part) %R s, processor %U s + %S s"; \
+	  { time $(MAKE) --no-print-directory $$part FUZZ_SECONDS=20 2>&3; } 2>>target/took || exit 1; \
+	done; echo "what each part took:"; cat target/took
 
 lint: setup ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
@@ -78,7 +88,7 @@ units: ## Have systemd check the service units, where there is a systemd
 
 unit: setup osc-clients remote-clients ## Unit, property and end-to-end tests
 	cargo build --workspace
-	VENV=$(abspath $(VENV)) cargo test --workspace
+	GOLDEN=$(abspath $(GOLDEN)) VENV=$(abspath $(VENV)) cargo test --workspace
 
 test-arm: setup ## The engine's unit tests built for a 64-bit ARM (Raspberry Pi) and run by an emulator
 	rustup target add $(ARM)
@@ -104,7 +114,7 @@ remote: setup remote-clients ## OSCQuery, TCP, mDNS and who may, by clients that
 	$(VENV)/bin/python tests/remote/network.py target/debug/timbred
 
 remote-load: setup remote-clients ## 50 WebSocket clients that listen to everything, 1000 changes a second, 16 channels play for a minute
-	cargo build --release -p timbred -p timbre-control
+	$(RELEASE)
 	$(NODE) tests/remote/load.mjs target/release/timbred 60 50 1000
 
 remote-garbage: setup ## 100,000 broken HTTP requests, WebSocket frames and TCP packets against the real daemon (the tests send a fiftieth)
@@ -147,11 +157,11 @@ fuzz: setup ## Fuzz the MIDI reader, the manifest and the reader of pickles, FUZ
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 rig: setup deb ## A whole Linux under test, all checks, an hour of playing among them (as root; builds its kernel first)
-	cargo build --release -p timbred -p timbre-control
+	$(RELEASE)
 	tests/rig/run.sh
 
 rig-quick: setup ## The same: boot, default start, hot-plug, service; under ten minutes once its kernel is built
-	cargo build --release -p timbred -p timbre-control
+	$(RELEASE)
 	tests/rig/run.sh --quick
 
 $(VENV)/expression-ready:
@@ -160,11 +170,11 @@ $(VENV)/expression-ready:
 	touch $@
 
 expression: setup $(VENV)/expression-ready ## What each control does here and in FluidSynth, from the same MIDI files (some minutes)
-	cargo build --release -p timbred
+	$(RELEASE)
 	$(VENV)/bin/python tests/expression/expression.py target/release/timbred $(SOUNDFONT)
 
 levels: setup $(VENV)/expression-ready ## How loud each part of 20 songs (SONGS, a folder) is here and in FluidSynth (some minutes)
-	cargo build --release -p timbred
+	$(RELEASE)
 	$(VENV)/bin/python tests/expression/levels.py target/release/timbred $(SOUNDFONT) $(SONGS)
 
 latency: setup ## From key to sound on a JACK server with a dummy driver, here and in FluidSynth
@@ -173,7 +183,7 @@ latency: setup ## From key to sound on a JACK server with a dummy driver, here a
 
 deb: setup ## The Debian package of this machine's kind, into target/debian (installs cargo-deb first, some minutes)
 	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb
-	cargo build --release -p timbred -p timbre-control
+	$(RELEASE)
 	packaging/prepare.sh target/release target/package
 	cargo deb --no-build -p timbred
 	lintian --fail-on error target/debian/timbred_*_$$(dpkg --print-architecture).deb
@@ -181,13 +191,13 @@ deb: setup ## The Debian package of this machine's kind, into target/debian (ins
 deb-arm: setup ## The Debian package for a 64-bit ARM (Raspberry Pi) made on another machine, into target/debian
 	@command -v cargo-deb >/dev/null || cargo install --locked --debug cargo-deb
 	rustup target add $(ARM)
-	$(ARM_BUILD) cargo build --release --target $(ARM) -p timbred -p timbre-control
+	$(ARM_BUILD) $(RELEASE) --target $(ARM)
 	packaging/prepare.sh target/$(ARM)/release target/package qemu-aarch64
 	cargo deb --no-build --target $(ARM) -p timbred -o target/debian/
 	lintian --fail-on error target/debian/timbred_*_arm64.deb
 
 check-arm-deb: deb-arm ## Run what is in that package by an emulator: it sounds as the programs of this machine do
-	cargo build --release -p timbred
+	$(RELEASE)
 	packaging/check-arm.sh target/debian/timbred_*_arm64.deb target/release/timbred
 
 repository: setup ## An apt repository of the packages in target/debian, in target/repository (KEY=NAME of gpg signs it)
@@ -197,7 +207,7 @@ check-repository: setup ## That apt takes packages out of such a repository, and
 	packaging/check-repository.sh target/debian/*.deb
 
 bench: setup ## How fast the bundled model runs here: ms per hop, x real time
-	cargo build --release -p timbred
+	$(RELEASE)
 	target/release/timbred bench
 
 $(VENV)/tests-ready: $(TRAINING)/pyproject.toml
@@ -229,19 +239,20 @@ train-env: setup ## Python environment and soundfont for training (several GB wi
 
 train: train-env ## Train the bundled model for MINUTES (resumable) and pack it
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.run --minutes $(MINUTES)
-	cargo run --release -p timbred -- pack $(TRAINING)/work/export --out models/bundled/live
+	$(RELEASE)
+	target/release/timbred pack $(TRAINING)/work/export --out models/bundled/live
 
 evaluate-env: train-env
 	$(VENV)/bin/pip install -q -e $(TRAINING)[evaluate]
 	$(VENV)/bin/pip install -q --no-deps basic-pitch==0.4.0
 
 evaluate: evaluate-env ## Compare the bundled model with FluidSynth on held-out music and write its card; CLIPS=n (of 40) for a part of the set, printed only
-	cargo build --release -p timbred
+	$(RELEASE)
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -W ignore -m timbre_training.evaluation --timbred $(abspath target/release/timbred) --clips $(CLIPS)
 
 drift: MINUTES = 30
 drift: evaluate-env ## Play MINUTES (30) of live mode and show that level, spectrum and silence are what they were at the start
-	cargo build --release -p timbred
+	$(RELEASE)
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluation.drift --timbred $(abspath target/release/timbred) --minutes $(MINUTES)
 
 $(LISTEN_VENV)/ready: $(TRAINING)/timbre_training/listening/requirements.txt

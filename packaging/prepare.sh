@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what the package holds beside the programs: manual pages, completions, changelog.
+# Makes what the package holds beside the programs: manual pages, completions, and the changelog.
 # usage: packaging/prepare.sh FOLDER_OF_PROGRAMS FOLDER_TO_WRITE [EMULATOR]
 set -eu
 programs=$1
@@ -16,8 +16,7 @@ done
 gzip -9n >"$out/changelog.gz" <<TXT
 timbred ($version) stable; urgency=medium
 
-  * See CHANGELOG.md of the project, /usr/share/doc/timbred/CHANGELOG.md.gz.
+  * See CHANGELOG.md of the project, /usr/share/doc/timbred/CHANGELOG.md.
 
  -- The timbred authors <timbred@example.org>  $(date -R -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
 TXT
-gzip -9nc "$(dirname "$0")/../CHANGELOG.md" >"$out/CHANGELOG.md.gz"

@@ -1,13 +1,12 @@
-//! What the daemon does as a whole when it is asked to: presets, ports, devices, its files. One
-//! table of addresses, from which requests, answers and the reference page are made. Knows no
-//! socket and no thread.
+//! The actions of the daemon as a whole: presets, ports, devices and files. One table of addresses
+//! is the source of requests, answers and the reference page. It knows no socket and no thread.
 
 use rosc::OscType;
 
 use crate::arguments::{no_arguments, trigger, wrong_arguments};
 use crate::error::ControlError;
 
-/// Something to do or to tell that is no value of the table of parameters.
+/// Something to do or to answer that is not a value of the table of parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is documented by the help of its row")]
 pub enum Action {
@@ -26,16 +25,16 @@ pub enum Action {
     Device,
     UseDevice(String),
     ListInstruments,
-    /// By its address in the table of parameters.
+    /// Loads a model, which is set at its address in the table of parameters.
     UseModel(String),
 }
 
-/// What an action is asked with.
+/// The arguments of an action.
 #[derive(Debug, Clone)]
 enum Takes {
-    /// No argument: a question.
+    /// None: it is a question.
     Nothing(Action),
-    /// No argument, or a button's: it acts when pressed.
+    /// None, or that of a button: it acts when the button is pressed.
     Button(Action),
     /// A name.
     Name(fn(String) -> Action),
@@ -43,21 +42,21 @@ enum Takes {
     NameOrNothing(fn(String) -> Action, Action),
 }
 
-/// One address.
+/// A row of the table.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Where it is asked for, and answered where it has an answer.
+    /// The address of the request, and of the answer if there is one.
     pub address: &'static str,
     takes: Takes,
-    /// One line that teaches.
+    /// One line of help.
     pub help: &'static str,
 }
 
-/// Read the config file again.
+/// Reads the configuration file again.
 pub const RELOAD: &str = "/config/reload";
-/// How every program sounds.
+/// Answers how well the model plays every program.
 pub const INSTRUMENTS: &str = "/engine/instruments";
-/// Write the state file.
+/// Writes the state file.
 pub const SAVE_STATE: &str = "/state/save";
 
 /// Every action, in the order of the reference page.
@@ -121,7 +120,7 @@ const fn row(address: &'static str, takes: Takes, help: &'static str) -> Row {
 }
 
 impl Row {
-    /// What to send with it, as OSC says types; nothing is a nil.
+    /// The types of its arguments in the notation of OSC; a nil for none.
     pub const fn osc_type(&self) -> &'static str {
         match self.takes {
             Takes::Nothing(_) | Takes::Button(_) => "N",
@@ -129,7 +128,7 @@ impl Row {
         }
     }
 
-    /// What to send with it, in words.
+    /// Its arguments, in words.
     pub const fn wanted(&self) -> &'static str {
         match self.takes {
             Takes::Nothing(_) | Takes::Button(_) => "wanted none",
@@ -139,11 +138,11 @@ impl Row {
     }
 }
 
-/// What a message to an address asks for, if the address is one of these: the row, and no action
-/// where a button is released.
+/// Reads a message to an address of the table: gives the row, and the action unless a button was
+/// released. None for other addresses.
 ///
 /// # Errors
-/// Wrong arguments.
+/// The arguments are wrong.
 pub fn read(
     address: &str,
     args: &[OscType],

@@ -1,5 +1,5 @@
-//! Arguments of OSC messages: how numbers, MIDI values and subscriptions are said. Knows no
-//! address.
+//! The arguments of OSC messages: how numbers, MIDI values and subscriptions are written. It knows
+//! no address.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,13 +9,12 @@ use crate::error::{Code, ControlError};
 use crate::pattern::Pattern;
 use crate::value::{MODEL_WORD, Value};
 
-/// Most messages a second about one value to one subscriber.
+/// The most messages a second about one value to one subscriber.
 pub const FASTEST_HZ: f64 = 30.0;
-/// Fewest messages a second that can be asked for.
+/// The fewest messages a second that can be asked for.
 const SLOWEST_HZ: f64 = 0.1;
 
-/// Whether something that takes no value is to be done: without argument, or with one that is not
-/// 0.
+/// Whether an action without a value is to be done: it has no argument, or one that is not 0.
 pub(crate) fn trigger(address: &str, args: &[OscType]) -> Result<bool, ControlError> {
     match args {
         [] | [OscType::Nil | OscType::Inf] => Ok(true),
@@ -112,12 +111,12 @@ fn tag(arg: &OscType) -> char {
     }
 }
 
-/// A value as an argument says it; none for types that no parameter has.
+/// The value of an argument; none for types that no parameter has.
 pub fn value(arg: &OscType) -> Option<Value> {
     Some(match arg {
         OscType::Int(x) => Value::Whole((*x).into()),
         OscType::Long(x) => Value::Whole(*x),
-        // Through the shortest decimal, so that 0.1 stays 0.1.
+        // By way of the shortest decimal number, so that 0.1 stays 0.1.
         OscType::Float(x) => Value::Number(x.to_string().parse().unwrap_or_else(|_| (*x).into())),
         OscType::Double(x) => Value::Number(*x),
         OscType::Bool(x) => Value::Bool(*x),
@@ -136,8 +135,8 @@ pub(crate) fn number(arg: &OscType) -> Option<f64> {
     }
 }
 
-/// A MIDI data byte; where shares are allowed, a float up to 1.0 is one of 127, and above 0 never
-/// becomes 0.
+/// A MIDI data byte. If shares are allowed, a float up to 1.0 is a share of 127, and one above 0
+/// never becomes 0.
 pub(crate) fn midi_value(arg: &OscType, share: bool) -> Option<u8> {
     let full = 127.0;
     let x = number(arg)?;
@@ -147,7 +146,7 @@ pub(crate) fn midi_value(arg: &OscType, share: bool) -> Option<u8> {
     Some(if share && x > 0.0 { byte.max(1) } else { byte })
 }
 
-/// The arguments that say a value.
+/// The arguments for a value.
 pub fn arguments(value: &Value) -> Vec<OscType> {
     match value {
         Value::Number(x) => vec![OscType::Float(*x as f32)],

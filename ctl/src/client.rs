@@ -1,4 +1,4 @@
-//! Talks to a daemon over UDP: asks, and waits for all answers. Knows no command line.
+//! Talks to a daemon over UDP: sends requests, and waits for all answers. It knows no command line.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -9,7 +9,7 @@ use rosc::{OscMessage, OscType};
 use crate::osc::{ERROR, NAME, PING, message};
 use crate::packet::{LARGEST, decode, encode};
 
-/// Why there is no answer, or not the wanted one.
+/// Why there is no answer, or an error instead.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The host has no address.
@@ -18,32 +18,32 @@ pub enum ClientError {
          find` lists who is there"
     )]
     NoHost {
-        /// As it was given.
+        /// The host as it was given.
         host: String,
     },
     /// The network refused.
     #[error("cannot talk to {target}: {source}")]
     Io {
-        /// Where to.
+        /// The address of the daemon.
         target: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Nothing came back in time.
+    /// No answer arrived in time.
     #[error(
         "no answer from {target} within {} ms; is timbred running, and does it listen there \
          (--host, --port)?", timeout.as_millis()
     )]
     NoAnswer {
-        /// Who was asked.
+        /// The address of the daemon.
         target: SocketAddr,
-        /// How long was waited.
+        /// How long the client waited.
         timeout: Duration,
     },
     /// The daemon answered with an error.
     #[error("{text} (error {code})")]
     Refused {
-        /// What it is about.
+        /// The address of the request.
         address: String,
         /// See [`crate::error::Code`].
         code: i32,
@@ -66,7 +66,7 @@ impl Client {
     /// A client for the daemon at a host and port.
     ///
     /// # Errors
-    /// The host has no address, no socket can be had.
+    /// The host has no address, or the system refuses a socket.
     pub fn new(host: &str, port: u16, timeout: Duration) -> Result<Self, ClientError> {
         let target = (host, port)
             .to_socket_addrs()
@@ -87,12 +87,12 @@ impl Client {
         Ok(Self { socket, target, timeout, token: 0, buffer: vec![0; LARGEST] })
     }
 
-    /// Sends messages and waits until the daemon has answered all of them; the answers.
+    /// Sends messages, waits until the daemon has answered all of them, and returns the answers.
     ///
     /// # Errors
-    /// The first error that the daemon answers; no answer in time.
+    /// The first error among the answers, or no answer in time.
     pub fn ask(&mut self, messages: Vec<OscMessage>) -> Result<Vec<OscMessage>, ClientError> {
-        // The daemon answers in order: when it has answered the ping, it has answered all.
+        // The daemon answers in order. When it has answered the ping, it has answered everything.
         self.token = self.token.wrapping_add(1);
         let token = OscType::Int(self.token);
         for message in messages.into_iter().chain([message(PING, vec![token.clone()])]) {
@@ -113,7 +113,7 @@ impl Client {
                         [OscType::String(address), OscType::Int(code), OscType::String(text)],
                     ) => {
                         let (address, text) = (address.clone(), text.clone());
-                        // Nothing comes after that: not even a ping is answered without the token.
+                        // No answer follows: without the token not even a ping is answered.
                         let is_over = address == PING;
                         let error = ClientError::Refused { address, code: *code, text };
                         let first = refused.take().unwrap_or(error);
@@ -128,23 +128,23 @@ impl Client {
         }
     }
 
-    /// Sends a message and waits for nothing.
+    /// Sends a message and does not wait for an answer.
     ///
     /// # Errors
     /// The network refused.
     pub fn send(&self, message: OscMessage) -> Result<(), ClientError> {
         match self.socket.send(&encode(message)) {
-            // Nobody listened to what was sent before.
+            // This error says that nobody listened when the message before was sent.
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => Err(self.no_answer()),
             Err(source) => Err(ClientError::Io { target: self.target, source }),
             Ok(_) => Ok(()),
         }
     }
 
-    /// The messages of the next packet; none when the time is over.
+    /// The messages of the next packet; none if none arrives before `until`.
     ///
     /// # Errors
-    /// Nobody listens there; the network refused.
+    /// Nobody listens there, or the network refused.
     pub fn receive(&mut self, until: Instant) -> Result<Option<Vec<OscMessage>>, ClientError> {
         let failed = |source| ClientError::Io { target: self.target, source };
         loop {

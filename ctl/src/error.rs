@@ -1,6 +1,6 @@
-//! What is wrong with a request: a code for programs, a text for people. Knows no transport.
+//! Errors of requests: a code for programs, and a text for people. It knows no transport.
 
-/// What kind of thing is wrong; the number is sent as the code of `/error`.
+/// The kind of an error. Its number is sent as the code of `/error`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Code {
@@ -8,13 +8,13 @@ pub enum Code {
     UnknownAddress = 1,
     /// The arguments have the wrong number or type.
     WrongArguments = 2,
-    /// A value that no clamping brings into the range (not a number, an unknown name).
+    /// The value cannot be brought into the range: it is not a number, or an unknown name.
     BadValue = 3,
-    /// The value can be asked for and not set.
+    /// The value can be read but not set.
     ReadOnly = 4,
     /// A queue or list is full.
     Full = 6,
-    /// The daemon could not do it.
+    /// The daemon failed to do it.
     Failed = 7,
     /// The client may not ask for it.
     NotAllowed = 8,
@@ -31,9 +31,9 @@ impl Code {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct ControlError {
-    /// What kind.
+    /// The kind of the error.
     pub code: Code,
-    /// What was found, what was wanted, what to do.
+    /// What was found, what was wanted, and what to do.
     pub text: String,
 }
 

@@ -1,24 +1,24 @@
-//! Daemons in the network, found by mDNS. Knows no verb.
+//! Finds daemons in the network by mDNS. It knows no verb.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use mdns_sd::{Error, ResolvedService, ServiceDaemon, ServiceEvent};
 
-/// How long the network is listened to.
+/// How long to listen to the network.
 const LISTEN: Duration = Duration::from_secs(2);
-/// What is announced: OSC, and OSCQuery with the panel.
+/// The services that are announced: OSC, and OSCQuery with the panel.
 const OSC: &str = "_osc._udp.local.";
 const QUERY: &str = "_oscjson._tcp.local.";
-/// What the name of a daemon nobody named begins with; other programs announce OSC too.
+/// The beginning of the default name of a daemon. Other programs announce OSC, too.
 const NAME: &str = "timbred";
 
 /// A program that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name.
+    /// The name that it announces.
     pub name: String,
-    /// Its machine.
+    /// The address of its machine.
     pub ip: IpAddr,
     /// Its port of OSC over UDP, if that can be reached.
     pub osc_port: Option<u16>,
@@ -36,7 +36,7 @@ pub fn find() -> Result<Vec<Found>, Error> {
     let until = Instant::now() + LISTEN;
     let mut all: Vec<Found> = Vec::new();
     for (events, is_osc) in [(osc, true), (query, false)] {
-        // Both are listened to at once; what came to the second meanwhile waits.
+        // Both services are searched at the same time. Answers for the second wait in its queue.
         while let Ok(event) = events.recv_deadline(until.max(Instant::now() + LISTEN / 10)) {
             if let ServiceEvent::ServiceResolved(service) = event {
                 add(&mut all, &service, is_osc);
@@ -53,7 +53,7 @@ fn add(all: &mut Vec<Found>, service: &ResolvedService, is_osc: bool) {
     let kind = if is_osc { OSC } else { QUERY };
     let name = full.strip_suffix(kind).unwrap_or(full).trim_end_matches('.').to_owned();
     let ips = service.get_addresses().iter().map(|ip| ip.to_ip_addr());
-    // Those of one link lead nowhere without the name of an interface.
+    // Link-local addresses are useless without the name of an interface.
     let reached = |ip: &IpAddr| match ip {
         IpAddr::V4(_) => true,
         IpAddr::V6(ip) => !ip.is_unicast_link_local(),
@@ -64,7 +64,7 @@ fn add(all: &mut Vec<Found>, service: &ResolvedService, is_osc: bool) {
         all.len() - 1
     });
     if let Some(found) = all.get_mut(place) {
-        // Addresses come one by one.
+        // Addresses arrive one by one.
         if (ip.is_ipv6(), ip) < (found.ip.is_ipv6(), found.ip) {
             found.ip = ip;
         }

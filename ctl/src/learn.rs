@@ -1,5 +1,5 @@
-//! MIDI learn: which controller sets which parameter. What requests mean, and what a controller's
-//! value is of a parameter's range. Knows no socket and no thread.
+//! MIDI learn: the assignment of controllers to parameters. It reads requests, and maps the values
+//! of a controller to the range of a parameter. It knows no socket and no thread.
 
 use rosc::OscType;
 
@@ -8,26 +8,26 @@ use crate::error::{Code, ControlError};
 use crate::parameters::{Access, CHANNELS, Id, Key, Kind, find};
 use crate::value::Value;
 
-/// Where it is asked for; answered with address, channel (1 to 16) and controller, of all that were
-/// learned or of the one just learned.
+/// The address of requests. The answer has address, channel (1 to 16) and controller of all
+/// assignments, or of the one that was just made.
 pub const LEARN: &str = "/midi/learn";
-/// Controllers from here on are messages to the whole channel.
+/// The first controller that is a message to the whole channel.
 const CHANNEL_MODE: u8 = 120;
-/// From this value on a controller means on.
+/// The least value of a controller that means on.
 const ON: u8 = 64;
 const WANTED: &str = "wanted nothing, or an address, alone or with a channel and a controller, or \
     with F to forget it";
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Learn {
-    /// All that was learned is wanted.
+    /// All assignments are wanted.
     List,
-    /// The next controller that moves sets it.
+    /// The next controller that moves is assigned to a parameter.
     Next(Id),
-    /// A controller sets it.
+    /// A controller is assigned to a parameter.
     Bind(Id, Controller),
-    /// Nothing sets it any more.
+    /// The assignment of a parameter ends.
     Forget(Id),
 }
 
@@ -48,7 +48,7 @@ impl Controller {
     }
 }
 
-/// What a message to [`LEARN`] asks for.
+/// Reads a message to [`LEARN`].
 ///
 /// # Errors
 /// Wrong arguments, an unknown address, a parameter that no controller can set, numbers of no
@@ -95,7 +95,7 @@ pub fn learnable(address: &str) -> Result<Id, ControlError> {
     is_one.then_some(id).ok_or_else(|| ControlError::new(Code::ReadOnly, text()))
 }
 
-/// What a controller's value, 0 to 127, is of a parameter's range; switches are on from 64.
+/// Maps the value of a controller, 0 to 127, to the range of a parameter. Switches are on from 64.
 pub fn scaled(id: Id, value: u8) -> Value {
     let parameter = id.parameter;
     let share = f64::from(value.min(127)) / 127.0;

@@ -1,6 +1,4 @@
-//! What can be set on `timbred` and how it is said: one table, from which flags, OSC addresses,
-//! help and the reference page are made. Knows no thread, no device and no model.
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod action;
@@ -18,3 +16,12 @@ pub mod settings;
 pub mod status;
 pub mod table;
 pub mod value;
+
+pub use client::{Client, ClientError};
+pub use error::{Code, ControlError};
+pub use osc::message;
+pub use parameters::{Id, Parameter, find};
+pub use rosc::{OscMessage, OscType};
+pub use settings::Settings;
+pub use status::Status;
+pub use value::Value;

@@ -1,5 +1,5 @@
-//! What people write for parameters and values -> addresses and messages. Knows neither socket nor
-//! terminal.
+//! Turns what people write for parameters and values into addresses and messages. It knows neither
+//! socket nor terminal.
 
 use rosc::OscMessage;
 use timbre_control::arguments::arguments;
@@ -12,7 +12,7 @@ use timbre_control::value::{MODEL_WORD, Value};
 /// `ch.1.gain`, `/ch/*/gain`.
 ///
 /// # Errors
-/// There is no such parameter: says which is most like it.
+/// There is no such parameter; the error names the most similar one.
 pub fn address(name: &str) -> Result<String, String> {
     let path = name.replace('.', "/");
     let path = if path.starts_with('/') {
@@ -23,7 +23,7 @@ pub fn address(name: &str) -> Result<String, String> {
         format!("/engine/{path}")
     };
     if is_pattern(&path) {
-        // Whether it matches anything is for the daemon to say.
+        // The daemon answers whether it matches anything.
         return Pattern::new(&path).map(|_| path);
     }
     match find(&path) {
@@ -37,7 +37,7 @@ pub fn address(name: &str) -> Result<String, String> {
 /// The message that sets a value.
 ///
 /// # Errors
-/// There is no such parameter, or the value is none of its: says what was wanted.
+/// There is no such parameter, or it cannot have this value; the error says what was wanted.
 pub fn set(name: &str, text: &str) -> Result<OscMessage, String> {
     let address = address(name)?;
     let value = match find(&address) {
@@ -48,7 +48,7 @@ pub fn set(name: &str, text: &str) -> Result<OscMessage, String> {
             .parameter
             .parse_value(text)
             .map_err(|wanted| format!("{address}: found {text}, {wanted}"))?,
-        // A pattern: of which type the values are is known to the daemon only.
+        // For a pattern only the daemon knows the types of the values.
         Err(_) => guess(text),
     };
     Ok(message(address, arguments(&value)))

@@ -1,14 +1,14 @@
-//! What OSC messages mean, and how values are said in OSC: the only file with addresses beyond the
-//! tables of parameters and actions. Knows no socket.
+//! The meaning of OSC messages, and how values are written in OSC. Apart from the tables of
+//! parameters and actions, this is the only file with addresses. It knows no socket.
 //!
 //! * An address without arguments is a question. `i f h d T F` are accepted for any number.
 //! * Velocity and controller values: a float up to 1.0 is a share of 127, anything else a MIDI
 //!   value; a velocity of 0 releases the key. Bend is -1 to 1.
 //! * `/panic` and the like need no argument; a button that sends 1 when pressed and 0 when released
 //!   acts once.
-//! * `/ping` is answered when all that its sender asked for before is done; other questions at
-//!   once.
-//! * A pattern reaches the parameters and what is played on channels; not `/panic` and the like.
+//! * `/ping` is answered when all earlier requests of its sender are done. Other questions are
+//!   answered at once.
+//! * A pattern matches parameters and what is played on channels, but not `/panic` and the like.
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -26,10 +26,10 @@ use crate::parameters::{CHANNELS, Id, Key, ids, unknown};
 use crate::pattern::{Pattern, is_pattern};
 use crate::value::Value;
 
-/// `token`: the client may do all from then on; answered with the word `timbred`. Only where
-/// `[remote] token` is set.
+/// `token`: lets the client do everything from then on, and is answered with the word `timbred`. It
+/// is needed only if `[remote] token` is set.
 pub const AUTH: &str = "/auth";
-/// Answer to what is wrong: address, code, text.
+/// The answer to a wrong request: address, code, text.
 pub const ERROR: &str = "/error";
 /// Answered with the same argument and the word `timbred`.
 pub const PING: &str = "/ping";
@@ -37,57 +37,60 @@ pub const PING: &str = "/ping";
 pub const VERSION: &str = "/version";
 /// Answered with [`crate::status::Status`] as JSON.
 pub const STATUS: &str = "/status";
-/// `[host] [port] [pattern] [hz]`: changes are sent for [`LEASE_S`].
+/// `[host] [port] [pattern] [hz]`: sends changes for [`LEASE_S`] seconds.
 pub const SUBSCRIBE: &str = "/subscribe";
-/// `[host] [port] [pattern]`: no changes are sent any more.
+/// `[host] [port] [pattern]`: ends the sending of changes.
 pub const UNSUBSCRIBE: &str = "/unsubscribe";
-/// Silence, all pedals up, all notes off.
+/// Silences everything, releases all pedals and ends all notes.
 pub const PANIC: &str = "/panic";
-/// All fingers up; pedals hold.
+/// Releases all keys; pedals still hold notes.
 pub const ALL_NOTES_OFF: &str = "/allnotesoff";
-/// Silence.
+/// Silences everything.
 pub const ALL_SOUND_OFF: &str = "/allsoundoff";
-/// `[path]`: a recording begins; answered with its WAV file. Without a path the time is its name.
+/// `[path]`: starts a recording, and is answered with its WAV file. Without a path the time is the
+/// name.
 pub const RECORD_START: &str = "/record/start";
-/// Answered with the addresses at which a browser finds the panel, none where there is none.
+/// Answered with the addresses at which a browser finds the panel, without any if there is no
+/// panel.
 pub const PANEL: &str = "/remote/panel";
-/// The recording ends; answered with its last WAV file and the length of all, seconds.
+/// Ends the recording, and is answered with its last WAV file and the length of all files in
+/// seconds.
 pub const RECORD_STOP: &str = "/record/stop";
 
-/// How long a subscription lasts without being renewed.
+/// How long a subscription lasts if it is not renewed, seconds.
 pub const LEASE_S: i32 = 120;
-/// Second argument of the answer to [`PING`].
+/// The second argument of the answer to [`PING`].
 pub const NAME: &str = "timbred";
-/// Pattern of everything.
+/// The pattern that matches everything.
 pub const EVERYTHING: &str = "//*";
 
-/// One thing that a message asks for.
+/// A request, of which a message may have several.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// The value is wanted.
     Get(Id),
     /// The value is set.
     Set {
-        /// Which.
+        /// The parameter.
         id: Id,
-        /// As the parameter has it.
+        /// The value, in the range of the parameter.
         value: Value,
-        /// Whether it is what was sent, not clamped.
+        /// Whether it is exactly the value that was sent, not a clamped one.
         exact: bool,
     },
     /// A MIDI channel message.
     Midi([u8; 3]),
-    /// The same controllers to all channels, with value 0.
+    /// These controllers with value 0 on all channels.
     Controllers(&'static [u8]),
     /// Changes are wanted.
     Subscribe(Subscription),
     /// No changes are wanted any more.
     Unsubscribe {
-        /// Where they go; the sender's where none is named.
+        /// The target; that of the sender if none is named.
         host: Option<IpAddr>,
-        /// Where they go; the sender's where none is named.
+        /// The target; that of the sender if none is named.
         port: Option<u16>,
-        /// Only the subscription with this pattern.
+        /// Ends only the subscription with this pattern, if there is one.
         pattern: Option<Pattern>,
     },
     /// An answer is wanted, with this argument.
@@ -96,14 +99,14 @@ pub enum Request {
     Version,
     /// The status is wanted.
     Status,
-    /// The daemon as a whole is to do or tell something; the answer may come later.
+    /// An action of the daemon as a whole, which may be answered later.
     Do {
-        /// Where the answer goes.
+        /// The address of the answer.
         address: &'static str,
-        /// What.
+        /// The action.
         action: Action,
     },
-    /// Controllers and what they set.
+    /// A request about the assignment of controllers.
     Learn(Learn),
     /// A recording begins, into this file.
     RecordStart(Option<String>),
@@ -115,20 +118,20 @@ pub enum Request {
     Auth(String),
 }
 
-/// Who wants which changes.
+/// A wish for changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subscription {
-    /// Where they go; the sender's where none is named.
+    /// The target; that of the sender if none is named.
     pub host: Option<IpAddr>,
-    /// Where they go; the sender's where none is named.
+    /// The target; that of the sender if none is named.
     pub port: Option<u16>,
-    /// Which.
+    /// The parameters.
     pub pattern: Pattern,
-    /// Most messages a second about one value.
+    /// The most messages a second about one value.
     pub hz: f64,
 }
 
-/// What a pattern can reach.
+/// Something that a pattern can match.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Value(Id),
@@ -153,10 +156,10 @@ fn places() -> &'static [(String, Place)] {
     })
 }
 
-/// What a message asks for.
+/// Reads the requests of a message.
 ///
 /// # Errors
-/// Unknown address, wrong arguments, a value that cannot be.
+/// The address is unknown, the arguments are wrong, or the value is not possible.
 pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
     let (address, args) = (message.addr.as_str(), message.args.as_slice());
     if is_pattern(address) {
@@ -168,7 +171,8 @@ pub fn read(message: &OscMessage) -> Result<Vec<Request>, ControlError> {
     }
     let acts = |request| Ok(if trigger(address, args)? { vec![request] } else { Vec::new() });
     match address {
-        // Errors and answers are not answered, so that two daemons cannot talk for ever.
+        // Errors and answers are not answered, so that two daemons cannot answer each other for
+        // ever.
         ERROR => Ok(Vec::new()),
         PING => match args {
             [] => Ok(vec![Request::Ping(None)]),
@@ -310,7 +314,7 @@ pub fn message(address: impl Into<String>, args: Vec<OscType>) -> OscMessage {
     OscMessage { addr: address.into(), args }
 }
 
-/// The message that something is wrong: `/error ,sis address code text`.
+/// The message of an error: `/error ,sis address code text`.
 pub fn error(address: &str, error: &ControlError) -> OscMessage {
     let shown: String = address.chars().take(256).collect();
     let args = vec![shown.into(), error.code.number().into(), error.text.clone().into()];

@@ -1,7 +1,8 @@
-//! Packets and bundles: bytes -> messages with their time, whole or not at all. Knows no address.
+//! Packets and bundles: decodes bytes into messages with their time, as a whole or not at all. It
+//! knows no address.
 //!
-//! Bundles are walked here and only messages given to `rosc`, because there a bundle with a broken
-//! element loses what follows it, and deep nesting of bundles or arrays exhausts the stack.
+//! Bundles are decoded here, and only messages are given to `rosc`. In `rosc` a bundle with a
+//! broken element loses what follows it, and deep nesting of bundles or arrays exhausts the stack.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, decoder, encoder};
 
-/// Largest packet in bytes: what UDP can carry.
+/// The largest packet in bytes, which UDP limits.
 pub const LARGEST: usize = 65_536;
-/// Most messages in a packet.
+/// The most messages in a packet.
 const MOST_MESSAGES: usize = 1024;
-/// Deepest nesting of bundles.
+/// The deepest nesting of bundles.
 const DEEPEST: usize = 8;
-/// What a bundle begins with.
+/// The beginning of a bundle.
 const BUNDLE: &[u8] = b"#bundle\0";
 /// The time tag that means "now".
 pub const IMMEDIATELY: OscTime = OscTime { seconds: 0, fractional: 1 };
@@ -25,13 +26,13 @@ const UNIX_OFFSET_S: u64 = 2_208_988_800;
 /// Messages that are applied together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// When; a time that is past means now.
+    /// The time; one in the past means now.
     pub at: OscTime,
-    /// What, in order.
+    /// The messages, in order.
     pub messages: Vec<OscMessage>,
 }
 
-/// Bytes that are no OSC packet.
+/// The error for bytes that are not an OSC packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an OSC packet: {0}")]
 pub struct Garbage(&'static str);
@@ -87,13 +88,13 @@ fn element(
     Ok(())
 }
 
-/// One message, all of its bytes used.
+/// Decodes one message, which must use all bytes.
 fn message(bytes: &[u8]) -> Result<OscMessage, Garbage> {
     let broken = Garbage("a broken message");
     let end = bytes.iter().position(|&b| b == 0).ok_or(broken)?;
     let tags = bytes.get((end / 4 + 1) * 4..).ok_or(broken)?;
     if tags.is_empty() {
-        // Senders of the first version leave out the types of no arguments.
+        // Senders of OSC 1.0 may leave out the types if there are no arguments.
         let address = bytes.get(..end).filter(|a| a.starts_with(b"/")).ok_or(broken)?;
         let address = String::from_utf8(address.to_vec()).map_err(|_| broken)?;
         return Ok(OscMessage { addr: address, args: Vec::new() });
@@ -107,8 +108,8 @@ fn message(bytes: &[u8]) -> Result<OscMessage, Garbage> {
     }
 }
 
-/// The same message with its symbols (type `S`), which `rosc` does not know, as strings (type `s`):
-/// both are written alike. The types begin at `tags`.
+/// The message with symbols (type `S`), which `rosc` does not know, as strings (type `s`), which
+/// are encoded alike. The types begin at `tags`.
 fn without_symbols(bytes: &[u8], tags: usize) -> Cow<'_, [u8]> {
     let is_symbol = |bytes: &[u8]| bytes.iter().take_while(|b| **b != 0).any(|b| *b == b'S');
     if !bytes.get(tags..).is_some_and(is_symbol) {
@@ -132,8 +133,8 @@ fn ticks(time: OscTime) -> u64 {
     (u64::from(time.seconds) << 32) | u64::from(time.fractional)
 }
 
-/// Seconds from `now` until a time tag, negative for what is past; `None` for the tag that means
-/// now. Right also across the overflow of OSC time in 2036.
+/// Seconds from `now` until a time tag, negative for the past; `None` for the tag that means now.
+/// It is also right across the overflow of OSC time in 2036.
 pub fn ahead_s(at: OscTime, now: SystemTime) -> Option<f64> {
     // Some senders write 0 for now.
     if at.seconds == 0 && at.fractional <= IMMEDIATELY.fractional {
@@ -147,7 +148,7 @@ pub fn ahead_s(at: OscTime, now: SystemTime) -> Option<f64> {
     Some(ahead as f64 / (1u64 << 32) as f64)
 }
 
-/// The time tag of a moment.
+/// The time tag for a time.
 pub fn time_tag(at: SystemTime) -> OscTime {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     OscTime {
@@ -165,8 +166,8 @@ pub fn encode(message: OscMessage) -> Vec<u8> {
 /// Messages of one packet: a bundle that is to be done at once.
 const TOGETHER: usize = 32;
 
-/// The packets of an answer: of a few messages one each, of many as few as can be, so that they fit
-/// into what the system keeps for a socket.
+/// The packets of an answer. Few messages get one packet each. Many are sent in as few packets as
+/// possible, so that they fit into the buffer of a socket.
 pub fn packets(messages: Vec<OscMessage>) -> Vec<Vec<u8>> {
     if messages.len() <= TOGETHER {
         return messages.into_iter().map(encode).collect();

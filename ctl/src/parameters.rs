@@ -1,5 +1,5 @@
-//! One parameter: its name, unit, range, default, help, and how text and values become values of
-//! it. Knows no transport; the rows themselves are in `table`.
+//! A parameter: its name, unit, range, default and help, and the conversion of text and values to
+//! it. It knows no transport. The rows themselves are in `table`.
 
 use std::ops::RangeInclusive;
 
@@ -9,13 +9,13 @@ use crate::table;
 pub use crate::table::{GUIDANCE, HOP_MS, PARAMETERS, SAMPLER, SEED, STEPS};
 use crate::value::{MODEL_WORD, Value};
 
-/// MIDI channels; addresses and texts count them from 1.
+/// The number of MIDI channels. Addresses and texts count them from 1.
 pub const CHANNELS: usize = 16;
 
-/// What stands for the channel in an address.
+/// The placeholder for the channel in an address.
 pub const CHANNEL_PLACE: &str = "{n}";
 
-/// What type of value a parameter has.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A number.
@@ -30,23 +30,23 @@ pub enum Kind {
     Pair,
 }
 
-/// What it takes to change a parameter.
+/// How a parameter can be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Set while playing; part of the settings.
+    /// While playing; it is part of the settings.
     Live,
-    /// Set at the next start; part of the settings.
+    /// At the next start; it is part of the settings.
     Restart,
-    /// Set while playing by a MIDI message; not part of the settings, as MIDI changes it too.
+    /// While playing, by a MIDI message. It is not part of the settings, as MIDI changes it, too.
     Midi,
-    /// Set while playing, which takes its time and is answered when it is done; not part of the
+    /// While playing, but it takes time and is answered when it is done. It is not part of the
     /// settings.
     Command,
-    /// Can be asked for and not set.
+    /// It can only be read.
     Read,
 }
 
-/// Which value a row of the table is about.
+/// Names the value of a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is documented by the help of its row")]
 pub enum Key {
@@ -93,51 +93,50 @@ pub enum Key {
     Record,
 }
 
-/// One thing that can be set or asked for.
+/// A row of the table: something that can be set or read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameter {
-    /// Which value it is.
+    /// Names the value.
     pub key: Key,
     /// OSC address; `{n}` stands for the channel, 1 to 16.
     pub address: &'static str,
-    /// Last part of the address, also the key in a config file and the flag's name with `-` for
-    /// `_`.
+    /// The last part of the address. It is also the key in the configuration, and with `-` for `_`
+    /// the name of the flag.
     pub name: &'static str,
     /// Type of the value.
     pub kind: Kind,
-    /// Unit, empty where there is none.
+    /// The unit; empty if there is none.
     pub unit: &'static str,
     /// Smallest value.
     pub min: f64,
     /// Largest value.
     pub max: f64,
-    /// The texts that can be set; empty where any can.
+    /// The texts that can be set; empty if any can.
     pub choices: &'static [&'static str],
-    /// The default in words; empty for what can only be asked for.
+    /// The default in words; empty for values that can only be read.
     pub default: &'static str,
-    /// Whether it can be left to the model, with the word `model` or, where 0 is below the range,
-    /// 0.
+    /// Whether it can be left to the model, by the word `model` or, if 0 is below the range, by 0.
     pub optional: bool,
-    /// What it takes to change it.
+    /// How it can be changed.
     pub access: Access,
-    /// One line that teaches.
+    /// One line of help.
     pub help: &'static str,
 }
 
-/// One value: a row of the table and, where the row is about channels, which one.
+/// One value: a row of the table and, for rows with a value for each channel, the channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Id {
     /// The row.
     pub parameter: &'static Parameter,
-    /// The channel counted from 0; 0 where the row is not about channels.
+    /// The channel counted from 0; 0 for rows that have no channels.
     pub channel: usize,
 }
 
 impl Parameter {
-    /// A number from text, inside the range.
+    /// Reads a number within the range from text.
     ///
     /// # Errors
-    /// Says what was found and what was wanted.
+    /// The text is no such number; the error says what was found and what was wanted.
     pub fn parse(&self, text: &str) -> Result<f64, String> {
         let value: f64 = text.trim().parse().map_err(|_| self.wanted_number())?;
         let whole = self.kind == Kind::Whole;
@@ -145,10 +144,10 @@ impl Parameter {
         if fits { Ok(value) } else { Err(self.wanted_number()) }
     }
 
-    /// A value from text, inside the range.
+    /// Reads a value within the range from text.
     ///
     /// # Errors
-    /// Says what was wanted.
+    /// The text is no such value; the error says what was wanted.
     pub fn parse_value(&self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         let below = self.kind == Kind::Number && self.min > 0.0 && text.parse() == Ok(0.0);
@@ -157,7 +156,7 @@ impl Parameter {
         }
         match self.kind {
             Kind::Number => self.parse(text).map(Value::Number).map_err(|_| self.wanted()),
-            // Not through f64, which has no place for all digits of a seed.
+            // Not by way of f64, which does not hold all digits of a seed.
             Kind::Whole => match text.parse() {
                 Ok(value) if self.whole_limits().contains(&value) => Ok(Value::Whole(value)),
                 _ => Err(self.wanted()),
@@ -172,11 +171,11 @@ impl Parameter {
         }
     }
 
-    /// The value as this parameter has it: of its type, numbers clamped to the range and rounded
-    /// where it is whole.
+    /// Converts a value to the type of this parameter. Numbers are clamped to the range, and
+    /// rounded if the parameter is whole.
     ///
     /// # Errors
-    /// A value of another type, or not a number.
+    /// The value is of another type, or not a number.
     pub fn accept(&self, value: &Value) -> Result<Value, ControlError> {
         let number = match value {
             Value::Number(x) => Some(*x),
@@ -184,8 +183,8 @@ impl Parameter {
             Value::Bool(x) => Some(f64::from(u8::from(*x))),
             _ => None,
         };
-        // The bottom of a fader may be minus infinity; anything else that is not finite is a fault
-        // of the sender.
+        // The bottom of a fader may be minus infinity. Any other number that is not finite is an
+        // error of the sender.
         let is_bottom = |x: f64| x == f64::NEG_INFINITY && self.unit == "dB";
         if let Some(x) = number.filter(|x| !x.is_finite() && !is_bottom(*x)) {
             let found = if x.is_nan() { "not-a-number".to_owned() } else { x.to_string() };
@@ -222,7 +221,7 @@ impl Parameter {
         }
     }
 
-    /// The text as a value, if it can be set; capitals do not matter where there are choices.
+    /// The text as a value, if it can be set. Case does not matter where there are choices.
     fn choose(&self, text: &str) -> Option<Value> {
         let chosen = match self.choices {
             [] => Some(text),
@@ -236,7 +235,7 @@ impl Parameter {
         self.min as u64..=self.max as u64
     }
 
-    /// Whether there is one of it for each channel.
+    /// Whether each channel has its own value.
     pub fn per_channel(&self) -> bool {
         self.address.contains(CHANNEL_PLACE)
     }
@@ -246,7 +245,7 @@ impl Parameter {
         self.access != Access::Read
     }
 
-    /// What can be set, in words.
+    /// The values that can be set, in words.
     pub fn wanted(&self) -> String {
         match self.kind {
             Kind::Number | Kind::Whole if self.optional => {
@@ -279,7 +278,7 @@ impl Id {
     }
 }
 
-/// Every value there is, in the order of the table, channels together.
+/// All values in the order of the table, those of all channels together.
 pub fn ids() -> impl Iterator<Item = Id> {
     table::PARAMETERS.iter().flat_map(|parameter| {
         let channels = if parameter.per_channel() { CHANNELS } else { 1 };
@@ -290,12 +289,12 @@ pub fn ids() -> impl Iterator<Item = Id> {
 /// The value at an OSC address.
 ///
 /// # Errors
-/// Nothing is there: names the address that is most like it.
+/// Nothing is at that address; the error names the most similar one.
 pub fn find(address: &str) -> Result<Id, ControlError> {
     ids().find(|id| id.address() == address).ok_or_else(|| unknown(address))
 }
 
-/// The error for an address where nothing is; names the one that is most like it.
+/// The error for an address where nothing is, which names the most similar one.
 pub fn unknown(address: &str) -> ControlError {
     let shown: String = address.chars().take(80).collect();
     let actions = ACTIONS.iter().map(|row| row.address.to_owned());
@@ -309,7 +308,7 @@ pub fn unknown(address: &str) -> ControlError {
     ControlError::new(Code::UnknownAddress, format!("nothing is at {shown}{near}"))
 }
 
-/// Letters to insert, delete or replace to turn one text into the other.
+/// How many letters must be inserted, deleted or replaced to turn one text into the other.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -1,14 +1,13 @@
-//! OSC address patterns: `?`, `*`, `[a-z]`, `[!a-z]`, `{one,two}` and, of OSC 1.1, `//` for any
-//! depth. Knows no address.
+//! Patterns of OSC addresses: `?`, `*`, `[a-z]`, `[!a-z]`, `{one,two}` and, from OSC 1.1, `//` for
+//! any depth. It knows no address.
 //!
-//! All places where the pattern can stand in the address are followed at once, so that `{1,10}`
-//! meets 10, `[1-9]` one character, `*` also none, and the work is bounded by pattern times
-//! address.
+//! All ways in which a pattern can match are followed at the same time. So `{1,10}` matches 10, and
+//! the work is at most the length of the pattern times that of the address.
 
-/// Longest pattern in bytes.
+/// The longest pattern in bytes.
 pub const LONGEST: usize = 128;
 
-/// A pattern, ready to be compared.
+/// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -38,10 +37,10 @@ pub fn is_pattern(address: &str) -> bool {
 }
 
 impl Pattern {
-    /// A pattern from its text.
+    /// Compiles a pattern.
     ///
     /// # Errors
-    /// What is wrong with it: no slash at the beginning, a bracket without its other, too long.
+    /// It does not begin with a slash, has an unclosed bracket, or is too long.
     pub fn new(text: &str) -> Result<Self, String> {
         let shown: String = text.chars().take(40).collect();
         let wrong = |what: &str| Err(format!("the pattern {shown} {what}"));
@@ -87,15 +86,15 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// The text it was made of.
+    /// The text of the pattern.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether the address is one of those that the pattern means.
+    /// Whether an address matches the pattern.
     pub fn matches(&self, address: &str) -> bool {
         let address = address.as_bytes();
-        // Places of the address that can come next.
+        // The places in the address where the next part can begin.
         let mut here = vec![false; address.len() + 1];
         here[0] = true;
         for part in &self.parts {
@@ -113,7 +112,7 @@ impl Pattern {
 }
 
 impl Part {
-    /// Marks the places where the address can go on after this part, if it stands at `at`.
+    /// Marks the places where the next part can begin if this one begins at `at`.
     fn step(&self, address: &[u8], at: usize, next: &mut [bool]) {
         let rest = address.get(at..).unwrap_or(&[]);
         let mut mark = |length: usize| {
@@ -147,7 +146,7 @@ impl Part {
     }
 }
 
-/// What comes before the closing byte, and what after it.
+/// The text before the closing byte, and the text behind it.
 fn until(text: &[u8], close: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&b| b == close)?;
     Some((text.get(..at)?, text.get(at + 1..)?))

@@ -1,5 +1,5 @@
-//! The tree of addresses as OSCQuery tells it (Vidvox, OSCQueryProposal): JSON, made of the tables
-//! of parameters and actions and of what every parameter is now. Knows no transport.
+//! The tree of addresses for OSCQuery (Vidvox, OSCQueryProposal): JSON that is made of the tables
+//! of parameters and actions and of the current values. It knows no transport.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -27,13 +27,14 @@ pub const ATTRIBUTES: [&str; 10] = [
     "TAGS",
 ];
 
-/// Values of ACCESS: a container, what can only be asked for, what only acts, and both.
+/// The values of ACCESS: for containers, for what can only be read, for what only acts, and for
+/// both.
 const NONE: u8 = 0;
 const READ: u8 = 1;
 const WRITE: u8 = 2;
 const BOTH: u8 = 3;
 
-/// What acts and has no value: address, type and help. `{n}` stands for the channel.
+/// Addresses that act and have no value, with type and help. `{n}` stands for the channel.
 const ACTING: [(&str, &str, &str); 15] = [
     ("/ch/{n}/note", "if", "A key, 0 to 127, and its velocity, 0 to 1; 0 releases it"),
     ("/ch/{n}/cc", "if", "A controller, 0 to 127, and its value, 0 to 1 or 0 to 127"),
@@ -52,7 +53,7 @@ const ACTING: [(&str, &str, &str); 15] = [
     (AUTH, "s", "The token, where one is wanted"),
 ];
 
-/// What is answered to a question about one attribute.
+/// The answer to a question about one attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
     /// An object with that attribute.
@@ -65,8 +66,8 @@ pub enum Attribute {
     Nowhere,
 }
 
-/// The node at a path with all below it; none where nothing is. `values` are those of all
-/// parameters in their order.
+/// The node at a path with everything below it; none if nothing is there. `values` are the values
+/// of all parameters in their order.
 pub fn node(path: &str, values: &[Value]) -> Option<Json> {
     let path = path.trim_end_matches('/');
     let below = format!("{path}/");
@@ -166,7 +167,7 @@ impl Leaf<'_> {
     }
 }
 
-/// The values of a node, one for each letter of its type; null is left to the model.
+/// The values of a node, one for each letter of its type. Null means that it is left to the model.
 fn values(value: &Value) -> Json {
     match value {
         Value::Pair(a, b) => json!([a, b]),
@@ -174,7 +175,7 @@ fn values(value: &Value) -> Json {
     }
 }
 
-/// The types of a parameter, as OSC says them.
+/// The types of a parameter in the notation of OSC.
 pub const fn osc_type(parameter: &Parameter) -> &'static str {
     match parameter.kind {
         Kind::Number => "f",
@@ -199,7 +200,7 @@ fn range(parameter: &Parameter) -> Option<Json> {
     }
 }
 
-/// What a parameter is about, in a word.
+/// The kind of a parameter, in a word.
 fn tag(parameter: &Parameter) -> &'static str {
     match parameter.address.split('/').nth(1) {
         _ if parameter.access == Access::Read => "telemetry",

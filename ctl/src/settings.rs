@@ -1,5 +1,5 @@
-//! What is set: channel strips, master and engine, as plain values that are published whole. Knows
-//! no transport and no model; ranges come from the table.
+//! The settings: channel strips, master and engine, as plain values that are published as a whole.
+//! It knows no transport and no model. Ranges are in the table.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,15 +7,15 @@ use crate::error::{Code, ControlError};
 use crate::parameters::{CHANNELS, Id, Key, find, ids};
 use crate::value::Value;
 
-/// Everything that is set.
+/// All settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Channel strips, MIDI channel 1 first.
+    /// The channel strips, that of MIDI channel 1 first.
     pub channels: [Channel; CHANNELS],
-    /// What everything passes.
+    /// The sum of all channels.
     pub master: Master,
-    /// The room.
+    /// The reverb.
     pub reverb: Reverb,
     /// The chorus.
     pub chorus: Chorus,
@@ -27,23 +27,23 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Channel {
-    /// dB.
+    /// Level in dB.
     pub gain: f64,
-    /// Semitones.
+    /// Semitones added to every key.
     pub transpose: i32,
-    /// Silent.
+    /// Whether it is silent.
     pub mute: bool,
-    /// Only channels with solo are heard, if there are any.
+    /// Whether only this channel and others with solo are heard.
     pub solo: bool,
-    /// Listened to.
+    /// Whether MIDI on the channel is heard.
     pub enable: bool,
-    /// Exponent of velocity / 127.
+    /// The exponent for velocity / 127.
     pub velocity_curve: f64,
-    /// Whether breath is a volume.
+    /// Whether breath (controller 2) is a volume.
     pub breath: bool,
     /// How far from the middle the outer keys of a keyboard are, 0..=1.
     pub spread: f64,
-    /// Another instrument.
+    /// The instrument that its notes turn into.
     pub morph: Morph,
 }
 
@@ -53,9 +53,9 @@ pub struct Channel {
 pub struct Morph {
     /// General MIDI program.
     pub program: u32,
-    /// How far, 0..=1.
+    /// How far notes have turned into it, 0..=1.
     pub amount: f64,
-    /// How far full pressure turns them, 0..=1.
+    /// How far full pressure turns them into it, 0..=1.
     pub pressure: f64,
 }
 
@@ -70,7 +70,7 @@ pub struct Reverb {
     pub time: f64,
     /// How much sooner high tones fall, 0..=1.
     pub damping: f64,
-    /// dB.
+    /// Level in dB.
     pub level: f64,
 }
 
@@ -78,11 +78,11 @@ pub struct Reverb {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chorus {
-    /// Hz.
+    /// How often its voices move, Hz.
     pub rate: f64,
-    /// ms.
+    /// How far its voices move, ms.
     pub depth: f64,
-    /// dB.
+    /// Level in dB.
     pub level: f64,
 }
 
@@ -98,13 +98,13 @@ impl Default for Chorus {
     }
 }
 
-/// What everything passes.
+/// The sum of all channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Master {
-    /// dB.
+    /// Level in dB.
     pub gain: f64,
-    /// Silent.
+    /// Whether it is silent.
     pub mute: bool,
 }
 
@@ -116,13 +116,13 @@ pub struct Engine {
     pub steps: u32,
     /// Guidance weight; none leaves it to the model.
     pub guidance: Option<f64>,
-    /// How a step is taken, one of the table's choices; none leaves it to the model.
+    /// The method of a step, one of the choices of the table; none leaves it to the model.
     pub sampler: Option<String>,
     /// Hop length in ms; none leaves it to the model.
     pub hop_ms: Option<f64>,
     /// Seed of all noise.
     pub seed: u64,
-    /// Steps are left out where the processor would be late.
+    /// Whether steps are left out when the processor would be late.
     pub governor: bool,
 }
 
@@ -152,7 +152,7 @@ impl Settings {
     /// The value at an OSC address.
     ///
     /// # Errors
-    /// Nothing is there, or it is not part of the settings.
+    /// Nothing is at that address, or it is not part of the settings.
     pub fn get(&self, address: &str) -> Result<Value, ControlError> {
         self.value(find(address)?).ok_or_else(|| not_a_setting(address))
     }
@@ -160,12 +160,12 @@ impl Settings {
     /// Sets the value at an OSC address; numbers are clamped to the range.
     ///
     /// # Errors
-    /// Nothing is there, it cannot be set here, or the value is of another type.
+    /// Nothing is at that address, it cannot be set here, or the value is of another type.
     pub fn set(&mut self, address: &str, value: &Value) -> Result<(), ControlError> {
         self.set_value(find(address)?, value)
     }
 
-    /// A value; none where it is not part of the settings.
+    /// A value; none if it is not part of the settings.
     pub fn value(&self, id: Id) -> Option<Value> {
         let strip = self.channels.get(id.channel)?;
         let optional = |x: Option<f64>| x.map_or(Value::Model, Value::Number);
@@ -261,14 +261,14 @@ impl Settings {
         Ok(())
     }
 
-    /// The same with every number in its range; what is not a number or no choice becomes the
-    /// default.
+    /// The same with every number in its range. Values that are not numbers or no choices become
+    /// the defaults.
     #[must_use]
     pub fn clamped(&self) -> Self {
         let mut clamped = Self::default();
         for id in ids() {
             if let Some(value) = self.value(id) {
-                // What is refused stays the default.
+                // A value that is refused stays at its default.
                 let _ = clamped.set_value(id, &value);
             }
         }

@@ -4,80 +4,81 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
-/// How the daemon is.
+/// The state of the daemon.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
-    /// Version of the daemon.
+    /// The version of the daemon.
     pub version: String,
-    /// Name of the model.
+    /// The name of the model.
     pub model: String,
-    /// The sound device that plays, or why none does.
+    /// The name of the sound device that plays, or why none does.
     pub device: String,
     /// Seconds since the start.
     pub uptime_s: u64,
-    /// Constant delay from a key press to its sound.
+    /// The constant delay from a key press to its sound, ms.
     pub latency_ms: f64,
-    /// Compute time of a hop by its length.
+    /// The time to compute a hop, divided by its length.
     pub load: f64,
-    /// Hops that were ready later than wanted.
+    /// How many hops were ready later than wanted.
     pub misses: u64,
-    /// Gaps in the sound.
+    /// How many gaps the sound had.
     pub underruns: u64,
-    /// Times that MIDI messages were dropped.
+    /// How often MIDI messages were dropped.
     pub overflows: u64,
-    /// Denoising steps of the last hop.
+    /// The number of denoising steps of the last hop.
     pub steps_now: u32,
-    /// How long the last hop was, ms, and how many times longer than asked for.
+    /// The length of the last hop, ms.
     pub hop_now_ms: f64,
-    /// See `hop_now_ms`; 0 before the first.
+    /// How many times longer than asked for the last hop was; 0 before the first.
     pub hop_longer: u32,
-    /// Notes that sound or ring.
+    /// How many notes sound or ring out.
     pub notes: u32,
-    /// Frames the sound device has played.
+    /// How many frames the sound device has played.
     pub frames_played: u64,
-    /// Those among them that came from the stream; the others are silence before it and in its
-    /// gaps.
+    /// How many of them came from the stream. The others are silence before it and in its gaps.
     pub stream_frames: u64,
-    /// Highest sample of the last tenth of a second, dBFS.
+    /// The highest sample of the last tenth of a second, dBFS.
     pub peak_dbfs: f64,
-    /// Root of the mean square of the same, dBFS.
+    /// The root mean square of the same time, dBFS.
     pub rms_dbfs: f64,
-    /// General MIDI program of each channel.
+    /// The General MIDI program of each channel.
     pub programs: Vec<u8>,
-    /// Bank of each channel that is not there, so that bank 0 plays; 0 where nothing is missing.
+    /// For each channel the bank that was asked for and does not exist, so that bank 0 plays; 0 for
+    /// none.
     pub missing_banks: Vec<u8>,
     /// Channel volume (controller 7) of each channel, 0 to 127.
     pub volumes: Vec<u8>,
     /// Expression (controller 11) of each channel, 0 to 127.
     pub expressions: Vec<u8>,
-    /// Level of each channel, dBFS.
+    /// The level of each channel, dBFS.
     pub part_dbfs: Vec<f64>,
-    /// Notes of each channel that sound or ring out.
+    /// How many notes of each channel sound or ring out.
     pub part_notes: Vec<u32>,
-    /// Notes that gave way because more sounded than there is room for.
+    /// How many notes were ended early because more sounded than there is room for.
     pub stolen: u64,
-    /// Everything that is set.
+    /// All settings.
     pub settings: Settings,
-    /// What is being recorded.
+    /// The recording that runs, or the last one.
     pub recording: Recording,
-    /// Addresses at which a browser finds the panel, none where there is none.
+    /// The addresses at which a browser finds the panel; empty if there is none.
     pub panel: Vec<String>,
-    /// OSC traffic.
+    /// The OSC traffic.
     pub osc: OscStatus,
-    /// What the daemon looked at of itself, in the order in which `timbred doctor` tells it.
+    /// What the daemon checked about itself, in the order in which `timbred doctor` shows it.
     pub findings: Vec<Finding>,
 }
 
 impl Status {
-    /// What is to be mended first: what keeps it from playing before what could be better.
+    /// The most important problem: one that keeps it from playing, otherwise one that could be
+    /// better.
     pub fn first_trouble(&self) -> Option<&Finding> {
         let of = |verdict| self.findings.iter().find(|f| f.verdict == verdict);
         of(Verdict::Trouble).or_else(|| of(Verdict::Warning))
     }
 }
 
-/// How a thing is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -90,34 +91,34 @@ pub enum Verdict {
     Trouble,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Finding {
-    /// What was looked at, in a musician's words.
+    /// What was checked, in the words of a musician.
     pub what: String,
-    /// How it is.
+    /// The result.
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
-    /// What to do; empty where nothing is to be done.
+    /// What to do; empty if nothing is to be done.
     pub remedy: String,
 }
 
 impl Finding {
-    /// It is as it should be.
+    /// A check whose result is good.
     pub fn good(what: &str, found: impl Into<String>) -> Self {
         let (what, found) = (what.to_owned(), found.into());
         Self { what, found, ..Self::default() }
     }
 
-    /// It could be better.
+    /// A check that found something that could be better.
     pub fn warning(what: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         let remedy = remedy.into();
         Self { verdict: Verdict::Warning, remedy, ..Self::good(what, found) }
     }
 
-    /// It keeps timbred from playing.
+    /// A check that found something that keeps timbred from playing.
     pub fn trouble(what: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { verdict: Verdict::Trouble, ..Self::warning(what, found, remedy) }
     }
@@ -129,13 +130,13 @@ impl Finding {
 pub struct Recording {
     /// off, on or failed.
     pub state: String,
-    /// The WAV file that is, or was last, written; the MIDI file lies beside it.
+    /// The WAV file that is being written, or the last one. The MIDI file lies beside it.
     pub file: String,
-    /// Length so far, brought up to date whenever it is safe on the disk.
+    /// The length so far that is safe on the disk, seconds.
     pub seconds: f64,
-    /// Samples that are missing because the disk was too slow.
+    /// How many samples are missing because the disk was too slow.
     pub lost_samples: u64,
-    /// Notes that are missing in the MIDI file for the same reason.
+    /// How many notes are missing in the MIDI file for the same reason.
     pub lost_notes: u64,
     /// Why it failed.
     pub error: String,
@@ -145,15 +146,15 @@ pub struct Recording {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OscStatus {
-    /// Packets that came.
+    /// How many packets arrived.
     pub packets: u64,
-    /// Packets among them that were no OSC and were ignored.
+    /// How many of them were not OSC and were ignored.
     pub garbage: u64,
-    /// Requests that were answered with an error.
+    /// How many requests were answered with an error.
     pub errors: u64,
-    /// Subscribers now, fixed targets among them.
+    /// How many subscribers there are, including fixed targets.
     pub subscribers: usize,
-    /// Bundles now that wait for their time.
+    /// How many bundles wait for their time.
     pub waiting_bundles: usize,
 }
 

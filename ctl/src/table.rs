@@ -1,5 +1,6 @@
-//! The table: every row is one thing that can be set or asked for. Flags, OSC addresses, config
-//! keys and help are made from it; nothing is listed twice. Knows no transport.
+//! The table, in which every row is something that can be set or read. Flags, OSC addresses, keys
+//! of the configuration and help are made from it, so that nothing is listed twice. It knows no
+//! transport.
 
 mod engine;
 mod rows;

@@ -1,10 +1,10 @@
-//! One value of a parameter, whatever its type. Knows no table and no transport.
+//! The value of a parameter of any type. It knows no table and no transport.
 
 use std::fmt;
 
 use serde_json::json;
 
-/// A value as it is set, asked for and shown.
+/// A value as it is set, read and shown.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// A number.
@@ -17,15 +17,15 @@ pub enum Value {
     Text(String),
     /// Left to the model.
     Model,
-    /// Two numbers that belong together: peak and rms.
+    /// Two numbers that belong together, such as peak and rms.
     Pair(f64, f64),
 }
 
-/// How [`Value::Model`] is written.
+/// The word for [`Value::Model`].
 pub const MODEL_WORD: &str = "model";
 
 impl Value {
-    /// The value as JSON; what is left to the model is null.
+    /// The value as JSON. It is null if it is left to the model.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Number(x) => json!(x),
@@ -37,7 +37,7 @@ impl Value {
         }
     }
 
-    /// What the value is, for the text of an error.
+    /// The kind of the value, for the text of an error.
     pub const fn kind_name(&self) -> &'static str {
         match self {
             Self::Number(_) => "a number",

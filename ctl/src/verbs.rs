@@ -1,4 +1,4 @@
-//! What each verb does: messages out, answers in, lines printed. Knows no exit.
+//! The verbs: each sends messages, takes answers and prints lines. It knows no exit code.
 
 use std::io::{self, Write};
 use std::thread::sleep;
@@ -39,21 +39,21 @@ pub enum Error {
     /// The daemon refused or did not answer.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// Nobody reads what is printed.
+    /// The output cannot be written.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
-    /// What the full screen says of itself.
+    /// The terminal cannot show the full screen.
     #[error("{0}")]
     Terminal(String),
-    /// The network cannot be asked.
-    #[error("the network cannot be asked who is there: {0}")]
+    /// The network cannot be searched.
+    #[error("the network cannot be searched: {0}")]
     Find(#[from] mdns_sd::Error),
 }
 
-/// Does what the command line says.
+/// Carries out the command line.
 ///
 /// # Errors
-/// Wrong arguments, an error of the daemon, no answer.
+/// The arguments are wrong, the daemon answers with an error, or it does not answer.
 pub fn run(cli: &Cli) -> Result<(), Error> {
     let global = &cli.global;
     match &cli.verb {
@@ -65,7 +65,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         }
         Verb::Set { name, value } => {
             let message = set(name, value).map_err(Error::Usage)?;
-            // Another model takes its time.
+            // Loading another model takes time.
             patiently(global, message).map(|_| ())
         }
         Verb::Program { channel, instrument } => program(global, *channel, instrument),
@@ -131,7 +131,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     }
 }
 
-/// Holds a key, with a velocity, for as long as it says.
+/// Holds a key with a velocity for a time.
 fn note(
     global: &Global,
     channel: u8,
@@ -150,8 +150,8 @@ fn note(
     Ok(())
 }
 
-/// Teaches a controller to set a parameter: the one that `more` says, the next one that moves where
-/// it says nothing.
+/// Assigns a controller to a parameter: the one that `more` names, otherwise the next one that
+/// moves.
 fn learn(global: &Global, name: &str, more: Vec<OscType>) -> Result<(), Error> {
     let address = address(name).map_err(Error::Usage)?;
     let is_next = more.is_empty();
@@ -167,7 +167,7 @@ fn client(global: &Global) -> Result<Client, ClientError> {
     patient_client(global, Duration::from_millis(global.timeout_ms))
 }
 
-/// A client that waits so long for answers, and has given the token where there is one.
+/// A client that waits this long for answers, and has given the token if there is one.
 fn patient_client(global: &Global, timeout: Duration) -> Result<Client, ClientError> {
     let mut client = reached(global, timeout)?;
     if let Some(token) = &global.token {
@@ -179,7 +179,7 @@ fn patient_client(global: &Global, timeout: Duration) -> Result<Client, ClientEr
 fn reached(global: &Global, timeout: Duration) -> Result<Client, ClientError> {
     let named = Client::new(&global.host, global.port, timeout);
     let Err(ClientError::NoHost { .. }) = named else { return named };
-    // Not a name of a machine: that of a daemon, perhaps.
+    // If it is no name of a machine, it may be that of a daemon.
     let all = find::find().unwrap_or_default();
     let Some(found) = all.iter().find(|found| found.name.eq_ignore_ascii_case(&global.host)) else {
         return named;
@@ -187,21 +187,21 @@ fn reached(global: &Global, timeout: Duration) -> Result<Client, ClientError> {
     Client::new(&found.ip.to_string(), found.osc_port.unwrap_or(global.port), timeout)
 }
 
-/// Sends what has no answer but an error.
+/// Sends a request that is answered only if there is an error.
 fn send(global: &Global, message: OscMessage) -> Result<(), Error> {
     client(global)?.ask(vec![message])?;
     Ok(())
 }
 
-/// The answers to something that may take its time.
+/// The answers to a request that may take time.
 fn patiently(global: &Global, message: OscMessage) -> Result<Vec<OscMessage>, Error> {
-    // Whether there is a daemon is known as soon as ever.
+    // Whether there is a daemon is known soon.
     client(global)?.ask(Vec::new())?;
     let timeout = PATIENCE.max(Duration::from_millis(global.timeout_ms));
     Ok(patient_client(global, timeout)?.ask(vec![message])?)
 }
 
-/// Has the daemon do something, and prints what it says of it, if anything.
+/// Lets the daemon do something, and prints its answer, if there is one.
 fn act(global: &Global, address: &str, name: Option<&str>) -> Result<(), Error> {
     let args = name.map(OscType::from).into_iter().collect();
     match patiently(global, message(address, args))?.as_slice() {
@@ -210,7 +210,7 @@ fn act(global: &Global, address: &str, name: Option<&str>) -> Result<(), Error> 
     }
 }
 
-/// Prints a list of names, each with a sign where the daemon says whether it is in use.
+/// Prints a list of names, with a mark for each that is in use.
 fn list(global: &Global, address: &str) -> Result<(), Error> {
     let answers = patiently(global, message(address, Vec::new()))?;
     let args = answers.iter().flat_map(|m| &m.args);
@@ -236,7 +236,7 @@ fn list(global: &Global, address: &str) -> Result<(), Error> {
     })
 }
 
-/// Prints what controllers set.
+/// Prints the assignments of controllers.
 fn learned(global: &Global) -> Result<(), Error> {
     let answers = client(global)?.ask(vec![message(LEARN, Vec::new())])?;
     let args: Vec<&OscType> = answers.iter().flat_map(|m| &m.args).collect();
@@ -266,7 +266,7 @@ fn program(global: &Global, channel: u8, instrument: &str) -> Result<(), Error> 
             return Err(Error::Usage(format!("found the program {number}, wanted 0 to 127")));
         }
         Err(_) => {
-            // Also without a daemon it can be said what is wrong with a name.
+            // What is wrong with a name can be said even without a daemon.
             timbre_control::instruments::program(instrument).map_err(Error::Usage)?;
             ("instrument", OscType::from(instrument))
         }
@@ -314,7 +314,7 @@ fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> R
     let renewal = Duration::from_secs(LEASE_S.unsigned_abs().into()) / 4;
     loop {
         let args = vec![OscType::from(pattern), OscType::Double(hz)];
-        // Changes can come between the subscription and its answer.
+        // Changes can arrive before the answer to the subscription.
         print_changes(global, &client.ask(vec![message(SUBSCRIBE, args)])?)?;
         let renew = Instant::now() + renewal;
         let until = end.map_or(renew, |end| end.min(renew));
@@ -327,9 +327,9 @@ fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> R
     }
 }
 
-/// Names, and how they sound where a daemon says so.
+/// The names of instruments and, if a daemon answers, how well it plays them.
 fn instruments(global: &Global) -> Result<(), Error> {
-    // Names are known without a daemon too.
+    // The names are known without a daemon, too.
     let answers = client(global)
         .and_then(|mut client| client.ask(vec![message(action::INSTRUMENTS, Vec::new())]));
     let answers = answers.unwrap_or_default();

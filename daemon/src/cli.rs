@@ -20,10 +20,10 @@ use crate::error::Error;
 #[command(version, after_help = RUN_HELP, propagate_version = true)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; without a command timbred plays live.
+    /// The command; without one timbred plays live.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to play live.
+    /// The options for playing live.
     #[command(flatten)]
     pub live: LiveArgs,
 }
@@ -31,11 +31,12 @@ pub struct Cli {
 /// `timbred`: playing live.
 #[derive(Debug, Args)]
 pub struct LiveArgs {
-    /// Configuration on top of the system's and the user's.
+    /// A configuration file on top of those of the machine and the user.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print the merged configuration, with FILE in the place of --config, each value with where it
-    /// came from, and end.
+    /// Print the whole configuration, with the origin of each value, and end. FILE takes the place
+    /// of
+    /// --config.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub check: Option<Option<PathBuf>>,
     /// Sound service: auto, alsa, jack or null.
@@ -44,25 +45,25 @@ pub struct LiveArgs {
     /// Sound device, by its name or a part of it.
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Frames a second asked of the device.
+    /// The sample rate to ask the device for, Hz.
     #[arg(long, value_name = "HZ")]
     pub rate: Option<String>,
-    /// Frames in a buffer of the device.
+    /// The number of frames in a buffer of the device.
     #[arg(long, value_name = "FRAMES")]
     pub buffer: Option<String>,
-    /// Model: an installed one or a folder.
+    /// The model: the name of an installed one, or a folder.
     #[arg(long, value_name = "NAME|FOLDER")]
     pub model: Option<String>,
-    /// Sound made at a time, ms.
+    /// How much sound the denoiser makes at a time, ms.
     #[arg(long, value_name = "MS")]
     pub hop_ms: Option<String>,
     /// Denoising steps for each hop.
     #[arg(long, value_name = "K")]
     pub steps: Option<String>,
-    /// UDP port for OSC.
+    /// The UDP port for OSC.
     #[arg(long, value_name = "PORT")]
     pub osc_port: Option<String>,
-    /// Name under which MIDI and JACK know this program.
+    /// The name of this program in MIDI and JACK.
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 }
@@ -71,7 +72,7 @@ impl LiveArgs {
     /// The configuration file that was named.
     ///
     /// # Errors
-    /// Two were.
+    /// Two files were named.
     pub fn config_file(&self) -> Result<Option<PathBuf>, Error> {
         match (&self.config, &self.check) {
             (Some(config), Some(Some(check))) => Err(Error::Usage(format!(
@@ -113,57 +114,58 @@ pub enum Command {
     Render(RenderArgs),
     /// Play a short piece: to the sound device if there is one, else into demo.wav.
     Demo(DemoArgs),
-    /// Look at tokens, models and spectrograms.
+    /// Show tokens, models and spectrograms.
     Inspect(InspectArgs),
-    /// Look at all that sound depends on: device, rights, ports, heat, disk, service; says what to
-    /// do.
+    /// Check everything that sound depends on (device, ports, panel, rights, heat, disk, service)
+    /// and say what to do.
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
     /// Measure how fast a model runs on this machine.
     Bench(BenchArgs),
-    /// Completions of commands and flags for a shell, to be read by it.
+    /// Print completions of commands and flags for a shell.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// The manual page, in the format of man.
+    /// Print the manual page, in the format of man.
     Man,
-    /// Make a model bundle out of the weights of a training run (models/training).
+    /// Make a model out of the weights of a training run (models/training).
     Pack(PackArgs),
-    /// Install the published model, as diffusers or as T5X saved it, as a model.
+    /// Install the published model, as it was saved by diffusers or by T5X.
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
 }
 
-/// Which model, and how it is sampled. Shared by every command that makes sound.
+/// The model and how it is sampled. Every command that makes sound has these options.
 #[derive(Debug, Clone, Args)]
 pub struct EngineArgs {
-    /// Model: the name of an installed one, or a folder with a manifest.toml [default: the bundled
-    /// `live`].
+    /// The model: the name of an installed one, or a folder with a manifest.toml [default: the
+    /// bundled `live`].
     #[arg(long, value_name = "NAME|FOLDER")]
     pub model: Option<String>,
     #[arg(long, value_name = "K", help = STEPS.help,
           value_parser = clap::value_parser!(u64).range(STEPS.whole_range()))]
-    /// See `parameters`.
+    /// The help text is that of the table of parameters.
     pub steps: Option<u64>,
-    /// ddpm, ddpm:small, ddpm:medium:SHARE, ddim or dpm++2m [default: the model's].
+    /// The method of a step: ddpm, ddpm:small, ddpm:medium:SHARE, ddim or dpm++2m [default: the
+    /// model's].
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<SamplerKind>,
-    /// Where the steps lie: trailing, uniform_t, uniform_log_snr or diffusers [default: the
+    /// The spacing of the steps: trailing, uniform_t, uniform_log_snr or diffusers [default: the
     /// model's].
     #[arg(long, value_name = "NAME")]
     pub spacing: Option<Spacing>,
     #[arg(long, value_name = "WEIGHT", help = GUIDANCE.help,
           value_parser = |s: &str| GUIDANCE.parse(s))]
-    /// See `parameters`.
+    /// The help text is that of the table of parameters.
     pub guidance: Option<f64>,
     #[arg(long, value_name = "MS", help = HOP_MS.help, value_parser = |s: &str| HOP_MS.parse(s))]
-    /// See `parameters`.
+    /// The help text is that of the table of parameters.
     pub hop_ms: Option<f64>,
     #[arg(long, value_name = "N", help = SEED.help, default_value_t = 0)]
-    /// See `parameters`.
+    /// The help text is that of the table of parameters.
     pub seed: u64,
-    /// Use the model's live mode (short hops on its own past) instead of song mode.
+    /// Use the live mode of the model (short hops that hear its own past) instead of song mode.
     #[arg(long)]
     pub live: bool,
 }
@@ -185,14 +187,14 @@ pub enum SampleFormat {
 /// `timbred render`
 #[derive(Debug, Args)]
 pub struct RenderArgs {
-    /// MIDI files (.mid, .kar, .rmi; `-` is standard input); with one of them, a last argument
-    /// ending in .wav, .flac or .npy is the output (`-` is standard output).
+    /// MIDI files (.mid, .kar, .rmi; `-` is standard input). If there is only one, a last argument
+    /// that ends in .wav, .flac or .npy is the output (`-` is standard output).
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Refuse a damaged MIDI file and say what is wrong with it, instead of mending it.
+    /// Refuse damaged MIDI files and say what is wrong with them, instead of repairing them.
     #[arg(long)]
     pub strict: bool,
-    /// Folder for the output [default: beside each MIDI file].
+    /// The folder for the output [default: beside each MIDI file].
     #[arg(short, long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// Scale that keys are tuned to until the MIDI file says otherwise: a Scala file (.scl), or the
@@ -200,44 +202,44 @@ pub struct RenderArgs {
     /// [default: equal temperament].
     #[arg(long, value_name = "FILE")]
     pub tuning: Option<String>,
-    /// What the model and its sampling are.
+    /// The model and how it is sampled.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Sample rate of the output in Hz, 8000 to 192000; above 16000 with what lies from 8 to 16
-    /// kHz, where the model knows it.
+    /// The sample rate of the output in Hz, 8000 to 192000. Above 16000 the output has the sound
+    /// from 8 to 16 kHz, too, if the model knows it.
     #[arg(long, value_name = "HZ", default_value_t = 48_000,
           value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
     pub rate: u32,
-    /// Sample format.
+    /// The sample format.
     #[arg(long, value_enum, default_value = "16")]
     pub format: SampleFormat,
-    /// Write one channel as the model makes it: no sides, no reverb and chorus, no more level, no
-    /// limiter; what models are measured with.
+    /// Write one channel exactly as the model makes it, without stereo, reverb, chorus, added level
+    /// and limiter. Models are measured with this.
     #[arg(long, conflicts_with = "stems")]
     pub dry: bool,
-    /// Write a file for each channel too, named OUTPUT-part_01.wav and so on: both sides, without
+    /// Also write a stereo file for each channel, named OUTPUT-part_01.wav and so on, without
     /// reverb, chorus and limiter.
     #[arg(long, conflicts_with = "mel")]
     pub stems: bool,
-    /// Write FLAC instead of WAV where no output file is named.
+    /// Write FLAC instead of WAV if no output file is named.
     #[arg(long)]
     pub flac: bool,
-    /// Write the predicted log-mel (.npy) instead of sound where no output file is named.
+    /// Write the predicted log-mel (.npy) instead of sound if no output file is named.
     #[arg(long, conflicts_with = "flac")]
     pub mel: bool,
-    /// Start at this second of the song (notes held there are struck anew).
+    /// Start at this second of the song. Notes that are held there are struck again.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     pub from: f64,
     /// Stop at this second of the song.
     #[arg(long, value_name = "SECONDS")]
     pub to: Option<f64>,
-    /// Seconds that the last notes ring out.
+    /// How many seconds the last notes ring out.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     pub tail: f64,
-    /// Files rendered at the same time [default: the number of cores].
+    /// How many files are rendered at the same time [default: the number of cores].
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// No progress bar.
+    /// Show no progress bar.
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -245,10 +247,10 @@ pub struct RenderArgs {
 /// `timbred doctor`
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Configuration file, over the others.
+    /// A configuration file on top of the others.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// As JSON: a list of objects with what, verdict (good, warning, trouble), found and remedy.
+    /// Print JSON: a list of objects with what, verdict (good, warning, trouble), found and remedy.
     #[arg(long)]
     pub json: bool,
 }
@@ -256,10 +258,10 @@ pub struct DoctorArgs {
 /// `timbred demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// What the model and its sampling are.
+    /// The model and how it is sampled.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Where to write when there is no sound device.
+    /// The file to write if there is no sound device.
     #[arg(long, default_value = "demo.wav", value_name = "FILE")]
     pub out: PathBuf,
     /// Write the file even if there is a sound device.
@@ -270,7 +272,7 @@ pub struct DemoArgs {
 /// `timbred inspect`
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// What to look at.
+    /// What to show.
     #[command(subcommand)]
     pub what: Inspect,
 }
@@ -278,36 +280,36 @@ pub struct InspectArgs {
 /// What `timbred inspect` can show.
 #[derive(Debug, Subcommand)]
 pub enum Inspect {
-    /// The note tokens a model would hear of a MIDI file, one list of ids a segment.
+    /// The note tokens that a model would get for a MIDI file, one list of ids for each segment.
     Tokens {
-        /// MIDI file; `-` is standard input.
+        /// The MIDI file; `-` is standard input.
         file: PathBuf,
-        /// Refuse a damaged file and say what is wrong with it, instead of mending it.
+        /// Refuse a damaged file and say what is wrong with it, instead of repairing it.
         #[arg(long)]
         strict: bool,
-        /// Model whose vocabulary is used [default: the bundled one].
+        /// The model whose vocabulary is used [default: the bundled one].
         #[arg(long, value_name = "NAME|FOLDER")]
         model: Option<String>,
-        /// Frames of 20 ms in a segment [default: the model's song mode].
+        /// The length of a segment in frames of 20 ms [default: that of the model's song mode].
         #[arg(long, value_name = "FRAMES")]
         segment: Option<usize>,
-        /// JSON: {"segments": [{"frames": n, "ids": [...]}, ...]}.
+        /// Print JSON: {"segments": [{"frames": n, "ids": [...]}, ...]}.
         #[arg(long)]
         json: bool,
     },
-    /// A model's manifest, sizes and files, all verified.
+    /// The manifest, sizes and files of a model, all of them verified.
     Model {
-        /// Name or folder [default: the bundled one].
+        /// The name or folder of the model [default: the bundled one].
         name: Option<String>,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// The log-mel spectrogram of a WAV file.
     Mel {
-        /// WAV file of any rate; several channels are averaged.
+        /// The WAV file, of any rate; several channels are averaged.
         file: PathBuf,
-        /// `.npy` for the numbers [frames, 128], `.png` for a picture.
+        /// The file to write: `.npy` for the numbers [frames, 128], `.png` for a picture.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -316,34 +318,34 @@ pub enum Inspect {
 /// `timbred bench`
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Model [default: the bundled one].
+    /// The model [default: the bundled one].
     #[arg(long, value_name = "NAME|FOLDER")]
     pub model: Option<String>,
-    /// Hops measured for each line, 20 and up.
+    /// How many hops are measured for each line, 20 or more.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(20..))]
     pub hops: u64,
-    /// Measure the denoising step by itself instead: packed operands, plain tract and int8 weights
-    /// side by side.
+    /// Measure only the denoising step, with packed operands, plain tract and int8 weights side by
+    /// side.
     #[arg(long)]
     pub compare: bool,
-    /// With --compare: runs measured for each point, 20 and up.
+    /// With --compare: how many runs are measured for each point, 20 or more.
     #[arg(long, default_value_t = 20, requires = "compare",
           value_parser = clap::value_parser!(u32).range(20..))]
     pub runs: u32,
-    /// With --compare: only the step, only at these sizes, such as 64x2304: frames of the target by
-    /// tokens and frames heard.
+    /// With --compare: measure only the step, and only at these sizes, such as 64x2304: frames of
+    /// the target by tokens and frames heard.
     #[arg(long, value_name = "LxM", requires = "compare", value_delimiter = ',',
           value_parser = step_size)]
     pub at: Vec<(usize, usize)>,
-    /// With --compare: a command that times the same step with another engine; it gets the ONNX
-    /// file and is asked `L M THREADS`, line by line.
+    /// With --compare: a command that times the same step with another engine. It gets the ONNX
+    /// file as its argument and lines of `L M THREADS` on standard input.
     #[arg(long, value_name = "COMMAND", requires = "compare")]
     pub reference: Option<String>,
-    /// With --compare: the same model in another form, such as imported with --f32, whose mel the
-    /// forms of this one are held against.
+    /// With --compare: the same model in another form, for example imported with --f32. The mel of
+    /// this model is compared with the mel of that one.
     #[arg(long, value_name = "NAME|FOLDER", requires = "compare")]
     pub against: Option<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -358,14 +360,14 @@ fn step_size(text: &str) -> Result<(usize, usize), String> {
 /// `timbred pack`
 #[derive(Debug, Args)]
 pub struct PackArgs {
-    /// Folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz, attacks.npz and life.npz,
-    /// as the training's export writes it; a part that is missing there stays as it is in the
-    /// bundle.
+    /// The folder with manifest.toml, denoiser.npz, prior.npz, vocoder.npz, attacks.npz and
+    /// life.npz, as the export of the training writes it. Parts that are missing there stay as they
+    /// are in the model.
     pub weights: PathBuf,
-    /// Folder of the bundle.
+    /// The folder of the model.
     #[arg(short, long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Keep the weights as they are instead of int8 per channel.
+    /// Keep the weights as they are instead of converting them to int8 per channel.
     #[arg(long)]
     pub f32: bool,
 }
@@ -373,21 +375,22 @@ pub struct PackArgs {
 /// `timbred import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The checkpoint: a T5X .zip or its unpacked folder, or the folder of a pipeline that
+    /// The checkpoint: a .zip of T5X or its unpacked folder, or the folder of a pipeline that
     /// diffusers saved.
     pub checkpoint: PathBuf,
-    /// Name of the model, as in `--model NAME` [default: the file's own].
+    /// The name of the model, for `--model NAME` [default: that of the file].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Folder of the model [default: NAME in the user's folder of models].
+    /// The folder of the model [default: NAME in the user's folder of models].
     #[arg(short, long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// What makes the sound: a mel decoder as ONNX, float mel [1, T, 128] (natural log) to T * 320
-    /// samples, or `bundled` for the bundled vocoder [default: the mel decoder that came with the
-    /// checkpoint, else the bundled vocoder].
+    /// What makes the sound: an ONNX file of a mel decoder, which turns a float mel [1, T, 128]
+    /// (natural log) into T * 320 samples, or `bundled` for the bundled vocoder [default: the mel
+    /// decoder that came with the checkpoint, else the bundled vocoder].
     #[arg(long, value_name = "FILE.onnx|bundled")]
     pub vocoder: Option<PathBuf>,
-    /// Keep the weights as they are instead of int8 per channel: four times as large.
+    /// Keep the weights as they are instead of converting them to int8 per channel. The model is
+    /// four times as large then.
     #[arg(long)]
     pub f32: bool,
 }

@@ -12,13 +12,13 @@ use timbre_models::bundle::Bundle;
 use timbre_models::notes::{EQUAL, Song, read_song};
 use timbre_models::streamer::{StreamOptions, Streamer};
 
-use crate::audio::resample::{ResampleError, StreamResampler};
+use crate::audio::resample::StreamResampler;
+use crate::bus::queues::Telemetry;
 use crate::cli::{DemoArgs, SampleFormat};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::live::inference::Sink;
 use crate::live::output::{Output, OutputOptions};
-use crate::live::queues::Telemetry;
 use crate::mix::{Frame, Mix, MixSettings, SIDES};
 use crate::models;
 use crate::options::stream_options;
@@ -76,7 +76,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Error> {
     let interrupt = Interrupt::install();
     let telemetry = Arc::new(Telemetry::default());
     let device = match args.no_device {
-        true => Err(Error::Audio("no sound device wanted".to_owned())),
+        true => Err(Error::Device("no sound device is wanted".to_owned())),
         false => Output::open(&device_options(), &telemetry, None),
     };
     match device {
@@ -171,7 +171,7 @@ fn play(
         }
         match making.join() {
             Ok(made) => made,
-            Err(_) => Err(Error::Audio("the thread that makes sound ended too early".to_owned())),
+            Err(_) => Err(Error::Fault),
         }
     })?;
     let gaps = device.telemetry.underruns.load(Ordering::Relaxed);
@@ -189,7 +189,7 @@ fn play(
 fn watch(output: &Output, interrupt: &Interrupt) -> Result<(), Error> {
     if output.is_lost() {
         interrupt.raise();
-        return Err(Error::Audio(
+        return Err(Error::Device(
             "the sound device went away; try again, or use --no-device".to_owned(),
         ));
     }
@@ -212,11 +212,10 @@ impl Maker<'_> {
         streamer: &mut Streamer,
         options: StreamOptions,
     ) -> Result<(), Error> {
-        let failed = |e: ResampleError| Error::Audio(e.to_string());
         streamer.restart(options)?;
         let model_hz = streamer.sample_rate_hz();
         let converter = StreamResampler::new(model_hz, self.rate_hz, SIDES);
-        let mut converter = converter.map_err(failed)?;
+        let mut converter = converter?;
         let mut mix = Mix::new(MixSettings::default(), model_hz);
         let mut mixed = vec![];
         song.events().into_iter().for_each(|event| streamer.push(event));
@@ -229,9 +228,9 @@ impl Maker<'_> {
             mix.push(hop.buses, &mut mixed);
             mixed.truncate(left);
             left -= mixed.len();
-            converter.push(mixed.as_flattened(), &mut samples).map_err(failed)?;
+            converter.push(mixed.as_flattened(), &mut samples)?;
             if left == 0 {
-                converter.finish(&mut samples).map_err(failed)?;
+                converter.finish(&mut samples)?;
             }
             // It has room for all.
             self.ring.push_slice(samples.as_chunks().0);

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Problems;
+use crate::audio::resample::ResampleError;
+use crate::problem::Problems;
 use timbre_models::bundle::BundleError;
 use timbre_models::streamer::StreamError;
 
@@ -32,10 +33,27 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// The sound device refused. Exit code 6.
+    /// There is no sound device, it refuses, or it went away. Exit code 6.
     #[error("{0}")]
-    Audio(String),
-    /// Remote control cannot be had, as a port that another program has. Exit code 8.
+    Device(String),
+    /// A sample rate that cannot be converted to another. Exit code 6.
+    #[error(transparent)]
+    Resample(#[from] ResampleError),
+    /// The system refuses something that every program may have, such as a thread. Exit code 9.
+    #[error("the system refuses {what}: {source}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread of timbred ended by a panic, which the log has. Exit code 70.
+    #[error(
+        "the thread that makes sound ended by a fault in timbred; please report it with the lines \
+         before this one"
+    )]
+    Fault,
+    /// Remote control does not work, for example because another program has the port. Exit code 8.
     #[error("{0}")]
     Control(String),
     /// A configuration that cannot be used. Exit code 7.
@@ -74,6 +92,11 @@ impl Error {
         Self::Output { path: path.to_owned(), reason: reason.to_string() }
     }
 
+    /// What the system refuses, and why.
+    pub fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+
     /// In words, with the file it is about where the error itself names none.
     pub fn about(&self, path: &Path) -> String {
         match self {
@@ -90,9 +113,11 @@ impl Error {
             Self::Input { .. } => 3,
             Self::Model(_) | Self::Stream(_) => 4,
             Self::Output { .. } => 5,
-            Self::Audio(_) => 6,
+            Self::Device(_) | Self::Resample(_) => 6,
             Self::Config(_) => 7,
             Self::Control(_) => 8,
+            Self::System { .. } => 9,
+            Self::Fault => 70,
             Self::Interrupted => 130,
         }
     }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as a flag that long work looks at. Knows no work.
+//! Ctrl-C and SIGTERM as a flag, which long work checks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use crate::error::Error;
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes over Ctrl-C, SIGTERM and SIGHUP of this process. Where that cannot be done they end it
-    /// at once, as usual.
+    /// Catches Ctrl-C, SIGTERM and SIGHUP of this process. If that fails, they end it at once, as
+    /// usual.
     pub fn install() -> Self {
         let interrupt = Self::default();
         let flag = interrupt.0.clone();
@@ -21,12 +21,12 @@ impl Interrupt {
         interrupt
     }
 
-    /// Asks for the end from inside.
+    /// Asks for the end from within the program.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// An error once it is wanted.
+    /// Returns an error once the end is wanted.
     ///
     /// # Errors
     /// [`Error::Interrupted`].

@@ -3,6 +3,7 @@
 
 pub mod audio;
 pub mod bench;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -10,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 pub mod documents;
 pub mod error;
+pub mod findings;
 pub mod import;
 pub mod inspect;
 pub mod interrupt;
@@ -20,6 +22,7 @@ pub mod models;
 pub mod options;
 pub mod pack;
 pub mod presets;
+pub mod problem;
 pub mod recording;
 pub mod render;
 pub mod scale;

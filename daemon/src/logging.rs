@@ -9,10 +9,12 @@ use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Our crates: a level without a name is theirs.
 const OURS: [&str; 3] = ["timbred", "timbre_models", "timbre_control"];
@@ -20,20 +22,28 @@ const OURS: [&str; 3] = ["timbred", "timbre_models", "timbre_control"];
 /// runs, at every look for one.
 const LIBRARIES: &str = "warn,tract=error,jack=off";
 
-/// Starts logging at `level` (as `EnvFilter` reads it), unless `TIMBRED_LOG` says otherwise.
+/// Starts logging at `level` (a level, or levels of single targets as [`Targets`] reads them),
+/// unless the variable `TIMBRED_LOG` names another.
 pub fn start(level: &str) {
-    let said = std::env::var("TIMBRED_LOG").ok().filter(|text| !text.trim().is_empty());
-    let filter = said
-        .and_then(|text| EnvFilter::try_new(directives(&text)).ok())
-        .or_else(|| EnvFilter::try_new(directives(level)).ok())
-        .unwrap_or_else(|| EnvFilter::new("warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let variable = std::env::var("TIMBRED_LOG").ok().filter(|text| !text.trim().is_empty());
+    let targets = variable
+        .and_then(|text| targets(&text))
+        .or_else(|| targets(level))
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let log = tracing_subscriber::registry().with(targets);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second call changes nothing.
     let _ = if is_journal() {
-        log.with_ansi(false).event_format(Journal(Format::default().without_time())).try_init()
+        let format = Journal(Format::default().without_time());
+        log.with(lines.with_ansi(false).event_format(format)).try_init()
     } else {
-        log.with_ansi(std::io::stderr().is_terminal()).try_init()
+        log.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init()
     };
+}
+
+/// The levels that somebody wrote; none if they cannot be read.
+fn targets(text: &str) -> Option<Targets> {
+    directives(text).parse().ok()
 }
 
 /// Tells why the program ends: to the journal as an error, else plainly.
@@ -44,8 +54,8 @@ pub fn last_words(text: &str) {
     }
 }
 
-/// What `EnvFilter` is told for what somebody wrote: a level alone is that of our own crates, and
-/// libraries warn only, unless they are named.
+/// What somebody wrote in the words of [`Targets`]: a level alone is that of our own crates, and
+/// libraries only warn unless they are named.
 fn directives(text: &str) -> String {
     let (mut levels, mut named) = (vec![], vec![]);
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -139,12 +149,11 @@ mod tests {
     fn logged(level: &str, say: impl FnOnce()) -> String {
         let page = Page::default();
         let to = page.clone();
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::try_new(directives(level)).unwrap())
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(move || to.clone())
             .with_ansi(false)
-            .event_format(Journal(Format::default().without_time()))
-            .finish();
+            .event_format(Journal(Format::default().without_time()));
+        let log = tracing_subscriber::registry().with(targets(level).unwrap()).with(lines);
         tracing::subscriber::with_default(log, say);
         page.text()
     }

@@ -1,4 +1,4 @@
-//! Flags and a model's manifest -> the options of a stream. Knows no files.
+//! The options of a stream, from flags and the manifest of a model. It knows no files.
 
 use timbre_models::bundle::Bundle;
 use timbre_models::streamer::StreamOptions;
@@ -6,13 +6,13 @@ use timbre_models::streamer::StreamOptions;
 use crate::cli::EngineArgs;
 use crate::error::Error;
 
-/// Milliseconds of a mel frame.
+/// The length of a mel frame, ms.
 const FRAME_MS: f64 = 20.0;
 
-/// The model's own choice with the flags on top.
+/// The options of the model with the flags on top.
 ///
 /// # Errors
-/// A live mode or a hop that the model does not have.
+/// The model has no live mode, or cannot make such a hop.
 pub fn stream_options(args: &EngineArgs, bundle: &Bundle) -> Result<StreamOptions, Error> {
     let manifest = bundle.manifest();
     let name = &manifest.name;

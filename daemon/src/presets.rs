@@ -1,7 +1,7 @@
-//! Presets: one TOML file each in a folder, written whole or not at all, found by names that lead
-//! nowhere else. Knows no setting.
+//! Presets: a folder with one TOML file for each, which is written whole or not at all. Names
+//! cannot lead out of the folder. It knows no setting.
 //!
-//! Called by the supervisor's thread; every function waits for the disk.
+//! The thread of the supervisor calls it; every function waits for the disk.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,36 +11,36 @@ use serde::de::DeserializeOwned;
 
 use crate::state::{self, StateError};
 
-/// Begins every preset.
+/// The comment at the top of every preset.
 const HEADER: &str = "# A preset of timbred, loaded with `timbrectl preset load`.\n\n";
-/// Ends the name of every preset's file.
+/// The ending of the files of presets.
 const ENDING: &str = ".toml";
-/// Most presets: their names fit into one OSC packet, and nobody fills the disk.
+/// The most presets, so that their names fit into one OSC packet, and nobody can fill the disk.
 const MOST: usize = 500;
-/// Longest name, bytes.
+/// The longest name, bytes.
 const LONGEST: usize = 96;
-/// What a name may have beside letters and digits.
+/// The characters that a name may have beside letters and digits.
 const SIGNS: &str = " -_.,+()&'#!";
 
-/// Why a preset was not listed, kept, loaded or deleted.
+/// Why a preset was not listed, saved, loaded or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum PresetError {
     /// This process has no folder for state.
     #[error("there is no folder for presets: set state.path in the configuration")]
     NoFolder,
-    /// The name is none.
+    /// The name is not allowed.
     #[error(
         "found the name {found:?}, wanted 1 to {LONGEST} bytes of letters, digits, spaces and \
          {SIGNS}, the first and the last no space, the first no dot"
     )]
     Name {
-        /// As it was given.
+        /// The name as it was given.
         found: String,
     },
     /// There is no preset of that name.
     #[error("there is no preset {name:?}; there are: {there}")]
     Unknown {
-        /// As it was given.
+        /// The name as it was given.
         name: String,
         /// The names there are.
         there: String,
@@ -48,18 +48,18 @@ pub enum PresetError {
     /// There are no presets at all.
     #[error("there are no presets yet; `timbrectl preset save NAME` makes one")]
     None,
-    /// There are too many.
+    /// There are too many presets.
     #[error("there are {MOST} presets already; delete one first")]
     Full,
     /// The file or the folder cannot be read or deleted.
     #[error("{path}: {reason}")]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: std::io::Error,
     },
-    /// The file is no preset.
+    /// The file is not a preset.
     #[error("{path}: {reason}; mend the file or delete the preset")]
     Broken {
         /// Which file.
@@ -72,7 +72,7 @@ pub enum PresetError {
     Write(#[from] StateError),
 }
 
-/// A folder of presets; it need not be there yet.
+/// A folder of presets, which need not exist yet.
 #[derive(Debug, Clone)]
 pub struct Presets {
     folder: PathBuf,
@@ -88,10 +88,10 @@ impl Presets {
         Ok(Self { folder: folder.join("presets") })
     }
 
-    /// The names of all presets, sorted as people do, capitals aside.
+    /// The names of all presets, sorted without regard to case.
     ///
     /// # Errors
-    /// A folder that is there and cannot be read.
+    /// The folder exists but cannot be read.
     pub fn names(&self) -> Result<Vec<String>, PresetError> {
         let failed = |reason| PresetError::File { path: self.folder.clone(), reason };
         let entries = match std::fs::read_dir(&self.folder) {
@@ -102,7 +102,7 @@ impl Presets {
         let mut names = Vec::new();
         for entry in entries {
             let file = entry.map_err(failed)?.file_name();
-            // Files that others put there under names that are none are not ours.
+            // Files with names that are not allowed are no presets.
             let name = file.to_str().and_then(|file| file.strip_suffix(ENDING));
             names.extend(name.filter(|name| is_name(name)).map(str::to_owned));
         }
@@ -111,10 +111,10 @@ impl Presets {
         Ok(names)
     }
 
-    /// Keeps a value under a name; one that was there is replaced.
+    /// Saves a value under a name, and replaces the one that was there.
     ///
     /// # Errors
-    /// A name that is none, too many presets, whatever the system says.
+    /// The name is not allowed, there are too many presets, or the system refuses.
     pub fn save<T: Serialize>(&self, name: &str, value: &T) -> Result<(), PresetError> {
         let path = self.path(name)?;
         let names = self.names()?;
@@ -124,10 +124,10 @@ impl Presets {
         Ok(state::save_under(&path, HEADER, value)?)
     }
 
-    /// What was kept under a name.
+    /// Reads the value that was saved under a name.
     ///
     /// # Errors
-    /// No preset of that name, or one whose file is broken: it stays as it is.
+    /// There is no preset of that name, or its file is damaged; it is not changed then.
     pub fn load<T: DeserializeOwned>(&self, name: &str) -> Result<T, PresetError> {
         let path = self.path(name)?;
         let text = match std::fs::read_to_string(&path) {
@@ -143,10 +143,10 @@ impl Presets {
         })
     }
 
-    /// Forgets a preset.
+    /// Deletes a preset.
     ///
     /// # Errors
-    /// No preset of that name; whatever the system says.
+    /// There is no preset of that name, or the system refuses.
     pub fn delete(&self, name: &str) -> Result<(), PresetError> {
         let path = self.path(name)?;
         match std::fs::remove_file(&path) {
@@ -156,8 +156,8 @@ impl Presets {
         }
     }
 
-    /// The name after (or before) another in the list, around its ends; `from` itself need not be
-    /// there any more.
+    /// The name after or before `from` in the list, whose ends are connected. `from` itself need
+    /// not exist any more.
     ///
     /// # Errors
     /// There are no presets.
@@ -189,7 +189,7 @@ impl Presets {
     }
 }
 
-/// Whether a name is one: nothing in it can lead out of the folder, hide a file or break a line.
+/// Whether a name is allowed: it cannot lead out of the folder, hide a file or contain a line end.
 fn is_name(name: &str) -> bool {
     let fits = !name.is_empty() && name.len() <= LONGEST && name.trim() == name;
     fits && !name.starts_with('.') && name.chars().all(|c| c.is_alphanumeric() || SIGNS.contains(c))

@@ -1,4 +1,4 @@
-//! MIDI files -> songs, with errors that name the file. Knows no sound.
+//! Reads songs from MIDI files, with errors that name the file. It knows no sound.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,14 +13,14 @@ use timbre_models::notes::{
 use crate::error::Error;
 use crate::whole_file::STANDARD;
 
-/// What is played, and what the models' vocabulary knows of it.
+/// A song as events for a stream, and as notes in the vocabulary of the models.
 #[derive(Debug, Clone)]
 pub struct Piece {
     /// The notes.
     pub song: Song,
-    /// All that happens, by time.
+    /// All events, by time.
     pub events: Vec<Event>,
-    /// Banks that it asks for and that are not there.
+    /// Banks that it asks for and that do not exist.
     pub missing_banks: Vec<MissingBank>,
 }
 
@@ -31,12 +31,12 @@ impl From<Song> for Piece {
     }
 }
 
-/// Reads a MIDI file, also from a pipe; `-` is standard input. Never reads more than
-/// [`MAX_FILE_BYTES`]. Keys are tuned as `tuning` has them until the file says otherwise. Tells
-/// what was damaged and is mended; if `is_strict`, that is an error.
+/// Reads a MIDI file, also from a pipe; `-` is standard input. At most [`MAX_FILE_BYTES`] are read.
+/// Keys have the tuning `tuning` until the file changes it. Damage that was repaired is printed, or
+/// is an error if `is_strict`.
 ///
 /// # Errors
-/// Names the file, what was found and what to do.
+/// The file cannot be used; the error names it, what was found, and what to do.
 pub fn read(
     path: &Path,
     tuning: &Tuning,
@@ -71,7 +71,7 @@ pub fn read(
     read.map_err(|e| Error::input(path, e))
 }
 
-/// All there is to read, or one byte more than is read at most.
+/// Reads everything, or one byte more than the limit.
 fn limited(from: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![];
     from.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;

@@ -1,7 +1,7 @@
-//! What is remembered from one run to the next: a TOML file that appears whole or not at all. Knows
-//! no setting.
+//! The state that is saved from one run to the next, as a TOML file that is written whole or not at
+//! all. It knows no setting.
 //!
-//! Called by the supervisor's thread; both functions wait for the disk.
+//! The thread of the supervisor calls it; both functions wait for the disk.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -9,29 +9,29 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Begins every state file.
+/// The comment at the top of every state file.
 const HEADER: &str = "# Written by timbred; what is changed here while it runs is lost.\n\n";
 
-/// What timbred remembers: everything set by hand.
+/// The saved state: everything that was set by hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State<S> {
     /// General MIDI program of each channel, 0 to 127.
     #[serde(default)]
     pub programs: [u8; 16],
-    /// Gains and engine: the value that control publishes.
+    /// The settings that control publishes.
     pub settings: S,
 }
 
-/// Why state was not read or written.
+/// Why the state was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("{path}: cannot be read: {reason}; give it to the user timbred runs as")]
     Read {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: std::io::Error,
     },
     /// The file cannot be written.
@@ -39,7 +39,7 @@ pub enum StateError {
     Write {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: std::io::Error,
     },
     /// The value has no form in TOML.
@@ -52,11 +52,11 @@ pub enum StateError {
     },
 }
 
-/// What was remembered; none if there is no file, or if it is broken. A broken file is warned of
-/// and set aside as `NAME.broken`, so that the next save destroys nothing.
+/// Reads the state; none if there is no file, or if it is damaged. A damaged file is logged and
+/// renamed to `NAME.broken`, so that saving does not overwrite it.
 ///
 /// # Errors
-/// A file that is there and cannot be read.
+/// The file exists but cannot be read.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -86,19 +86,19 @@ fn set_aside(path: &Path, reason: &str) {
     }
 }
 
-/// Remembers a value: after a crash or a power cut the file holds the old value or the new one,
-/// whole.
+/// Saves a value. After a crash or a power cut the file has the whole old value or the whole new
+/// one.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn save<T: Serialize>(path: &Path, state: &T) -> Result<(), StateError> {
     save_under(path, HEADER, state)
 }
 
-/// The same for a file that begins with another header.
+/// The same for a file with another comment at the top.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn save_under<T: Serialize>(path: &Path, header: &str, value: &T) -> Result<(), StateError> {
     let text = toml::to_string(value)
         .map_err(|reason| StateError::Form { path: path.to_owned(), reason })?;
@@ -118,7 +118,7 @@ fn write(path: &Path, header: &str, text: &str) -> std::io::Result<()> {
     temp.write_all(text.as_bytes())?;
     temp.as_file().sync_all()?;
     temp.persist(path).map_err(|e| e.error)?;
-    // The rename itself is on the disk only when its folder is.
+    // The new name is on the disk only when the folder is.
     std::fs::File::open(folder)?.sync_all()
 }
 

@@ -1,5 +1,5 @@
-//! Files that appear whole or not at all: written beside their place under another name, renamed at
-//! the end. What is no file (a pipe, a device, standard output) is written to as it goes. Knows no
+//! Files that appear whole or not at all: they are written under another name beside their place,
+//! and renamed at the end. A pipe, a device or standard output is written to directly. It knows no
 //! format.
 
 use std::fs::File;
@@ -14,32 +14,32 @@ use crate::error::Error;
 
 /// The name that means standard input or standard output.
 pub const STANDARD: &str = "-";
-/// What the user's umask makes of it is the mode of a new file.
+/// The mode of a new file before the umask of the user is applied.
 const NEW_MODE: u32 = 0o666;
 
-/// A file on its way. Dropped before [`Self::keep`], it leaves nothing behind.
+/// A file that is being written. If it is dropped before [`Self::keep`], nothing is left behind.
 #[derive(Debug)]
 pub struct WholeFile {
-    /// What the user called it.
+    /// The path as the user gave it.
     path: PathBuf,
     out: Out,
 }
 
 #[derive(Debug)]
 enum Out {
-    /// Will be renamed to the place.
+    /// A file that is renamed at the end.
     Beside(NamedTempFile, PathBuf),
-    /// Cannot be replaced.
+    /// A pipe or device, which cannot be replaced.
     Straight(File),
 }
 
 impl WholeFile {
-    /// Begins the file that will be `path`; its folder must be there. `-` is standard output; where
-    /// a link points to a file, that file is replaced and the link stays; a pipe or device is
+    /// Begins the file that will be `path`, whose folder must exist. `-` is standard output. If the
+    /// path is a link to a file, that file is replaced, and the link stays. A pipe or a device is
     /// written to.
     ///
     /// # Errors
-    /// A folder that is missing or cannot be written to.
+    /// The folder is missing or cannot be written to.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let owned = path.to_owned();
         if path == Path::new(STANDARD) {
@@ -75,12 +75,12 @@ impl WholeFile {
         Ok(Self { path: owned, out: Out::Beside(temp, place) })
     }
 
-    /// Its name when it is done.
+    /// The path of the finished file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What to write to.
+    /// The writer.
     pub fn file(&mut self) -> &mut File {
         match &mut self.out {
             Out::Beside(temp, _) => temp.as_file_mut(),
@@ -88,7 +88,7 @@ impl WholeFile {
         }
     }
 
-    /// Whether what was written can be written again; not so in a pipe.
+    /// Whether written parts can be overwritten, which is not so for a pipe.
     pub fn is_seekable(&mut self) -> bool {
         self.file().stream_position().is_ok()
     }
@@ -101,7 +101,7 @@ impl WholeFile {
     /// Puts the file in its place.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn keep(self) -> Result<(), Error> {
         match self.out {
             Out::Beside(temp, place) => {
@@ -113,7 +113,7 @@ impl WholeFile {
     }
 }
 
-/// The place that a path means in the end, also if no file is there yet.
+/// The place that a path means when all links are followed, even if there is no file yet.
 fn behind_links(path: &Path) -> PathBuf {
     if let Ok(place) = path.canonicalize() {
         return place;

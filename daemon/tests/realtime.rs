@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use ringbuf::HeapRb;
 use ringbuf::traits::{Producer, Split};
+use timbred::bus::queues::Telemetry;
 use timbred::live::callback::{Level, Player};
 use timbred::live::clock::PlayPosition;
-use timbred::live::queues::Telemetry;
 use timbred::live::stems::{PARTS, PartsFrame, PartsPlayer};
 use timbred::mix::{Frame, SIDES};
 

@@ -1,16 +1,17 @@
-//! What flows into the engine: events of parts. Knows no MIDI byte and no sound.
+//! The events of parts, which are the only input of a stream. It knows no MIDI bytes and no sound.
 //!
-//! Live ports, OSC, recordings and MIDI files all become these, so what a file renders is what was
-//! heard. `crate::notes` makes them.
+//! Messages of live ports, of OSC, of recordings and of MIDI files all become these events, so that
+//! a recorded file renders as it was heard. `crate::notes` makes them.
 
 use crate::notes::{NoteEvent, Voice};
 
-/// An instrument under somebody's hands: a MIDI channel counted from 0; of a file with several
-/// ports, port * 16 + channel.
+/// A part, which is one instrument that is played: a MIDI channel counted from 0, or for files with
+/// several ports, port * 16 + channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Part(pub u8);
 
-/// One press of a key. Two presses of one key, on two parts or of two sources, never share one.
+/// The identity of one press of a key. Two presses of a key on two parts or by two sources have
+/// different ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NoteId(pub u64);
 
@@ -19,15 +20,15 @@ pub struct NoteId(pub u64);
 pub struct Event {
     /// Seconds from the start of the stream, exact.
     pub at_s: f64,
-    /// To which part.
+    /// The part.
     pub part: Part,
-    /// What.
+    /// What happens.
     pub what: What,
 }
 
 impl Event {
-    /// A note event that belongs to nobody, as an event of the first part, or of the drums' part: a
-    /// voice has one note at a time.
+    /// Turns a note event without a part into an event of the first part, or of the part of drums.
+    /// A voice has one note at a time.
     pub fn of(event: &NoteEvent) -> Self {
         let NoteEvent { time_s, voice, velocity } = *event;
         let Voice { is_drum, program, key } = voice;
@@ -48,44 +49,44 @@ impl Event {
     }
 }
 
-/// What happens.
+/// Something that happens to a part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum What {
-    /// A key goes down. A note that still has this id is released first.
+    /// A note begins. If another note still has this id, it is released first.
     On(Strike),
-    /// A key is let go, by finger and pedals. Drums are never released.
+    /// A note is released by finger and pedals. Drums are never released.
     Off(NoteId),
-    /// All notes of the part end at once, those that ring out too.
+    /// All notes of the part end at once, also those that ring out.
     Silence,
     /// Pressure on one key, 0..=1.
     KeyPressure(NoteId, f32),
-    /// Another tuning of one note, semitones beside equal temperament.
+    /// The tuning of one note changes, in semitones beside equal temperament.
     Retune(NoteId, f32),
-    /// A control of the part has this value from now on, in the unit of the control.
+    /// A control of the part gets a new value, in the unit of the control.
     Control(Control, f32),
 }
 
 /// How a note begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Strike {
-    /// Its name from now on.
+    /// The identity of the note.
     pub note: NoteId,
-    /// Instrument and key.
+    /// The instrument and the key.
     pub voice: Voice,
-    /// 1..=127: what the model hears.
+    /// The velocity that the model hears, 1..=127.
     pub velocity: u8,
     /// Semitones beside equal temperament.
     pub tuning: f32,
-    /// Where its pitch comes from, if it glides.
+    /// The glide to its pitch, if there is one.
     pub glide: Option<Glide>,
-    /// It goes on from another note: its attack is left out.
+    /// Whether it continues another note, so that its attack is left out.
     pub is_legato: bool,
 }
 
-/// A glide to a note's own pitch, even in semitones.
+/// A glide to the pitch of a note, which is linear in semitones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Glide {
-    /// How far away it begins, semitones.
+    /// How far from the pitch of the note it begins, semitones.
     pub from: f32,
     /// How long it takes, seconds.
     pub seconds: f32,
@@ -100,59 +101,59 @@ pub enum Control {
     Expression,
     /// Breath (CC 2), where it is a volume, 0..=1; 1. Amplitude goes with its square.
     Breath,
-    /// The level of everything (system exclusive), 0..=1; 1. Amplitude goes with its square.
+    /// The level of all parts (system exclusive), 0..=1; 1. Amplitude goes with its square.
     MasterVolume,
-    /// The strip's level, dB; 0.
+    /// The level of the channel strip, dB; 0.
     Gain,
-    /// From left, -1, to right, 1; 0.
+    /// The place between left, -1, and right, 1; 0.
     Pan,
     /// How far from the middle the outer keys of a keyboard are, 0..=1; 0.3.
     Spread,
-    /// Bend wheel, semitones; 0.
+    /// The bend wheel, semitones; 0.
     Bend,
-    /// Tuning of the part (RPN 1 and 2, master tuning), semitones; 0.
+    /// The tuning of the part (RPN 1 and 2, master tuning), semitones; 0.
     Tuning,
-    /// Modulation wheel (CC 1), semitones of vibrato; 0.
+    /// The modulation wheel (CC 1), semitones of vibrato; 0.
     Vibrato,
     /// Channel pressure, 0..=1; 0. It adds vibrato, or morphs.
     Pressure,
-    /// Vibrato's rate, octaves beside the usual (CC 76); 0.
+    /// The rate of the vibrato (CC 76), octaves beside the usual one; 0.
     VibratoRate,
-    /// Vibrato that is always there, semitones (CC 77); 0.
+    /// The depth of a vibrato that is always there (CC 77), semitones; 0.
     VibratoDepth,
-    /// Seconds from the key press until vibrato begins (CC 78); 0.
+    /// The time from the key press until vibrato begins (CC 78), seconds; 0.
     VibratoDelay,
-    /// How bright (CC 74), -1..=1; 0.
+    /// The brightness (CC 74), -1..=1; 0.
     Brightness,
-    /// A resonance where brightness turns (CC 71), -1..=1; 0.
+    /// The resonance at the corner frequency of the brightness (CC 71), -1..=1; 0.
     Resonance,
-    /// Times of attack (CC 73), as octaves of the instrument's own; 0.
+    /// The time of the attack (CC 73), octaves beside that of the instrument; 0.
     Attack,
-    /// Times of decay (CC 75), as octaves of the instrument's own; 0.
+    /// The time of the decay (CC 75), octaves beside that of the instrument; 0.
     Decay,
-    /// Times of release (CC 72), as octaves of the instrument's own; 0.
+    /// The time of the release (CC 72), octaves beside that of the instrument; 0.
     Release,
-    /// How far a damper pedal that does not hold lifts the dampers, octaves of release time; 0.
+    /// How far a half-pressed damper pedal makes the release longer, octaves; 0.
     Damper,
     /// Send to the reverb (CC 91), 0..=1; 40 / 127.
     Reverb,
     /// Send to the chorus (CC 93), 0..=1; 0.
     Chorus,
-    /// The program that the part's notes turn into, 0..=127; 0.
+    /// The program that the notes of the part turn into, 0..=127; 0.
     MorphProgram,
     /// How far they have turned into it, 0..=1; 0.
     MorphAmount,
     /// How far full pressure turns them into it, 0..=1; 0. The rest of it adds vibrato.
     MorphPressure,
-    /// The part whose controls act on this one too (MPE), -1 for none; -1.
+    /// The part whose controls also act on this one (MPE), -1 for none; -1.
     Master,
 }
 
 impl Control {
-    /// How many there are.
+    /// The number of controls.
     pub const COUNT: usize = Self::Master as usize + 1;
 
-    /// Their values at rest.
+    /// The values of all controls at rest.
     pub const REST: [f32; Self::COUNT] = {
         let mut rest = [0.0; Self::COUNT];
         rest[Self::Volume as usize] = 100.0 / 127.0;
@@ -164,7 +165,7 @@ impl Control {
         rest
     };
 
-    /// All of them, in their order.
+    /// All controls, in order.
     pub const ALL: [Self; Self::COUNT] = {
         use Control::*;
         [
@@ -197,7 +198,7 @@ impl Control {
         ]
     };
 
-    /// Its value at rest.
+    /// The value at rest.
     pub fn rest(self) -> f32 {
         Self::REST[self as usize]
     }

@@ -1,50 +1,51 @@
-//! The one list of notes that sound, which the note prior, the excitation and the dynamics read.
-//! Knows no sound.
+//! The list of notes that sound. The note prior, the excitation and the dynamics all read this one
+//! list. It knows no sound.
 
 use crate::event::{Event, Glide, NoteId, Part, Strike, What};
 use crate::notes::{NoteEvent, Voice};
 use crate::units::{SAMPLE_RATE_HZ, SamplePos};
 
-/// Notes that sound or ring out together. Past that, one gives way (see [`Ledger::strike`]).
+/// The most notes that sound or ring out together. If there are more, one is ended (see
+/// [`Ledger::strike`]).
 pub const NOTES: usize = 256;
 
-/// A note from its press until nothing of it is heard any more.
+/// A note, from its press until it cannot be heard any more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sounding {
-    /// Its place in the lists of those who keep something for each note, 0..[`NOTES`].
+    /// The index of the note in lists that others keep for all notes, 0..[`NOTES`].
     pub slot: usize,
-    /// Tells it from all notes that had the slot before.
+    /// Distinguishes it from earlier notes with the same slot.
     pub serial: u64,
-    /// Its name.
+    /// The identity of the note.
     pub id: NoteId,
-    /// Whose it is.
+    /// The part that plays it.
     pub part: Part,
-    /// Instrument and key, as the model knows them.
+    /// The instrument and the key in the vocabulary of the model.
     pub voice: Voice,
-    /// 1..=127.
+    /// The velocity, 1..=127.
     pub velocity: u8,
-    /// When it was pressed, seconds, and its first sample.
+    /// When it was pressed, seconds.
     pub start_s: f64,
-    /// See `start_s`.
+    /// The first sample of the note.
     pub first: SamplePos,
-    /// When it was released, seconds, once that is known. Drums are never released.
+    /// When it was released, seconds; none before that. Drums are never released.
     pub end_s: Option<f64>,
-    /// When its key was struck again, while it rang out.
+    /// When its key was struck again while it rang out, seconds.
     pub again: Option<SamplePos>,
     /// When it was silenced, seconds.
     pub cut_s: Option<f64>,
     /// Semitones beside equal temperament, and key pressure, 0..=1, at the start of the hop.
     held: Touch,
-    /// Where its pitch comes from.
+    /// The glide to its pitch, if there is one.
     pub glide: Option<Glide>,
-    /// Its attack is left out.
+    /// Whether its attack is left out.
     pub is_legato: bool,
-    /// The mean power of its last frame, for who must give way.
+    /// The mean power of its last frame, by which the note to end is chosen.
     pub power: f32,
 }
 
 impl Sounding {
-    /// Samples from the press to the release, once it is known; a drum's is 0.
+    /// The samples from the press to the release; none before that, and 0 for drums.
     pub fn down(&self) -> Option<u64> {
         if self.voice.is_drum {
             return Some(0);
@@ -53,7 +54,7 @@ impl Sounding {
     }
 }
 
-/// What a finger does to its own note.
+/// The expression of a single note by its finger.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Touch {
     /// Semitones beside equal temperament.
@@ -66,7 +67,7 @@ pub struct Touch {
 #[derive(Debug, Default)]
 pub struct Ledger {
     notes: Vec<Sounding>,
-    /// What fingers do in this hop: to which note, when (seconds), and what holds from then on.
+    /// The touches of this hop: the note, the time in seconds, and the expression from then on.
     touches: Vec<(u64, f64, Touch)>,
     free: Vec<usize>,
     serial: u64,
@@ -74,7 +75,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// No note.
+    /// An empty list.
     pub fn new() -> Self {
         let free = (0..NOTES).rev().collect();
         let notes = Vec::with_capacity(NOTES);
@@ -86,19 +87,20 @@ impl Ledger {
         &self.notes
     }
 
-    /// The same, to change what is known of them.
+    /// The notes, oldest first, to be changed.
     pub fn notes_mut(&mut self) -> &mut [Sounding] {
         &mut self.notes
     }
 
-    /// How many notes gave way to newer ones so far.
+    /// How many notes were ended early to make room for newer ones.
     pub fn stolen(&self) -> u64 {
         self.stolen
     }
 
-    /// A note begins at `at_s` seconds; a note that still has the id ends. Of a part's key that is
-    /// struck again the older note is told so. Where there is no room, the faintest of the released
-    /// notes gives way, else the one that was pressed first.
+    /// Begins a note at `at_s` seconds. If another note still has its id, that one ends. If its key
+    /// still sounds on the same part, the older note remembers that its key was struck again. If
+    /// there is no room, the quietest of the released notes is ended, or the oldest note if all are
+    /// held.
     pub fn strike(&mut self, at_s: f64, part: Part, strike: &Strike) -> Sounding {
         self.release(at_s, strike.note);
         let first = sample_at(at_s);
@@ -132,7 +134,7 @@ impl Ledger {
         note
     }
 
-    /// A note event that belongs to nobody; the note, if one begins.
+    /// Takes a note event without a part. Returns the note, if one begins.
     pub fn note_event(&mut self, event: &NoteEvent) -> Option<Sounding> {
         let Event { at_s, part, what } = Event::of(event);
         match what {
@@ -145,14 +147,14 @@ impl Ledger {
         }
     }
 
-    /// Ends the note of this id, if it is held.
+    /// Releases the note with this id, if it is held.
     pub fn release(&mut self, at_s: f64, id: NoteId) {
         if let Some(note) = self.held(id) {
             note.end_s = Some(at_s);
         }
     }
 
-    /// Ends all notes of a part at once, those that ring out too.
+    /// Ends all notes of a part at once, also those that ring out.
     pub fn silence(&mut self, at_s: f64, part: Part) {
         for note in self.notes.iter_mut().filter(|note| note.part == part) {
             note.end_s.get_or_insert(at_s);
@@ -161,7 +163,7 @@ impl Ledger {
         }
     }
 
-    /// A finger does something to its note from `at_s` seconds on, if it holds it.
+    /// Changes the expression of a note from `at_s` seconds on, if it is held.
     pub fn touch(&mut self, at_s: f64, id: NoteId, change: impl FnOnce(&mut Touch)) {
         let Some((serial, mut touch)) = self.held(id).map(|note| (note.serial, note.held)) else {
             return;
@@ -173,14 +175,13 @@ impl Ledger {
         self.touches.push((serial, at_s, touch));
     }
 
-    /// What the finger does to a note until a time, seconds: what begins at that time is heard
-    /// behind it.
+    /// The expression of a note before a time, seconds. Changes at that very time do not count yet.
     pub fn touch_at(&self, note: &Sounding, at_s: f64) -> Touch {
         let is_it = |(of, since_s, _): &&(u64, f64, Touch)| *of == note.serial && *since_s < at_s;
         self.touches.iter().rev().find(is_it).map_or(note.held, |(.., touch)| *touch)
     }
 
-    /// A hop is over: what fingers did in it holds on.
+    /// Ends a hop. The last expression of each note stays.
     pub fn next_hop(&mut self) {
         for (serial, _, touch) in self.touches.drain(..) {
             if let Some(note) = self.notes.iter_mut().find(|note| note.serial == serial) {
@@ -189,13 +190,13 @@ impl Ledger {
         }
     }
 
-    /// The note of this id, if it is held.
+    /// The note with this id, if it is held.
     pub fn held(&mut self, id: NoteId) -> Option<&mut Sounding> {
         let is_it = |n: &&mut Sounding| n.id == id && n.end_s.is_none() && !n.voice.is_drum;
         self.notes.iter_mut().rev().find(is_it)
     }
 
-    /// Forgets the notes that are over.
+    /// Removes the notes that are over.
     pub fn forget(&mut self, mut is_over: impl FnMut(&Sounding) -> bool) {
         let free = &mut self.free;
         self.notes.retain(|note| {
@@ -207,12 +208,12 @@ impl Ledger {
         });
     }
 
-    /// Forgets every note at once.
+    /// Removes all notes.
     pub fn clear(&mut self) {
         self.forget(|_| true);
     }
 
-    /// The slot of the note that gives way.
+    /// The slot of the note to end.
     fn steal(&mut self) -> usize {
         let rings = |n: &Sounding| n.end_s.is_some() || n.voice.is_drum;
         let faintest = self.notes.iter().enumerate().filter(|(_, note)| rings(note));
@@ -270,7 +271,7 @@ mod tests {
         assert_eq!((ledger.stolen(), ledger.notes().len()), (1, NOTES));
         ledger.strike(302.0, Part(0), &strike(1001, 60));
         ledger.strike(303.0, Part(0), &strike(1002, 60));
-        // Nothing rings any more: the oldest goes.
+        // All notes are held, so the oldest is ended.
         ledger.strike(304.0, Part(0), &strike(1003, 60));
         assert!(!ledger.notes().iter().any(|n| n.id == NoteId(0)));
         assert_eq!(ledger.notes().last().map(|n| n.id), Some(NoteId(1003)));

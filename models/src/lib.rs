@@ -1,8 +1,10 @@
-//! Notes in, samples out: streaming spectrogram diffusion on a CPU.
+#![cfg_attr(feature = "engine", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "engine"), doc = "MIDI files, note tokens and checkpoints of models.")]
 //!
-//! The modules in the order the data takes. Nothing here knows a device, a port, a clock or a
-//! socket, or starts a thread unless told how many ([`threads`]); the same events and seed give the
-//! same samples.
+//! # For those who work on this crate
+//!
+//! The modules are listed in the order in which data goes through them. None knows a device, a
+//! port, a clock or a socket, or starts a thread unless it is told how many ([`threads`]).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -37,3 +39,18 @@ pub mod units;
 pub mod vocoder;
 #[cfg(feature = "engine")]
 mod window;
+
+#[cfg(feature = "engine")]
+pub use bundle::{Bundle, BundleError};
+#[cfg(feature = "engine")]
+pub use denoise::DenoiseError;
+pub use event::{Control, Event, NoteId, Part, Strike, What};
+pub use notes::{
+    FileRead, MidiFileError, Note, NoteEvent, Song, Voice, read_mended, read_song, read_song_file,
+};
+#[cfg(feature = "engine")]
+pub use parts::Buses;
+#[cfg(feature = "engine")]
+pub use streamer::{Hop, StreamError, StreamOptions, Streamer};
+#[cfg(feature = "engine")]
+pub use threads::Threads;

@@ -1,16 +1,16 @@
-//! How many cores a network may use. Knows no network; results do not depend on it.
+//! The number of cores that a network may use, on which results do not depend. It knows no network.
 //!
-//! One by default: a stream that plays live leaves the other cores to the device, and a small
-//! network has no use for them. Nothing here outlives the value.
+//! It is one by default: a stream that plays live leaves the other cores to the device, and a small
+//! network has no use for them. The threads end when the value is dropped.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use tract_linalg::multithread::{Executor, multithread_tract_scope, set_threading_panel_threshold};
 
-/// Panels of a product that are worth more than one thread.
+/// The least number of panels of a product for which more than one thread is worth it.
 const PANELS: usize = 16;
-/// Operations on values that are.
+/// The least number of operations for which more than one thread is worth it.
 const WORK: usize = 64 * 1024;
 
 /// The threads of a network.
@@ -18,14 +18,14 @@ const WORK: usize = 64 * 1024;
 pub struct Threads(Option<Arc<rayon::ThreadPool>>);
 
 impl Threads {
-    /// `count` of them, 0 as 1. With one, everything runs on the thread that calls.
+    /// `count` threads; 0 counts as 1. With one, everything runs in the calling thread.
     pub fn new(count: usize) -> Self {
         if count <= 1 {
             return Self(None);
         }
         set_threading_panel_threshold(PANELS);
         let name = |i| format!("timbred-model-{i}");
-        // A machine that gives no threads computes on the one there is.
+        // If the system refuses threads, everything runs in the calling one.
         Self(
             rayon::ThreadPoolBuilder::new()
                 .num_threads(count)
@@ -36,12 +36,12 @@ impl Threads {
         )
     }
 
-    /// How many there are.
+    /// The number of threads.
     pub fn count(&self) -> usize {
         self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Runs `f` with all products inside it spread over the threads.
+    /// Runs `f` and spreads all products inside it over the threads.
     pub(crate) fn run<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.0 {
             None => f(),
@@ -51,7 +51,7 @@ impl Threads {
         }
     }
 
-    /// As [`Self::run`], for what has to stay on the thread that calls.
+    /// As [`Self::run`], but `f` itself stays in the calling thread.
     pub(crate) fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
         match &self.0 {
             None => f(),
@@ -59,9 +59,9 @@ impl Threads {
         }
     }
 
-    /// `f` of each row of `width` values of `out`, the last of as many as there are, by its index
-    /// and with what `own` makes for each thread; `work` is about how many values a row has to do
-    /// with.
+    /// Calls `f` for each row of `width` values of `out`, of which the last may be shorter. `f`
+    /// gets the index of the row and the value that `own` made for the thread. `work` is about how
+    /// many values a row depends on.
     pub(crate) fn rows<T>(
         &self,
         out: &mut [f32],
@@ -83,15 +83,15 @@ impl Threads {
         out.par_chunks_mut(each * width).enumerate().for_each(|(i, rows)| part(i * each, rows));
     }
 
-    /// Among how many threads to share work on so many values.
+    /// The number of threads for work on a number of values.
     pub(crate) fn shares(&self, work: usize) -> usize {
         if work < WORK { 1 } else { self.count() }
     }
 
-    /// `f` of each item by its index, each on one thread.
+    /// Calls `f` for each item with its index, each in a single thread.
     ///
     /// # Errors
-    /// The first that `f` gives.
+    /// The first error of `f`.
     pub(crate) fn each<T: Send, E: Send>(
         &self,
         items: &mut [T],

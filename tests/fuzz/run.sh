@@ -6,9 +6,10 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
-# MIDI seeds are written by an ordinary program; the bundled manifest and the pickles of the tiny
-# pipeline are seeds themselves. With --target, build scripts stay without instrumentation.
-cargo run --quiet --example midi_seeds --target-dir target/seeds -- corpus/midi_file
+# MIDI seeds are written by a program of the tests; the bundled manifest and the pickles of the tiny
+# pipeline are seeds themselves.
+(cd ../.. && cargo build --workspace)
+../../target/debug/midi_seeds corpus/midi_file
 mkdir -p corpus/manifest
 cp ../../models/bundled/live/manifest.toml corpus/manifest/
 mkdir -p corpus/pickle
@@ -18,7 +19,8 @@ for part in notes_encoder continuous_encoder decoder; do
     cp "target/pickles/$part/diffusion_pytorch_model/data.pkl" "corpus/pickle/$part.pkl"
 done
 
-# What cargo-fuzz sets, without its address sanitizer, which needs a nightly toolchain.
+# What cargo-fuzz sets, without its address sanitizer, which needs a nightly toolchain. With
+# --target, build scripts stay without instrumentation.
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Ccodegen-units=1" cargo build --release --bins --target "$host"

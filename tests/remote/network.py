@@ -102,9 +102,11 @@ def found(program: str) -> None:
     zeroconf.close()
 
 
-def osc(address: str, *args: str) -> bytes:
+def osc(address: str, *args: str | int) -> bytes:
     pad = lambda text: text.encode() + b"\0" * (4 - len(text.encode()) % 4)
-    return pad(address) + pad("," + "s" * len(args)) + b"".join(pad(arg) for arg in args)
+    tags = "".join("i" if isinstance(arg, int) else "s" for arg in args)
+    packed = (struct.pack(">i", arg) if isinstance(arg, int) else pad(arg) for arg in args)
+    return pad(address) + pad("," + tags) + b"".join(packed)
 
 
 def ask(daemon: Daemon, *packets: bytes) -> str:
@@ -161,6 +163,9 @@ def may(program: str) -> None:
         for model in ("/tmp", "../x"):
             assert "installed model" in ask(daemon, auth, osc("/engine/model", model))
         assert "there are" in ask(daemon, auth, osc("/audio/device", "tee:null,/tmp/x"))
+        assert "/subscribe" in ask(daemon, auth, osc("/subscribe", THERE, 9, "/record"))
+        refused = ask(daemon, auth, osc("/subscribe", "10.77.0.9", 9, "/record"))
+        assert "wanted your own address" in refused, refused
         assert "/record/start" in ask(daemon, auth, osc("/record/start", "take"))
         assert get(daemon, "/recordings/..%2fstate.toml", known)[0] == 404
         assert get(daemon, "/recordings/%2fetc%2fpasswd.wav", known)[0] == 404
@@ -183,11 +188,12 @@ def may(program: str) -> None:
             "HTTP from another page of",
             "HTTP by another name of",
             "a file's path of",
+            "a subscription for another machine of",
         ):
             count = log.count(said)
             assert count == 1, f"{said}: {count} times\n{log}"
         assert TOKEN not in log
-    print("refused, and said once each: another page, another name, no token, a path")
+    print("refused, and said once each: another page, another name, no token, a path, a third machine")
 
 
 def tcp_packet(stream: socket.socket) -> bytes:

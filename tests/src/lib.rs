@@ -16,3 +16,15 @@ pub mod segments;
 pub mod npz;
 
 pub use golden::golden_dir;
+
+/// The folder of the bundled model.
+pub const BUNDLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundled/live");
+
+/// The bundled model.
+///
+/// # Panics
+/// Panics if it is damaged.
+#[allow(clippy::expect_used)]
+pub fn bundled() -> timbre_models::bundle::Bundle {
+    timbre_models::bundle::Bundle::open(BUNDLED).expect("the bundled model")
+}

@@ -14,14 +14,22 @@ use crate::bundle::tiny_bundle;
 /// # Panics
 /// Says how to build it when it is not there.
 pub fn timbred() -> PathBuf {
+    built("timbred", "cargo build --workspace")
+}
+
+/// An example of the crates, built beside the tests.
+///
+/// # Panics
+/// Says how to build it when it is not there.
+pub fn example(name: &str) -> PathBuf {
+    built(&format!("examples/{name}"), "cargo build --workspace --examples")
+}
+
+fn built(name: &str, how: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own place");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
-    let program = profile.join(format!("timbred{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        program.is_file(),
-        "{} is missing: run `cargo build -p timbred` first",
-        program.display()
-    );
+    let program = profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.is_file(), "{} is missing: run `{how}` first", program.display());
     program
 }
 

@@ -2,10 +2,10 @@
 //! `make evaluate`, not here.
 #![allow(clippy::unwrap_used)]
 
-use timbre_models::bundle::Bundle;
 use timbre_models::notes::{FileRead, NoteEvent, Voice, read_mended};
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::SAMPLE_RATE_HZ;
+use timbred_tests::bundled;
 
 /// One key from 0.1 s to 0.6 s; the sound of `seconds`.
 fn one_key(
@@ -37,12 +37,12 @@ fn level_db(samples: &[f32]) -> f64 {
 
 #[test]
 fn it_is_small_enough_to_ship() {
-    assert!(Bundle::bundled().unwrap().size().unwrap() <= 16 << 20);
+    assert!(bundled().size().unwrap() <= 16 << 20);
 }
 
 #[test]
 fn it_falls_silent_two_seconds_after_the_last_release() {
-    let bundle = Bundle::bundled().unwrap();
+    let bundle = bundled();
     let live = StreamOptions::live(&bundle).unwrap();
     let mut streamer = Streamer::new(&bundle, live).unwrap();
     for velocity in [20, 60, 120] {
@@ -54,7 +54,7 @@ fn it_falls_silent_two_seconds_after_the_last_release() {
 
 #[test]
 fn a_harder_key_press_is_louder() {
-    let bundle = Bundle::bundled().unwrap();
+    let bundle = bundled();
     let live = StreamOptions::live(&bundle).unwrap();
     let mut streamer = Streamer::new(&bundle, live).unwrap();
     let mut before = f64::MIN;
@@ -68,7 +68,7 @@ fn a_harder_key_press_is_louder() {
 
 #[test]
 fn it_plays_every_live_hop() {
-    let bundle = Bundle::bundled().unwrap();
+    let bundle = bundled();
     let live = StreamOptions::live(&bundle).unwrap();
     let mut streamer = Streamer::new(&bundle, live).unwrap();
     for hop_frames in [1, 2, 3, 4, 8, 16] {
@@ -82,7 +82,7 @@ fn it_plays_every_live_hop() {
 /// Two files that differ in controller 7 alone, 127 and 20: in General MIDI 32 dB apart.
 #[test]
 fn the_mix_of_a_file_is_heard() {
-    let bundle = Bundle::bundled().unwrap();
+    let bundle = bundled();
     let options = StreamOptions::live(&bundle).unwrap();
     let mut streamer = Streamer::new(&bundle, options).unwrap();
     let mut level = |name: &str| {

@@ -26,6 +26,9 @@ fn a_daemon_that_plays_is_asked() {
     assert_eq!(device["verdict"], "good", "{json}");
     assert!(device["found"].as_str().unwrap().contains("timbred plays: null"), "{json}");
     assert_eq!(finding(&json, "level")["verdict"], "good", "{json}");
+    let panel = finding(&json, "panel");
+    assert_eq!(panel["verdict"], "good", "{json}");
+    assert!(panel["found"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{json}");
     assert_eq!(control(&daemon, &["set", "master.mute", "on"]).0, Some(0));
     let level = finding(&ask(), "level");
     assert_eq!((&level["verdict"], level["remedy"].as_str().is_some()), (&"trouble".into(), true));

@@ -5,7 +5,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use timbred_tests::program::{Folder, Ran};
+use timbred_tests::program::{Folder, Ran, example};
 
 /// Samples and spec of a WAV file, read as floats.
 fn wav(folder: &Folder, name: &str) -> (hound::WavSpec, Vec<f32>) {
@@ -181,4 +181,17 @@ fn a_bank_that_is_not_there_is_said_once() {
     let err = folder.run("render a.mid a.wav --rate 16000 --tail 0 --quiet").well().err;
     let said = "channel 4: bank 8 is not there, bank 0 plays";
     assert_eq!(err.matches(said).count(), 1, "{err}");
+}
+
+#[test]
+fn the_example_of_the_crate_renders_the_same_song() {
+    let folder = Folder::new();
+    folder.song("a.mid", 4);
+    let mut render = Command::new(example("render"));
+    render.current_dir(folder.path("")).args(["tiny", "a.mid", "out.wav"]);
+    Ran::from(render.output().unwrap()).well();
+    let (spec, samples) = wav(&folder, "out.wav");
+    let rate_hz = f64::from(spec.sample_rate);
+    assert_eq!((spec.channels, samples.len()), (2, 2 * (LENGTH_S * rate_hz) as usize));
+    assert!(samples.iter().any(|x| x.abs() > 1e-4), "silence");
 }

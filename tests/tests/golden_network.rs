@@ -4,13 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::{ArrayD, ArrayViewD, Axis};
-use prost::Message;
+use timbre_models::bundle::denoiser_graph;
 use timbre_models::denoise::network::{Network, NetworkGraphs};
 use timbre_models::denoise::noise::NoiseSource;
 use timbre_models::denoise::sampler::{Denoiser, Sampler, SamplerOptions};
 use timbre_models::denoise::schedule::{Schedule, Spacing};
 use timbre_models::denoise::step::Prediction;
-use timbre_models::graph::{GraphKind, NetworkConfig, Params, WeightFormat, build};
+use timbre_models::graph::{GraphKind, NetworkConfig, Params, WeightFormat};
 use timbre_models::mel::FeatureRange;
 use timbred_tests::golden::{golden, golden_files};
 use timbred_tests::npz::{Npz, worst};
@@ -67,7 +67,7 @@ fn network() -> Option<(Network, Npz)> {
         let values = npz.f32(&name);
         params.insert(name, values.shape().to_vec(), values.iter().copied().collect());
     }
-    let graph = |kind| build(kind, &config, &params, WeightFormat::F32).unwrap().encode_to_vec();
+    let graph = |kind| denoiser_graph(kind, &config, &params, WeightFormat::F32).unwrap();
     let [notes, context, memory, film, step] = GraphKind::ALL.map(graph);
     let graphs = NetworkGraphs {
         note_encoder: &notes,

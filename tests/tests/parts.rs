@@ -13,10 +13,9 @@ use timbre_models::notes::Voice;
 use timbre_models::parts::Buses;
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::TICK_SAMPLES;
-use timbred_tests::pitch;
+use timbred_tests::{BUNDLED as LIVE, bundled, pitch};
 
 const RATE_HZ: f64 = 16_000.0;
-const LIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundled/live");
 
 /// The bundled model without what its denoiser adds, whose noise belongs to hops of one length.
 static BUNDLE: LazyLock<(tempfile::TempDir, Bundle)> = LazyLock::new(|| changed(str::to_owned));
@@ -51,7 +50,7 @@ fn options(hop_frames: usize, buses: Buses) -> StreamOptions {
 }
 
 /// The bundled model as it is.
-static BUNDLED: LazyLock<Bundle> = LazyLock::new(|| Bundle::bundled().unwrap());
+static BUNDLED: LazyLock<Bundle> = LazyLock::new(bundled);
 
 /// The sound of `frames` frames, bus by bus, without the denoiser.
 fn sound(options: StreamOptions, events: &[Event], frames: usize) -> Vec<Vec<f32>> {
@@ -149,6 +148,43 @@ fn volume_and_expression_act_on_a_note_that_sounds() {
             let before = db(part_of(&moved[0], 0.2, 0.7)) - db(part_of(&plain[0], 0.2, 0.7));
             assert!(before.abs() < 0.01, "{program} {which:?}: {before} dB before");
         }
+    }
+}
+
+/// The loudest that a piece is beside the bands of a note of 440 Hz, within 100 Hz of its partials,
+/// in dB beside its loudest partial.
+fn beside_the_note(piece: &[f32]) -> f64 {
+    let loudest = |all: &mut dyn Iterator<Item = f64>| {
+        all.map(|hz| power_at(piece, hz)).fold(0.0f64, f64::max)
+    };
+    let partials = loudest(&mut (1..18).map(|n| A4 * f64::from(n)));
+    let places = (0..17).flat_map(|n| (105..=335).step_by(10).map(move |hz| (n, hz)));
+    let beside = loudest(&mut places.map(|(n, hz)| A4 * f64::from(n) + f64::from(hz)));
+    10.0 * (beside / partials).log10()
+}
+
+#[test]
+fn a_fader_that_is_swept_in_50_ms_is_heard_in_the_bands_of_the_note_only() {
+    let piece =
+        |events: &[Event]| note(71, 69, events)[0][RATE_HZ as usize * 5 / 8..][..6400].to_vec();
+    let plain = beside_the_note(&piece(&[]));
+    assert!(plain < -70.0, "the note by itself: {plain} dB");
+    for (which, from, to) in [
+        (Control::Volume, 1.0, 0.2),
+        (Control::Volume, 0.2, 1.0),
+        (Control::Expression, 1.0, 0.1),
+        (Control::Gain, 0.0, -20.0),
+        (Control::Gain, -40.0, 6.0),
+    ] {
+        // As many messages as a cable carries in that time.
+        let moved = (0..=20u8).map(|n| {
+            let way = f32::from(n) / 20.0;
+            control(0.8 + f64::from(way) * 0.05, 0, which, from + way * (to - from))
+        });
+        let start = control(0.0, 0, which, from);
+        let events: Vec<Event> = std::iter::once(start).chain(moved).collect();
+        let swept = beside_the_note(&piece(&events));
+        assert!(swept < -60.0, "{which:?} from {from} to {to}: {swept} dB");
     }
 }
 

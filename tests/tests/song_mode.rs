@@ -18,7 +18,7 @@ fn model() -> (Folder, Bundle) {
     let folder = Folder::new();
     let zip = golden_dir().join("checkpoint/tiny_with_context.zip");
     folder.run(&format!("import {} --out golden", zip.display())).well();
-    let bundle = Bundle::open(&folder.path("golden")).unwrap();
+    let bundle = Bundle::open(folder.path("golden")).unwrap();
     (folder, bundle)
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/features.rs"]
+mod features;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,9 +27,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The files of the tree with one of these endings, and their text: those that git tracks, and
-/// where there is no git, every file outside of what is built.
-fn files(endings: &[&str]) -> Vec<(String, String)> {
+/// The files of the tree with one of these endings: those that git tracks, and where there is no
+/// git, every file outside of what is built.
+fn paths(endings: &[&str]) -> Vec<String> {
     let listed = Command::new("git")
         .arg("ls-files")
         .current_dir(root())
@@ -39,11 +41,14 @@ fn files(endings: &[&str]) -> Vec<(String, String)> {
         None => walk(&root(), ""),
     };
     paths.sort();
+    paths.retain(|path| endings.iter().any(|ending| path.ends_with(ending)));
     paths
-        .into_iter()
-        .filter(|path| endings.iter().any(|ending| path.ends_with(ending)))
-        .filter_map(|path| Some((path.clone(), std::fs::read_to_string(root().join(path)).ok()?)))
-        .collect()
+}
+
+/// The files with one of these endings, and their text.
+fn files(endings: &[&str]) -> Vec<(String, String)> {
+    let text = |path: &str| std::fs::read_to_string(root().join(path)).ok();
+    paths(endings).into_iter().filter_map(|path| text(&path).map(|text| (path, text))).collect()
 }
 
 /// Every file below a folder, without what was built or installed there.
@@ -270,25 +275,62 @@ fn wrong_rooms(
     found
 }
 
-#[test]
-fn rooms_use_those_that_the_map_names() {
+/// The rooms of the daemon, each with those that it uses.
+fn rooms() -> BTreeMap<String, BTreeSet<String>> {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, text) in files(&[".rs"]) {
         let Some(inside) = path.strip_prefix("daemon/src/") else { continue };
         let room = inside.split('/').next().unwrap().trim_end_matches(".rs");
-        if COMMANDS.contains(&room) || ROOTS.contains(&room) {
+        if ROOTS.contains(&room) {
             continue;
         }
         let mut others = rooms_used(&text);
         others.remove(room);
         used.entry(room.to_owned()).or_default().extend(others);
     }
+    used
+}
+
+#[test]
+fn rooms_use_those_that_the_map_names() {
+    let mut used = rooms();
+    used.retain(|room, _| !COMMANDS.contains(&room.as_str()));
     let architecture = read("ARCHITECTURE.md");
     let map = rows(&architecture, "## Who uses whom in the daemon").into_iter().map(|row| {
         let names: Vec<String> = quoted(row).into_iter().map(Into::into).collect();
         (names[0].clone(), names[1..].iter().cloned().collect())
     });
     nothing(&wrong_rooms(&used, &map.collect()));
+}
+
+/// The rooms that use each other, in a circle or as part of one: those that are left when a room is
+/// taken away as soon as all that it uses are.
+fn circular(mut used: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    loop {
+        let left: BTreeSet<String> = used.keys().cloned().collect();
+        used.retain(|_, uses| !uses.is_disjoint(&left));
+        if used.len() == left.len() {
+            return left.into_iter().collect();
+        }
+    }
+}
+
+#[test]
+fn no_rooms_use_each_other() {
+    nothing(&circular(rooms()));
+}
+
+#[test]
+fn rooms_that_use_each_other_are_found() {
+    let used = |pairs: &[(&str, &str)]| {
+        let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (room, other) in pairs {
+            used.entry((*room).to_owned()).or_default().insert((*other).to_owned());
+        }
+        used
+    };
+    assert_eq!(circular(used(&[("a", "b"), ("b", "c"), ("a", "c")])), [""; 0]);
+    assert_eq!(circular(used(&[("a", "b"), ("b", "c"), ("c", "b")])), ["a", "b", "c"]);
 }
 
 #[test]

@@ -56,9 +56,7 @@ pub(super) fn panel(global: &Global) -> Result<(), Error> {
         return line(&json!(urls).to_string());
     }
     let Some(first) = urls.first() else {
-        return line(
-            "there is no panel: remote.on is false, or its port cannot be had (see the log)",
-        );
+        return line("there is no panel: remote.on is false, or its port is taken (see the log)");
     };
     urls.iter().try_for_each(|url| line(url))?;
     if first.starts_with("http://127.") || first.starts_with("http://[::1]") {

@@ -94,7 +94,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("engine.sh");
         std::fs::write(&file, script).expect("a script");
-        let bundle = Bundle::bundled().expect("the bundled model");
+        let bundle = crate::models::bundled().expect("the bundled model");
         let command = format!("sh {}", file.display());
         (folder, Reference::start(&command, &bundle).expect("a shell"))
     }

@@ -2,20 +2,20 @@
 
 pub(super) const RUN_HELP: &str = "\
 Without a command timbred plays live: it listens on every MIDI port, plays through the sound
-device, and is steered with timbrectl or OSC on UDP port 9000. Ctrl-C ends it.
+device, and is controlled with timbrectl or OSC on UDP port 9000. Ctrl-C ends it.
 
 Examples:
-  timbred                                 play live with what is configured
+  timbred                                 play live as it is configured
   timbred --audio jack --buffer 64        through JACK, 64 frames at a time
-  timbred --audio null                    without a sound device, at the pace of sound
-  timbred --check                         the configuration, each value with where it came from
-  timbred --check studio.toml             the same as it would be with this file
-  timbred render song.mid                 a song into a file
+  timbred --audio null                    without a sound device, but in real time
+  timbred --check                         show the configuration and the origin of each value
+  timbred --check studio.toml             the same, as it would be with this file
+  timbred render song.mid                 write a song to a sound file
 
 Exit codes: 0 done, 1 some of several files failed or doctor found trouble, 2 wrong arguments,
 3 an input file cannot be used, 4 a model cannot be used, 5 an output cannot be written,
-6 no sound device, 7 a configuration that cannot be used, 8 remote control cannot be had,
-130 interrupted.";
+6 no sound device, 7 a configuration that cannot be used, 8 remote control does not work,
+9 the system refuses a thread or signals, 70 a fault in timbred, 130 interrupted.";
 
 pub(super) const RENDER_HELP: &str = "\
 Examples:
@@ -37,7 +37,7 @@ used, 4 a model cannot be used, 5 an output cannot be written, 130 interrupted (
 half-written stays).";
 
 pub(super) const DOCTOR_HELP: &str = "\
-It changes nothing. Where timbred runs it is asked, else the sound device is opened for a moment
+It changes nothing. If timbred runs, it is asked; otherwise the sound device is opened for a moment
 and closed again.
 
 Exit codes: 0 nothing keeps timbred from playing (there may be warnings), 1 something does, 7 a
@@ -58,9 +58,9 @@ layouts: the T5X checkpoint, as downloaded or unpacked, and the pipeline as diff
 scheduler, melgan), with weights as .safetensors or .bin. Nothing in them is executed, and links out
 of the folder are not followed.
 
-The model then renders songs and plays live, out of a sliding window of its 5 seconds; at its end
-the import says how fast it does that on this machine. Nothing else is needed. A mel decoder that
-lies in melgan/model.onnx makes the sound, unless --vocoder says otherwise. --vocoder takes the
+The model then renders songs, and plays live in a sliding window of 5 seconds. At its end the import
+says how fast this machine does that. Nothing else is needed. If there is a mel decoder in
+melgan/model.onnx, it makes the sound, unless --vocoder names another. --vocoder takes the
 public SoundStream mel decoder, or any other of its kind, as an ONNX file of any operator set: it
 gets the natural-log mel as the published pipeline feeds it, and is tried before anything is
 installed.

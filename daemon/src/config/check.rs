@@ -1,11 +1,11 @@
-//! `timbred --check`: the merged configuration as TOML, each value with where it came from. Knows
-//! no range and no layer.
+//! `timbred --check`: the merged configuration as TOML, with the origin of each value. It knows no
+//! range and no layer.
 
 use super::layers::{DEFAULT, Loaded, Sources, load};
-use super::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems};
 
-/// Takes the way that starting takes, and shows the result. What it prints is a configuration that
-/// can be used.
+/// Loads the configuration exactly as a start does, and shows the result, which is a valid
+/// configuration file itself.
 ///
 /// # Errors
 /// Those of [`load`].

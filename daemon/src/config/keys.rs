@@ -1,19 +1,19 @@
-//! Which keys there are, read off the structs of `raw`, and which one a misspelt key was meant to
-//! be. Knows no values.
+//! The names of all keys, which are taken from the structs of `raw`, and the key that a misspelt
+//! one was probably meant to be. It knows no values.
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::raw;
 
-/// Sections that have keys of their own; a list of tables counts as a section.
+/// The sections, which have keys of their own. A list of tables counts as a section.
 const SECTIONS: [&str; 10] =
     ["", "audio", "midi", "midi.rules", "osc", "remote", "engine", "master", "log", "state"];
 
-/// How alike two names must be to be taken for each other, 0 to 1 (Jaro-Winkler).
+/// How similar two names must be for a suggestion, 0 to 1 (Jaro-Winkler).
 const ALIKE: f64 = 0.8;
 
-/// The keys of a section (`""` is the top level), none where it is no section.
+/// The keys of a section (`""` for the top level); none if there is no such section.
 pub(super) fn keys_of(section: &str) -> Option<&'static [&'static str]> {
     Some(match section {
         "" => fields::<raw::Raw>(),
@@ -30,7 +30,7 @@ pub(super) fn keys_of(section: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// What is said of `key` in `section`, where it is none of that section's keys.
+/// The error for a `key` that `section` does not have.
 pub(super) fn unknown(section: &str, key: &str) -> String {
     let keys = keys_of(section).unwrap_or_default();
     let here = if section.is_empty() { "at the top".to_owned() } else { format!("in [{section}]") };
@@ -47,7 +47,7 @@ pub(super) fn unknown(section: &str, key: &str) -> String {
     format!("found the unknown {what} `{key}` {here}, wanted one of {}; {remedy}", keys.join(", "))
 }
 
-/// The name most like `name`, if any is.
+/// The name most similar to `name`, if any is similar enough.
 pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
     let name = name.to_lowercase();
     names
@@ -61,7 +61,7 @@ pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
 /// The field names serde derives for a struct.
 fn fields<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // Always an error: this deserializer has nothing to give but takes the names.
+    // It is always an error, because this deserializer has no values; but it sees the names.
     let _ = T::deserialize(Names(&mut names));
     names
 }

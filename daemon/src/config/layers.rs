@@ -1,5 +1,5 @@
-//! Where a configuration comes from: files, variables and flags, later ones over earlier ones.
-//! Knows no key by name.
+//! The layers of a configuration: files, variables and flags, of which later ones win. It knows no
+//! key by name.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,17 +10,18 @@ use config::{Value, ValueKind};
 
 use super::keys::keys_of;
 use super::parse::{self, Values};
-use super::problem::{Problem, Problems};
 use super::raw::Raw;
 use super::resolved::{self, Config};
+use crate::problem::{Problem, Problems};
 
-/// What a value that nobody set is said to come from.
+/// The origin of a value that nobody set.
 pub const DEFAULT: &str = "default";
 
-/// The file of the machine's owner.
+/// The file for the whole machine.
 const SYSTEM_FILE: &str = "/etc/timbred/config.toml";
 
-/// Begins every variable of this program; `__` parts section from key: `TIMBRED_AUDIO__RATE_HZ`.
+/// The beginning of every variable of this program. `__` separates section and key, as in
+/// `TIMBRED_AUDIO__RATE_HZ`.
 const VARIABLES: &str = "TIMBRED_";
 
 /// One value given on the command line.
@@ -34,7 +35,7 @@ pub struct Flag {
     pub value: String,
 }
 
-/// Where to look, lowest layer first.
+/// The places to look in, lowest layer first.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The machine's file; may be missing.
@@ -45,12 +46,12 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// All variables of the process, or those a test wants.
     pub environment: BTreeMap<String, String>,
-    /// Flags.
+    /// The values given by flags.
     pub flags: Vec<Flag>,
 }
 
 impl Sources {
-    /// The places that this process has, under the environment it was started in.
+    /// The places for this process and its environment.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<Flag>) -> Self {
         let text = |text: OsString| text.into_string().ok();
         let environment: BTreeMap<String, String> =
@@ -66,8 +67,8 @@ impl Sources {
     }
 }
 
-/// A folder of the user's as the XDG Base Directory Specification finds it: a relative path in the
-/// variable counts as none.
+/// A folder of the user according to the XDG Base Directory Specification, which ignores relative
+/// paths in the variable.
 pub(super) fn folder(
     environment: &BTreeMap<String, String>,
     variable: &str,
@@ -79,25 +80,25 @@ pub(super) fn folder(
     absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)))
 }
 
-/// A configuration that can be started with, and where each value came from.
+/// A valid configuration, and the origin of each value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// What the threads are given.
+    /// The configuration in the form that the threads use.
     pub config: Config,
-    /// The same as written in a file.
+    /// The same in the form of a file.
     pub raw: Raw,
-    /// Where each value came from.
+    /// The origin of each value.
     pub origins: Origins,
-    /// Every file looked for, and whether it was there.
+    /// Every file that was looked for, and whether it was there.
     pub files: Vec<(PathBuf, bool)>,
 }
 
-/// Where each value came from: `FILE:LINE`, a variable, a flag, or [`DEFAULT`].
+/// The origin of each value: `FILE:LINE`, a variable, a flag, or [`DEFAULT`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(BTreeMap<String, String>);
 
 impl Origins {
-    /// Where the value of a dotted key came from; rules are `midi.rules[0].port`.
+    /// The origin of the value of a dotted key. Rules are written as `midi.rules[0].port`.
     pub fn of(&self, key: &str) -> &str {
         self.0.get(key).map_or(DEFAULT, String::as_str)
     }
@@ -123,11 +124,11 @@ impl Origins {
     }
 }
 
-/// Reads, checks and merges all layers. Starting, reloading and `--check` all take this way.
+/// Reads, checks and merges all layers. Starting, reloading and `--check` all use this.
 ///
 /// # Errors
-/// Everything that is wrong, each with its place: first what single layers show, then what the
-/// merged result shows.
+/// Everything that is wrong, each with its place: first the problems of single layers, then those
+/// of the merged result.
 pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut files = Vec::new();
@@ -166,7 +167,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 fn read(path: &Path, must_exist: bool) -> Result<Option<String>, Problem> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        // A file where a folder was expected means the same: there is no such file.
+        // If there is a file where a folder was expected, the file looked for does not exist
+        // either.
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             let missing = "there is no such file; write it, or leave --config out";
             if must_exist {
@@ -179,8 +181,8 @@ fn read(path: &Path, must_exist: bool) -> Result<Option<String>, Problem> {
     }
 }
 
-/// (variable, key, text) of every variable that is meant for this: with `__`, or with a section's
-/// name and one `_`.
+/// (variable, key, text) of every variable that sets a key: those with `__`, or with the name of a
+/// section and one `_`.
 fn variables(
     environment: &BTreeMap<String, String>,
 ) -> impl Iterator<Item = (String, String, String)> {
@@ -195,7 +197,7 @@ fn variables(
     })
 }
 
-/// A layer in the shape the `config` crate asks for.
+/// A layer in the form that the crate `config` needs.
 #[derive(Debug, Clone)]
 struct Layer(Values);
 

@@ -14,15 +14,14 @@ pub mod check;
 mod keys;
 pub mod layers;
 mod parse;
-pub mod problem;
 pub mod raw;
 pub mod reload;
 pub mod resolved;
 pub mod rules;
 
+pub use crate::problem::{Problem, Problems};
 pub use check::check;
 pub use layers::{Flag, Loaded, Origins, Sources, load};
-pub use problem::{Problem, Problems};
 pub use raw::{Backend, Raw, Switch};
 pub use reload::{Change, Class, Diff, Part, Verdict, diff};
 pub use resolved::Config;

@@ -1,18 +1,18 @@
-//! One layer: the text of a file, a variable or a flag becomes values that remember their place.
-//! Knows no other layer.
+//! One layer: turns the text of a file, a variable or a flag into values that know their origin. It
+//! knows no other layer.
 
 use config::{Map, Value, ValueKind};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{keys_of, nearest, unknown};
-use super::problem::{Problem, type_problem};
 use super::raw::Raw;
+use crate::problem::{Problem, type_problem};
 
-/// A layer as the `config` crate merges it.
+/// A layer in the form that the crate `config` merges.
 pub(super) type Values = Map<String, Value>;
 
-/// The layer of a file's text; `name` is how errors call the file.
+/// The layer of the text of a file, which errors call `name`.
 pub(super) fn file(name: &str, text: &str) -> Result<Values, Vec<Problem>> {
     let place = |offset: usize| format!("{name}:{}", line_of(text, offset));
     let table = DeTable::parse(text).map_err(|e| {
@@ -70,8 +70,8 @@ pub(super) fn defaults() -> Result<Values, Problem> {
     Ok(table.into_iter().map(|(name, value)| (name, from_toml(value, place))).collect())
 }
 
-/// Text as the type that the default of the key has; what cannot be read stays text, for the type
-/// check to refuse.
+/// Converts text to the type of the default of the key. Text that cannot be converted stays text,
+/// which the check of types then refuses.
 fn typed(section: &str, name: &str, text: &str) -> toml::Value {
     let default = toml::Table::try_from(Raw::default())
         .ok()
@@ -95,7 +95,7 @@ fn joined(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
-/// Reports (section, key, offset) of every key that no section has.
+/// Reports (section, key, offset) of every key that its section does not have.
 fn find_unknown(section: &str, table: &DeTable<'_>, report: &mut impl FnMut(&str, &str, usize)) {
     let keys = keys_of(section).unwrap_or_default();
     for (key, value) in table {

@@ -1,7 +1,7 @@
-//! Every key with its default and its meaning, as written in a file. Knows no other key, so checks
-//! no ranges.
+//! Every key with its default and its meaning, as it is written in a file. Ranges are not checked
+//! here.
 //!
-//! `config/default.toml` is this file in TOML; a test holds the two equal.
+//! `config/default.toml` has the same content in TOML, and a test checks that they agree.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct Raw {
     pub state: State,
 }
 
-/// Which sound service plays.
+/// The sound service that plays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -41,12 +41,12 @@ pub enum Backend {
     Alsa,
     /// A JACK server, or PipeWire's.
     Jack,
-    /// No sound, at the pace of sound: for tests and for machines without a card.
+    /// No sound, but everything runs in real time: for tests and for machines without a card.
     Null,
 }
 
 impl Backend {
-    /// As written in a file.
+    /// The name as it is written in a file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -57,14 +57,14 @@ impl Backend {
     }
 }
 
-/// Which ports the sound has in JACK.
+/// The ports for sound in JACK.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outputs {
     /// Left and right.
     #[default]
     Stereo,
-    /// The same, and left and right of each part.
+    /// The same, and also left and right of each part.
     Parts,
 }
 
@@ -72,16 +72,16 @@ pub enum Outputs {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Switch {
-    /// If it is there; its absence is no fault.
+    /// It is used if it is there.
     #[default]
     Auto,
-    /// Always; its absence ends the start with an error.
+    /// It is used, and without it timbred does not start.
     On,
-    /// Never.
+    /// It is not used.
     Off,
 }
 
-/// A number, or `"model"`: what the model's manifest says.
+/// A number, or `"model"` for the value of the manifest of the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct OrModel(pub Option<f64>);
 
@@ -131,23 +131,23 @@ impl<'de> Deserialize<'de> for OrModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Audio {
-    /// Which sound service plays.
+    /// The sound service that plays.
     pub backend: Backend,
     /// Name of the device or a part of it; empty: the default one.
     pub device: String,
-    /// Frames a second asked of the device; JACK has its own.
+    /// The sample rate to ask the device for; JACK decides for itself.
     pub rate_hz: u32,
-    /// Frames in a buffer of the device; JACK has its own.
+    /// The number of frames in a buffer of the device; JACK decides for itself.
     pub buffer_frames: u32,
-    /// Channels of the device that are played to.
+    /// The number of channels of the device to play to.
     pub channels: u16,
-    /// Milliseconds of sound made ahead of the device; 0: measured at the start.
+    /// Milliseconds by which sound is made ahead of the device; 0 measures it at the start.
     pub lead_ms: f64,
-    /// Which ports the sound has in JACK.
+    /// The ports for sound in JACK.
     pub outputs: Outputs,
-    /// Where the outputs are plugged in JACK: auto, none, or how names of inputs begin.
+    /// What the outputs are connected to in JACK: auto, none, or the beginning of names of inputs.
     pub connect: String,
-    /// SCHED_FIFO priority asked for; 0: ordinary.
+    /// The SCHED_FIFO priority to ask for; 0 for ordinary priority.
     pub realtime_priority: u8,
 }
 
@@ -179,9 +179,9 @@ pub struct Midi {
     pub alsa: Switch,
     /// The name under which others see this program.
     pub name: String,
-    /// File of the scale that keys are tuned to, or its name; empty: equal temperament.
+    /// The file or the name of the scale that keys are tuned to; empty for equal temperament.
     pub tuning: String,
-    /// What becomes of what which port plays.
+    /// The rules for what ports play.
     pub rules: Vec<Rule>,
 }
 
@@ -198,24 +198,25 @@ impl Default for Midi {
     }
 }
 
-/// `[[midi.rules]]`: what becomes of what a port plays.
+/// `[[midi.rules]]`: a rule for what a port plays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
-    /// Which ports, by name: `*` is anything, `?` one character; capitals do not matter.
+    /// The names of the ports: `*` stands for anything, `?` for one character; case does not
+    /// matter.
     pub port: String,
     /// Channels that are heard, 1 to 16; an empty list ignores the port.
     pub channels: Vec<u8>,
-    /// Half tones added to every key, drums too.
+    /// Semitones to add to every key, also of drums.
     pub transpose: i8,
-    /// Lowest key heard, 0 to 127; 60 is the middle C.
+    /// The lowest key that is heard, 0 to 127; 60 is middle C.
     pub low_key: u8,
-    /// Highest key heard.
+    /// The highest key that is heard.
     pub high_key: u8,
-    /// Channel on which it is played; left out: the one it came on.
+    /// The channel to play on; left out, messages stay on their channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_channel: Option<u8>,
-    /// Whether the rules after this one hear the same key too.
+    /// Whether the next rules hear the same keys, too.
     pub layer: bool,
 }
 
@@ -237,11 +238,11 @@ impl Default for Rule {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Osc {
-    /// Address listened on; 0.0.0.0 lets every machine of the network in.
+    /// The address to listen on; 0.0.0.0 lets every machine of the network in.
     pub bind: String,
-    /// UDP port; 0: any free one.
+    /// The UDP port; 0 takes any free one.
     pub port: u16,
-    /// Programs that are told of every change, as HOST:PORT.
+    /// Programs that get every change, as HOST:PORT.
     pub targets: Vec<String>,
 }
 
@@ -251,19 +252,20 @@ impl Default for Osc {
     }
 }
 
-/// `[remote]`: programs and pages that ask by TCP and HTTP.
+/// `[remote]`: control by TCP and HTTP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Remote {
     /// Whether there is OSC over TCP, OSCQuery, the panel and mDNS.
     pub on: bool,
-    /// Address listened on; 0.0.0.0 lets every machine of the network in.
+    /// The address to listen on; 0.0.0.0 lets every machine of the network in.
     pub bind: String,
-    /// TCP port of OSCQuery and the panel; 0: any free one.
+    /// The TCP port of OSCQuery and the panel; 0 takes any free one.
     pub port: u16,
-    /// What clients of the network give before they may do anything; empty: nothing.
+    /// The token that clients of the network must give; empty if none is needed.
     pub token: String,
-    /// The name under which the network finds it; empty: `timbred` and the machine's.
+    /// The name under which the network finds timbred; empty for `timbred` and the name of the
+    /// machine.
     pub name: String,
 }
 
@@ -289,7 +291,7 @@ pub struct Engine {
     pub steps: OrModel,
     /// Guidance weight.
     pub guidance: OrModel,
-    /// How a step is taken, or `"model"`: what the model's manifest says.
+    /// The method of a step, or `"model"` for that of the manifest of the model.
     pub sampler: String,
     /// Milliseconds of sound made at a time.
     pub hop_ms: OrModel,
@@ -297,9 +299,9 @@ pub struct Engine {
     pub seed: u64,
     /// Whether steps are saved when time is short.
     pub governor: bool,
-    /// The form in which weights are multiplied, or `"auto"`: what is fastest here.
+    /// The form in which weights are multiplied, or `"auto"` for the fastest on this machine.
     pub arithmetic: String,
-    /// Whether what lies above 8 kHz is made too, by models that know it.
+    /// Whether the sound above 8 kHz is made, too, by models that know it.
     pub upper_band: bool,
 }
 
@@ -333,7 +335,7 @@ impl Default for Master {
     }
 }
 
-/// `[log]`: what is told.
+/// `[log]`: what is logged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
@@ -347,13 +349,13 @@ impl Default for Log {
     }
 }
 
-/// `[state]`: what is remembered from one run to the next.
+/// `[state]`: what is saved from one run to the next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct State {
-    /// File; empty: `state.toml` in the service's or the user's folder for state.
+    /// The file; empty for `state.toml` in the folder for state of the service or the user.
     pub path: String,
-    /// A remembered master volume louder than this is turned down to it at the start, dB.
+    /// If the saved master volume is louder than this, it is turned down to it at the start, dB.
     pub safe_gain_db: f64,
 }
 

@@ -1,5 +1,5 @@
-//! What two configurations differ in, and what a change takes: nothing, a new value, or a part that
-//! starts anew. Knows no part's work.
+//! The differences between two configurations, and what each takes to be applied: a new value, the
+//! restart of a part, or the next start of the program. It knows nothing of what the parts do.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::raw::Raw;
 
-/// What starts anew to take a change over.
+/// A part that is restarted to apply a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// The sound device.
@@ -16,7 +16,7 @@ pub enum Part {
     Midi,
     /// The OSC server.
     Osc,
-    /// What listens on TCP.
+    /// The servers that listen on TCP.
     Remote,
     /// The model and its warm-up.
     Engine,
@@ -34,27 +34,27 @@ impl fmt::Display for Part {
     }
 }
 
-/// What a change of one key takes.
+/// What the change of a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// The new value counts from the next hop, message or save on.
+    /// Nothing: the new value is used from the next hop, message or save on.
     Live,
-    /// A part starts anew.
+    /// The restart of a part.
     Restart(Part),
-    /// Nothing now: the new value counts when the program starts again.
+    /// The next start of the program.
     NextStart,
 }
 
 /// One key whose value changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The dotted key; rules are one: `midi.rules`.
+    /// The dotted key. All rules are one key, `midi.rules`.
     pub key: String,
-    /// Value before, as TOML.
+    /// The old value, as TOML.
     pub old: String,
-    /// Value now, as TOML.
+    /// The new value, as TOML.
     pub new: String,
-    /// What it takes.
+    /// What the change takes.
     pub class: Class,
 }
 
@@ -69,10 +69,10 @@ impl fmt::Display for Change {
     }
 }
 
-/// All that changed, in the order of the alphabet.
+/// All changes, in alphabetical order of their keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diff {
-    /// One entry a key.
+    /// One entry for each key.
     pub changes: Vec<Change>,
 }
 
@@ -81,9 +81,9 @@ pub struct Diff {
 pub enum Verdict {
     /// Nothing changed.
     None,
-    /// New values only, and those that wait for the next start.
+    /// Only new values, and values for the next start.
     Live,
-    /// These parts start anew, each once; values that are live are taken over too.
+    /// The restart of these parts, each once, and new values.
     Restart(Vec<Part>),
 }
 
@@ -118,7 +118,7 @@ impl Diff {
     }
 }
 
-/// What a change of a key takes; every key is listed, and `config/default.toml` says the same to
+/// What the change of a key takes. Every key is listed, and `config/default.toml` says the same to
 /// the user.
 pub fn class_of(key: &str) -> Option<Class> {
     Some(match key {
@@ -144,7 +144,7 @@ pub fn class_of(key: &str) -> Option<Class> {
     })
 }
 
-/// What changed from one configuration to another.
+/// The changes from one configuration to another.
 pub fn diff(old: &Raw, new: &Raw) -> Diff {
     // A configuration that was read from TOML can be written as TOML, so neither is empty.
     let table = |raw: &Raw| Table::try_from(raw).unwrap_or_default();
@@ -159,11 +159,11 @@ pub fn diff(old: &Raw, new: &Raw) -> Diff {
                 continue;
             }
             let before = before.map(Value::to_string).unwrap_or_default();
-            // Unreachable for keys of today (a test holds that); starting the sound anew is the
-            // safe answer.
+            // A test checks that every key is listed. If one were not, restarting the sound would
+            // be the safe choice.
             let class = class_of(&key).unwrap_or(Class::Restart(Part::Audio));
             let (old, new) = match key.as_str() {
-                // No log tells it.
+                // The token must not appear in the log.
                 "remote.token" => ("one".to_owned(), "another".to_owned()),
                 _ => (before, now.to_string()),
             };

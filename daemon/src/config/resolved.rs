@@ -13,9 +13,9 @@ use timbre_models::denoise::Arithmetic;
 use timbre_models::notes::{EQUAL, Tuning};
 
 use super::layers::{Origins, folder};
-use super::problem::{Problem, Problems};
 use super::raw::{self, Backend, OrModel, Outputs, Raw, Switch};
 use super::rules::Rule;
+use crate::problem::{Problem, Problems};
 use crate::scale;
 
 /// Master volumes in dB; a test holds them equal to those of `/master/gain`.
@@ -48,7 +48,7 @@ pub struct Config {
     pub engine: Engine,
     /// Master volume in dB, where no state is restored.
     pub master_gain_db: f64,
-    /// What is told, as `tracing_subscriber::EnvFilter` reads it.
+    /// The level of the log, or levels of single targets: `debug`, `info,jack=debug`.
     pub log_level: String,
     /// What is remembered.
     pub state: State,

@@ -1,31 +1,32 @@
-//! What becomes of what a port plays: channels, split, layers, transposition. Knows no port and no
-//! queue.
+//! The rules for what a port plays: channels, split, layers and transposition. It knows no port and
+//! no queue.
 
 use std::borrow::Borrow;
 
 use super::raw;
 
-/// What becomes of what the ports that match play.
+/// A rule for what the ports that match play.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Which ports, by name: `*` is anything, `?` one character; capitals do not matter.
+    /// The names of the ports: `*` stands for anything, `?` for one character; case does not
+    /// matter.
     pub port: String,
     /// Bit n: channel n + 1 is heard.
     pub channels: u16,
-    /// Half tones added to every key.
+    /// Semitones to add to every key.
     pub transpose: i8,
-    /// Lowest key heard.
+    /// The lowest key that is heard.
     pub low_key: u8,
-    /// Highest key heard.
+    /// The highest key that is heard.
     pub high_key: u8,
-    /// Channel on which it is played, 0 to 15; none: the one it came on.
+    /// The channel to play on, 0 to 15; none if messages stay on their channel.
     pub to_channel: Option<u8>,
-    /// Whether the rules after this one hear the same key too.
+    /// Whether the next rules hear the same keys, too.
     pub layer: bool,
 }
 
 impl Rule {
-    /// From what is written in a file; channels there count from 1.
+    /// The rule that is written in a file, where channels count from 1.
     pub(super) fn from_raw(raw: &raw::Rule) -> Self {
         let bit = |channel: &u8| 1u16.checked_shl(u32::from(channel.wrapping_sub(1))).unwrap_or(0);
         Self {
@@ -42,11 +43,11 @@ impl Rule {
     /// The message as this rule plays it; none if the rule does not hear it, or its key would leave
     /// 0..=127.
     ///
-    /// Only channel and key decide, so the end of a note takes the way of its beginning. Messages
-    /// without a channel (0xF0 and up) pass unchanged.
+    /// Only channel and key matter, so that the end of a note is changed like its beginning.
+    /// Messages without a channel (0xF0 and up) pass unchanged.
     ///
     /// # Real time
-    /// Neither allocates nor waits.
+    /// It neither allocates nor waits.
     pub fn apply(&self, message: [u8; 3]) -> Option<[u8; 3]> {
         let [status, first, second] = message;
         let channel = status & 0x0F;
@@ -87,18 +88,18 @@ pub fn matching<'a>(rules: &'a [Rule], port_name: &str) -> Vec<&'a Rule> {
     rules.iter().filter(|rule| is_like(&rule.port, port_name)).collect()
 }
 
-/// Sends a message of a port through the rules for that port (all of [`matching`], in order).
+/// Sends a message of a port through the rules for that port (all of [`matching`], in order):
 ///
 /// * No rules: the message as it is.
 /// * A key goes to the first rule that hears it, and on to the next ones while they say `layer`.
 /// * Anything else (pedals, programs, bends) goes to every rule that hears it, once to each
 ///   channel.
 ///
-/// Whoever changes the rules of a port that is playing releases its notes first: a key held across
-/// the change may end elsewhere than it began.
+/// If the rules of a port change while it plays, its notes must be released first, because the end
+/// of a note may go elsewhere than its beginning.
 ///
 /// # Real time
-/// Neither allocates nor waits.
+/// It neither allocates nor waits.
 pub fn route<R: Borrow<Rule>>(rules: &[R], message: [u8; 3], mut send: impl FnMut([u8; 3])) {
     if rules.is_empty() || !has_channel(message) {
         return send(message);
@@ -117,13 +118,13 @@ pub fn route<R: Borrow<Rule>>(rules: &[R], message: [u8; 3], mut send: impl FnMu
     }
 }
 
-/// Whether a name fits a pattern of `*` (anything) and `?` (one character); capitals do not matter.
+/// Whether a name fits a pattern of `*` (anything) and `?` (one character); case does not matter.
 fn is_like(pattern: &str, name: &str) -> bool {
     let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<char>>();
     let (pattern, name) = (lower(pattern), lower(name));
     let (mut p, mut n) = (0, 0);
-    // Where to go on when what follows the last `*` fails: that star, and the name it has eaten so
-    // far.
+    // Where to continue if the text behind the last `*` does not fit: that star, and how much of
+    // the name it stands for.
     let mut retry: Option<(usize, usize)> = None;
     while n < name.len() {
         match pattern.get(p) {

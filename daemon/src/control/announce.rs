@@ -1,21 +1,21 @@
-//! Says by mDNS that this program is here: `_oscjson._tcp` for OSCQuery and `_osc._udp` for OSC, on
-//! the interfaces that are listened on, never on the loopback. Knows no packet of OSC.
+//! Announces this program by mDNS: `_oscjson._tcp` for OSCQuery and `_osc._udp` for OSC, on the
+//! interfaces on which it listens, but never on the loopback. It knows no packet of OSC.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 
-/// How long the end of the program waits until the network knows.
+/// How long the end of the program waits for the goodbye to be sent.
 const GOODBYE: Duration = Duration::from_millis(300);
 
-/// What is announced, as long as it lives.
+/// An announcement, which ends when it is dropped.
 pub struct Announcement {
     daemon: ServiceDaemon,
     names: Vec<String>,
 }
 
-/// The name of a machine that mDNS knows: letters, digits and hyphens of another name.
+/// The name of a machine for mDNS: the letters, digits and hyphens of another name.
 pub fn host_name(name: &str) -> String {
     let lower =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
@@ -24,11 +24,11 @@ pub fn host_name(name: &str) -> String {
     format!("{}.local", if parts.is_empty() { "timbred".to_owned() } else { parts.join("-") })
 }
 
-/// Announces services, each a type and a port, under a name; of all interfaces, or of the one with
-/// this address.
+/// Announces services, each a type and a port, under a name. They are announced on all interfaces,
+/// or on the one with this address.
 ///
 /// # Errors
-/// What keeps mDNS from working here.
+/// mDNS does not work here.
 pub fn announce(
     name: &str,
     services: &[(&str, u16)],
@@ -36,7 +36,7 @@ pub fn announce(
 ) -> Result<Announcement, mdns_sd::Error> {
     let daemon = ServiceDaemon::new()?;
     if bind.is_unspecified() {
-        // What is not listened on is not told.
+        // Interfaces without a server are left out.
         if bind.is_ipv4() {
             daemon.disable_interface(IfKind::IPv6)?;
         }
@@ -50,7 +50,7 @@ pub fn announce(
     for (kind, port) in services {
         let kind = format!("{kind}.local.");
         let properties = [("txtvers", "1")];
-        // Addresses come and go with the network.
+        // The addresses of this machine can change.
         let service = ServiceInfo::new(&kind, name, &host, "", *port, &properties[..])?;
         let service = service.enable_addr_auto();
         names.push(service.get_fullname().to_owned());
@@ -64,7 +64,7 @@ impl Drop for Announcement {
         let told: Vec<_> =
             self.names.iter().filter_map(|name| self.daemon.unregister(name).ok()).collect();
         for goodbye in told {
-            // Nobody is there to be told of a failure.
+            // A failure has no consequences.
             let _ = goodbye.recv_timeout(GOODBYE);
         }
         let _ = self.daemon.shutdown();

@@ -1,5 +1,5 @@
-//! What the rest of the program holds of the service: where it listens, whether it lives, and its
-//! end. Knows no packets.
+//! The handle by which the rest of the program knows the service: where it listens, whether it
+//! lives, and how to end it. It knows no packets.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -14,7 +14,7 @@ use super::osc::udp;
 use super::service::{self, Input, Start};
 use super::token::Token;
 
-/// The running service with its edge of UDP; dropping it ends and joins both threads.
+/// The running service with its UDP server. Dropping it ends and joins both threads.
 #[derive(Debug)]
 pub struct OscServer {
     address: SocketAddr,
@@ -25,11 +25,11 @@ pub struct OscServer {
     datagrams: Option<JoinHandle<()>>,
 }
 
-/// Starts the service on a bound socket; every change is also sent to the fixed targets. Clients of
-/// the network give the token first, where one is wanted.
+/// Starts the service on a bound socket. Every change is also sent to the fixed targets. If a token
+/// is wanted, clients of the network must give it first.
 ///
 /// # Errors
-/// The socket or a thread cannot be had.
+/// The system refuses the socket or a thread.
 pub fn spawn(
     socket: UdpSocket,
     targets: Vec<SocketAddr>,
@@ -55,12 +55,12 @@ pub fn spawn(
 }
 
 impl OscServer {
-    /// Where it listens.
+    /// The address on which it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where edges with connections give what comes.
+    /// The queue for packets of connections.
     pub fn connections(&self) -> Sender<Input> {
         self.connections.clone()
     }
@@ -79,7 +79,7 @@ impl Drop for OscServer {
         if let Some(thread) = self.service.take() {
             let _ = thread.join();
         }
-        // Datagrams are read until the service has taken the last.
+        // The UDP thread reads until the service has ended.
         self.is_over.store(true, Ordering::Release);
         if let Some(thread) = self.datagrams.take() {
             let _ = thread.join();

@@ -1,5 +1,6 @@
-//! What every edge with connections does alike: a connection's way to the service and back, its
-//! pace, and when it is given up. Knows no protocol; used by the thread `timbred-remote`.
+//! What all servers with connections have in common: the way of packets to the service and back,
+//! the pace of a connection, and when it is dropped. It knows no protocol, and the thread
+//! `timbred-remote` uses it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,22 +16,22 @@ use tokio::time::Instant;
 use super::service::Input;
 use super::service::clients::{ClientId, Outgoing};
 
-/// Connections that speak OSC, over TCP and WebSocket together.
+/// The most connections that speak OSC, over TCP and WebSocket together.
 const MOST: usize = 64;
-/// Packets on their way to one of them.
+/// The most packets that wait for one of them.
 const OUTBOX: usize = 256;
-/// Packets a second that are taken from one connection; what comes faster waits with its sender.
+/// The most packets a second that are taken from one connection. Faster ones wait at the sender.
 const PACKETS_HZ: f64 = 4000.0;
-/// Packets that may come at once.
+/// The most packets that may arrive at once.
 const AT_ONCE: f64 = 1000.0;
-/// A connection that does not take what it is sent for so long is given up.
+/// A connection that takes nothing for this time is dropped.
 pub const STALLED: Duration = Duration::from_secs(3);
-/// What the system keeps of what a connection does not take, bytes.
+/// How much the system buffers for a connection, bytes.
 const KEPT: usize = 128 * 1024;
-/// How long a full queue of the service is waited for at a time.
+/// The wait between two attempts to put something into a full queue of the service.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// The way of all connections to the service.
+/// All connections, and their way to the service.
 #[derive(Debug, Clone)]
 pub struct Links {
     service: Sender<Input>,
@@ -38,26 +39,26 @@ pub struct Links {
     places: Arc<Semaphore>,
 }
 
-/// One connection; it is forgotten when dropped.
+/// One connection, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct Link {
     links: Links,
     number: u64,
-    /// What goes out; its end means that the service has given the connection up.
+    /// The packets to send. When this channel ends, the service has dropped the connection.
     pub outbox: mpsc::Receiver<Outgoing>,
-    /// Packets that may come now.
+    /// How many packets may arrive now.
     budget: f64,
     filled: Instant,
     _place: OwnedSemaphorePermit,
 }
 
 impl Links {
-    /// No connection yet.
+    /// No connections yet.
     pub fn new(service: Sender<Input>) -> Self {
         Self { service, number: Arc::default(), places: Arc::new(Semaphore::new(MOST)) }
     }
 
-    /// A connection from a machine; none where there are too many, or the service has ended.
+    /// Adds a connection from a machine; none if there are too many, or the service has ended.
     pub async fn open(&self, peer: IpAddr, is_known: bool) -> Option<Link> {
         let place = self.places.clone().try_acquire_owned().ok()?;
         let number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +74,8 @@ impl Links {
         })
     }
 
-    /// Gives the service something, and waits while it has no room; false where it has ended.
+    /// Passes something to the service, and waits while its queue is full. Returns false if it has
+    /// ended.
     pub async fn give(&self, mut input: Input) -> bool {
         loop {
             input = match self.service.try_send(input) {
@@ -87,19 +89,19 @@ impl Links {
 }
 
 impl Link {
-    /// Gives the service a packet of this connection; false where the service has ended.
+    /// Passes a packet of this connection to the service. Returns false if the service has ended.
     pub async fn packet(&mut self, bytes: Vec<u8>) -> bool {
         self.budget -= 1.0;
         self.links.give(Input::Packet { from: ClientId::Connection(self.number), bytes }).await
     }
 
-    /// The connection wants to be told of what lies at a path, or no more.
+    /// Starts or stops listening to everything below a path.
     pub async fn listen(&mut self, path: String, wanted: bool) -> bool {
         self.budget -= 1.0;
         self.links.give(Input::Listen { number: self.number, path, wanted }).await
     }
 
-    /// When the next packet may be taken, where that is not now.
+    /// When the next packet may be taken; none if it may be taken now.
     pub fn pause(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let more = now.duration_since(self.filled).as_secs_f64() * PACKETS_HZ;
@@ -111,7 +113,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         let closed = Input::Closed(self.number);
-        // At the end of the runtime nobody waits: the service ends too, or finds that the outbox is
+        // When the runtime ends, nothing waits: the service ends, too, or sees that the outbox is
         // gone.
         if let Err(TrySendError::Full(closed)) = self.links.service.try_send(closed)
             && let Ok(runtime) = Handle::try_current()
@@ -122,8 +124,8 @@ impl Drop for Link {
     }
 }
 
-/// Sets a connection up: small packets go at once, little is kept of what nobody takes, and one
-/// whose machine is gone ends.
+/// Sets the options of a connection: small packets are sent at once, little is buffered, and the
+/// connection ends if its machine is gone.
 pub fn tune(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     let alive = socket2::TcpKeepalive::new()

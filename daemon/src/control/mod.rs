@@ -1,16 +1,16 @@
-//! The daemon's remote control: one service, several transports. Knows no model and no device; what
-//! can be set is in `timbre-control`, what threads give each other in `live::queues`.
+//! The remote control of the daemon: one service and several transports. It knows no model and no
+//! device. The parameters are in `timbre-control`, and the queues between threads in `bus::queues`.
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | `service` | requests done, answers and changes out; knows clients by their ids |
+//! | `service` | carries out requests, and sends answers and changes; knows clients by their ids |
 //! | `osc` | OSC over UDP and TCP |
 //! | `http` | OSCQuery, its WebSocket, the panel and recordings |
-//! | `link` | what all connections do alike |
+//! | `link` | what all connections have in common |
 //! | `announce` | mDNS |
-//! | `remote` | the thread of everything but UDP |
-//! | `token`, `refusals` | who may, and who was told that they may not |
-//! | `handle` | what the supervisor holds of it |
+//! | `remote` | the thread of all transports but UDP |
+//! | `token`, `refusals` | the check of the token, and the log of refused clients |
+//! | `handle` | the handle of the supervisor |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -33,7 +33,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::Sender;
 use timbre_control::settings::Settings;
 
-use crate::live::queues::{MidiSender, Telemetry};
+use crate::bus::queues::{MidiSender, Telemetry};
 use crate::recording::Recorder;
 
 pub use handle::{OscServer, spawn};
@@ -44,20 +44,20 @@ pub use token::Token;
 /// The ends of the queues that the OSC thread uses.
 #[derive(Debug, Clone)]
 pub struct ControlHandles {
-    /// Everything that is set; the other ends are inference and the audio callback.
+    /// The settings; the other ends are inference and the audio callback.
     pub settings: Arc<ArcSwap<Settings>>,
     /// Notes, controllers and programs; the other end is inference.
     pub midi: MidiSender,
-    /// What the threads say about themselves.
+    /// What the threads publish about themselves.
     pub telemetry: Arc<Telemetry>,
-    /// Name of the model that plays; the other end is the loader.
+    /// The name of the model that plays; the other end is the loader.
     pub model: Arc<ArcSwap<String>>,
-    /// The other end is the supervisor; when it is full the sender of the request is told.
+    /// Commands; the other end is the supervisor. When it is full, the sender gets an error.
     pub commands: Sender<Command>,
-    /// Starts and ends recordings; it answers within seconds, however the disk is.
+    /// Starts and ends recordings. It answers within seconds, even if the disk is slow.
     pub recorder: Recorder,
-    /// Addresses at which a browser finds the panel; the other end is the supervisor.
+    /// The addresses at which a browser finds the panel; the other end is the supervisor.
     pub panel: Arc<ArcSwap<Vec<String>>>,
-    /// The file that remembers what controllers set; without one it is forgotten at the end.
+    /// The file for the assignments of controllers; without it they are lost at the end.
     pub controllers: Option<PathBuf>,
 }

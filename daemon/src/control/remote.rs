@@ -1,5 +1,5 @@
-//! The edges with connections (OSC over TCP, HTTP) and the announcement, as long as they live. One
-//! thread, `timbred-remote`, of a low priority, with a runtime of its own.
+//! The servers with connections (OSC over TCP, HTTP) and the announcement by mDNS. They run in one
+//! thread of low priority, `timbred-remote`, which has a runtime of its own.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use super::link::Links;
 use super::osc::tcp;
 use super::service::Input;
 use super::token::Token;
-use crate::live::priority::give_way_to_sound;
+use crate::bus::priority::give_way_to_sound;
 
 /// The longest that the end waits for the disk.
 const LAST: Duration = Duration::from_secs(1);
@@ -48,7 +48,8 @@ impl Remote {
     /// Opens the ports and starts the thread; what connections send goes to the service.
     ///
     /// # Errors
-    /// The port of HTTP, or the thread, cannot be had. Without that of TCP the rest goes on.
+    /// The port of HTTP is taken, or the system refuses the thread. If the port of OSC over TCP is
+    /// taken, the rest works without it.
     pub fn start(options: RemoteOptions, service: Sender<Input>) -> io::Result<Self> {
         let http = bound(options.http)?;
         let osc = bound(options.osc).inspect_err(|e| {
@@ -83,7 +84,7 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        // Its end is what is waited for.
+        // The thread waits for the end of this channel.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -100,7 +101,7 @@ async fn serve(
 ) {
     let listener = |listener| {
         tokio::net::TcpListener::from_std(listener)
-            .inspect_err(|e| tracing::error!("a port cannot be listened on: {e}"))
+            .inspect_err(|e| tracing::error!("cannot listen on a port: {e}"))
             .ok()
     };
     let links = Links::new(service);
@@ -114,12 +115,12 @@ async fn serve(
         let site = Site { name, osc: osc_at, links, gate };
         tokio::spawn(http::serve(http, Arc::new(site)));
     }
-    // An error is the end of the other side too.
+    // An error means that the other side has ended, too.
     let _ = stopped.await;
     drop(announced);
 }
 
-/// Announces what the network can reach, which may be nothing.
+/// Announces the servers that the network can reach, if there are any.
 fn announcement(
     name: &str,
     http: SocketAddr,
@@ -156,8 +157,8 @@ pub fn machine_name() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }
 
-/// The addresses of a page that is listened for at `at`: of all interfaces but the loopback where
-/// it is all of them.
+/// The addresses of a page that is served at `at`. If that means all interfaces, these are the
+/// addresses of all interfaces except the loopback.
 fn urls(at: SocketAddr) -> Vec<String> {
     let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, at.port()));
     if !at.ip().is_unspecified() {

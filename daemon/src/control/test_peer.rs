@@ -16,7 +16,7 @@ use timbre_control::packet::{LARGEST, decode, encode};
 use timbre_control::settings::Settings;
 
 use super::{Command, ControlHandles, OscServer, Outcome, Token, spawn};
-use crate::live::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
+use crate::bus::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
 use crate::recording;
 
 /// Longer than any answer takes.

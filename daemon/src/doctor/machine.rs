@@ -1,5 +1,4 @@
-//! What the system says about itself, read from `/proc` and `/sys` below a root that tests make
-//! themselves.
+//! Checks of the machine, by `/proc` and `/sys` below a root, so that tests can have their own.
 
 use std::fs;
 use std::path::Path;
@@ -10,19 +9,19 @@ use nix::sys::statvfs::statvfs;
 
 use timbre_control::status::Finding;
 
-use super::own::{REAL_TIME, REAL_TIME_REMEDY};
+use crate::findings::{REAL_TIME, REAL_TIME_REMEDY};
 
-/// Warmer processors are slowed down by most boards (thousandths of a degree).
+/// Most boards slow down processors that are warmer than this (thousandths of a degree).
 const HOT_MILLIDEGREES: i64 = 80_000;
 /// An hour of recording at 48 kHz and 24 bits takes half of this (bytes).
 const DISK_BYTES: f64 = 1e9;
-/// Where a Raspberry Pi tells whether it was slowed down.
+/// The file in which a Raspberry Pi shows whether it was slowed down.
 const THROTTLED: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
 /// Its bits: under-voltage, capped, throttled and too warm, now and since the start.
 const THROTTLED_NOW: u32 = 0xF;
 const THROTTLED_ONCE: u32 = 0xF_0000;
 
-/// The text of a file without the line's end.
+/// The text of a file without its line end.
 fn text(path: impl AsRef<Path>) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
@@ -57,7 +56,7 @@ pub(super) fn card_holders(root: &Path) -> Finding {
     }
 }
 
-/// Whether the threads of the sound may go before all others.
+/// Whether the threads for sound may run before all others.
 pub(super) fn real_time(wanted: u8) -> Finding {
     let what = REAL_TIME;
     let allowed = getrlimit(Resource::RLIMIT_RTPRIO).map_or(0, |(soft, _)| soft);
@@ -74,14 +73,14 @@ pub(super) fn real_time(wanted: u8) -> Finding {
     }
 }
 
-/// Whether the processor waits to be slow before it is fast.
+/// Whether the processor is slow until there is load, and then takes time to become fast.
 pub(super) fn governor(root: &Path) -> Finding {
     let what = "processor speed";
     let folder = root.join("sys/devices/system/cpu/cpu0/cpufreq");
     let Some(governor) = text(folder.join("scaling_governor")) else {
         return Finding::good(what, "the system does not change it");
     };
-    // These two decide by themselves under any name.
+    // These drivers decide for themselves, whatever the name of the governor.
     let driver = text(folder.join("scaling_driver")).unwrap_or_default();
     let is_own = driver.contains("pstate");
     match governor.as_str() {
@@ -148,7 +147,7 @@ pub(super) fn disk(folder: Option<&Path>) -> Finding {
     }
 }
 
-/// Whether timbred runs as a service, and how it is.
+/// Whether timbred runs as a service, and whether that has failed.
 pub(super) fn service() -> Finding {
     let what = "service";
     let state = |scope: &[&str]| {

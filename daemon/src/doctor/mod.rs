@@ -1,9 +1,10 @@
 //! `timbred doctor`: what a musician would look at when there is no sound or a bad one, each with
 //! what to do. Changes nothing. `machine` looks at the system, `sound` asks the running daemon or
-//! tries the device, `own` is what a daemon says of itself, in `/status` too.
+//! tries the device, `panel` looks whether a browser finds the panel; a daemon that runs says of
+//! itself what `crate::findings` finds.
 
 mod machine;
-pub(crate) mod own;
+mod panel;
 mod sound;
 
 use std::fmt::Write;
@@ -14,6 +15,7 @@ use timbre_control::status::{Finding, Verdict};
 use crate::cli::DoctorArgs;
 use crate::config::{self, Sources};
 use crate::error::Error;
+use crate::findings::REAL_TIME;
 
 /// Looks at everything and prints it.
 ///
@@ -22,10 +24,12 @@ use crate::error::Error;
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let loaded = config::load(&Sources::of_process(args.config.clone(), vec![]))?;
     let root = Path::new("/");
-    let mut findings = sound::findings(&loaded.config);
+    let status = sound::status(&loaded.config);
+    let mut findings = sound::findings(&loaded.config, status.as_ref());
+    findings.push(panel::finding(&loaded.config, status.as_ref()));
     findings.push(machine::card_holders(root));
     // A daemon that runs has said what it was given, which may be more than this login has.
-    if !findings.iter().any(|finding| finding.what == own::REAL_TIME) {
+    if !findings.iter().any(|finding| finding.what == REAL_TIME) {
         findings.push(machine::real_time(loaded.config.audio.realtime_priority));
     }
     findings.push(machine::governor(root));

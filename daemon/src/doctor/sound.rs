@@ -1,4 +1,4 @@
-//! Whether there is sound and MIDI: asks the daemon that runs, or tries the device where none does.
+//! Checks sound and MIDI: asks the running daemon, or tries the device if none runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,25 +9,25 @@ use timbre_control::client::Client;
 use timbre_control::osc::{STATUS, message};
 use timbre_control::status::{Finding, Status};
 
+use crate::bus::queues::Telemetry;
 use crate::config::Config;
 use crate::live::output::{Output, OutputOptions};
-use crate::live::queues::Telemetry;
 
 /// How long a daemon may take to answer.
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// The sound device, the daemon where one runs, and the MIDI ports.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    let mut findings = match status(config) {
-        Some(status) => status.findings,
+/// The checks of a running daemon or of the sound device, and of the MIDI ports.
+pub(super) fn findings(config: &Config, status: Option<&Status>) -> Vec<Finding> {
+    let mut findings = match status {
+        Some(status) => status.findings.clone(),
         None => vec![device(config)],
     };
     findings.push(midi(&config.midi.name));
     findings
 }
 
-/// What a daemon that runs with this configuration says.
-fn status(config: &Config) -> Option<Status> {
+/// The status of a daemon that runs with this configuration, if there is one.
+pub(super) fn status(config: &Config) -> Option<Status> {
     let mut client = Client::new("localhost", config.osc.bind.port(), ANSWER).ok()?;
     let answers = client.ask(vec![message(STATUS, vec![])]).ok()?;
     match answers.first()?.args.first()? {

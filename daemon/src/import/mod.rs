@@ -105,7 +105,7 @@ fn write(
         })?;
         writer.add(kind.name(), &graph).map_err(failed)?;
     }
-    let live = Bundle::bundled()?;
+    let live = models::bundled()?;
     let vocoder = match decoder {
         Some((bytes, config)) => {
             writer.add("vocoder", &bytes).map_err(failed)?;

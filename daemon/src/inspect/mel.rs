@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::Path;
 
 use hound::{SampleFormat, WavReader};
-use image::{ImageFormat, Rgb, RgbImage};
 use timbre_models::mel::{FeatureRange, MelFrontEnd};
 use timbre_models::units::{MEL_BINS, SAMPLE_RATE_HZ};
 
@@ -44,10 +43,9 @@ pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
     let mut whole = WholeFile::create(out)?;
     match picture {
         true => {
-            let mut bytes = std::io::Cursor::new(vec![]);
-            let drawn = draw(&mel).write_to(&mut bytes, ImageFormat::Png);
-            drawn.map_err(|e| whole.failed(e))?;
-            whole.file().write_all(bytes.get_ref()).map_err(|e| whole.failed(e))?;
+            let mut bytes = vec![];
+            draw(&mel).write(&mut bytes).map_err(|e| whole.failed(e))?;
+            whole.file().write_all(&bytes).map_err(|e| whole.failed(e))?;
             whole.keep()?;
         }
         false => {
@@ -93,21 +91,39 @@ fn read_mono(file: &Path) -> Result<(Vec<f32>, u32), Error> {
     }
 }
 
+/// A picture: rows from the top, pixels from the left.
+struct Picture {
+    width: usize,
+    pixels: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    /// Writes it as PNG.
+    fn write(&self, to: &mut Vec<u8>) -> Result<(), png::EncodingError> {
+        let height = self.pixels.len() / self.width.max(1);
+        let mut encoder = png::Encoder::new(to, self.width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.write_header()?.write_image_data(self.pixels.as_flattened())
+    }
+}
+
 /// Time to the right, low bands at the bottom, the range of the published models from black to
 /// white.
-fn draw(mel: &[f32]) -> RgbImage {
+fn draw(mel: &[f32]) -> Picture {
     let frames = mel.len() / MEL_BINS;
     let shared = frames.div_ceil(MAX_COLUMNS).max(1);
     let columns: Vec<Vec<f32>> = mel.chunks(shared * MEL_BINS).map(mean_frame).collect();
     let wide = (WIDTH / columns.len().max(1)).clamp(FRAME_PIXELS.0, FRAME_PIXELS.1);
     let range = FeatureRange::default();
-    let size = (columns.len() * wide, MEL_BINS * BAND_PIXELS);
-    RgbImage::from_fn(size.0 as u32, size.1 as u32, |x, y| {
-        let band = MEL_BINS - 1 - (y as usize / BAND_PIXELS).min(MEL_BINS - 1);
-        let column = columns.get(x as usize / wide);
+    let width = columns.len() * wide;
+    let pixel = |at: usize| {
+        let (x, y) = (at % width, at / width);
+        let band = MEL_BINS - 1 - (y / BAND_PIXELS).min(MEL_BINS - 1);
+        let column = columns.get(x / wide);
         let log_mel = column.and_then(|c| c.get(band)).copied().unwrap_or_default();
-        Rgb(colour((range.scale_clipped(log_mel) + 1.0) / 2.0))
-    })
+        colour((range.scale_clipped(log_mel) + 1.0) / 2.0)
+    };
+    Picture { width, pixels: (0..width * MEL_BINS * BAND_PIXELS).map(pixel).collect() }
 }
 
 fn mean_frame(frames: &[f32]) -> Vec<f32> {
@@ -126,15 +142,14 @@ mod tests {
         let mut mel = vec![floor; 10 * MEL_BINS];
         mel[9 * MEL_BINS] = 4.0;
         let picture = draw(&mel);
-        let (width, height) = picture.dimensions();
-        assert_eq!((width, height), (80, 384));
-        assert_eq!(picture.get_pixel(width - 1, height - 1).0, colour(1.0));
-        assert_eq!(picture.get_pixel(0, 0).0, colour(0.0));
+        assert_eq!((picture.width, picture.pixels.len()), (80, 80 * 384));
+        assert_eq!(picture.pixels.last(), Some(&colour(1.0)));
+        assert_eq!(picture.pixels.first(), Some(&colour(0.0)));
     }
 
     #[test]
     fn long_pieces_share_columns() {
         let mel = vec![1.0; 20_000 * MEL_BINS];
-        assert!(draw(&mel).width() <= 2 * MAX_COLUMNS as u32);
+        assert!(draw(&mel).width <= 2 * MAX_COLUMNS);
     }
 }

@@ -1,5 +1,5 @@
-//! In which form a model's weights are multiplied: as configured, or what a measurement found
-//! fastest here, which is remembered. Knows no network and no sound.
+//! Chooses the form in which the weights of a model are multiplied: the configured one, or the one
+//! that a measurement found fastest on this machine. The measurement is saved. It knows no sound.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,29 @@ use timbre_models::threads::Threads;
 use crate::error::Error;
 use crate::state;
 
-/// Most frames of a measured step: more cost time and change no order.
+/// The most frames of a measured step. More would take longer and give the same order.
 const FRAMES: usize = 64;
-/// Turns, of which each form's fastest counts: what else the machine does makes a turn only slower.
+/// How many rounds are measured. For each form the fastest counts, because other work of the
+/// machine only makes a round slower.
 const TURNS: usize = 7;
-/// Another form than the usual one must take at most this share of its time: it needs more memory,
-/// or rounds more.
+/// Another form than the usual one is chosen only if it takes at most this share of the time,
+/// because it needs more memory or rounds more.
 const WORTH_IT: f64 = 0.9;
 
-/// What is wanted, and where measurements are remembered.
+/// The form that is wanted, and where measurements are saved.
 #[derive(Debug, Clone, Default)]
 pub struct Forms {
-    /// None: what is fastest.
+    /// None for the fastest.
     pub wanted: Option<Arithmetic>,
-    /// None: measured at each start.
+    /// None if each start measures again.
     pub remembered: Option<PathBuf>,
 }
 
-/// What was measured on which machine for which network.
+/// Measurements, by machine and network.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Remembered {
-    /// Milliseconds of a step by the name of the form.
+    /// The milliseconds of a step, by the name of the form.
     #[serde(default)]
     step_ms: BTreeMap<String, BTreeMap<String, f64>>,
 }
@@ -43,8 +44,7 @@ impl Forms {
     /// The form for hops of `frames` frames on `threads` threads.
     ///
     /// # Errors
-    /// A step that cannot be loaded or run. A file that cannot be read or written is told in the
-    /// log.
+    /// The step cannot be loaded or run. If the file cannot be read or written, the log says so.
     pub fn choose(
         &self,
         bundle: &Bundle,
@@ -67,7 +67,7 @@ impl Forms {
         let said: Vec<String> = times.iter().map(|(name, ms)| format!("{name} {ms} ms")).collect();
         tracing::info!("weights as {}, the step takes: {}", chosen.name(), said.join(", "));
         if let Some(path) = &self.remembered {
-            // Those of other machines and earlier versions will not be asked for again.
+            // Measurements of other machines and earlier versions are not needed any more.
             remembered.step_ms.retain(|key, _| key.starts_with(&machine()));
             remembered.step_ms.insert(key, times);
             state::save(path, &remembered).unwrap_or_else(|e| tracing::warn!("{e}"));
@@ -84,7 +84,7 @@ fn read(path: &Path) -> Remembered {
     read.unwrap_or_default()
 }
 
-/// The program and the processor: what begins every key.
+/// The program and the processor, with which every key begins.
 fn machine() -> String {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = |name: &str| processor.lines().find(|line| line.starts_with(name));
@@ -102,8 +102,8 @@ fn key(bundle: &Bundle, frames: usize, threads: &Threads) -> String {
     format!("{}{} {step}, {frames} frames, {count} threads", machine(), manifest.name)
 }
 
-/// Milliseconds of a step in each form that this machine has vectors for; none where there is
-/// nothing to choose.
+/// The milliseconds of a step in each form for which this machine has vector instructions; empty if
+/// there is nothing to choose.
 fn measure(
     bundle: &Bundle,
     frames: usize,
@@ -118,7 +118,7 @@ fn measure(
     let stream = |e: timbre_models::denoise::DenoiseError| Error::Stream(e.into());
     for turn in 0..=TURNS {
         for (_, trial, best) in &mut trials {
-            // Once for the caches, as steps follow each other.
+            // A first run fills the caches, as for steps that follow each other.
             trial.run().map_err(stream)?;
             let begun = Instant::now();
             trial.run().map_err(stream)?;
@@ -166,14 +166,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("arithmetic.toml");
         let forms = Forms { wanted: None, remembered: Some(path.clone()) };
-        let (bundle, threads) = (Bundle::bundled().unwrap(), Threads::default());
+        let (bundle, threads) = (crate::models::bundled().unwrap(), Threads::default());
         let chosen = forms.choose(&bundle, 2, &threads).unwrap();
         let written = read(&path);
         let found = written.step_ms.get(&key(&bundle, 2, &threads)).unwrap();
         assert!(found.contains_key("int8") && found.values().all(|ms| *ms > 0.0), "{found:?}");
         assert_eq!(fastest(found), chosen);
-        // A memory that says otherwise is believed, and what no machine like this wrote goes with
-        // the next measurement.
+        // A saved measurement is trusted even if it is wrong, and those of other machines are
+        // removed with the next measurement.
         let mut other = Remembered::default();
         other.step_ms.insert(key(&bundle, 2, &threads), times(&[("int8", 9.0), ("f32", 1.0)]));
         other.step_ms.insert("timbred 0.0.1, another, live".to_owned(), times(&[("int8", 9.0)]));
@@ -190,6 +190,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // A folder can neither be read nor replaced.
         let forms = Forms { wanted: None, remembered: Some(folder.path().to_owned()) };
-        forms.choose(&Bundle::bundled().unwrap(), 1, &Threads::default()).unwrap();
+        forms.choose(&crate::models::bundled().unwrap(), 1, &Threads::default()).unwrap();
     }
 }

@@ -1,9 +1,8 @@
-//! What the device's thread does: takes samples from the ring, sets their level, fades over gaps,
-//! meters. Knows no device.
+//! The work of the thread of the device: it takes samples from the ring, sets their level, fades
+//! over gaps, and meters. It knows no device.
 //!
 //! # Real time
-//! Allocates nothing, locks nothing, logs nothing, waits for nothing; held by
-//! `daemon/tests/realtime.rs`.
+//! It allocates, locks, logs and waits for nothing, which `daemon/tests/realtime.rs` checks.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,43 +14,44 @@ use ringbuf::HeapCons;
 use ringbuf::traits::{Consumer, Observer};
 
 use super::clock::{PlayPosition, TimeFilter};
-use super::queues::Telemetry;
 use super::stems::{PARTS, PartsFrame, PartsPlayer};
+use crate::bus::queues::Telemetry;
 use crate::mix::limiter::Limiter;
 use crate::mix::{Frame, SIDES};
 
-/// A gap is faded into and out of in this time, seconds.
+/// The length of a fade at the beginning and end of a gap, seconds.
 const FADE_S: f32 = 0.004;
-/// The gain reaches a new value within about this time, seconds.
+/// The time in which the gain reaches a new value, seconds.
 const GAIN_S: f32 = 0.010;
-/// The meters cover this time, seconds.
+/// The time that the meters cover, seconds.
 const METER_S: f32 = 0.1;
-/// A device that takes fewer frames at a time than before has done so for this long before it is
-/// believed, seconds.
+/// How long a device must take fewer frames at a time than before until the lower number counts,
+/// seconds.
 const FEWER_S: f32 = 0.5;
-/// Parts that say nothing.
+/// Parts that are silent.
 const SILENCE: PartsFrame = [[0.0; SIDES]; PARTS];
-/// The share of the last callback in the smoothed delay of the device.
+/// The weight of the last callback in the smoothed delay of the device.
 const DELAY_SHARE: f64 = 0.05;
 
-/// What is set from outside and read once a callback, and what the callback says of the device.
+/// Values that others set and the callback reads, and those that the callback publishes about the
+/// device.
 #[derive(Debug)]
 pub struct Level {
     /// Bits of the linear master gain (f32).
     gain: AtomicU32,
     /// Set to fade out for good.
     closing: AtomicBool,
-    /// Samples that must wait in the ring before a stream that ran dry goes on.
+    /// How many samples must be in the ring before a stream that ran dry goes on.
     refill: AtomicUsize,
-    /// Frames that the device takes at a time now (written by the callback).
+    /// How many frames the device takes at a time now (written by the callback).
     frames: AtomicUsize,
-    /// From a callback to the sound of its first frame, in microseconds as the device says; 0 where
-    /// it does not (written by the callback).
+    /// The time from a callback to the sound of its first frame, in microseconds, according to the
+    /// device; 0 if the device does not know (written by the callback).
     delay_us: AtomicU64,
-    /// The fewest frames that were left in the ring behind a callback since this was last taken;
-    /// less than none where some were missing (written by the callback).
+    /// The fewest frames that a callback left in the ring since this was last read; negative if
+    /// some were missing (written by the callback).
     least_left: AtomicI64,
-    /// Whom the callback wakes.
+    /// The thread that the callback wakes.
     listener: OnceLock<Thread>,
 }
 
@@ -75,13 +75,13 @@ impl Level {
         self.gain.store(gain.to_bits(), Ordering::Relaxed);
     }
 
-    /// The fewest frames that were left in the ring behind a callback since this was last asked,
-    /// less than none where some were missing; None without a callback.
+    /// The fewest frames that a callback left in the ring since the last call, negative if some
+    /// were missing; none if there was no callback.
     pub fn take_least_left(&self) -> Option<i64> {
         Some(self.least_left.swap(i64::MAX, Ordering::Relaxed)).filter(|left| *left < i64::MAX)
     }
 
-    /// Every callback wakes this thread from now on; only the first that asks.
+    /// Makes every callback wake this thread. Only the first call counts.
     pub fn wake(&self, thread: Thread) {
         let _ = self.listener.set(thread);
     }
@@ -96,20 +96,20 @@ impl Level {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// What is expected before the first callback.
+    /// Sets the number of frames that is expected before the first callback.
     pub fn set_frames(&self, frames: usize) {
         self.frames.store(frames, Ordering::Relaxed);
     }
 
-    /// From a callback to the sound of its first frame, seconds; None where the device does not
-    /// say.
+    /// The time from a callback to the sound of its first frame, seconds; none if the device does
+    /// not know.
     pub fn delay_s(&self) -> Option<f64> {
         let us = self.delay_us.load(Ordering::Relaxed);
         (us > 0).then_some(us as f64 / 1e6)
     }
 
-    /// The device says how far the first frame of this callback is from its sound. Called by the
-    /// callback; smoothed.
+    /// Takes the time until the first frame of this callback sounds, and smooths it. The callback
+    /// calls this.
     pub fn note_delay(&self, delay: Duration) {
         let now_us = delay.as_micros() as f64;
         let before_us = self.delay_us.load(Ordering::Relaxed) as f64;
@@ -118,7 +118,7 @@ impl Level {
         self.delay_us.store(smooth_us.round() as u64, Ordering::Relaxed);
     }
 
-    /// Sets how many samples must wait before a stream that ran dry goes on.
+    /// Sets how many samples must be in the ring before a stream that ran dry goes on.
     pub fn set_refill(&self, samples: usize) {
         self.refill.store(samples.max(1), Ordering::Relaxed);
     }
@@ -132,19 +132,19 @@ pub struct Player {
     telemetry: Arc<Telemetry>,
     filter: TimeFilter,
     rate_hz: f32,
-    /// Frames taken from the ring so far.
+    /// How many frames have been taken from the ring.
     taken: u64,
     is_running: bool,
     gain: f32,
-    /// 0 in a gap, 1 in the sound, moved by `1 / (FADE_S * rate)` a sample.
+    /// The fade: 0 in a gap, 1 in the sound; it moves by `1 / (FADE_S * rate)` a sample.
     fade: f32,
-    /// The last frame before a gap, which the fade-out goes on from.
+    /// The last frame before a gap, which the fade-out continues.
     last: Frame,
     limiter: Limiter,
-    /// The parts, where they have ports of their own.
+    /// The parts, if they have ports of their own.
     parts: Option<PartsPlayer>,
-    /// The most frames of one callback since the number that is published was last reached, and
-    /// frames since then.
+    /// The most frames of one callback since the published number was last reached, and how many
+    /// frames have been played since then.
     fewer: (usize, usize),
     meter_peak: f32,
     meter_power: f32,
@@ -152,7 +152,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// A player of a ring at the device's rate.
+    /// A player that reads this ring at the rate of the device.
     pub fn new(
         ring: HeapCons<Frame>,
         rate_hz: u32,
@@ -181,13 +181,14 @@ impl Player {
         }
     }
 
-    /// The same, of a stream whose parts come through a ring of their own.
+    /// The same for a stream whose parts come through a ring of their own.
     #[must_use]
     pub fn with_parts(self, parts: PartsPlayer) -> Self {
         Self { parts: Some(parts), ..self }
     }
 
-    /// Fills a device buffer: of several channels every second is the right side, one is both.
+    /// Fills a buffer of the device. Every second channel is the right side; a single channel gets
+    /// both sides.
     pub fn fill<T: SizedSample + FromSample<f32>>(
         &mut self,
         now: Instant,
@@ -210,7 +211,7 @@ impl Player {
         });
     }
 
-    /// Fills the buffers of the two sides, which are as long as each other.
+    /// Fills the buffers of both sides, which have the same length.
     pub fn fill_sides(&mut self, now: Instant, left: &mut [f32], right: &mut [f32]) {
         let frames = left.len();
         let mut sides = left.iter_mut().zip(right);
@@ -221,7 +222,7 @@ impl Player {
         });
     }
 
-    /// The same, and the buffers of both sides of each part, all as long as those of the mix.
+    /// The same, and also fills the buffers of both sides of each part, which have the same length.
     pub fn fill_parts(
         &mut self,
         now: Instant,
@@ -243,7 +244,7 @@ impl Player {
         });
     }
 
-    /// Plays so many frames, each at its final level.
+    /// Plays a number of frames, each at its final level.
     fn play(&mut self, now: Instant, frames: usize, mut put: impl FnMut(Frame, &PartsFrame)) {
         self.note_frames(frames);
         let (start_s, s_per_frame) = self.filter.callback(self.position.seconds(now), frames);
@@ -270,14 +271,15 @@ impl Player {
         let streamed = self.taken - taken_before;
         self.telemetry.stream_frames.fetch_add(streamed, Ordering::Relaxed);
         self.telemetry.frames_played.fetch_add(frames as u64, Ordering::Relaxed);
-        // The clock is set: who waits for it may look. This neither locks nor waits.
+        // The clock is set now, so the thread that waits for it is woken. This neither locks nor
+        // waits.
         if let Some(listener) = self.level.listener.get() {
             listener.unpark();
         }
     }
 
-    /// Publishes how many frames the device takes at a time: more at once, fewer after a while, as
-    /// some devices take turns.
+    /// Publishes how many frames the device takes at a time: a higher number at once, a lower one
+    /// after a while, because some devices alternate between two numbers.
     fn note_frames(&mut self, frames: usize) {
         let published = self.level.frames();
         let (most, since) = self.fewer;
@@ -291,7 +293,7 @@ impl Player {
         }
     }
 
-    /// A stream that ran dry goes on once enough waits in the ring.
+    /// Lets a stream that ran dry go on once enough is in the ring.
     fn start_or_wait(&mut self) {
         if !self.is_running {
             let enough = self.level.refill.load(Ordering::Relaxed);
@@ -328,7 +330,7 @@ impl Player {
         frame
     }
 
-    /// The louder side is what peaks; the power is the mean of both.
+    /// Takes the peak of the louder side, and the mean power of both.
     fn meter(&mut self, [left, right]: Frame) {
         self.meter_peak = self.meter_peak.max(left.abs()).max(right.abs());
         self.meter_power += (left * left + right * right) / SIDES as f32;

@@ -1,13 +1,13 @@
-//! The sound cards of ALSA and the names they are opened by, and which of them plays when nobody
-//! has said so. Opens devices only to see whether they open.
+//! The sound cards of ALSA, the names by which they are opened, and which of them plays if none is
+//! configured. Devices are opened only to see whether that works.
 
 use std::path::Path;
 
 use alsa::{Ctl, Direction, PCM};
 
-/// The library's own default.
+/// The default device of the library.
 pub(super) const DEFAULT: &str = "default";
-/// Names of the library that are no place to play to: they convert for others, or swallow.
+/// Names of the library that are no devices: they convert for others, or discard the sound.
 const NO_PLACES: [&str; 12] = [
     "null",
     "default",
@@ -23,27 +23,27 @@ const NO_PLACES: [&str; 12] = [
     "usbstream",
 ];
 
-/// A name that opens.
+/// A name that can be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
-    /// As the library takes it.
+    /// The name as the library takes it.
     pub(super) name: String,
-    /// What it is, in words.
+    /// A description for people.
     pub(super) words: String,
 }
 
-/// What a card is good for, best first.
+/// The kinds of cards, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// Somebody has plugged it in to hear something.
+    /// Plugged in by somebody, who probably wants to hear it.
     Usb,
     /// On the board, with a socket.
     Board,
-    /// Into a screen or an amplifier that is there.
+    /// Connected to a screen or an amplifier that is switched on.
     Screen,
-    /// Loops and stand-ins.
+    /// Virtual cards.
     Made,
-    /// Into a screen that is not there.
+    /// Made for a screen, but none is connected.
     NoScreen,
 }
 
@@ -59,38 +59,38 @@ impl Kind {
     }
 }
 
-/// A card that plays.
+/// A card that can play.
 #[derive(Debug, Clone)]
 struct Card {
     index: i32,
     id: String,
     name: String,
     kind: Kind,
-    /// Number and name of each device that plays.
+    /// The number and name of each of its devices that can play.
     devices: Vec<(u32, String)>,
 }
 
-/// A device to try when nobody has said which.
+/// A device to try if none is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// As the library takes it.
+    /// The name as the library takes it.
     pub(super) name: String,
     /// Why it was chosen.
     pub(super) why: String,
 }
 
-/// Where the library's default leads.
+/// What the default device of the library leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Default {
-    /// To a sound server.
+    /// A sound server.
     Server,
-    /// To a card of this number.
+    /// The card with this number.
     Card(i32),
-    /// Nowhere.
+    /// Nothing.
     Nowhere,
 }
 
-/// The devices to try, best first, when nobody has said which.
+/// The devices to try, best first, if none is configured.
 pub(super) fn candidates() -> Vec<Candidate> {
     let _quiet = alsa::Output::local_error_handler();
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".asoundrc"));
@@ -98,7 +98,7 @@ pub(super) fn candidates() -> Vec<Candidate> {
     rank(cards(), default_leads(), is_told)
 }
 
-/// Every name that opens now.
+/// All names that can be opened now.
 pub(super) fn names() -> Vec<Name> {
     let _quiet = alsa::Output::local_error_handler();
     let cards = cards();
@@ -125,8 +125,8 @@ pub(super) fn names() -> Vec<Name> {
     all
 }
 
-/// The same device by the numbers of its card, as `hw:1` and `hw:CARD=Box` may both be written;
-/// None for names of other forms.
+/// The name of a device with the number of its card, so that `hw:1` and `hw:CARD=Box` can be
+/// compared; none for names of other forms.
 pub(super) fn by_number(name: &str) -> Option<String> {
     let (prefix, rest) = name.split_once(':')?;
     if !matches!(prefix, "hw" | "plughw") {
@@ -141,7 +141,7 @@ pub(super) fn by_number(name: &str) -> Option<String> {
     Some(format!("{prefix}:CARD={index},DEV={device}"))
 }
 
-/// Whether a name opens, or would if nobody else had it.
+/// Whether a name can be opened, or could be if no other program used it.
 pub(super) fn opens(name: &str) -> bool {
     let _quiet = alsa::Output::local_error_handler();
     match PCM::new(name, Direction::Playback, true) {
@@ -150,7 +150,7 @@ pub(super) fn opens(name: &str) -> bool {
     }
 }
 
-/// Somebody else has it (Linux, errno(3)).
+/// Another program uses the device (Linux, errno(3)).
 const BUSY: i32 = 16;
 const AGAIN: i32 = 11;
 
@@ -201,14 +201,14 @@ fn kind(index: i32, driver: &str, name: &str, devices: &[(u32, String)]) -> Kind
     }
 }
 
-/// Whether a card or device of this name leads to a screen.
+/// Whether the name of a card or device says that it leads to a screen.
 fn of_screen(name: &str) -> bool {
     let name = name.to_lowercase();
     name.contains("hdmi") || name.contains("displayport")
 }
 
-/// Whether a screen that takes sound is plugged in: by what the driver read of it (ELD) where it
-/// shows that, else by the graphics card's connectors.
+/// Whether a screen that takes sound is connected, according to what the driver has read from it
+/// (ELD) or, if the driver does not show that, according to the connectors of the graphics card.
 fn has_screen(card: &Path, connectors: &Path) -> bool {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let elds: Vec<String> = entries(card)
@@ -229,8 +229,8 @@ fn has_screen(card: &Path, connectors: &Path) -> bool {
 }
 
 /// The order in which devices are tried. A default that leads to a server, or that somebody has
-/// written down, is what the machine wants. Else cards by their kind; the one that is the default
-/// is shared with other programs, another one is ours alone, and faster.
+/// configured, comes first. Then cards follow by their kind. The default card is shared with other
+/// programs; another card is used directly, which is faster.
 fn rank(mut cards: Vec<Card>, default: Default, is_told: bool) -> Vec<Candidate> {
     cards.retain(|card| card.kind != Kind::NoScreen);
     cards.sort_by_key(|card| (card.kind, card.index));
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(first(Default::Server, false), "default");
         assert_eq!(first(Default::Card(0), true), "default");
         assert_eq!(first(Default::Card(0), false), "plughw:CARD=Box,DEV=0");
-        // One that is written down and does not open is no default.
+        // A configured default that cannot be opened does not count.
         assert_eq!(first(Default::Nowhere, true), "plughw:CARD=Box,DEV=0");
     }
 

@@ -1,10 +1,10 @@
-//! Which of several names is meant by what somebody wrote. Knows no port and no device.
+//! Finds which of several names somebody means. It knows no port and no device.
 
-/// The place of the name that `wanted` means: the name itself, or the only one that has it as a
-/// part, capitals aside.
+/// The index of the name that `wanted` means: the one that equals it, or the only one that contains
+/// it, without regard to case.
 ///
 /// # Errors
-/// None or several have it: names them.
+/// No name or several names contain it; the error lists them.
 pub fn choose<'a>(
     what: &str,
     names: impl Iterator<Item = &'a str> + Clone,

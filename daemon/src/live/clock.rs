@@ -1,6 +1,7 @@
-//! What the device's callback says of time, and what others make of it. Knows no audio.
+//! The clock of the stream, which the callback of the device sets and other threads read. It knows
+//! no audio.
 //!
-//! The device leads: its frames are the clock, wall time is turned into them here and nowhere else.
+//! The device leads: its frames are the clock, and wall time is converted to frames only here.
 //! The callback's wake-ups are smoothed by a delay-locked loop (Adriaensen, "Using a DLL to filter
 //! time", LAC 2005).
 
@@ -9,33 +10,33 @@ use std::time::Instant;
 
 /// Bandwidth of the loop once it has settled, Hz.
 const BANDWIDTH_HZ: f64 = 0.5;
-/// The first callbacks pull harder, so that a wrong start is soon forgotten.
+/// Bandwidth during the first callbacks, Hz: a wrong start is soon corrected.
 const SETTLING_HZ: f64 = 4.0;
-/// Callbacks of settling.
+/// How many callbacks the loop takes to settle.
 const SETTLING: u32 = 200;
-/// A wake-up further off than this and two buffers starts the loop anew, seconds: the device stood
-/// still.
+/// If a wake-up is further off than this (seconds) and two buffers, the device stood still, and the
+/// loop restarts.
 const LOST_S: f64 = 0.01;
 
-/// The callback's side: smooths its wake-ups.
+/// The side of the callback, which smooths the times of its wake-ups.
 #[derive(Debug)]
 pub struct TimeFilter {
     nominal_s_per_frame: f64,
     s_per_frame: f64,
-    /// When the next callback should come, seconds of the shared clock; None before the first.
+    /// When the next callback should come, in seconds of the shared clock; none before the first.
     next_s: Option<f64>,
     callbacks: u32,
 }
 
 impl TimeFilter {
-    /// A filter for a device of a nominal rate.
+    /// A filter for a device with this nominal rate.
     pub fn new(rate_hz: u32) -> Self {
         let nominal_s_per_frame = 1.0 / f64::from(rate_hz.max(1));
         Self { nominal_s_per_frame, s_per_frame: nominal_s_per_frame, next_s: None, callbacks: 0 }
     }
 
-    /// A callback at `now_s` that plays `frames`: the smoothed time of its first frame and seconds
-    /// per frame.
+    /// Takes a callback at `now_s` that plays `frames`. Returns the smoothed time of its first
+    /// frame, and the seconds per frame.
     pub fn callback(&mut self, now_s: f64, frames: usize) -> (f64, f64) {
         let frames = frames as f64;
         let start_s = match self.next_s {
@@ -55,8 +56,8 @@ impl TimeFilter {
                 now_s
             }
         };
-        // Sound devices are 0.01 % off; more is time that was lost, which is no rate and must not
-        // make the loop swing.
+        // The rates of sound devices are off by about 0.01 %. More than that is lost time, which
+        // says nothing about the rate and must not make the loop swing.
         let nominal = self.nominal_s_per_frame;
         self.s_per_frame = self.s_per_frame.clamp(0.999 * nominal, 1.001 * nominal);
         self.callbacks = self.callbacks.saturating_add(1);
@@ -65,10 +66,10 @@ impl TimeFilter {
     }
 }
 
-/// Where in the stream the device is: the callback writes, inference reads.
+/// The position of the device in the stream, which the callback writes and inference reads.
 ///
 /// # Real time
-/// Neither side waits for the other: a reader that meets a writer reads again.
+/// Neither side waits for the other: if the writer was busy while the reader read, it reads again.
 #[derive(Debug)]
 pub struct PlayPosition {
     epoch: Instant,
@@ -102,8 +103,8 @@ impl PlayPosition {
         }
     }
 
-    /// Says that at `at_s` the device had taken `taken` samples and goes on by one every
-    /// `s_per_frame` (0: it waits).
+    /// Publishes that at `at_s` the device had taken `taken` samples and takes one more every
+    /// `s_per_frame` seconds (0: it waits).
     pub fn publish(&self, taken: u64, at_s: f64, s_per_frame: f64) {
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version + 1, Ordering::Relaxed);
@@ -114,7 +115,7 @@ impl PlayPosition {
         self.version.store(version + 2, Ordering::Release);
     }
 
-    /// The stream sample that the device plays at `at`, between its callbacks too.
+    /// The stream sample that the device plays at `at`, which may lie between two callbacks.
     pub fn sample_at(&self, at: Instant) -> f64 {
         loop {
             let before = self.version.load(Ordering::Acquire);

@@ -1,23 +1,23 @@
-//! The sound devices there are, by the names they are chosen with. Opens none for long; `output`
-//! does.
+//! The list of sound devices, with the names by which they are chosen. `output` opens them to play.
 
 use super::cards;
 use super::jack;
 
 /// The clock in place of a device.
 pub(super) const NULL: &str = "null";
-/// The sound services, as they are shown; the configuration names them in small letters.
+/// The sound services as they are shown. The configuration writes them in small letters.
 pub(super) const ALSA: &str = "ALSA";
 pub(super) const JACK: &str = "JACK";
 
 /// A device that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// Sound service, as the configuration names it, capitals aside.
+    /// The sound service, as in the configuration except for case.
     pub(super) backend: String,
-    /// Name of the device there; empty for the clock and for JACK, which has one only.
+    /// The name of the device in that service; empty for the clock and for JACK, which have only
+    /// one.
     pub(super) device: String,
-    /// What it is, in words; may be empty.
+    /// A description for people, which may be empty.
     pub(super) words: String,
 }
 
@@ -27,18 +27,18 @@ impl Choice {
         Self { backend, device, words }
     }
 
-    /// Whether it is the same device, whatever is said about it.
+    /// Whether it is the same device, whatever its description.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.backend == other.backend && self.device == other.device
     }
 
-    /// The card it belongs to, else its own name.
+    /// The card it belongs to, or its own name if there is none.
     fn card(&self) -> &str {
         let of_card = self.device.split_once("CARD=").map(|(_, rest)| rest);
         of_card.and_then(|rest| rest.split(',').next()).unwrap_or(&self.device)
     }
 
-    /// How it is shown and chosen; the name of an open output begins so.
+    /// The name by which it is shown and chosen. The name of an open output begins with it.
     pub(super) fn label(&self) -> String {
         let words =
             if self.words.is_empty() { String::new() } else { format!(" ({})", self.words) };
@@ -47,13 +47,13 @@ impl Choice {
     }
 }
 
-/// Whether a sound service is meant: one by its name, or `auto` for all.
+/// Whether a configured name means a sound service; `auto` means all.
 pub(super) fn is_meant(service: &str, backend: &str) -> bool {
     backend == "auto" || service.eq_ignore_ascii_case(backend)
 }
 
-/// The devices of a sound service that open, and the clock, which is always there. `has_jack` says
-/// that we are a client of a JACK server already, so none is looked for.
+/// The devices of a sound service that can be opened, and the clock, which always can. `has_jack`
+/// says that we are already a client of a JACK server, so that none is searched.
 pub(super) fn list(backend: &str, has_jack: bool) -> Vec<Choice> {
     let mut all = Vec::new();
     if is_meant(JACK, backend) && (has_jack || jack::is_there()) {
@@ -66,11 +66,11 @@ pub(super) fn list(backend: &str, has_jack: bool) -> Vec<Choice> {
     all
 }
 
-/// The devices that somebody's word means, best first: the one of that name, or those with it as a
-/// part. Of one card the name with conversions comes first, as it plays whatever the card can.
+/// The devices that a text means, best first: the one with that name, or those whose names contain
+/// it. For each card the name with conversions comes first, because it plays on any card.
 ///
 /// # Errors
-/// None has it, or several cards have: names them.
+/// No device or devices of several cards contain it; the error lists them.
 pub(super) fn meant(all: &[Choice], wanted: &str) -> Result<Vec<Choice>, String> {
     let is_exact = |choice: &&Choice| {
         choice.label() == wanted || (choice.device == wanted && !wanted.is_empty())

@@ -1,5 +1,5 @@
-//! The model that plays and everyone who plays it, on the inference thread: pace, and the change to
-//! another model. Knows no device and no thread.
+//! The model that plays, and the sources that play it: its pace, and the change to another model.
+//! It lives in the inference thread and knows no device and no thread.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use super::quality::Quality;
 use crate::error::Error;
 use crate::recording::Tap;
 
-/// More than this was no lead: time stood still, seconds.
+/// A lead longer than this (seconds) is not real: the clock stood still.
 const MOST_USED_S: f64 = 0.03;
-/// Share by which a lead that is longer than needed falls in a second.
+/// By which share a lead that is longer than needed falls within a second.
 const LEAD_FALL: f64 = 0.01;
 
-/// The model and everyone who plays it.
+/// The model that plays, and the sources that play it.
 pub(super) struct Engine {
     model: Model,
     pub(super) players: Players,
     governor: Governor,
     hop_length: HopLength,
-    /// The lead in force, less the device's buffer, which may change from one callback to the next.
+    /// The lead in force, without the buffer of the device, which may change between callbacks.
     lead_s: f64,
-    /// The share of the time that making pieces takes, smoothed, once one was made.
+    /// The smoothed share of time that making pieces takes; none before the first piece.
     pub(super) load: Option<f64>,
-    /// The stream second of the newest event: a lead that falls must not let a key go up before it
-    /// came down.
+    /// The stream second of the newest event: even if the lead falls, a key must not be released
+    /// before it is struck.
     pub(super) heard_s: f64,
-    /// What is recorded goes here.
+    /// The way to the recorder.
     pub(super) tap: Tap,
 }
 
@@ -51,13 +51,13 @@ impl Engine {
         }
     }
 
-    /// Goes on with another model, from stream second 0 again, with nobody's notes; programs and
-    /// pedals' owners stay. Gives the model before back, which is to be freed elsewhere.
+    /// Goes on with another model, from stream second 0 and without any notes. Programs and sources
+    /// stay. Returns the old model, which is to be freed in another thread.
     pub(super) fn change(&mut self, model: Model) -> Model {
         self.governor = model.governor();
         self.hop_length = HopLength::default();
         self.heard_s = 0.0;
-        // Releases are no news to a model that has heard no note.
+        // The new model has heard no notes, so it needs no releases.
         self.players.release_all(0.0, &mut |_| {});
         self.tap.restart();
         let before = std::mem::replace(&mut self.model, model);
@@ -81,7 +81,7 @@ impl Engine {
         self.model.streamer.stolen()
     }
 
-    /// What makes hops, who plays, and who records.
+    /// The stream, the sources, and the tap.
     pub(super) fn parts(&mut self) -> (&mut Streamer, &mut Players, &mut Tap) {
         (&mut self.model.streamer, &mut self.players, &mut self.tap)
     }
@@ -96,8 +96,9 @@ impl Engine {
         self.model.streamer.next_s()
     }
 
-    /// What computing takes, with room, the margin and the device's buffer. It rises once room and
-    /// margin are used up, and falls slowly: the delay of an event is that of its neighbours.
+    /// The lead: the time for computing with some reserve, the margin, and the buffer of the
+    /// device. It rises when reserve and margin are used up, and falls slowly, so that neighbouring
+    /// events have the same delay.
     pub(super) fn lead_s(&mut self, buffer_s: f64) -> f64 {
         let Margin { whole, least, room } = match self.model.frames {
             Some(_) => TICK_MARGIN,
@@ -124,17 +125,17 @@ impl Engine {
         self.model.streamer.sample_rate_hz()
     }
 
-    /// How long a hop sounds, and how many times longer than asked for that is.
+    /// The length of a hop, and how many times longer it is than asked for.
     pub(super) fn hop(&self) -> (Duration, usize) {
         (self.model.hop(), self.hop_length.factor())
     }
 
-    /// How long a piece sounds, seconds.
+    /// The length of a piece, seconds.
     pub(super) fn piece_s(&self) -> f64 {
         self.model.piece().as_secs_f64()
     }
 
-    /// Makes the next piece: the samples of every bus.
+    /// Makes the next piece and returns the samples of every bus.
     pub(super) fn make(&mut self, is_governed: bool) -> Result<&[Vec<f32>], Error> {
         let Model { streamer, frames, .. } = &mut self.model;
         match frames {
@@ -158,9 +159,10 @@ impl Engine {
         Ok(self.model.streamer.buses())
     }
 
-    /// A piece took so long, and the device's last callback left so much in the ring, if there was
-    /// one since the piece before. Of ticks that counts: what of the lead was used, by computing,
-    /// by waking late, by a device that takes too much at once.
+    /// Takes how long a piece took to make and, if the device has called back since the piece
+    /// before, how much was left in the ring then. For ticks the latter is what counts: it shows
+    /// how much of the lead was used by computing, by late wake-ups, and by a device that takes
+    /// much at once.
     pub(super) fn made(&mut self, compute: Duration, left_s: Option<f64>, is_governed: bool) {
         if self.model.streamer.is_idle() {
             return;
@@ -178,7 +180,7 @@ impl Engine {
         }
     }
 
-    /// Takes what is set; the sound goes on.
+    /// Applies settings while the sound goes on.
     pub(super) fn apply(&mut self, settings: &Settings) -> Result<(), Error> {
         let mut wanted = self.model.options(settings)?;
         let quality = Quality::of(&wanted);
@@ -202,17 +204,16 @@ impl Engine {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use timbre_models::bundle::Bundle;
 
     use super::*;
+    use crate::bus::queues::{Midi, SourceId};
     use crate::live::model::Preparation;
-    use crate::live::queues::{Midi, SourceId};
 
     #[test]
     fn another_model_begins_at_0_with_nobodys_notes() {
         let model = || {
             Model::prepare(
-                Bundle::bundled().unwrap(),
+                crate::models::bundled().unwrap(),
                 &Settings::default(),
                 &Preparation::default(),
             )
@@ -242,7 +243,7 @@ mod tests {
         assert_eq!((engine.players.held(), engine.next_s()), (0, 0.0));
         assert_eq!(engine.players.programs()[0], 19);
         assert!(loudest(&mut engine) < 1e-3, "silent without notes");
-        // The key that was held goes up as if nothing had been, and the next is heard.
+        // Releasing the key that was held has no effect, and the next key is heard.
         note(&mut engine, [0x80, 60, 0]);
         note(&mut engine, [0x90, 64, 100]);
         assert_eq!(engine.players.held(), 1);

@@ -1,5 +1,6 @@
-//! How long a hop must be so that this machine makes it in time, for models that make a full target
-//! whatever the hop. Measured once, when the model is loaded. Knows no thread and no device.
+//! Finds how long hops must be so that this machine makes them in time, for models whose network
+//! always makes a full target. This is measured once, when the model is loaded. It knows no thread
+//! and no device.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -11,31 +12,31 @@ use timbre_models::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 use super::quality::Quality;
 use crate::error::Error;
 
-/// Share of a hop that its computation may take: less than what the governor calls tight, more than
-/// what it calls comfortable.
+/// The share of a hop that computing it may take. It lies between what the governor calls
+/// comfortable and what it calls tight.
 pub(super) const SHARE: f64 = 0.7;
-/// Measurements, of which the longest counts.
+/// How many measurements are made; the longest counts.
 const TRIALS: usize = 2;
-/// Steps that are measured at once.
+/// How many steps are measured together.
 const STEPS: usize = 2;
 
-/// What a hop costs.
+/// The time that a hop takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Costs {
-    /// Notes and past, and the sound: once a hop.
+    /// For the encoders and the vocoder, once a hop.
     pub(super) once: Duration,
-    /// One denoising step.
+    /// For one denoising step.
     pub(super) step: Duration,
-    /// What guidance adds to it.
+    /// For the guidance of one step.
     pub(super) guidance: Duration,
 }
 
 impl Costs {
-    /// Plays to itself until the window and its context are full, then measures the shortest hop.
-    /// The stream is to be started again.
+    /// Plays silently until the window and its context are full, then measures the shortest hop.
+    /// The stream has to be restarted afterwards.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The network fails.
     pub fn measure(
         streamer: &mut Streamer,
         options: StreamOptions,
@@ -53,7 +54,7 @@ impl Costs {
             streamer.hop()?;
         }
         let hop_frames = *hops.start();
-        // A mel decoder plans its graph for each new length of hop, which is no cost of a hop.
+        // A mel decoder plans its graph once for each length of hop, which must not be measured.
         streamer.set(StreamOptions { hop_frames, ..plain })?;
         streamer.hop()?;
         let mut costs = Self::default();
@@ -77,14 +78,14 @@ impl Costs {
         Ok(costs)
     }
 
-    /// What a hop takes, however short it is.
+    /// The time that a hop of any length takes.
     pub fn hop(&self, quality: Quality) -> Duration {
         let guidance = if quality.is_guided { self.guidance } else { Duration::ZERO };
         self.once + (self.step + guidance) * u32::try_from(quality.steps).unwrap_or(u32::MAX)
     }
 
-    /// The frames of the shortest of `hops` that leaves room for that quality, the longest if none
-    /// does.
+    /// The shortest of `hops`, in frames, for which there is time with that quality; the longest if
+    /// there is none.
     pub fn shortest_hop(&self, quality: Quality, hops: RangeInclusive<usize>) -> usize {
         let frame_s = HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ);
         let needed = (self.hop(quality).as_secs_f64() / SHARE / frame_s).ceil();

@@ -1,6 +1,7 @@
-//! The thread beside the inference thread, for models that are made tick by tick: it answers what
-//! is asked of the denoiser a hop ahead of its time, and in between finds out how the notes of the
-//! instruments in use begin, before they are played. Knows no sound.
+//! The thread `timbred-frames` beside the inference thread, for models that are made tick by tick.
+//! It runs the denoiser a hop ahead of the time when its answer is needed. In between it computes
+//! rows of the note prior for the instruments in use, before their notes are played. It knows no
+//! sound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,18 +14,18 @@ use timbre_models::notes::Voice;
 use timbre_models::prior::{FilledRows, RowNetwork};
 use timbre_models::streamer::{Answer, Denoiser, Question, StreamError, Streamer};
 
-use super::priority::ask_for_realtime;
+use crate::bus::priority::ask_for_realtime;
 use crate::error::Error;
 
-/// Questions that may wait; there is room for twice as many answers, so that none is lost.
+/// How many questions may wait. There is room for twice as many answers, so that none is lost.
 const WAITING: usize = 4;
-/// How long the thread sleeps at most without looking around.
+/// The longest that the thread sleeps before it looks for something to do.
 const NAP: Duration = Duration::from_millis(100);
-/// Rows of the note prior that are asked for at a time: some milliseconds of work, which a question
-/// to the denoiser waits for.
+/// How many rows of the note prior are requested at a time. They take some milliseconds, for which
+/// a question to the denoiser may have to wait.
 const ROWS: usize = 32;
 
-/// What is asked, and what is answered.
+/// Questions and answers.
 enum Asked {
     Denoiser(Question),
     Rows(Vec<(Voice, u16)>),
@@ -34,27 +35,27 @@ enum Answered {
     Rows(FilledRows),
 }
 
-/// The inference thread's side.
+/// The side of the inference thread.
 ///
 /// # Real time
-/// Neither side waits for the other. Queues are rings of one writer and one reader: those of
-/// several have moments in which a reader waits for a writer, who may be this thread, which has a
-/// lower priority and then is not let go on.
+/// Neither side waits for the other. The queues are rings with one writer and one reader. In queues
+/// with several writers a reader may have to wait for a writer that was interrupted, and a thread
+/// of lower priority may stay interrupted for long.
 pub struct Frames {
     asks: HeapProd<Asked>,
     answers: HeapCons<Answered>,
     thread: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
-    /// Whether rows have been asked for and not answered.
+    /// Whether rows have been requested and not answered yet.
     is_filling: bool,
 }
 
 impl Frames {
-    /// Takes the denoiser of a stream, if it is made in ticks, and runs it on a thread of its own
-    /// at a real-time priority (0: none).
+    /// Takes the denoiser out of a stream that is made tick by tick, and runs it in a thread of its
+    /// own with this real-time priority (0: none).
     ///
     /// # Errors
-    /// No thread can be had.
+    /// The system refuses the thread.
     pub fn start(streamer: &mut Streamer, priority: u8) -> Result<Option<Self>, Error> {
         let (Some(rows), Some(denoiser)) = (streamer.row_network(), streamer.separate()) else {
             return Ok(None);
@@ -73,8 +74,8 @@ impl Frames {
         Ok(Some(Self { asks, answers, thread: Some(thread), stop, is_filling: false }))
     }
 
-    /// Gives the stream the answers that have come, and takes what it asks; the time that the
-    /// newest answer of the denoiser took, if one has come.
+    /// Gives the stream the answers that have arrived, and takes its questions. Returns how long
+    /// the newest answer of the denoiser took, if one has arrived.
     pub fn exchange(&mut self, streamer: &mut Streamer) -> Option<Duration> {
         let mut took = None;
         while let Some(answered) = self.answers.try_pop() {
@@ -90,13 +91,13 @@ impl Frames {
             }
         }
         if let Some(question) = streamer.question() {
-            // Where it is behind, a hop is played without.
+            // If the thread is behind, a hop is played without the denoiser.
             self.ask(Asked::Denoiser(question));
         }
         took
     }
 
-    /// Whether there was room for it.
+    /// Sends a question; returns whether there was room for it.
     fn ask(&mut self, asked: Asked) -> bool {
         let has_room = self.asks.try_push(asked).is_ok();
         if let Some(thread) = &self.thread {
@@ -105,7 +106,7 @@ impl Frames {
         has_room
     }
 
-    /// These instruments are likely to be played.
+    /// Names the instruments that are likely to be played.
     pub fn expect(&mut self, streamer: &mut Streamer, instruments: &[Voice]) {
         if self.is_filling {
             return;
@@ -125,7 +126,7 @@ impl Drop for Frames {
     }
 }
 
-/// The thread's side.
+/// The side of the thread.
 struct Answerer {
     denoiser: Denoiser,
     rows: RowNetwork,
@@ -135,7 +136,7 @@ struct Answerer {
 }
 
 impl Answerer {
-    /// Answers until nobody asks any more.
+    /// Answers questions until the other side is dropped.
     fn run(&mut self) {
         while !self.stop.load(Ordering::Acquire) {
             let Some(asked) = self.asked.try_pop() else {
@@ -143,7 +144,7 @@ impl Answerer {
                 continue;
             };
             match self.answer(asked) {
-                // There is room: who asks takes the answers first.
+                // There is room, because the other side takes answers before it asks.
                 Ok(answer) => drop(self.answered.try_push(answer)),
                 Err(e) => {
                     return tracing::error!(

@@ -1,11 +1,12 @@
-//! The inference thread: MIDI and settings in, samples into the ring, one piece at a time: a tick
-//! of 2.5 ms, or a hop of models that are made hop by hop. Knows no port and no device.
+//! The inference thread takes MIDI and settings and puts samples into the ring, one piece at a
+//! time. A piece is a tick of 2.5 ms, or a hop for models that are made hop by hop. It knows no
+//! port and no device.
 //!
-//! Every event gets the same delay: one that arrives while the device plays stream second p sounds
-//! at p + lead + piece. A piece is begun when the device is `lead` before its start, so by then
-//! every event of it has arrived. The lead is what computing takes and how late the thread wakes
-//! (measured), the device's buffer, and a margin. The device's callback wakes the thread, so that
-//! it looks at a clock that was just set.
+//! Every event has the same delay: an event that arrives while the device plays stream second p
+//! sounds at p + lead + length of a piece. Computing of a piece begins when the device is `lead`
+//! before the start of the piece, so that all its events have arrived by then. The lead is the sum
+//! of the measured time for computing and for waking up, the buffer of the device, and a margin.
+//! The callback of the device wakes the thread, so that the thread reads a clock that was just set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,62 +26,62 @@ use super::clock::PlayPosition;
 use super::engine::Engine;
 use super::loading::NextModel;
 use super::model::{Model, Preparation};
-use super::priority::ask_for_realtime;
-use super::queues::{Midi, MidiReceiver, Pulses, SourceId, Telemetry};
 use super::resampler::HopResampler;
 use super::stems::PartsSink;
+use crate::bus::priority::ask_for_realtime;
+use crate::bus::queues::{Midi, MidiReceiver, Pulses, SourceId, Telemetry};
 use crate::error::Error;
 use crate::mix::{Frame, Mix, MixSettings};
 use crate::recording::Tap;
 
-/// How long the thread sleeps at most without looking around.
+/// The longest that the thread sleeps before it looks for something to do.
 const NAP: Duration = Duration::from_millis(5);
 /// Seconds of a frame.
 const FRAME_S: f64 = 0.02;
-/// Share of the lead that must wait in the ring before a stream that ran dry goes on.
+/// The share of the lead that must be in the ring before a stream that ran dry goes on.
 const REFILL: f64 = 0.5;
-/// The share in the published load of what was made in the last second.
+/// The weight of the last second in the published load.
 const LOAD_SHARE: f64 = 0.9;
 
 /// One opened device, as inference sees it; a new one replaces it.
 pub struct Sink {
-    /// Where samples go; the callback has the other end.
+    /// The ring for samples; the callback reads the other end.
     pub ring: HeapProd<Frame>,
-    /// Where the device is.
+    /// The position of the device in the stream.
     pub position: Arc<PlayPosition>,
     /// What the callback reads.
     pub level: Arc<Level>,
     /// The device's rate.
     pub rate_hz: u32,
-    /// Where the parts go, if they have ports of their own.
+    /// The ring for the sound of each part, if parts have ports of their own.
     pub parts: Option<PartsSink>,
 }
 
-/// What the thread is given.
+/// Everything the thread needs.
 pub struct Inference {
     /// The model to begin with.
     pub bundle: Bundle,
-    /// How it is made ready.
+    /// How models are prepared.
     pub preparation: Preparation,
     /// Messages of all sources.
     pub midi: MidiReceiver,
-    /// Models that are ready, each replacing the one before.
+    /// Models that are ready; each replaces the one before.
     pub models: Receiver<NextModel>,
-    /// Devices, each replacing the one before.
+    /// Devices; each replaces the one before.
     pub sinks: Receiver<Sink>,
-    /// What is set.
+    /// The settings.
     pub settings: Arc<ArcSwap<Settings>>,
-    /// What is told.
+    /// What the thread publishes about itself.
     pub telemetry: Arc<Telemetry>,
-    /// Lead in place of the measured one.
+    /// A fixed lead in place of the measured one.
     pub lead: Option<Duration>,
     /// Real-time priority of the thread; 0: ordinary.
     pub realtime_priority: u8,
-    /// Set when it shall end.
+    /// Ends the thread when it is set.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Where the device is in the stream.
+/// A device that plays, and its place in the stream.
 struct Playing {
     sink: Sink,
     resampler: HopResampler,
@@ -88,12 +89,13 @@ struct Playing {
     mixed: Vec<Frame>,
     /// Stream seconds of the ring's first sample.
     origin_s: f64,
-    /// Whether as much is made ahead as shall be: before that everything is late.
+    /// Whether the ring is as full as it should be. Until then every piece counts as late, so
+    /// delays are not judged.
     is_steady: bool,
 }
 
 impl Playing {
-    /// The device plays what `engine` makes from now on.
+    /// Makes the device play what `engine` makes from now on.
     fn new(sink: Sink, engine: &mut Engine) -> Result<Self, Error> {
         let resampler = resampler(&sink, engine)?;
         let origin_s = engine.next_s();
@@ -108,7 +110,7 @@ impl Playing {
         self.origin_s + self.sink.position.sample_at(at) / f64::from(self.sink.rate_hz)
     }
 
-    /// Takes the rate of a model that has just begun.
+    /// Adapts to the sample rate of a model that has just begun.
     fn follow(&mut self, engine: &mut Engine) -> Result<(), Error> {
         if engine.rate_hz() != self.resampler.from_hz() {
             self.resampler = resampler(&self.sink, engine)?;
@@ -118,19 +120,19 @@ impl Playing {
         Ok(())
     }
 
-    /// What the device takes at a time, as its last callbacks had it.
+    /// How much the device takes at a time, according to its last callbacks, in seconds.
     fn buffer_s(&self) -> f64 {
         self.sink.level.frames() as f64 / f64::from(self.sink.rate_hz)
     }
 }
 
-/// From the rate of what `engine` makes to that of the device.
+/// The conversion from the rate of the model to that of the device.
 fn resampler(sink: &Sink, engine: &Engine) -> Result<HopResampler, Error> {
-    HopResampler::new(engine.rate_hz(), sink.rate_hz).map_err(|e| Error::Audio(e.to_string()))
+    Ok(HopResampler::new(engine.rate_hz(), sink.rate_hz)?)
 }
 
 impl Inference {
-    /// Runs until it is told to stop. What is played goes into the tap too.
+    /// Runs until `stop` is set. All sound goes to the recording tap, too.
     ///
     /// # Errors
     /// A model without a live mode, or whatever the engine says.
@@ -155,7 +157,7 @@ impl Inference {
             }
             if let Some(NextModel { model, before }) = next {
                 if let Some(playing) = &mut playing {
-                    // The new stream begins where the one before ends.
+                    // The new stream begins where the old one ends.
                     playing.origin_s -= engine.next_s();
                 }
                 let _ = before.send(engine.change(model));
@@ -167,7 +169,7 @@ impl Inference {
         Ok(())
     }
 
-    /// The newest device, if there is a new one; without any it waits a little.
+    /// Takes the newest device, if there is a new one. Without any device it waits a little.
     fn next_sink(&self, has_one: bool) -> Option<Sink> {
         let mut newest = self.sinks.try_iter().last();
         if newest.is_none() && !has_one {
@@ -176,13 +178,15 @@ impl Inference {
         newest
     }
 
-    /// Without a device time stands still, but keys go up and sources go away.
+    /// Takes messages while there is no device: time stands still, but keys are released and
+    /// sources go away.
     fn listen(&self, engine: &mut Engine) {
         let now_s = engine.next_s();
         self.receive(engine, |_| now_s);
     }
 
-    /// One piece: wait, listen, make, give. The last piece of a model fades out.
+    /// Handles one piece: waits for its time, takes events, makes sound, and passes it on. The last
+    /// piece of a model fades out.
     fn turn(
         &self,
         engine: &mut Engine,
@@ -192,7 +196,7 @@ impl Inference {
     ) -> Result<(), Error> {
         let piece_s = engine.piece_s();
         let lead_s = match self.lead {
-            // Less than the device takes at a time would never be enough.
+            // Less than the device takes at a time is never enough.
             Some(lead) => lead.as_secs_f64().max(playing.buffer_s()),
             None => engine.lead_s(playing.buffer_s()),
         };
@@ -228,20 +232,15 @@ impl Inference {
             fade(mixed);
         }
         if let Some(parts) = &mut playing.sink.parts {
-            parts
-                .push(buses, playing.resampler.from_hz(), is_last)
-                .map_err(|e| Error::Audio(e.to_string()))?;
+            parts.push(buses, playing.resampler.from_hz(), is_last)?;
         }
         let (samples, tap) = (&playing.mixed, &mut engine.tap);
         let ring = &mut playing.sink.ring;
-        // What does not fit was never asked for: the device stands still.
-        playing
-            .resampler
-            .push(samples, |samples| {
-                ring.push_slice(samples);
-                tap.sound(samples);
-            })
-            .map_err(|e| Error::Audio(e.to_string()))?;
+        // If something does not fit, the device stands still and did not ask for it.
+        playing.resampler.push(samples, |samples| {
+            ring.push_slice(samples);
+            tap.sound(samples);
+        })?;
         let compute = begun.elapsed();
         let left = playing.sink.level.take_least_left().filter(|_| playing.is_steady);
         let left_s = left.map(|left| left as f64 / f64::from(playing.sink.rate_hz));
@@ -252,7 +251,7 @@ impl Inference {
         Ok(())
     }
 
-    /// Takes everything that has arrived; `when` gives its stream second.
+    /// Takes all messages that have arrived; `when` gives the stream second of each.
     fn receive(&self, engine: &mut Engine, when: impl Fn(Instant) -> f64) {
         let mut heard_s = engine.heard_s;
         let (streamer, players, tap) = engine.parts();
@@ -274,14 +273,15 @@ impl Inference {
                 let channel = usize::from(status & 0x0F);
                 self.telemetry.controllers.set(channel, controller, value);
             }
-            // Never before what came earlier, however the lead has fallen since.
+            // The order of messages stays, even if the lead has become shorter in between.
             heard_s = heard_s.max(when(input.at));
             players.input(heard_s, input.source, input.midi, &mut push);
         }
         engine.heard_s = heard_s;
     }
 
-    /// Level and notes of each channel: the parts share the level of the hop by their notes' power.
+    /// Publishes the level and the number of notes of each channel. The level of the hop is divided
+    /// among the parts by the power of their notes.
     fn publish_parts(&self, engine: &Engine) {
         let t = &self.telemetry;
         let mut notes = [0u32; 16];
@@ -309,7 +309,7 @@ impl Inference {
         engine.load = Some(smooth);
         t.load_permille.store((1e3 * smooth).round() as u32, Ordering::Relaxed);
         t.latency_us.store((sound_s * 1e6) as u64, Ordering::Relaxed);
-        // Nobody looks at the others more often than once in a frame.
+        // Nobody reads the other values more often than once a frame.
         if (engine.next_s() / FRAME_S).fract() * FRAME_S > piece_s {
             return;
         }
@@ -325,7 +325,7 @@ impl Inference {
     }
 }
 
-/// Makes the frames quieter and quieter to silence.
+/// Fades the frames out to silence.
 pub(super) fn fade(frames: &mut [Frame]) {
     let length = frames.len() as f32;
     for (n, frame) in frames.iter_mut().enumerate() {

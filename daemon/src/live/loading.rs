@@ -1,5 +1,5 @@
-//! Loads another model while one plays, on the thread `timbred-loading`, and frees the one that
-//! played before. Knows no sound.
+//! Loads another model while one plays, in the thread `timbred-loading`, and frees the one that
+//! played before. It knows no sound.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,25 +17,25 @@ use crate::control::Asker;
 use crate::error::Error;
 use crate::models;
 
-/// The longest that inference may take to begin with another model: a hop, or one device after the
-/// other.
+/// The longest time until inference plays another model. It takes a hop, or longer while a sound
+/// device is being replaced.
 const CHANGE: Duration = Duration::from_secs(30);
 
-/// A model for the inference thread, which gives the one before back when it has changed.
+/// A model for the inference thread, which hands the old one back once it plays the new one.
 pub struct NextModel {
     /// What plays from now on.
     pub model: Model,
-    /// Where the one before goes; the loading thread has the other end and frees it.
+    /// Where the old model goes. The loading thread has the other end and frees it.
     pub before: Sender<Model>,
 }
 
-/// Makes models ready, one at a time.
+/// Loads models, one at a time.
 pub(super) struct Loader {
     to_inference: Sender<NextModel>,
     settings: Arc<ArcSwap<Settings>>,
-    /// Name of the model that plays; OSC tells it.
+    /// The name of the model that plays, for OSC.
     playing: Arc<ArcSwap<String>>,
-    /// How it plays each program; the supervisor tells it.
+    /// How well that model plays each program, for the supervisor.
     ratings: Arc<ArcSwap<Vec<Rating>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,12 +51,12 @@ impl Loader {
         (Self { to_inference, settings, playing, ratings, thread: None }, next)
     }
 
-    /// Starts loading the model of that name or folder; the asker, if there is one, is told when it
-    /// plays, or why it does not.
+    /// Starts loading the model of that name or folder. The asker, if there is one, gets an answer
+    /// when it plays, or the reason why it does not.
     pub(super) fn load(&mut self, name: String, preparation: Preparation, asker: Option<Asker>) {
         let answer = move |asker: Option<Asker>, outcome: Result<(), ControlError>| {
             if let Err(e) = &outcome {
-                tracing::error!("the model stays: {e}");
+                tracing::error!("the model is not changed: {e}");
             }
             if let Some(asker) = asker {
                 asker.answer(outcome.map(|()| Vec::<Value>::new()));
@@ -77,16 +77,17 @@ impl Loader {
             });
             answer(asker, changed.map_err(|e| ControlError::new(Code::Failed, e.to_string())));
         };
-        // Not joined: at the end of the program nobody waits for a model that will not play.
+        // The thread is not joined: at the end of the program nobody waits for a model to load.
         match std::thread::Builder::new().name("timbred-loading".to_owned()).spawn(work) {
             Ok(thread) => self.thread = Some(thread),
-            // The asker went with the thread, and said so.
+            // The asker was dropped with the thread, which answers that the command failed.
             Err(e) => tracing::error!("no thread for loading a model: {e}"),
         }
     }
 }
 
-/// Makes a model ready and waits until inference plays it; its name, and how it plays each program.
+/// Loads a model and waits until inference plays it; returns its name and how well it plays each
+/// program.
 fn change(
     name: &str,
     settings: &Settings,
@@ -98,9 +99,9 @@ fn change(
     let model = Model::prepare(bundle, settings, preparation)?;
     let name = model.name().to_owned();
     let (before, old) = bounded(1);
-    let late = || Error::Usage("the engine does not take the model over".to_owned());
+    let late = || Error::Usage("the engine did not take the new model".to_owned());
     to_inference.send_timeout(NextModel { model, before }, CHANGE).map_err(|_| late())?;
-    // Freed here, where nothing is late.
+    // The old model is freed here, where it delays no sound.
     drop(old.recv_timeout(CHANGE).map_err(|_| late())?);
     Ok((name, rated))
 }

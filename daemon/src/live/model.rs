@@ -17,17 +17,17 @@ use super::pacing::{ComputeTimes, Governor};
 use super::quality::Quality;
 use crate::error::Error;
 
-/// Hops made before the first is heard: they measure what a hop takes, and everything is touched
-/// once.
+/// How many hops are made before the first is heard. They measure how long a hop takes, and bring
+/// all of the model into memory.
 const WARM_UP_HOPS: usize = 30;
-/// What the configuration says of how a model is made ready.
+/// How the configuration wants models to be prepared.
 #[derive(Debug, Clone, Default)]
 pub struct Preparation {
-    /// In which form it is to run.
+    /// The form of the weights in which the network runs.
     pub forms: Forms,
-    /// Whether what lies above 8 kHz is made too, if the model knows it.
+    /// Whether the sound above 8 kHz is made too, if the model knows it.
     pub upper_band: bool,
-    /// Whether each part is made for itself too.
+    /// Whether the sound of each part is made separately, too.
     pub has_parts: bool,
     /// Real-time priority of the denoiser's thread; 0: none.
     pub frames_priority: u8,
@@ -38,18 +38,18 @@ pub struct Model {
     pub(super) bundle: Bundle,
     pub(super) streamer: Streamer,
     pub(super) times: ComputeTimes,
-    /// Where it is made in ticks: the denoiser's thread.
+    /// The thread of the denoiser, for models that are made tick by tick.
     pub(super) frames: Option<Frames>,
-    /// What a hop costs, where that says how long it must be.
+    /// The cost of a hop, for models where it decides how long hops must be.
     costs: Option<Costs>,
 }
 
 impl Model {
-    /// Loads a model and plays to itself for a while: what a hop takes with many notes is known
-    /// before the first is heard.
+    /// Loads a model and plays silently for a while, so that the time for a hop with many notes is
+    /// known before the first is heard.
     ///
     /// # Errors
-    /// A model without a live mode, or whatever the engine says.
+    /// The model has no live mode, or its network fails.
     pub fn prepare(
         bundle: Bundle,
         settings: &Settings,
@@ -60,7 +60,8 @@ impl Model {
         options.buses = if preparation.has_parts { Buses::Stems } else { Buses::Stereo };
         let window = bundle.manifest().live.filter(|live| live.window);
         let (frames, threads) = match window {
-            // Every hop is a full target: more work than a core has time for, and enough to share.
+            // Every hop is a full target, which is too much work for one core, and enough for
+            // several.
             Some(_) => {
                 let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
                 (bundle.manifest().network.target_frames, Threads::new(cores))
@@ -77,11 +78,11 @@ impl Model {
             let mut model = Self { bundle, streamer, times, frames: None, costs: Some(costs) };
             let options = model.options(settings)?;
             model.streamer.restart(options)?;
-            // A hop without notes: the vocoder meets the length it will have.
+            // A hop without notes, so that the vocoder sees the length of its hops.
             model.streamer.hop()?;
             let quality = Quality::of(&options).at(model.governor().steps());
             let expected = costs.hop(quality);
-            // Twice, as the longest of all times does not count.
+            // Twice, because the longest time does not count.
             [expected; 2].into_iter().for_each(|time| model.times.push(time));
             tracing::info!(
                 "model {}: hops of {} ms, each of which takes {} ms to make with {} steps",
@@ -103,10 +104,10 @@ impl Model {
         Ok(Self { bundle, streamer, times, frames, costs: None })
     }
 
-    /// What is set, on top of the model's own choice and of what this machine can do.
+    /// Applies settings, on top of the defaults of the model and within what this machine can do.
     pub(super) fn options(&self, settings: &Settings) -> Result<StreamOptions, Error> {
         let mut options = live_options(&self.bundle, settings)?;
-        // What a stream keeps.
+        // These options cannot change in a running stream.
         let StreamOptions { is_wide, arithmetic, buses, .. } = *self.streamer.options();
         (options.is_wide, options.arithmetic, options.buses) = (is_wide, arithmetic, buses);
         if let (Some(costs), Some(live), None) =
@@ -118,40 +119,40 @@ impl Model {
         Ok(options)
     }
 
-    /// A governor for the stream as it is.
+    /// A governor for the current options of the stream.
     pub(super) fn governor(&self) -> Governor {
         Quality::of(self.streamer.options()).governor(self.costs.as_ref(), self.hop())
     }
 
-    /// How long a hop sounds.
+    /// The length of a hop.
     pub(super) fn hop(&self) -> Duration {
         let frames = self.streamer.options().hop_frames;
         seconds(frames * HOP_SAMPLES)
     }
 
-    /// How long that sounds which is made at a time: a tick or a hop.
+    /// The length of a piece, which is a tick or a hop.
     pub(super) fn piece(&self) -> Duration {
         if self.frames.is_some() { seconds(TICK_SAMPLES) } else { self.hop() }
     }
 
-    /// The longest hop that it is made for, frames.
+    /// The longest hop that the model can make, in frames.
     pub(super) fn longest_hop(&self) -> usize {
         let now = self.streamer.options().hop_frames;
         self.bundle.manifest().live.map_or(now, |live| live.max_hop_frames)
     }
 
-    /// Its name.
+    /// The name of the model.
     pub fn name(&self) -> &str {
         &self.bundle.manifest().name
     }
 }
 
-/// How long so many samples of the model sound.
+/// The length of a number of samples at the rate of the model.
 fn seconds(samples: usize) -> Duration {
     Duration::from_secs_f64(samples as f64 / f64::from(SAMPLE_RATE_HZ))
 }
 
-/// Plays a chord to itself, tick by tick where the denoiser is elsewhere, and measures the times.
+/// Plays a chord silently and measures the times, tick by tick if the denoiser has its own thread.
 fn warm_up(
     streamer: &mut Streamer,
     times: &mut ComputeTimes,
@@ -180,7 +181,7 @@ fn warm_up(
     Ok(())
 }
 
-/// The model's live mode with what is set on top.
+/// The live mode of the model with the settings on top.
 fn live_options(bundle: &Bundle, settings: &Settings) -> Result<StreamOptions, Error> {
     let manifest = bundle.manifest();
     let (Some(mut options), Some(live)) = (StreamOptions::live(bundle), manifest.live) else {
@@ -197,7 +198,7 @@ fn live_options(bundle: &Bundle, settings: &Settings) -> Result<StreamOptions, E
     if engine.steps > 0 {
         options.steps = engine.steps as usize;
     }
-    // The table offers no name that the model crate does not know; a test holds that.
+    // The model crate knows all names of the table, as a test checks.
     let sampler = engine.sampler.as_ref().and_then(|name| name.parse().ok());
     options.sampler = sampler.unwrap_or(options.sampler);
     options.guidance = engine.guidance.unwrap_or(options.guidance);
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn every_sampler_of_the_table_is_one_of_the_models() {
-        let bundle = Bundle::bundled().unwrap();
+        let bundle = crate::models::bundled().unwrap();
         let of_the_model = live_options(&bundle, &Settings::default()).unwrap();
         assert_eq!(Some(of_the_model), StreamOptions::live(&bundle));
         let mut seen: Vec<SamplerKind> = vec![];

@@ -20,44 +20,44 @@ use super::devices::{ALSA, Choice, JACK, NULL, is_meant};
 use super::inference::Sink;
 use super::jack::{JackClient, MidiEnd, Wanted, WantedSound};
 use super::pcm;
-use super::priority::ask_for_realtime;
-use super::queues::Telemetry;
 use super::stems::{PartsPlayer, PartsSink};
 use super::stream_fit::alsa_frames;
+use crate::bus::priority::ask_for_realtime;
+use crate::bus::queues::Telemetry;
 use crate::error::Error;
 
-/// Samples that can wait for the device, seconds: the longest hop (5.12 s), made as much earlier as
-/// it takes, and a buffer.
+/// The length of the ring, seconds: the longest hop (5.12 s), the same again for making it early,
+/// and a buffer.
 const RING_S: u32 = 11;
 
-/// What is wanted of the device.
+/// The device that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputOptions {
     /// auto, alsa, jack or null.
     pub backend: String,
-    /// Its name or a part of it; empty: the default.
+    /// Its name or a part of the name; empty for the default.
     pub device: String,
-    /// Sample rate wanted; the device's own where it has no choice.
+    /// The sample rate that is wanted. Some devices have only their own.
     pub rate_hz: u32,
-    /// Frames at a time wanted.
+    /// How many frames at a time are wanted.
     pub buffer_frames: u32,
     /// Channels wanted, at most; every one plays the same.
     pub channels: u16,
     /// Real-time priority of the callback's thread; 0: ordinary.
     pub realtime_priority: u8,
-    /// What the program is called in JACK.
+    /// The name of the client in JACK.
     pub name: String,
-    /// Where its outputs are plugged in there: auto, none, or how names of inputs begin.
+    /// What the outputs are connected to in JACK: auto, none, or how the names of the inputs begin.
     pub connect: String,
-    /// Whether each part has ports of its own there.
+    /// Whether each part has ports of its own in JACK.
     pub has_parts: bool,
 }
 
-/// What keeps the sound going; dropping it ends it.
+/// Keeps the sound going until it is dropped.
 enum Driver {
-    /// Only held: it ends when dropped.
+    /// Held only because dropping it ends the sound.
     Device(#[allow(dead_code)] cpal::Stream),
-    /// Only held: it ends when dropped.
+    /// Held only because dropping it ends the sound.
     Pcm(#[allow(dead_code)] pcm::Thread),
     Jack(Arc<JackClient>),
     Clock {
@@ -75,7 +75,7 @@ pub struct Output {
     pub rate_hz: u32,
     /// Which of the devices it is.
     pub(super) choice: Choice,
-    /// What it is, in words.
+    /// Its name and kind, for people.
     pub name: String,
 }
 
@@ -86,11 +86,11 @@ impl std::fmt::Debug for Output {
 }
 
 impl Output {
-    /// Opens the device and starts it; the sink is for the inference thread. A client of JACK hears
-    /// MIDI too, where there is an end for it.
+    /// Opens the device and starts it. The sink is for the inference thread. A client of JACK also
+    /// receives MIDI, if `midi` is given.
     ///
     /// # Errors
-    /// [`Error::Audio`]: what was wanted, what there is, what the system said.
+    /// [`Error::Device`]: it names what was wanted, what there is, and the error of the system.
     pub fn open(
         options: &OutputOptions,
         telemetry: &Arc<Telemetry>,
@@ -119,7 +119,7 @@ impl Output {
             device => format!("no sound device `{device}` ({backend})"),
         };
         let why = problems.join("; ");
-        Err(Error::Audio(format!("{what}: {why}; `timbred --audio null` needs none")))
+        Err(Error::Device(format!("{what}: {why}; `timbred --audio null` needs none")))
     }
 
     fn jack(
@@ -140,9 +140,9 @@ impl Output {
         Ok((Self { driver, lost: Arc::default(), level, rate_hz, choice, name }, sink))
     }
 
-    /// The device that is wanted, or the best that opens.
+    /// Opens the device that is wanted, or the best one that opens.
     fn alsa(options: &OutputOptions, telemetry: &Arc<Telemetry>) -> Result<(Self, Sink), String> {
-        // What the library has to say goes nowhere instead of to the terminal.
+        // The library would print its own messages to the terminal.
         let _library_messages = alsa::Output::local_error_handler();
         let to_try = match options.device.as_str() {
             "" => cards::candidates().into_iter().map(|c| (c.name, c.why)).collect(),
@@ -183,7 +183,7 @@ impl Output {
         let name = id.id();
         let exact = alsa_frames(name, fit, options.buffer_frames).map(BufferSize::Fixed);
         let mut problem = String::new();
-        // What it refuses after all: as many as it likes.
+        // If the device refuses that number of frames after all, it chooses the number itself.
         for buffer_size in exact.into_iter().chain([BufferSize::Default]) {
             let (player, sink) = pair(fit.rate_hz, options.buffer_frames, telemetry);
             let (channels, rate_hz) = (fit.channels, fit.rate_hz);
@@ -215,7 +215,7 @@ impl Output {
         Err(problem)
     }
 
-    /// A device that the sound library opens and does not list.
+    /// Opens a device that the sound library does not list.
     fn pcm(
         name: &str,
         words: &str,
@@ -239,7 +239,7 @@ impl Output {
         Ok((Self { driver: Driver::Pcm(thread), lost, level, rate_hz, choice, name }, sink))
     }
 
-    /// The callback in real time without a device.
+    /// Runs the callback in real time without a device.
     fn clock(options: &OutputOptions, telemetry: &Arc<Telemetry>) -> (Self, Sink) {
         let (mut player, sink) = pair(options.rate_hz, options.buffer_frames, telemetry);
         let stop = Arc::new(AtomicBool::new(false));
@@ -273,7 +273,7 @@ impl Output {
         }
     }
 
-    /// How many frames it takes at a time now.
+    /// How many frames the device takes at a time now.
     pub fn frames(&self) -> u32 {
         u32::try_from(self.level.frames()).unwrap_or(u32::MAX)
     }
@@ -284,7 +284,7 @@ impl Output {
             || self.jack_client().is_some_and(|client| client.is_gone())
     }
 
-    /// Fades out; what comes after is silence.
+    /// Fades out to silence.
     pub fn fade_out(&self) {
         self.level.close();
         std::thread::sleep(Duration::from_millis(120));
@@ -296,7 +296,7 @@ impl Drop for Output {
         if let Driver::Clock { stop, thread } = &mut self.driver {
             stop.store(true, Ordering::Release);
             if let Some(thread) = thread.take() {
-                // A clock that panicked has nothing to say.
+                // A panic of this thread is in the log already.
                 let _ = thread.join();
             }
         }
@@ -313,7 +313,7 @@ pub(super) fn pair(rate_hz: u32, buffer_frames: u32, telemetry: &Arc<Telemetry>)
     (player, Sink { ring: producer, position, level, rate_hz, parts: None })
 }
 
-/// The same, of a stream whose parts have rings of their own.
+/// The same for a stream whose parts have rings of their own.
 pub(super) fn pair_with_parts(
     rate_hz: u32,
     buffer_frames: u32,
@@ -325,7 +325,7 @@ pub(super) fn pair_with_parts(
     (player.with_parts(PartsPlayer::new(consumer)), Sink { parts, ..sink })
 }
 
-/// What building a stream needs beside the player.
+/// Everything that building a stream needs, except the player.
 struct Build<'a> {
     device: &'a cpal::Device,
     config: StreamConfig,
@@ -345,7 +345,7 @@ impl Build<'_> {
             SampleFormat::I8 => self.stream::<i8>(player),
             SampleFormat::U16 => self.stream::<u16>(player),
             SampleFormat::U8 => self.stream::<u8>(player),
-            // `fit` gives no other.
+            // `fit` chooses none of the other formats.
             _ => self.stream::<f32>(player),
         }
     }
@@ -360,8 +360,8 @@ impl Build<'_> {
         device.build_output_stream::<T, _, _>(
             config,
             move |out, info| {
-                // Before the first sound: the library starts the thread, so only the thread itself
-                // can ask.
+                // The library starts the thread, so only the thread itself can ask for its
+                // priority, which it does before the first sound.
                 if let Some(priority) = priority.take() {
                     ask_for_realtime(priority);
                 }

@@ -1,38 +1,39 @@
-//! When the next tick or hop must be begun, with how many steps, and how long hops are. Knows no
-//! audio and no network.
+//! Decides when the next tick or hop must be begun, with how many denoising steps, and how long
+//! hops are. It knows no audio and no network.
 
 use std::time::Duration;
 
-/// Times that are remembered: of hops 5 s and more, of ticks as much.
+/// How many times are remembered: those of 5 s or more, for hops and for ticks.
 const HOPS: usize = 256;
 const TICKS: usize = 2048;
 
-/// What is added to the times that were measured.
+/// The reserve that is added to measured times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Margin {
-    /// For a thread that wakes late, and so that what takes longer than before does not change the
-    /// delay.
+    /// The margin for late wake-ups and for pieces that take longer than those before, so that
+    /// these do not change the delay.
     pub whole: Duration,
-    /// What must be left of it, or the lead rises.
+    /// If less than this is left of the margin, the lead rises.
     pub least: Duration,
-    /// By how much a new lead is longer than what it has to be: every rise is a change of the
-    /// delay.
+    /// By how much a new lead exceeds the necessary one, so that it need not rise again soon: each
+    /// rise changes the delay.
     pub room: f64,
 }
 
-/// Of hops, of which no more is known than how long they took.
+/// The reserve for hops, of which only the time they took is known.
 pub const HOP_MARGIN: Margin =
     Margin { whole: Duration::from_millis(8), least: Duration::from_millis(3), room: 1.3 };
-/// Of ticks, of which is known how much of the lead was used.
+/// The reserve for ticks, for which it is known how much of the lead was used.
 pub const TICK_MARGIN: Margin =
     Margin { whole: Duration::from_millis(1), least: Duration::from_micros(400), room: 1.1 };
-/// Hops in a row that must have been comfortable before the steps are raised again.
+/// How many hops in a row must be comfortable before the number of steps rises again.
 const CALM_HOPS: u32 = 100;
-/// A hop that took more of its time than this is tight, less than that is comfortable.
+/// A hop is tight if making it took more than the first share of its length, and comfortable if it
+/// took less than the second.
 const TIGHT: f64 = 0.85;
 const COMFORTABLE: f64 = 0.5;
 
-/// How long the last hops or ticks took.
+/// The times that the last hops or ticks took.
 #[derive(Debug)]
 pub struct ComputeTimes {
     times_s: Vec<f64>,
@@ -40,17 +41,17 @@ pub struct ComputeTimes {
 }
 
 impl ComputeTimes {
-    /// Of hops.
+    /// No times yet, for hops.
     pub fn of_hops() -> Self {
         Self { times_s: vec![0.0; HOPS], count: 0 }
     }
 
-    /// Of ticks.
+    /// No times yet, for ticks.
     pub fn of_ticks() -> Self {
         Self { times_s: vec![0.0; TICKS], count: 0 }
     }
 
-    /// One more.
+    /// Adds the time of one more.
     pub fn push(&mut self, time: Duration) {
         let at = self.count % self.times_s.len();
         if let Some(slot) = self.times_s.get_mut(at) {
@@ -59,7 +60,7 @@ impl ComputeTimes {
         self.count += 1;
     }
 
-    /// The longest but one of those remembered: one stray does not count.
+    /// The second longest of the remembered times, so that a single stray does not count.
     pub fn nearly_longest(&self) -> Duration {
         let (mut longest, mut second) = (0.0f64, 0.0f64);
         for time in &self.times_s {
@@ -73,43 +74,44 @@ impl ComputeTimes {
     }
 }
 
-/// Lowers the steps when hops come late, and raises them again after a calm while.
+/// Lowers the number of steps when hops come late, and raises it again after a calm time.
 #[derive(Debug)]
 pub struct Governor {
-    /// What the player wants.
+    /// The number of steps that the player wants.
     wanted: usize,
     now: usize,
     calm: u32,
-    /// Calm hops needed, doubled by every raise that did not last, so that it does not swing.
+    /// How many calm hops are needed before a raise. It doubles after each raise that did not last,
+    /// so that the number of steps does not swing.
     patience: u32,
     /// Hops since the last raise.
     since_raise: u32,
 }
 
 impl Governor {
-    /// Starts at what is wanted.
+    /// A governor that starts at the number that is wanted.
     pub fn new(wanted: usize) -> Self {
         Self { wanted, now: wanted, calm: 0, patience: CALM_HOPS, since_raise: u32::MAX }
     }
 
-    /// Itself, but beginning with `now` steps, where more would not be in time.
+    /// The same governor, but it starts with `now` steps because more would be too slow.
     pub fn beginning_with(self, now: usize) -> Self {
         Self { now: now.clamp(1, self.wanted.max(1)), ..self }
     }
 
-    /// The steps to take now.
+    /// The number of steps to take now.
     pub fn steps(&self) -> usize {
         self.now
     }
 
-    /// What the player wants from now on.
+    /// Sets the number of steps that the player wants.
     pub fn want(&mut self, steps: usize) {
         if steps != self.wanted {
             *self = Self::new(steps);
         }
     }
 
-    /// After a hop of `hop` that took `compute`, of which `budget` were there.
+    /// Takes that a hop of length `hop` took `compute`, where `budget` was available.
     pub fn hop(&mut self, compute: Duration, budget: Duration) {
         let share = compute.as_secs_f64() / budget.as_secs_f64().max(1e-6);
         self.since_raise = self.since_raise.saturating_add(1);
@@ -131,41 +133,43 @@ impl Governor {
     }
 }
 
-/// Makes hops longer where even with one step the denoiser takes much of their time, and shorter
-/// again after a calm while: what it adds changes slowly, and a machine has other things to do.
+/// Makes hops longer if even with one step the denoiser takes much of their time, and shorter again
+/// after a calm time. The sound hardly suffers, as what the denoiser adds changes slowly, and the
+/// machine keeps time for other work.
 #[derive(Debug)]
 pub struct HopLength {
     factor: usize,
-    /// Answers that took much, lately, and calm ones since.
+    /// How many answers were costly lately, and how many have been calm since.
     costly: u32,
     calm: u32,
 }
 
-/// An answer that takes more of a hop's time is costly; one that takes less than the second would
-/// not be costly in a hop half as long either.
+/// An answer that takes more than the first share of a hop is costly. One that takes less than the
+/// second would not be costly in a hop half as long either.
 const COSTLY: f64 = 0.2;
 const CHEAP: f64 = 0.06;
-/// Costly answers before hops are made longer: one is forgiven.
+/// How many costly answers make hops longer: a single one does not.
 const COSTLY_ANSWERS: u32 = 3;
-/// Calm ones before they are made shorter.
+/// How many calm answers make hops shorter.
 const CALM_ANSWERS: u32 = 1_000;
 /// Hops are never made longer by more than this.
 const LONGEST: usize = 16;
 
 impl Default for HopLength {
-    /// As long as they are wanted.
+    /// Hops as long as wanted.
     fn default() -> Self {
         Self { factor: 1, costly: 0, calm: 0 }
     }
 }
 
 impl HopLength {
-    /// By how much hops are longer.
+    /// How many times longer hops are than wanted.
     pub fn factor(&self) -> usize {
         self.factor
     }
 
-    /// A hop of `hop` took `compute` with as few steps as there can be.
+    /// Takes that the denoiser took `compute` for a hop of length `hop`, with as few steps as
+    /// possible.
     pub fn hop(&mut self, compute: Duration, hop: Duration) {
         let share = compute.as_secs_f64() / hop.as_secs_f64().max(1e-6);
         if share > COSTLY {

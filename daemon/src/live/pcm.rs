@@ -1,8 +1,9 @@
-//! Plays to a name of ALSA that the sound library opens and does not list (`plug:hw:1`, `dmix:0`,
-//! one of asound.conf without a hint): cpal takes listed names only. Knows no notes.
+//! Plays to a device of ALSA that the sound library opens but does not list, such as `plug:hw:1`,
+//! `dmix:0` or one of asound.conf without a hint. cpal takes only names that are listed. It knows
+//! no notes.
 //!
 //! # Real time
-//! The thread, `timbred-alsa`, allocates nothing once it plays.
+//! The thread `timbred-alsa` allocates nothing once it plays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +15,16 @@ use alsa::{Direction, PCM, ValueOr};
 
 use super::callback::{Level, Player};
 use super::output::OutputOptions;
-use super::priority::ask_for_realtime;
-use super::queues::Telemetry;
+use crate::bus::priority::ask_for_realtime;
+use crate::bus::queues::Telemetry;
 
-/// Sample formats that are played, best first; the last one packs 24 bits into three bytes.
+/// The sample formats that are supported, best first. The last one packs 24 bits into three bytes.
 const FORMATS: [Format; 4] = [Format::FloatLE, Format::S32LE, Format::S16LE, Format::S243LE];
-/// Buffers that the device holds.
+/// How many buffers the device holds.
 const PERIODS: i64 = 3;
-/// The longest that a device may let us wait before we look whether we are to end, ms.
+/// The longest wait for the device before the thread checks whether it should end, ms.
 const WAIT_MS: u32 = 200;
-/// A look at a device that has no room yet.
+/// The wait between two looks at a device that has no room yet.
 const EARLY: Duration = Duration::from_millis(1);
 /// See errno(3); the numbers are Linux's.
 const RAN_DRY: i32 = 32;
@@ -38,7 +39,7 @@ pub(super) struct Pcm {
     pub(super) channels: u32,
 }
 
-/// What the thread is given beside the device.
+/// What the thread needs beside the device.
 pub(super) struct Playing {
     pub(super) player: Player,
     pub(super) level: Arc<Level>,
@@ -47,17 +48,17 @@ pub(super) struct Playing {
     pub(super) priority: u8,
 }
 
-/// The thread that plays; dropping it ends it.
+/// The thread that plays, which ends when this is dropped.
 pub(super) struct Thread {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Pcm {
-    /// Opens the device with what is nearest to what is wanted.
+    /// Opens the device with the options that are nearest to those wanted.
     ///
     /// # Errors
-    /// What the library says.
+    /// The error of the library.
     pub(super) fn open(name: &str, options: &OutputOptions) -> Result<Self, String> {
         let said = |e: alsa::Error| e.to_string();
         let pcm = PCM::new(name, Direction::Playback, true).map_err(said)?;
@@ -103,7 +104,7 @@ impl Pcm {
         let mut made = Made::new(self.format, samples);
         while !stop.load(Ordering::Acquire) {
             let done = match self.pcm.wait(Some(WAIT_MS)) {
-                // A device that stands still: whoever watches sees that nothing is played.
+                // The device stands still, which the watchdog sees by the number of frames played.
                 Ok(false) => continue,
                 Ok(true) => self.turn(&mut playing, &mut made, stop),
                 Err(e) => Err(e),
@@ -120,10 +121,10 @@ impl Pcm {
         }
     }
 
-    /// One buffer.
+    /// Plays one buffer.
     fn turn(&self, playing: &mut Playing, made: &mut Made, stop: &AtomicBool) -> alsa::Result<()> {
         if self.pcm.avail_update()? < i64::from(self.frames) {
-            // A plugin that wakes too early must not keep a real-time thread going round.
+            // Some plugins wake the thread too early. A real-time thread must not spin then.
             std::thread::sleep(EARLY);
             return Ok(());
         }
@@ -145,7 +146,7 @@ impl Pcm {
     }
 }
 
-/// One buffer's samples in the form of the device.
+/// The samples of one buffer in the format of the device.
 struct Made {
     format: Format,
     floats: Vec<f32>,
@@ -194,7 +195,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
-            // One that panicked has nothing to say.
+            // A panic of this thread is in the log already.
             let _ = thread.join();
         }
     }

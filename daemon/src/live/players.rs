@@ -1,11 +1,11 @@
 //! From MIDI messages of many sources to the events of one stream. Knows no thread, no device and
 //! no model.
 //!
-//! Every source has its own keys and pedals; what a channel is set to belongs to the channel,
-//! whoever sets it. The channel strip acts where it belongs: transpose and velocity curve on the
-//! keys, mute, solo and enable on which of them are heard, gain and morph on the part. Nothing it
-//! does can leave a note behind: a key is released as the key it was struck as, and a muted channel
-//! lets go.
+//! Every source has its own keys and pedals, while programs and controllers belong to the channel,
+//! whichever source sends them. Each setting of a channel strip acts at its own place: transpose
+//! and velocity curve on the keys, mute, solo and enable on whether they are heard, gain and morph
+//! on the part. No change of them leaves a note behind: a key is released with the transposition
+//! with which it was struck, and a channel that is muted releases its notes.
 
 use midly::live::LiveEvent;
 use timbre_control::settings::{Channel, Settings};
@@ -13,8 +13,8 @@ use timbre_models::event::{Control, Event, Part, What};
 use timbre_models::notes::sysex::{Standard, SysEx};
 use timbre_models::notes::{Channels, Keys, Voice, keyboard};
 
-use super::controllers::Controllers;
-use super::queues::{Midi, SourceId};
+use crate::bus::controllers::Controllers;
+use crate::bus::queues::{Midi, SourceId};
 
 const CHANNELS: usize = 16;
 const KEYS: usize = 128;
@@ -33,7 +33,7 @@ struct Source {
 pub struct Players {
     channels: Channels,
     sources: Vec<Source>,
-    /// Sources so far: each has a number of its own in its notes' ids.
+    /// How many sources there were so far. The ids of notes contain the number of their source.
     count: u32,
     controllers: Controllers,
     strips: [Channel; CHANNELS],
@@ -41,10 +41,10 @@ pub struct Players {
     master: f32,
 }
 
-/// A control that a strip sets, and how it says to what.
+/// A control that a strip sets, and how its value follows from the strip.
 type OfStrip = (Control, fn(&Channel) -> f32);
 
-/// What the strips say of parts.
+/// The controls of parts that strips set.
 const OF_STRIPS: [OfStrip; 5] = [
     (Control::Gain, |strip| strip.gain as f32),
     (Control::Spread, |strip| strip.spread as f32),
@@ -54,7 +54,7 @@ const OF_STRIPS: [OfStrip; 5] = [
 ];
 
 impl Players {
-    /// Nobody plays, program 0 everywhere.
+    /// The state at the start: no sources, and program 0 on every channel.
     pub fn new() -> Self {
         Self {
             channels: Channels::new(1),
@@ -76,7 +76,8 @@ impl Players {
         std::array::from_fn(|channel| self.channels.program(channel))
     }
 
-    /// The instruments that channels are set to, each once, the drums last; of each its lowest key.
+    /// The instruments of all channels, each once and the drums last, as voices of their lowest
+    /// keys.
     pub fn instruments(&self) -> Vec<Voice> {
         let mut all: Vec<Voice> = vec![];
         for program in self.programs() {
@@ -89,7 +90,7 @@ impl Players {
         all
     }
 
-    /// The bank of each channel that is not there; 0 where nothing is missing.
+    /// For each channel the bank that was asked for and does not exist; 0 where nothing is missing.
     pub fn missing_banks(&self) -> [u8; CHANNELS] {
         let bank = |channel| self.channels.missing_bank(channel).map_or(0, |missing| missing.bank);
         std::array::from_fn(bank)
@@ -100,7 +101,7 @@ impl Players {
         self.sources.iter().map(|source| source.keys.held()).sum()
     }
 
-    /// All that parts are set to, for a stream that knows nothing of it.
+    /// Events that set everything that is set on parts, for a new stream.
     pub fn controls(&self, time_s: f64, out: &mut impl FnMut(Event)) {
         for (channel, controls) in self.controllers.controls().enumerate() {
             let part = Part(channel as u8);
@@ -117,10 +118,11 @@ impl Players {
         }
     }
 
-    /// What a source says at `time_s` of the stream; the events it leads to go to `out`.
+    /// Takes a message that a source sends at `time_s` of the stream; `out` gets the events that
+    /// follow from it.
     ///
     /// # Real time
-    /// Allocates only when a new source first speaks.
+    /// It allocates only for the first message of a new source.
     pub fn input(
         &mut self,
         time_s: f64,
@@ -145,7 +147,7 @@ impl Players {
         }
     }
 
-    /// Releases every note of everyone.
+    /// Releases every note of every source.
     pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(Event)) {
         for source in &mut self.sources {
             keyboard::release_all(&mut source.keys, time_s, out);
@@ -153,7 +155,7 @@ impl Players {
         }
     }
 
-    /// Takes new channel strips; channels that fall silent let go of their notes.
+    /// Takes new channel strips. Channels that fall silent release their notes.
     pub fn strips(
         &mut self,
         time_s: f64,
@@ -222,7 +224,7 @@ impl Players {
                 self.controllers.message(channel, data, value);
                 let is_mode = matches!(data, 120 | 121 | 123..=127);
                 self.source(id);
-                // A mode message from OSC means everyone, whoever holds the keys.
+                // A mode message from OSC concerns the keys of all sources.
                 match is_mode && id == SourceId::OSC {
                     true => {
                         let all: Vec<SourceId> = self.sources.iter().map(|s| s.id).collect();
@@ -239,7 +241,7 @@ impl Players {
         }
     }
 
-    /// A system exclusive message; one that resets ends everyone's notes.
+    /// Takes a system exclusive message. One that resets ends the notes of all sources.
     fn exclusive(&mut self, time_s: f64, message: SysEx, out: &mut impl FnMut(Event)) {
         match message {
             SysEx::MasterVolume(level) => self.master = level,
@@ -277,7 +279,7 @@ impl Players {
         }
     }
 
-    /// The keys of a source, made when it first speaks.
+    /// The keys of a source, which are made for its first message.
     fn source(&mut self, id: SourceId) -> &mut Source {
         let at = self.sources.iter().position(|s| s.id == id).unwrap_or_else(|| {
             self.count = self.count.wrapping_add(1);
@@ -302,7 +304,8 @@ impl Default for Players {
 const NOT_STRUCK: u8 = 255;
 
 impl Source {
-    /// Remembers that `key` now sounds as `sounding`; what it sounded as before, if it did.
+    /// Remembers that `key` now sounds as `sounding`; returns as which key it sounded before, if it
+    /// did.
     fn swap(&mut self, channel: usize, key: u8, sounding: u8) -> Option<u8> {
         let slot = self.struck_as.get_mut(channel)?.get_mut(usize::from(key))?;
         Some(std::mem::replace(slot, sounding)).filter(|before| *before != NOT_STRUCK)

@@ -1,5 +1,5 @@
-//! Steps and guidance as one ladder that the governor goes down and up: fewer steps first, guidance
-//! last. Knows no clock.
+//! Denoising steps and guidance as one ladder, on which the governor moves: going down, steps are
+//! saved first and guidance last. It knows no clock.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use timbre_models::streamer::StreamOptions;
 use super::fit::{Costs, SHARE};
 use super::pacing::Governor;
 
-/// How well a hop is made.
+/// How much work goes into a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quality {
     /// Denoising steps; 0 where the denoiser is not asked.
     pub steps: usize,
-    /// Whether each of them is guided, which asks the network twice.
+    /// Whether each step is guided, which takes two calls of the network instead of one.
     pub is_guided: bool,
 }
 
 impl Quality {
-    /// That of a stream.
+    /// The quality that the options of a stream ask for.
     pub fn of(options: &StreamOptions) -> Self {
         Self { steps: options.steps, is_guided: options.guidance != 1.0 }
     }
 
-    /// Its place on the ladder, 1 and up: what the governor counts.
+    /// Its rung on the ladder, counted from 1, as the governor counts.
     pub fn rung(self) -> usize {
         self.steps + usize::from(self.is_guided)
     }
 
-    /// What is at `rung` for who wants this.
+    /// The quality at a rung, where this one is wanted.
     pub fn at(self, rung: usize) -> Self {
         if self.steps == 0 {
             return self;
@@ -37,8 +37,8 @@ impl Quality {
         Self { steps: (rung - usize::from(is_guided)).max(1), is_guided }
     }
 
-    /// A governor for who wants this. Where costs are known it begins with what will be in time for
-    /// hops of `hop`.
+    /// A governor where this quality is wanted. If the costs of steps are known, it starts at a
+    /// rung that is fast enough for hops of length `hop`.
     pub fn governor(self, costs: Option<&Costs>, hop: Duration) -> Governor {
         let wanted = Governor::new(self.rung());
         let Some(costs) = costs else { return wanted };

@@ -1,7 +1,7 @@
-//! Samples at the model's rate, tick by tick -> samples at the device's, with little delay. Knows
-//! no device.
+//! Converts samples from the rate of the model to that of the device, tick by tick and with little
+//! delay. It knows no device.
 //!
-//! Rendering has all the time and a steeper filter: `crate::audio::resample`.
+//! Rendering has more time and uses a steeper filter: `crate::audio::resample`.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
@@ -12,8 +12,8 @@ use rubato::{
 use crate::audio::resample::ResampleError;
 use crate::mix::{Frame, SIDES};
 
-/// Length of the filter in samples of the model's rate: half of it, 0.7 ms of 48 kHz and 2 ms of 16
-/// kHz, is the delay.
+/// Length of the filter in samples of the model. Half of it is the delay: 0.7 ms at 48 kHz, 2 ms at
+/// 16 kHz.
 const SINC_SAMPLES: usize = 64;
 const OVERSAMPLING: usize = 256;
 /// Ticks of 2.5 ms.
@@ -21,7 +21,7 @@ const TICKS_A_SECOND: u32 = 400;
 
 /// A running conversion; the input comes in whole ticks.
 pub struct HopResampler {
-    /// None where both rates are the same.
+    /// None if both rates are the same.
     converter: Option<Async<f32>>,
     block: Vec<Frame>,
     /// Samples of a tick before the conversion.
@@ -75,14 +75,13 @@ impl HopResampler {
         delay as f64 / f64::from(self.to_hz.max(1))
     }
 
-    /// Converts `samples`, a whole number of ticks, and gives what comes out piece by piece to
-    /// `out`.
+    /// Converts `samples`, a whole number of ticks, and passes the result to `out` piece by piece.
     ///
     /// # Errors
-    /// None that fitting lengths can give.
+    /// There are none if `samples` is a whole number of ticks.
     ///
     /// # Real time
-    /// Allocates nothing.
+    /// It allocates nothing.
     pub fn push(
         &mut self,
         samples: &[Frame],

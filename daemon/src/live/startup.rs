@@ -1,5 +1,5 @@
-//! What configuration and state mean for a start: settings, programs, rules of ports, OSC targets.
-//! Starts nothing itself.
+//! What configuration and saved state mean for the start: settings, programs, rules for ports, and
+//! targets of OSC. It starts nothing itself.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use timbre_models::notes::Tuning;
 use super::arithmetic::Forms;
 use super::midi::ports::Route;
 use super::model::Preparation;
-use super::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId};
 use crate::config::{self, Config, Rule};
 use crate::state::{self, State};
 
-/// The state of the last run, if there is any that can be read.
+/// The saved state of the last run, if it can be read.
 pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
     let path = config.state.path.as_ref()?;
     state::load(path).unwrap_or_else(|e| {
@@ -24,7 +24,7 @@ pub(super) fn remembered(config: &Config) -> Option<State<Settings>> {
     })
 }
 
-/// How models are made ready; what was measured is kept beside the state.
+/// How models are prepared. Measurements are kept beside the saved state.
 pub(super) fn preparation(config: &Config) -> Preparation {
     let remembered = config.state.path.as_ref().map(|path| path.with_file_name("arithmetic.toml"));
     let forms = Forms { wanted: config.engine.arithmetic, remembered };
@@ -33,7 +33,8 @@ pub(super) fn preparation(config: &Config) -> Preparation {
     Preparation { forms, upper_band, has_parts, frames_priority }
 }
 
-/// What is set at the start: the configuration, and the strips and the volume of the last run.
+/// The settings at the start: those of the configuration, with channel strips and master volume of
+/// the last run.
 pub(super) fn initial(config: &Config, remembered: Option<&State<Settings>>) -> Settings {
     let mut settings = remembered.map(|s| s.settings.clone()).unwrap_or_default();
     settings.master.gain = config.gain_at_start_db(remembered.map(|s| s.settings.master.gain));
@@ -47,7 +48,7 @@ pub(super) fn initial(config: &Config, remembered: Option<&State<Settings>>) -> 
     settings
 }
 
-/// Sets the program of every channel, as if somebody had played it.
+/// Sets the program of every channel by MIDI messages, as a keyboard would.
 pub(super) fn send_programs(midi: &MidiSender, programs: &[u8; 16]) {
     for (channel, program) in (0u8..).zip(programs) {
         let change = Midi::Message([0xC0 | channel, *program, 0]);
@@ -63,7 +64,7 @@ pub(super) fn send_tuning(midi: &MidiSender, tuning: &Tuning) {
     }
 }
 
-/// What the rules make of each port.
+/// What the rules of the configuration say about each port.
 pub(super) fn route(rules: Vec<Rule>) -> Route {
     Arc::new(move |port: &str| {
         let matching: Vec<Rule> = config::matching(&rules, port).into_iter().cloned().collect();
@@ -74,11 +75,11 @@ pub(super) fn route(rules: Vec<Rule>) -> Route {
     })
 }
 
-/// The address of a target; one that has none is a warning.
+/// The address of a target. If it has none, that is a warning in the log.
 pub(super) fn resolved(target: &str) -> Option<SocketAddr> {
     let found = target.to_socket_addrs().ok().and_then(|mut all| all.next());
     if found.is_none() {
-        tracing::warn!("OSC target {target}: has no address; it is left out");
+        tracing::warn!("the OSC target {target} has no address and is left out");
     }
     found
 }

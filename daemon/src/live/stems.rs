@@ -1,7 +1,8 @@
-//! The sound of each part on its way to ports of its own: both sides as loud as in the mix, without
-//! reverb, chorus, limiter and master volume. Knows no port.
+//! The sound of each part on its way to ports of its own. Both sides are as loud as in the mix, but
+//! without reverb, chorus, limiter and master volume. It knows no port.
 //!
-//! Goes through a ring beside that of the mix, frame for frame: parts and mix stay together.
+//! It goes through a ring beside that of the mix, frame by frame, so that parts and mix stay in
+//! line.
 
 use ringbuf::traits::{Consumer, Producer};
 use ringbuf::{HeapCons, HeapProd};
@@ -11,19 +12,19 @@ use super::resampler::HopResampler;
 use crate::audio::resample::ResampleError;
 use crate::mix::{Frame, MIX_BUSES, SIDES, make_up};
 
-/// Parts that have ports.
+/// How many parts have ports.
 pub const PARTS: usize = 16;
 
-/// One sample of both sides of every part.
+/// One sample for both sides of every part.
 pub type PartsFrame = [Frame; PARTS];
 
-/// The callback's end.
+/// The end of the callback.
 ///
 /// # Real time
-/// Neither allocates nor waits.
+/// It neither allocates nor waits.
 pub struct PartsPlayer {
     ring: HeapCons<PartsFrame>,
-    /// The last frame before a gap, and what is played now.
+    /// The last frame before a gap, and the current frame.
     last: PartsFrame,
     now: PartsFrame,
 }
@@ -35,7 +36,7 @@ impl PartsPlayer {
         Self { ring, last: silence, now: silence }
     }
 
-    /// Goes on by a frame where the mix does; where it fades over a gap the parts do too.
+    /// Advances by a frame if the mix does. If the mix fades over a gap, the parts do too.
     pub fn next(&mut self, goes_on: bool, fade: f32) {
         if goes_on {
             self.last = self.ring.try_pop().unwrap_or([[0.0; SIDES]; PARTS]);
@@ -43,19 +44,19 @@ impl PartsPlayer {
         self.now = self.last.map(|sides| sides.map(|side| side * fade));
     }
 
-    /// What is played now.
+    /// The current frame.
     pub fn now(&self) -> &PartsFrame {
         &self.now
     }
 }
 
-/// Inference's end.
+/// The end of inference.
 pub struct PartsSink {
     ring: HeapProd<PartsFrame>,
     to_hz: u32,
     resamplers: Vec<HopResampler>,
     sides: Vec<Frame>,
-    /// What the ring is given next.
+    /// The next frames for the ring.
     frames: Vec<PartsFrame>,
 }
 
@@ -65,8 +66,9 @@ impl PartsSink {
         Self { ring, to_hz, resamplers: vec![], sides: vec![], frames: vec![] }
     }
 
-    /// Gives the ring the next samples of all buses, at `rate_hz`; the last of a model fade out.
-    /// Comes before the mix of the same samples: no frame of that finds its parts missing.
+    /// Puts the next samples of all buses, at `rate_hz`, into the ring. The last ones of a model
+    /// fade out. It must be called before the mix of the same samples is passed on, so that the
+    /// callback finds the parts of each frame of the mix.
     ///
     /// # Errors
     /// A rate that the converter refuses.
@@ -99,7 +101,7 @@ impl PartsSink {
                 at = end;
             })?;
         }
-        // As the mix: what does not fit was never asked for.
+        // As for the mix: if something does not fit, the device did not ask for it.
         self.ring.push_slice(&self.frames);
         Ok(())
     }
@@ -114,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Every bus has its number over 100 as its sound.
+    /// Every sample of a bus is the number of the bus divided by 100.
     fn buses(samples: usize) -> Vec<Vec<f32>> {
         (0..MIX_BUSES + SIDES * PARTS).map(|bus| vec![bus as f32 / 100.0; samples]).collect()
     }

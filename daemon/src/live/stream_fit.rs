@@ -1,11 +1,10 @@
-//! What of a sound device is asked for: sample format, rate, channels, and how many frames at a
-//! time. Opens nothing for long.
+//! Chooses with which sample format, rate, channels, and frames at a time a sound device is opened.
 
 use alsa::pcm::{Access, Format, HwParams};
 use alsa::{Direction, PCM, ValueOr};
 use cpal::{SampleFormat, SupportedStreamConfigRange};
 
-/// Sample formats that are played, best first.
+/// The sample formats that are supported, best first.
 const FORMATS: [SampleFormat; 8] = [
     SampleFormat::F32,
     SampleFormat::I32,
@@ -16,10 +15,10 @@ const FORMATS: [SampleFormat; 8] = [
     SampleFormat::U8,
     SampleFormat::I8,
 ];
-/// The library fills this many of them ahead.
+/// How many buffers the library fills ahead.
 const PERIODS: i64 = 2;
 
-/// What a device is opened with.
+/// The options with which a device is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fit {
     pub(super) format: SampleFormat,
@@ -27,15 +26,15 @@ pub(super) struct Fit {
     pub(super) channels: u16,
 }
 
-/// The nearest to what is wanted that a device can: None where it has no sample format that is
-/// played.
+/// The options of a device that are nearest to those wanted; none if it has no supported sample
+/// format.
 pub(super) fn fit(
     configs: &[SupportedStreamConfigRange],
     rate_hz: u32,
     channels: u16,
 ) -> Option<Fit> {
-    // The rate first: another pitch of the device costs a conversion. Then no fewer channels than
-    // wanted, and few more.
+    // The rate matters most, as another one costs a conversion. Then there should be no fewer
+    // channels than wanted, and few more.
     let off = |config: &SupportedStreamConfigRange| {
         let near_hz = rate_hz.clamp(config.min_sample_rate(), config.max_sample_rate());
         let fewer = config.channels() < channels;
@@ -50,8 +49,8 @@ pub(super) fn fit(
     })
 }
 
-/// What an ALSA device of this name takes at a time, at this rate, that is nearest to `wanted`;
-/// None where it does not say.
+/// The number of frames at a time nearest to `wanted` that an ALSA device of this name takes at
+/// this rate; none if the device does not say.
 pub(super) fn alsa_frames(name: &str, fit: Fit, wanted: u32) -> Option<u32> {
     let _quiet = alsa::Output::local_error_handler();
     let pcm = PCM::new(name, Direction::Playback, true).ok()?;
@@ -65,7 +64,7 @@ pub(super) fn alsa_frames(name: &str, fit: Fit, wanted: u32) -> Option<u32> {
     nearest(wanted, range, params.get_buffer_size_max().ok()?)
 }
 
-/// The nearest in a range of frames at a time of which two must fit into the whole buffer.
+/// The nearest number of frames in a range of which two must fit into the whole buffer.
 fn nearest(wanted: u32, (least, most): (i64, i64), buffer_most: i64) -> Option<u32> {
     let most = if buffer_most > 0 { most.min(buffer_most / PERIODS) } else { most };
     let least = least.max(1);
@@ -122,7 +121,7 @@ mod tests {
         assert_eq!(found(&[stereo, fine], 48_000, 2), Some((I32, 48_000, 2)));
         let packed = config(2, 44_100, 48_000, I24);
         assert_eq!(found(&[stereo, packed], 48_000, 2), Some((I24, 48_000, 2)));
-        // An interface with ten outputs has no stereo.
+        // An interface with ten outputs offers no mode with two.
         assert_eq!(found(&[config(10, 48_000, 48_000, I32)], 48_000, 2), Some((I32, 48_000, 10)));
         let mono = config(1, 48_000, 48_000, F32);
         assert_eq!(found(&[mono, stereo], 48_000, 2), Some((I16, 48_000, 2)));

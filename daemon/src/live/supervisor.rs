@@ -1,8 +1,9 @@
-//! Starts, watches and stops the threads of the live daemon, in order. Knows no sound: it runs on
-//! the main thread.
+//! Starts, watches and stops the threads of the live daemon, in order. It runs in the main thread
+//! and knows no sound.
 //!
-//! `parts` opens devices, ports and servers and gets them back, `remote` what listens on TCP;
-//! `commands` does what OSC asks for; `reload` takes another configuration.
+//! `parts` opens devices, ports and servers, and opens them again when they are lost. `remote` does
+//! the same for servers on TCP. `commands` carries out commands of OSC, and `reload` applies
+//! another configuration.
 
 mod commands;
 mod gaps;
@@ -28,9 +29,9 @@ use super::jack::JackClient;
 use super::loading::Loader;
 use super::midi::ports::Ports;
 use super::output::Output;
-use super::priority::{MODEL_PRIORITY, keep_in_memory};
-use super::queues::{MidiSender, Telemetry, midi_queue};
 use super::startup::{initial, preparation, remembered, send_programs, send_tuning};
+use crate::bus::priority::{MODEL_PRIORITY, keep_in_memory};
+use crate::bus::queues::{MidiSender, Telemetry, midi_queue};
 use crate::config::{Loaded, Sources};
 use crate::control::{Command, OscServer, Remote};
 use crate::error::Error;
@@ -41,13 +42,13 @@ use crate::state::{self, State};
 use gaps::{Banks, Dry, Gaps};
 use parts::{Flow, Retry};
 
-/// How often everything is looked at.
+/// How often everything is checked.
 const LOOK: Duration = Duration::from_millis(50);
-/// Commands of the control thread that can wait.
+/// How many commands of the control thread can wait.
 const COMMANDS: usize = 64;
 /// The longest that loading and warming up a model may take.
 const LOADING: Duration = Duration::from_secs(120);
-/// A state that changed is written after this time without further change.
+/// The state is written when it has not changed any further for this time.
 const SAVE_AFTER: Duration = Duration::from_secs(3);
 
 /// Everything that runs.
@@ -60,26 +61,26 @@ struct Daemon {
     sinks: Sender<Sink>,
     commands: (Sender<Command>, Receiver<Command>),
     model: Arc<ArcSwap<String>>,
-    /// How the model that plays plays each program.
+    /// How well the current model plays each program.
     ratings: Arc<ArcSwap<Vec<Rating>>>,
     loader: Loader,
     output: Option<Output>,
-    /// Another device than the configured one, chosen by somebody.
+    /// A device that a user chose in place of the configured one.
     chosen: Option<Choice>,
     output_retry: Retry,
     ports: Option<Ports>,
     ports_retry: Retry,
-    /// Our client in JACK: that of the output, where the sound goes there.
+    /// Our client in JACK, if the sound does not go to JACK. Otherwise the output has the client.
     jack: Option<Arc<JackClient>>,
     jack_retry: Retry,
     osc: Option<OscServer>,
     osc_retry: Retry,
-    /// What listens on TCP and gives the OSC server what comes.
+    /// The servers on TCP, which pass packets to the OSC server.
     remote: Option<Remote>,
     remote_retry: Retry,
-    /// Addresses at which a browser finds the panel.
+    /// The addresses at which a browser finds the panel.
     panel: Arc<ArcSwap<Vec<String>>>,
-    /// Whether the OSC server is to start anew, after what it asked for is answered.
+    /// Whether the OSC server has to be restarted, after the command that led to it is answered.
     is_osc_old: bool,
     recorder: Recorder,
     /// Whether the JACK server asks for sound as often as it should.
@@ -87,9 +88,9 @@ struct Daemon {
     gaps: Gaps,
     banks: Banks,
     dry: Dry,
-    /// Attempts to get a device back: progress for the watchdog.
+    /// How often opening a lost device was tried, which the watchdog counts as progress.
     attempts: Arc<AtomicU64>,
-    /// What the state file holds, and since when something else is set.
+    /// The content of the state file, and since when the settings differ from it.
     saved: Option<State<Settings>>,
     changed: Option<Instant>,
     /// The preset that was loaded or saved last.
@@ -99,10 +100,10 @@ struct Daemon {
 /// Runs the daemon until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// A configuration or model that cannot be used; whatever ends the inference thread.
+/// The configuration or the model cannot be used, or the inference thread ends with an error.
 pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|e| Error::Audio(format!("signals cannot be had: {e}")))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::system("to tell of signals"))?;
     let notifier = Notifier::of_process();
     keep_in_memory();
     notifier.status("loading the model");
@@ -134,8 +135,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
         realtime_priority: loaded.config.audio.realtime_priority.min(MODEL_PRIORITY),
         stop: stop.clone(),
     };
-    let (recorder, tap) =
-        recording::start().map_err(|e| Error::Audio(format!("no thread for recordings: {e}")))?;
+    let (recorder, tap) = recording::start().map_err(Error::system("a thread for recordings"))?;
     let inference = spawn(inference, tap)?;
     let mut daemon = Daemon {
         sources,
@@ -177,8 +177,7 @@ pub fn run(sources: Sources, loaded: Loaded) -> Result<(), Error> {
     stop.store(true, Ordering::Release);
     let ended = inference.join();
     recorder.finish();
-    let fault = || Error::Audio("the inference thread ended by a fault of its own".to_owned());
-    ended.map_err(|_| fault()).and_then(|ended| result.and(ended))
+    ended.map_err(|_| Error::Fault).and_then(|ended| result.and(ended))
 }
 
 /// Starts the inference thread.
@@ -186,11 +185,11 @@ fn spawn(inference: Inference, tap: Tap) -> Result<JoinHandle<Result<(), Error>>
     std::thread::Builder::new()
         .name("timbred-inference".to_owned())
         .spawn(move || inference.run(tap))
-        .map_err(|e| Error::Audio(format!("no thread for the model: {e}")))
+        .map_err(Error::system("a thread for the model"))
 }
 
 impl Daemon {
-    /// Looks after everything until a signal says to end.
+    /// Watches everything until a signal asks for the end.
     fn watch(
         &mut self,
         signals: &mut Signals,
@@ -206,7 +205,7 @@ impl Daemon {
             for signal in signals.pending() {
                 match signal {
                     SIGHUP => {
-                        // What is wrong is in the log.
+                        // The problem is in the log already.
                         let _ = self.reload(notifier);
                     }
                     _ => return Ok(()),
@@ -229,7 +228,7 @@ impl Daemon {
             if is_ready && status.is_due() {
                 status.tell(self.describe(), notifier);
             }
-            // The first word of the watchdog starts it, and a large model takes its time to load.
+            // The first message to the watchdog starts it, and a large model takes time to load.
             if is_ready && period.is_some_and(|period| fed.elapsed() >= period) {
                 watchdog.tick(&self.pulses());
                 fed = Instant::now();
@@ -240,7 +239,7 @@ impl Daemon {
         }
     }
 
-    /// Whether the device plays what is made; without a device, whether all else is there.
+    /// Whether the device plays the stream; without a device, whether everything else is ready.
     fn is_ready(&self) -> bool {
         match self.output {
             Some(_) => self.telemetry.sound_flows(),
@@ -258,8 +257,8 @@ impl Daemon {
         format!("model {}, {output}, OSC {osc}", self.model.load())
     }
 
-    /// How far every thread has come that must go on for notes to be heard: the device's by what it
-    /// has played of the stream, or by the attempts to get one.
+    /// The progress of every thread that is needed for notes to be heard. That of the device is how
+    /// much it has played of the stream, or how often opening a device was tried.
     fn pulses(&self) -> Vec<Pulse> {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Telemetry { pulses, stream_frames, .. } = &*self.telemetry;
@@ -275,14 +274,14 @@ impl Daemon {
         all
     }
 
-    /// Writes the state a while after the last change.
+    /// Writes the state some time after the last change.
     fn notice_changes(&mut self) {
         let is_saved = self.saved.as_ref().is_some_and(|saved| *saved == self.current());
         match self.changed {
             _ if is_saved => self.changed = None,
             None => self.changed = Some(Instant::now()),
             Some(since) if since.elapsed() > SAVE_AFTER => {
-                // Told in the log, and not tried again before the next change.
+                // The log says so, and it is tried again after the next change.
                 let _ = self.save();
             }
             Some(_) => {}
@@ -294,7 +293,7 @@ impl Daemon {
         State { programs, settings: Settings::clone(&self.settings.load()) }
     }
 
-    /// Writes the state; what is wrong is also in the log.
+    /// Writes the state. An error is in the log, too.
     fn save(&mut self) -> Result<(), String> {
         let current = self.current();
         let path = self.loaded.config.state.path.as_ref();
@@ -309,7 +308,8 @@ impl Daemon {
         written
     }
 
-    /// Ends everything but inference, in order: no more input, sound fades, what is set is kept.
+    /// Ends everything except inference, in order: input ends, the sound fades, and the state is
+    /// saved.
     fn stop(&mut self) {
         (self.ports, self.remote, self.osc) = (None, None, None);
         if let Some(output) = self.output.take() {

@@ -1,5 +1,5 @@
-//! A MIDI file that is whole after every flush, and after a write that failed. Knows no queue; used
-//! by `timbred-recorder`.
+//! A MIDI file that is valid after every flush, and also after a write that failed. It knows no
+//! queue, and the thread `timbred-recorder` uses it.
 
 use std::fs::OpenOptions;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -16,11 +16,11 @@ pub(super) struct MidiFile {
     disk: Box<dyn Disk>,
     path: PathBuf,
     track: GrowingTrack,
-    /// Bytes of the file that will not change any more.
+    /// Bytes of the file that will not change any more, but are not on the disk yet.
     fixed: Vec<u8>,
-    /// Where they begin in the file: all before it is on the disk.
+    /// Where they begin in the file. Everything before is on the disk.
     at: u64,
-    /// The bytes behind what is on the disk, which end the track there.
+    /// The bytes on the disk behind that place, which end the track.
     end: Vec<u8>,
 }
 
@@ -39,7 +39,7 @@ impl MidiFile {
         Ok(file)
     }
 
-    /// What is played; its time is counted from the beginning of the file.
+    /// Adds a note or a control, whose time is counted from the beginning of the file.
     pub(super) fn played(&mut self, played: &Played) {
         match played {
             Played::Note(part, event) => self.track.push_to(*part, event),
@@ -49,7 +49,7 @@ impl MidiFile {
         }
     }
 
-    /// Brings all notes to the disk; the file then ends at `end_s`.
+    /// Writes all notes to the disk; the file then ends at `end_s`.
     pub(super) fn flush(&mut self, end_s: f64) -> io::Result<()> {
         let (piece, end) = self.track.piece(end_s)?;
         self.fixed.extend(piece);
@@ -71,7 +71,7 @@ impl MidiFile {
     }
 }
 
-/// Writes a piece and the end of the track at `at`, then how long the track is.
+/// Writes a piece and the end of the track at `at`, and then the length of the track.
 fn write<W: Write + Seek>(to: &mut W, at: u64, piece: &[u8], end: &[u8]) -> io::Result<()> {
     to.seek(SeekFrom::Start(at))?;
     to.write_all(&[piece, end].concat())?;

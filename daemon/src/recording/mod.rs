@@ -1,19 +1,19 @@
-//! Recording: what is played as a WAV file, and beside it the notes that made it as a MIDI file.
-//! Knows no OSC and no device.
+//! Recording: the sound as a WAV file, and beside it the notes that made it as a MIDI file. It
+//! knows no OSC and no device.
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | `tap` | inference's end: sound and notes into bounded queues, never waiting |
-//! | `recorder` | the thread `timbred-recorder`: the only one that waits for the disk |
-//! | `session` | one recording: sound and notes in their places, the next file where one is full |
-//! | `wav`, `midi` | the two files, whole at every moment |
-//! | `names` | where recordings go, and under which name |
+//! | `tap` | the end in the inference thread: puts sound and notes into bounded queues and never waits |
+//! | `recorder` | the thread `timbred-recorder`, the only one that waits for the disk |
+//! | `session` | one recording: puts sound and notes in their places, and begins the next file when one is full |
+//! | `wav`, `midi` | the two files, which are valid at every moment |
+//! | `names` | the folder and the names of recordings |
 //!
-//! Recorded is what is heard at a master volume of 0 dB: after the limiter, before master volume
-//! and mute, so that the take does not depend on how loud the room wants it, and without the gaps
-//! of a machine that was late. 24 bits, two channels, at the rate of the device. The notes are
-//! those that the model heard, after transposition, velocity curve and gain; each lies where its
-//! sound begins in the WAV file.
+//! The sound is recorded behind the limiter and before master volume and mute, as one hears it at a
+//! master volume of 0 dB. So a take does not depend on how loud one listens, and it has no gaps
+//! even if the machine was late. It has 24 bits, two channels and the rate of the device. The notes
+//! are those that the model heard, after transposition, velocity curve and gain. Each begins where
+//! its sound begins in the WAV file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -35,9 +35,9 @@ pub(crate) use names::{folder, is_name};
 pub use recorder::{Recorder, RecorderThread, start};
 pub use tap::Tap;
 
-/// What a recording is written to.
+/// A file that a recording is written to.
 pub(crate) trait Disk: Write + Seek + Send {
-    /// Waits until what was written lies on the disk itself.
+    /// Waits until everything that was written is on the disk itself.
     fn sync(&self) -> io::Result<()>;
 }
 
@@ -47,38 +47,38 @@ impl Disk for File {
     }
 }
 
-/// Makes a new file; one that is there already is an error.
+/// Makes a new file. It is an error if the file exists already.
 pub(crate) type Create = Box<dyn Fn(&Path) -> io::Result<Box<dyn Disk>> + Send>;
 
-/// What becomes of the recording.
+/// The state of the recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Phase {
-    /// Nobody asked for one.
+    /// There is none.
     #[default]
     Off,
-    /// It runs.
+    /// It is running.
     On,
-    /// It ended by itself: why.
+    /// It ended by an error, which this text names.
     Failed(String),
 }
 
-/// How the recording is; published whole.
+/// The progress of the recording, which is published as a whole.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecordState {
-    /// What becomes of it.
+    /// Its state.
     pub phase: Phase,
-    /// The WAV file that is, or was last, written.
+    /// The WAV file that is being written, or the last one.
     pub file: PathBuf,
-    /// Length so far, seconds, of all its files.
+    /// The length of all its files so far, seconds.
     pub seconds: f64,
-    /// Samples that found their queue full; there is silence in their place.
+    /// How many samples found their queue full and were replaced by silence.
     pub lost_samples: u64,
-    /// Notes that found their queue full; they are not in the MIDI file.
+    /// How many notes found their queue full and are missing in the MIDI file.
     pub lost_notes: u64,
 }
 
 impl RecordState {
-    /// The same as a part of the answer to `/status`.
+    /// The same in the form of the answer to `/status`.
     pub fn status(&self) -> Recording {
         let (state, error) = match &self.phase {
             Phase::Off => ("off", ""),

@@ -1,15 +1,16 @@
-//! Where recordings go, and under which name. Knows no format; used by `timbred-recorder`.
+//! The folder and the names of recordings. It knows no format, and the thread `timbred-recorder`
+//! uses it.
 
 use std::path::{Component, Path, PathBuf};
 
 use jiff::ZonedDateTime;
 use timbre_control::error::{Code, ControlError};
 
-/// The longest path that is taken, bytes.
+/// The longest path that is accepted, bytes.
 const LONGEST: usize = 1024;
 
-/// The folder for recordings without a path of their own: the one systemd made for the service,
-/// else the user's folder for data.
+/// The folder for recordings that are named without a path: the one that systemd made for the
+/// service, or the folder for data of the user.
 pub(crate) fn folder() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).and_then(absolute);
@@ -22,11 +23,10 @@ pub(crate) fn folder() -> Option<PathBuf> {
     service.or_else(user).map(|folder| folder.join("recordings"))
 }
 
-/// The path that is meant: as given, in `folder` where it is relative, with the time for a name
-/// where there is none.
+/// The path of a recording. A relative one lies in `folder`, and without a name it is the time.
 ///
 /// # Errors
-/// Says what was wanted.
+/// The path cannot be used; the error says what was wanted.
 pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBuf, ControlError> {
     let bad = |text: String| Err(ControlError::new(Code::BadValue, text));
     let no_folder = || {
@@ -69,7 +69,7 @@ pub(super) fn wanted(text: Option<&str>, folder: Option<&Path>) -> Result<PathBu
     folder.map(|folder| folder.join(path)).ok_or_else(no_folder)
 }
 
-/// Whether a text leads nowhere but into the folder it is used in: relative, and without `.` and
+/// Whether a path stays inside the folder in which it is used: it is relative, and has no `.` and
 /// `..`.
 pub(crate) fn is_name(text: &str) -> bool {
     Path::new(text).components().all(|part| matches!(part, Component::Normal(_)))
@@ -80,7 +80,7 @@ pub(super) fn midi_beside(wav: &Path) -> PathBuf {
     wav.with_extension("mid")
 }
 
-/// The name of the `number`th file of a recording.
+/// The name of the file with this number of a recording.
 pub(super) fn numbered(first: &Path, number: u32) -> PathBuf {
     let stem = first.file_stem().unwrap_or_default().to_string_lossy();
     first.with_file_name(format!("{stem}-{number}.wav"))

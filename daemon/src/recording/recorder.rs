@@ -1,5 +1,5 @@
-//! The thread `timbred-recorder`: takes what inference gives and writes it. It alone waits for the
-//! disk; knows no format.
+//! The thread `timbred-recorder`, which takes sound and notes from inference and writes them. It is
+//! the only thread that waits for the disk, and knows no format.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,15 +18,15 @@ use timbre_control::error::{Code, ControlError};
 use super::session::{Pair, Session};
 use super::tap::{Mark, Shared, Taken, Tap, queues};
 use super::{Create, Disk, Phase, RecordState, names};
-use crate::live::priority::give_way_to_sound;
+use crate::bus::priority::give_way_to_sound;
 use crate::mix::Frame;
 
-/// Orders that can wait.
+/// How many orders can wait.
 const ORDERS: usize = 8;
-/// The longest that somebody waits for an answer, as a disk may sleep; less than `timbrectl` waits
-/// for one.
+/// The longest wait for an answer, as the disk may have to wake up. It is shorter than that of
+/// `timbrectl`.
 const PATIENCE: Duration = Duration::from_millis(900);
-/// The longest that the end of the program waits for the disk.
+/// The longest wait for the disk at the end of the program.
 const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 type Answer<T> = Sender<Result<T, ControlError>>;
@@ -51,10 +51,10 @@ pub struct RecorderThread {
     thread: JoinHandle<()>,
 }
 
-/// Starts the thread; inference gets the tap.
+/// Starts the thread. The tap is for inference.
 ///
 /// # Errors
-/// There is no thread to be had.
+/// The system refuses the thread.
 pub fn start() -> io::Result<(RecorderThread, Tap)> {
     let create: Create = Box::new(|path| {
         let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
@@ -90,23 +90,23 @@ pub(super) fn start_with(
 }
 
 impl Recorder {
-    /// Starts a recording; the WAV file.
+    /// Starts a recording and returns its WAV file.
     ///
     /// # Errors
-    /// Says what is wrong with the path, or with the disk.
+    /// The path cannot be used, or the disk fails.
     pub fn start(&self, path: Option<&str>) -> Result<PathBuf, ControlError> {
         self.order(|answer| Order::Start(path.map(str::to_owned), answer))
     }
 
-    /// Ends the recording; its last WAV file and the length of all, seconds.
+    /// Ends the recording; returns its last WAV file and the length of all its files in seconds.
     ///
     /// # Errors
-    /// There is none; the disk did not take the end of it.
+    /// There is no recording, or the disk did not take its end.
     pub fn stop(&self) -> Result<(PathBuf, f64), ControlError> {
         self.order(Order::Stop)
     }
 
-    /// How it is.
+    /// The progress of the recording.
     pub fn state(&self) -> Arc<RecordState> {
         self.state.load_full()
     }
@@ -123,12 +123,13 @@ impl Recorder {
 }
 
 impl RecorderThread {
-    /// What starts and ends recordings.
+    /// The handle that starts and ends recordings.
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
 
-    /// Ends the recording and the thread; after inference, so that its last sound is in the file.
+    /// Ends the recording and the thread. Inference must have ended before, so that its last sound
+    /// is in the file.
     pub fn finish(self) {
         let _ = self.recorder.orders.send_timeout(Order::Quit, LAST_PATIENCE);
         let patience = Instant::now();
@@ -136,7 +137,7 @@ impl RecorderThread {
             std::thread::sleep(Duration::from_millis(5));
         }
         match self.thread.is_finished() {
-            // A thread that panicked has said so.
+            // A panic of this thread is in the log already.
             true => drop(self.thread.join()),
             false => tracing::error!("the disk does not take the end of the recording"),
         }
@@ -152,22 +153,23 @@ struct Worker {
     create: Create,
     folder: Option<PathBuf>,
     session: Option<Session>,
-    /// Recordings so far: the number of the one that runs.
+    /// How many recordings there were, which is also the number of the one that runs.
     takes: u64,
-    /// Samples and notes that were lost before this recording.
+    /// How many samples and notes had been lost before this recording.
     lost_before: (u64, u64),
     block: Vec<Frame>,
 }
 
 impl Worker {
-    /// Until the program ends: a fault ends the recording that runs and no other.
+    /// Runs until the program ends. A panic ends only the recording that runs.
     fn run_always(&mut self) {
         give_way_to_sound();
         while catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
             self.shared.take.store(0, Ordering::Release);
-            // Its files are whole as they lie there; what is not written yet may be what is broken.
+            // Its files on the disk are valid. What is not written yet may be the cause of the
+            // panic.
             self.session = None;
-            let why = "the recorder ended by a fault of its own and was started again".to_owned();
+            let why = "the recorder failed by a fault in timbred and was restarted".to_owned();
             tracing::error!("{why}");
             let state = RecordState::clone(&self.state.load());
             self.state.store(Arc::new(RecordState { phase: Phase::Failed(why), ..state }));
@@ -191,7 +193,7 @@ impl Worker {
                 },
                 recv(self.marks) -> mark => match mark {
                     Ok(mark) => self.take(mark),
-                    // Inference is gone: only orders are left.
+                    // Inference is gone, so that only orders are left.
                     Err(_) => std::thread::sleep(Duration::from_millis(5)),
                 },
             }
@@ -211,7 +213,7 @@ impl Worker {
             std::fs::create_dir_all(folder).map_err(refused)?;
         }
         let pair = match Pair::new(&self.create, &path) {
-            // The second one in a second.
+            // There is a recording of this second already.
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && !is_named => {
                 Pair::next(&self.create, &path, &mut 1)
             }
@@ -234,14 +236,14 @@ impl Worker {
 
     fn stop(&mut self) -> Result<(PathBuf, f64), ControlError> {
         self.shared.take.store(0, Ordering::Release);
-        // What waits was made before.
+        // The marks that wait belong to earlier recordings.
         while let Ok(mark) = self.marks.try_recv() {
             self.take(mark);
         }
         let Some(session) = self.session.take() else {
             let text = match &self.state.load().phase {
                 Phase::Failed(why) => format!("the recording has ended already: {why}"),
-                _ => "nothing is being recorded; /record/start begins".to_owned(),
+                _ => "nothing is being recorded; /record/start starts a recording".to_owned(),
             };
             return Err(ControlError::new(Code::Failed, text));
         };
@@ -267,7 +269,7 @@ impl Worker {
         }
     }
 
-    /// One mark; those of a recording that has ended are let go.
+    /// Takes one mark. Those of recordings that have ended are dropped.
     fn take(&mut self, mark: Mark) {
         let takes = self.takes;
         let session = self.session.as_mut();
@@ -296,13 +298,13 @@ impl Worker {
         }
     }
 
-    /// The disk takes no more: what was written stays, whole.
+    /// Ends the recording because the disk fails. What has been written stays and is valid.
     fn fail(&mut self, error: &io::Error) {
         self.shared.take.store(0, Ordering::Release);
         let Some(session) = self.session.take() else { return };
         let (file, seconds) = (session.file().to_owned(), session.seconds());
         let why = said(&file, error);
-        // It says again what is known already.
+        // The error would be the same.
         let _ = session.finish();
         tracing::error!("the recording has ended: {why}");
         self.tell(Phase::Failed(why), &file, seconds);
@@ -332,7 +334,7 @@ impl Worker {
     }
 }
 
-/// What the system says of a file, and what to do.
+/// The error of the system for a file, and what to do.
 fn said(path: &Path, e: &io::Error) -> String {
     let what = match e.kind() {
         io::ErrorKind::AlreadyExists => {

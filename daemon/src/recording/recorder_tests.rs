@@ -141,7 +141,7 @@ fn a_fault_ends_a_recording_and_not_the_recorder() {
     let mut rig = Rig { recorder, folder, thread, tap, hops: 0 };
     rig.recorder.start(Some("broken")).unwrap_err();
     let state = rig.wait_for(|state| matches!(state.phase, Phase::Failed(_)));
-    assert!(state.to_string().contains("started again"), "{state}");
+    assert!(state.to_string().contains("was restarted"), "{state}");
     let file = rig.recorder.start(Some("whole")).unwrap();
     rig.play(10);
     assert_eq!(rig.recorder.stop().unwrap().1, 0.2);

@@ -1,5 +1,6 @@
-//! One recording from its beginning to its end: sound and notes in their places, the next file
-//! where one is full or the rate changes. Knows no queue; used by `timbred-recorder`.
+//! One recording from its beginning to its end. It puts sound and notes in their places, and begins
+//! the next file when one is full or the rate changes. It knows no queue, and the thread
+//! `timbred-recorder` uses it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,11 +16,12 @@ use super::{Create, Disk, names};
 use crate::mix::limiter::Limiter;
 use crate::mix::{Frame, SIDES};
 
-/// A crash loses no more than this, seconds.
+/// The most that a crash can lose, seconds.
 const FLUSH_S: u64 = 2;
-/// Drums are struck and never released; in a file every note ends, this much later, seconds.
+/// Drums are never released, but in a file every note must end: a drum does so this much later,
+/// seconds.
 const DRUM_S: f64 = 0.1;
-/// Other names that are tried for the next file where one is there already.
+/// How many other names are tried for the next file if it exists already.
 const MOST_NAMES: u32 = 1000;
 
 /// A new pair of files.
@@ -30,7 +32,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Makes both files; those that are there already stay as they are.
+    /// Makes both files. Files that exist already are not changed.
     pub(super) fn new(create: &Create, path: &Path) -> io::Result<Self> {
         let wav = create(path)?;
         let midi = create(&names::midi_beside(path)).inspect_err(|_| {
@@ -51,7 +53,7 @@ impl Pair {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Takes the files away again: nothing was recorded.
+    /// Removes the files again, because nothing was recorded.
     fn remove(self) {
         let _ = std::fs::remove_file(names::midi_beside(&self.path));
         let _ = std::fs::remove_file(self.path);
@@ -64,9 +66,9 @@ struct Open {
     wav: WavFile,
     midi: MidiFile,
     begin: Begin,
-    /// Samples since `begin` that lie in earlier files.
+    /// How many samples since `begin` are in earlier files.
     origin: u64,
-    /// Samples that are not flushed yet.
+    /// How many samples are not flushed yet.
     waiting: u64,
 }
 
@@ -79,12 +81,12 @@ impl Open {
         Ok(Self { path, wav, midi, begin, origin, waiting: 0 })
     }
 
-    /// Seconds of the file at a sample since `begin`.
+    /// The time in this file of a sample since `begin`, seconds.
     fn seconds(&self, at: u64) -> f64 {
         at.saturating_sub(self.origin) as f64 / f64::from(self.begin.rate_hz)
     }
 
-    /// The sample since `begin` that comes next.
+    /// The next sample, counted from `begin`.
     fn next(&self) -> u64 {
         self.origin + self.wav.frames()
     }
@@ -104,16 +106,17 @@ impl Open {
 /// A recording.
 pub(super) struct Session {
     first: PathBuf,
-    /// Files so far.
+    /// How many files there are so far.
     number: u32,
     /// The first files, until there is sound.
     reserved: Option<Pair>,
     open: Option<Open>,
     limiter: Limiter,
-    /// Notes whose sound has not come yet, by its sample since `begin` and in the order they came.
+    /// Notes whose sound has not arrived yet, each with the sample where it begins, in order of
+    /// arrival.
     pending: BTreeMap<(u64, u64), Played>,
     notes: u64,
-    /// What is held at the end of the file, with its velocity.
+    /// The notes that are held at the end of the file, with their velocities.
     sounding: BTreeMap<(Part, Voice), u8>,
     /// Length of the files that are done, seconds.
     done_s: f64,
@@ -147,7 +150,7 @@ impl Session {
         self.done_s + self.open.as_ref().map_or(0.0, |open| open.seconds(open.next()))
     }
 
-    /// Sound begins; later ones mean another rate and so another file.
+    /// Takes that sound begins. A second beginning means another rate, and so another file.
     pub(super) fn begin(&mut self, create: &Create, begin: Begin) -> io::Result<()> {
         self.close()?;
         self.pending.clear();
@@ -159,7 +162,7 @@ impl Session {
         Ok(())
     }
 
-    /// What is played, by its stream second.
+    /// Takes a note or a control with its stream second.
     pub(super) fn played(&mut self, played: Played) {
         let Some(open) = &self.open else { return };
         let (begin, next) = (&open.begin, open.next());
@@ -173,8 +176,8 @@ impl Session {
         self.pending.insert((at, self.notes), played);
     }
 
-    /// Sound, of which the first is sample `at` since the beginning; what is missing before it was
-    /// lost and becomes silence. Whether it was flushed.
+    /// Takes sound that begins at sample `at`, counted from the beginning. Samples missing before
+    /// it were lost, and become silence. Returns whether the files were flushed.
     pub(super) fn sound(
         &mut self,
         create: &Create,
@@ -217,7 +220,7 @@ impl Session {
         Ok(())
     }
 
-    /// Notes whose sound has come go into the file.
+    /// Writes the notes whose sound has arrived.
     fn settle(&mut self, until: u64) {
         while let Some(entry) = self.pending.first_entry()
             && entry.key().0 < until
@@ -239,7 +242,7 @@ impl Session {
         }
     }
 
-    /// A full file: the next one begins with what is held.
+    /// Begins the next file, with all notes that are held.
     fn go_on(&mut self, create: &Create) -> io::Result<()> {
         let Some(before) = &self.open else { return Ok(()) };
         let (begin, origin) = (before.begin, before.next());
@@ -265,12 +268,13 @@ impl Session {
         }
         let end_s = open.seconds(end);
         self.done_s += end_s;
-        // Both files end well, whatever becomes of the other.
+        // Each file is ended, even if ending the other one fails.
         let wav = open.wav.finish();
         open.midi.finish(end_s).and(wav)
     }
 
-    /// Ends the recording. Its length in seconds; 0 where no sound came, and no file stays then.
+    /// Ends the recording and returns its length in seconds. If there was no sound, that is 0, and
+    /// no file stays.
     pub(super) fn finish(mut self) -> io::Result<f64> {
         if let Some(pair) = self.reserved.take() {
             pair.remove();

@@ -1,8 +1,8 @@
-//! Inference's end of a recording: sound and notes into bounded queues. Knows no file; used by the
-//! thread `timbred-inference`.
+//! The end of a recording in the thread `timbred-inference`: puts sound and notes into bounded
+//! queues. It knows no file.
 //!
 //! # Real time
-//! Allocates nothing and never waits: what finds its queue full is counted and left out.
+//! It allocates nothing and never waits. If a queue is full, what is lost is counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,37 +15,37 @@ use timbre_models::notes::{NoteEvent, Voice};
 
 use crate::mix::Frame;
 
-/// Frames that can wait for the disk: 20 s at 48 kHz.
+/// How many frames can wait for the disk: 20 s at 48 kHz.
 const RING: usize = 1 << 20;
-/// Notes and pieces of sound that can wait.
+/// How many notes and pieces of sound can wait.
 const MARKS: usize = 8192;
 const KEYS: usize = 128;
 const PARTS: usize = 16;
-/// Notes that can be held; of more the first is forgotten.
+/// How many notes can be held. If there are more, the oldest is forgotten.
 const NOTES: usize = 512;
 
-/// What goes through the queue; samples go through a ring of their own, in the same order.
+/// An entry of the queue. Samples go through a ring of their own, in the same order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mark {
-    /// A recording begins, or goes on with sound of another rate.
+    /// A recording begins, or continues with sound of another rate.
     Begin(Begin),
     /// A note, or a control that moves.
     Played { take: u64, played: Played },
-    /// `count` samples lie in the ring; the first is sample `at` since [`Begin`].
+    /// There are `count` samples in the ring, the first of which is sample `at` since [`Begin`].
     Sound { take: u64, at: u64, count: usize },
 }
 
-/// What is played on a part.
+/// A note or a control of a part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Played {
     /// A note begins or ends.
     Note(Part, NoteEvent),
-    /// A control moves, at so many seconds.
+    /// A control moves, at this second.
     Control(Part, f64, Control, f32),
 }
 
 impl Played {
-    /// When, seconds.
+    /// Its time, seconds.
     pub(super) fn time_s(&self) -> f64 {
         match self {
             Self::Note(_, event) => event.time_s,
@@ -62,38 +62,38 @@ impl Played {
     }
 }
 
-/// Where sample 0 of a recording lies in the stream.
+/// The place of sample 0 of a recording in the stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Begin {
-    /// Which recording, counted from 1.
+    /// The number of the recording, counted from 1.
     pub(super) take: u64,
     /// Samples a second.
     pub(super) rate_hz: u32,
     /// Stream second of the beginning.
     pub(super) start_s: f64,
-    /// Seconds by which the sound is later than its notes: the delay of the converter.
+    /// By how many seconds the sound is later than its notes, which is the delay of the converter.
     pub(super) delay_s: f64,
 }
 
-/// What both ends see.
+/// What both ends share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// Which recording is wanted, counted from 1; 0: none.
+    /// The number of the recording that is wanted, counted from 1; 0 for none.
     pub(super) take: AtomicU64,
-    /// Samples that found the ring full, since the start.
+    /// How many samples have found the ring full.
     pub(super) lost_samples: AtomicU64,
-    /// Notes that found the queue full, since the start.
+    /// How many notes have found the queue full.
     pub(super) lost_notes: AtomicU64,
 }
 
-/// The recorder's ends of the queues.
+/// The ends of the queues for the recorder.
 pub(super) struct Taken {
     pub(super) marks: Receiver<Mark>,
     pub(super) ring: HeapCons<Frame>,
     pub(super) shared: Arc<Shared>,
 }
 
-/// Inference's end.
+/// The ends of the queues for inference.
 pub struct Tap {
     shared: Arc<Shared>,
     marks: Sender<Mark>,
@@ -102,12 +102,12 @@ pub struct Tap {
     held: Box<[(u8, u8)]>,
     /// The notes that are held.
     notes: Vec<(NoteId, Part, Voice)>,
-    /// What every part is set to.
+    /// The controls of every part.
     controls: Box<[[f32; Control::COUNT]; PARTS]>,
     /// Rate and delay of the device; none before the first.
     device: Option<(u32, f64)>,
     begun: Option<Begin>,
-    /// Samples since the beginning, those that were lost among them.
+    /// How many samples there were since the beginning, including lost ones.
     written: u64,
     /// Stream second of the hop that is being made.
     now_s: f64,
@@ -140,8 +140,8 @@ pub(super) fn queues() -> (Tap, Taken) {
 }
 
 impl Tap {
-    /// Sound goes to a new device from stream second `now_s` on. The recording goes on: time stood
-    /// still in between.
+    /// Takes that sound goes to a new device from stream second `now_s` on. The recording
+    /// continues, as the time of the stream stood still in between.
     pub fn device(&mut self, rate_hz: u32, delay_s: f64, now_s: f64) {
         self.device = Some((rate_hz, delay_s));
         self.begun = self.begun.filter(|begun| begun.rate_hz == rate_hz);
@@ -151,15 +151,15 @@ impl Tap {
         }
     }
 
-    /// The stream begins again at second 0, with nothing held: another model. A recording goes on
-    /// in its next file.
+    /// Takes that the stream begins again at second 0 without any notes, because another model
+    /// plays. A recording continues in its next file.
     pub fn restart(&mut self) {
         self.held.fill((0, 0));
         self.notes.clear();
         self.begun = None;
     }
 
-    /// A hop begins at stream second `now_s`: the place where a recording can begin.
+    /// Takes that a hop begins at stream second `now_s`. Recordings begin only at such places.
     pub fn hop(&mut self, now_s: f64) {
         self.now_s = now_s;
         let take = self.shared.take.load(Ordering::Acquire);
@@ -169,14 +169,14 @@ impl Tap {
         self.begun = None;
         let Some((rate_hz, delay_s)) = self.device.filter(|_| take > 0) else { return };
         let begin = Begin { take, rate_hz, start_s: now_s, delay_s };
-        // A full queue: the next hop tries again.
+        // If the queue is full, the next hop tries again.
         if self.marks.try_send(Mark::Begin(begin)).is_ok() {
             (self.begun, self.written) = (Some(begin), 0);
             self.tell_what_is(take);
         }
     }
 
-    /// What is set and what is held where a recording begins.
+    /// Sends the controls and the notes that are held where a recording begins.
     fn tell_what_is(&self, take: u64) {
         let now_s = self.now_s;
         for (part, values) in (0..).zip(self.controls.iter()) {
@@ -195,7 +195,7 @@ impl Tap {
         }
     }
 
-    /// An event on its way to the model.
+    /// Takes an event on its way to the model.
     pub fn event(&mut self, event: &Event) {
         let (part, time_s) = (event.part, event.at_s);
         match event.what {
@@ -225,7 +225,7 @@ impl Tap {
         }
     }
 
-    /// A note on its way to the model.
+    /// Takes a note on its way to the model.
     fn note(&mut self, part: Part, event: NoteEvent) {
         let Voice { is_drum, program, key } = event.voice;
         let place = usize::from(part.0) * KEYS + usize::from(key);
@@ -235,8 +235,8 @@ impl Tap {
         self.played(Played::Note(part, event));
     }
 
-    /// Goes into the recording, if there is one; what comes late sounds at the beginning of the
-    /// hop.
+    /// Puts a note or a control into the recording, if there is one. Late ones count from the
+    /// beginning of the hop, where they sound.
     fn played(&self, played: Played) {
         if let Some(begun) = &self.begun {
             self.send(begun.take, played.at(played.time_s().max(self.now_s)));
@@ -249,12 +249,12 @@ impl Tap {
         }
     }
 
-    /// Sound at the rate of the device.
+    /// Takes sound at the rate of the device.
     pub fn sound(&mut self, samples: &[Frame]) {
         let Some(begun) = &self.begun else { return };
         let (at, count) = (self.written, samples.len());
         self.written += count as u64;
-        // Only the other end makes room less scarce: what fits now still fits below.
+        // Only this end fills the queue, so that what fits now still fits below.
         if self.ring.vacant_len() < count || self.marks.is_full() {
             self.shared.lost_samples.fetch_add(count as u64, Ordering::Relaxed);
             return;

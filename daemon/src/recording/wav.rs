@@ -1,5 +1,5 @@
-//! A WAV file that is whole after every flush, and after a write that failed. Knows no queue; used
-//! by `timbred-recorder`.
+//! A WAV file that is valid after every flush, and also after a write that failed. It knows no
+//! queue, and the thread `timbred-recorder` uses it.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::Disk;
+use crate::audio::quantized;
 use crate::mix::{Frame, SIDES};
-use crate::render::output::quantized;
 
 const BITS: u16 = 24;
 const FRAME_BYTES: u64 = 3 * SIDES as u64;
-/// Bytes before the first sample, as hound writes them for 24 bits; the last four count the
-/// samples' bytes.
+/// How many bytes hound writes before the first sample for 24 bits. The last four of them are the
+/// number of bytes of all samples.
 const HEAD_BYTES: u64 = 68;
-/// Samples of a file whose bytes can be counted in 32 bits.
+/// The most samples of a file, whose bytes must be counted in 32 bits.
 pub(super) const MOST_FRAMES: u64 = (u32::MAX as u64 - 4096) / FRAME_BYTES;
 
 /// The file.
 pub(super) struct WavFile {
     writer: WavWriter<BufWriter<Guard>>,
     path: PathBuf,
-    /// Samples that the header of the file on disk counts.
+    /// The number of samples in the header of the file on the disk.
     counted: u64,
-    /// Samples written.
+    /// The number of samples written.
     frames: u64,
 }
 
@@ -45,12 +45,12 @@ impl WavFile {
         Ok(file)
     }
 
-    /// Samples written.
+    /// The number of samples written.
     pub(super) fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// Writes samples; beyond full scale they are held there.
+    /// Writes samples, and limits them to full scale.
     pub(super) fn write(&mut self, samples: impl Iterator<Item = Frame>) -> io::Result<()> {
         for frame in samples {
             for sample in frame {
@@ -61,7 +61,7 @@ impl WavFile {
         Ok(())
     }
 
-    /// Brings everything to the disk; the header then counts all of it.
+    /// Writes everything to the disk, and then the header that counts it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush().map_err(into_io)?;
         self.counted = self.frames;
@@ -72,7 +72,7 @@ impl WavFile {
     pub(super) fn finish(mut self) -> io::Result<()> {
         let flushed = self.flush();
         let (path, counted) = (self.path.clone(), self.counted);
-        // After a failure the guard lets nothing more through, whatever hound still wants to write.
+        // After a failure the guard stops everything that hound still wants to write.
         drop(self);
         flushed.or_else(|e| cut(&path, counted).and(Err(e)))
     }
@@ -97,7 +97,7 @@ fn into_io(e: hound::Error) -> io::Error {
     }
 }
 
-/// Lets nothing through after the first failure: what lies on the disk then stays as it is.
+/// Stops all writing after the first failure, so that the file on the disk stays as it is.
 struct Guard {
     disk: Box<dyn Disk>,
     has_failed: bool,
@@ -112,7 +112,7 @@ impl Guard {
             return Err(io::Error::other("an earlier write failed"));
         }
         let done = act(&mut self.disk);
-        // A signal in between is no failure; the caller tries again.
+        // An interruption by a signal is no failure, because the caller tries again.
         self.has_failed = done.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::Interrupted);
         done
     }

@@ -1,5 +1,5 @@
-//! One song -> its samples: cut to the part asked for, events into the stream, hop after hop, other
-//! rate. Knows no files and no terminal.
+//! Renders one song: it cuts out the part that is wanted, puts the events into the stream, makes
+//! hop after hop, and converts the rate. It knows no files and no terminal.
 
 use timbre_models::event::{Event, NoteId, What};
 use timbre_models::notes::Song;
@@ -10,18 +10,18 @@ use timbre_models::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::error::Error;
 use crate::songs::Piece;
 
-/// Which part of a song.
+/// A part of a song.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Part {
-    /// First second; notes that sound there are struck anew.
+    /// The first second. Notes that are held there are struck again.
     pub from_s: f64,
-    /// Last second; None is the end of the song and its tail.
+    /// The last second; none for the end of the song and its tail.
     pub to_s: Option<f64>,
-    /// Seconds behind the last note.
+    /// The length of the tail behind the last note, seconds.
     pub tail_s: f64,
 }
 
-/// How much sound a part is.
+/// The amount of sound of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// Samples at the model's rate.
@@ -77,7 +77,7 @@ fn is_strike_of(event: &Event, note: NoteId) -> bool {
     matches!(event.what, What::On(strike) if strike.note == note)
 }
 
-/// Starts `streamer` anew with the notes of the part, and says how much sound that will be.
+/// Restarts `streamer` with the notes of the part, and returns how much sound that will be.
 ///
 /// # Errors
 /// Those of the engine and of the part.
@@ -102,9 +102,9 @@ pub fn begin(
 /// Takes the samples of all buses, mel, and the seconds that are done with them.
 pub type Take<'a> = dyn FnMut(&[Vec<f32>], &[f32], f64) -> Result<(), Error> + 'a;
 
-/// Renders what [`begin`] began. `take` gets the samples of each bus and the natural-log mel
-/// [frames, 128] of each hop, exactly as much as `extent` says in all, and hears how many seconds
-/// are done; it can end the work. Tells what the token limit cost.
+/// Renders what [`begin`] has prepared. For each hop `take` gets the samples of each bus, the
+/// natural-log mel [frames, 128], and how many seconds are done; in all it gets exactly as much as
+/// `extent` says. An error of `take` ends the work. Returns what the token limit cost.
 ///
 /// # Errors
 /// Those of the engine, and whatever `take` says.

@@ -1,5 +1,4 @@
-//! Messages to the service manager (`sd_notify`). Knows no message's reason. Without a manager
-//! every message goes nowhere.
+//! Sends messages to the service manager (`sd_notify`). Without a manager nothing is sent.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-/// A manager that does not read holds us up no longer than this.
+/// The longest wait for a manager that does not read.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the line that `systemctl status` shows is looked at.
+/// How often the line that `systemctl status` shows is compared with the last one.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 
-/// The line that `systemctl status` shows, told whenever it changed.
+/// The line that `systemctl status` shows. It is sent whenever it has changed.
 #[derive(Debug, Default)]
 pub struct Status {
     told: String,
@@ -23,7 +22,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether it is time to look whether it changed.
+    /// Whether it is time for the next comparison.
     pub fn is_due(&mut self) -> bool {
         let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= STATUS_EVERY);
         if is_due {
@@ -32,7 +31,7 @@ impl Status {
         is_due
     }
 
-    /// Tells it if it is news.
+    /// Sends the line if it has changed.
     pub fn tell(&mut self, text: String, notifier: &Notifier) {
         if text != self.told {
             notifier.status(&text);
@@ -48,26 +47,27 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// To the manager that started this process; a socket that cannot be used is a warning.
+    /// A notifier for the manager that started this process. If its socket cannot be used, that is
+    /// a warning.
     pub fn of_process() -> Self {
         let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         Self::to(&path).unwrap_or_else(|e| {
-            tracing::warn!("NOTIFY_SOCKET={}: {e}; systemd hears nothing of us", path.display());
+            tracing::warn!("NOTIFY_SOCKET={}: {e}; systemd gets no messages", path.display());
             Self::default()
         })
     }
 
-    /// To a socket by its path; a path beginning with `@` is an abstract one.
+    /// A notifier for the socket with this path. A path that begins with `@` is an abstract one.
     ///
     /// # Errors
-    /// A path that is no address.
+    /// The path is not an address of a socket.
     pub fn to(path: &OsStr) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { to: Some(Arc::new((socket, address(path)?))) })
     }
 
-    /// All is up, or a reload is done.
+    /// Everything is ready, or a reload is done.
     pub fn ready(&self, status: &str) {
         self.send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
     }
@@ -80,23 +80,24 @@ impl Notifier {
         }
     }
 
-    /// The end begins.
+    /// The program begins to end.
     pub fn stopping(&self, status: &str) {
         self.send(&[NotifyState::Stopping, NotifyState::Status(&one_line(status))]);
     }
 
-    /// The line that `systemctl status` shows.
+    /// Sends the line that `systemctl status` shows.
     pub fn status(&self, text: &str) {
         self.send(&[NotifyState::Status(&one_line(text))]);
     }
 
-    /// Starting or stopping takes this much longer, from now on: loading a large model, say.
+    /// Starting or stopping will take this much longer, for example because a large model is
+    /// loaded.
     pub fn extend_timeout(&self, by: Duration) {
         let microseconds = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
         self.send(&[NotifyState::ExtendTimeoutUsec(microseconds)]);
     }
 
-    /// We are alive; see [`super::Watchdog`] for who may say so.
+    /// The program is alive. Only [`super::Watchdog`] may send this.
     pub(super) fn feed_watchdog(&self) {
         self.send(&[NotifyState::Watchdog]);
     }
@@ -105,17 +106,18 @@ impl Notifier {
         let Some(to) = &self.to else { return };
         let text: String = states.iter().map(|state| format!("{state}\n")).collect();
         if let Err(e) = to.0.send_to_addr(text.as_bytes(), &to.1) {
-            tracing::warn!("systemd was not told {:?}: {e}", text.trim_end());
+            tracing::warn!("systemd did not get the message {:?}: {e}", text.trim_end());
         }
     }
 }
 
-/// How often the service manager wants to hear that we are alive; none without `WatchdogSec=`.
+/// How often the service manager wants to hear that the program is alive; none without
+/// `WatchdogSec=`.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero())
 }
 
-/// A line end would end the message.
+/// A text without line ends, which would end the message.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }

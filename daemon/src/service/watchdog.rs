@@ -1,42 +1,40 @@
-//! Tells the service manager that we are alive, but only while every thread moves on. Knows no
-//! thread, only counters.
-//!
-//! Ticked by the supervisor's thread.
+//! Tells the service manager that the program is alive, but only while every thread makes progress.
+//! It knows no threads, only counters. The thread of the supervisor calls it.
 
 use std::time::Duration;
 
 use super::notify::Notifier;
 
-/// What a tick did.
+/// The result of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feed {
-    /// The manager was told.
+    /// The manager got the message.
     Fed,
-    /// A counter stands where it stood at the tick before: the manager was not told.
+    /// A counter has not moved since the tick before, so the manager got no message.
     Stalled,
 }
 
-/// A thread's name, and a number that differs from tick to tick while it is well.
+/// The name of a thread, and a number that changes from tick to tick while the thread is well.
 pub type Pulse = (&'static str, u64);
 
-/// Feeds the watchdog as long as all counters move. A callback that hangs, or a thread, stops the
-/// feeding, so the manager restarts us.
+/// Feeds the watchdog as long as all counters move. If a callback or a thread hangs, the feeding
+/// stops, and the manager restarts the program.
 #[derive(Debug)]
 pub struct Watchdog {
     notifier: Notifier,
     last: Vec<Pulse>,
-    /// Who stood still at the tick before, so that it is told once.
+    /// The threads that stood still at the tick before, so that each is logged once.
     stalled: Vec<&'static str>,
 }
 
 impl Watchdog {
-    /// One that has not looked yet.
+    /// A watchdog before its first tick.
     pub fn new(notifier: Notifier) -> Self {
         Self { notifier, last: Vec::new(), stalled: Vec::new() }
     }
 
-    /// Looks at the counters and feeds if each moved; one that is new is taken as well. Call it
-    /// every [`period`].
+    /// Compares the counters with those of the tick before, and feeds if all have moved. A new
+    /// counter counts as moved. It has to be called every [`period`].
     pub fn tick(&mut self, pulses: &[Pulse]) -> Feed {
         let stalled: Vec<_> = pulses
             .iter()
@@ -47,7 +45,7 @@ impl Watchdog {
         let told = std::mem::replace(&mut self.stalled, stalled);
         for name in self.stalled.iter().filter(|name| told.contains(name)) {
             tracing::error!(
-                "{name} stands still; the service manager is not told that all is well"
+                "{name} makes no progress; the watchdog of the service manager gets no message"
             );
         }
         if !self.stalled.is_empty() {
@@ -58,8 +56,8 @@ impl Watchdog {
     }
 }
 
-/// Time between ticks for a manager that wants to hear of us every `interval`: a third of it, so
-/// that one tick that finds nothing moved does no harm.
+/// The time between ticks for a manager that wants a message every `interval`. It is a third of
+/// that, so that a single tick without progress does no harm.
 pub fn period(interval: Duration) -> Duration {
     interval / 3
 }

@@ -1,73 +1,73 @@
-//! What can be wrong with a model's bundle. Every message names the file, what was found, what was
-//! wanted, what to do.
+//! The errors of models on disk. Every message names the file, what was found, what was wanted, and
+//! what to do.
 
 use std::path::PathBuf;
 
-/// A bundle that cannot be used.
+/// Why a model on disk cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error(
         "{path}: {source}; wanted a readable model file; install the model again or name another \
          with --model"
     )]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// No model of that name anywhere.
+    /// There is no model of that name.
     #[error("no model `{name}`: looked for manifest.toml in {searched}; there are: {available}")]
     Unknown {
-        /// The name asked for.
+        /// The name.
         name: String,
-        /// Where it was looked for.
+        /// The places where it was looked for.
         searched: String,
-        /// The names there are.
+        /// The names of the models that there are.
         available: String,
     },
-    /// A manifest that is no manifest.
+    /// The manifest cannot be read.
     #[error("{path}: {reason}\nwanted a model manifest; install the model again")]
     Manifest {
-        /// Which file.
+        /// The file.
         path: String,
-        /// What is wrong, with the line where there is one.
+        /// What is wrong, with the line if there is one.
         reason: String,
     },
-    /// A value that does not fit.
+    /// A value of the manifest does not fit.
     #[error("{path}: {key}: found {found}, wanted {wanted}; {remedy}")]
     Unfit {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Which key.
+        /// The key.
         key: String,
-        /// What it says.
+        /// What was found.
         found: String,
-        /// What it should say.
+        /// What was wanted.
         wanted: String,
         /// What to do.
         remedy: String,
     },
-    /// A file that is not the one the manifest was written for.
+    /// A file is not the one for which the manifest was written.
     #[error(
         "{path}: sha256 is {found}, the manifest says {wanted}; the file is damaged or from \
          another version: install the model again"
     )]
     Checksum {
-        /// Which file.
+        /// The file.
         path: String,
         /// Its checksum.
         found: String,
-        /// The manifest's.
+        /// The checksum in the manifest.
         wanted: String,
     },
-    /// A graph that is not what the manifest describes, or that the engine refuses.
+    /// A graph is not what the manifest describes, or cannot be run.
     #[cfg(feature = "engine")]
     #[error("{path}: {source}; the file does not fit its manifest: install the model again")]
     Graph {
-        /// Which file.
+        /// The file.
         path: String,
         /// What is wrong.
         source: crate::denoise::DenoiseError,

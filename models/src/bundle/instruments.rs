@@ -1,24 +1,24 @@
-//! How well a model plays each program, as its manifest says. Knows no sound; `make evaluate`
-//! measures it and writes it there.
+//! How well a model plays each program, according to its manifest. `make evaluate` measures that
+//! and writes it there.
 
 use serde::{Deserialize, Serialize};
 
 use super::Manifest;
 use crate::notes::Voice;
 
-/// Programs of General MIDI.
+/// The number of programs of General MIDI.
 pub const PROGRAMS: u8 = 128;
 
-/// `[instruments]`: programs by how close they come to the sound they were trained on; those in no
-/// list were not measured.
+/// `[instruments]`: the programs by how close they come to the sound they were trained on. Programs
+/// in no list were not measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Instruments {
-    /// Close.
+    /// Programs that are close to it.
     pub good: Vec<u8>,
-    /// To be recognized.
+    /// Programs that can be recognized.
     pub fair: Vec<u8>,
-    /// Far from it.
+    /// Programs that are far from it.
     pub poor: Vec<u8>,
 }
 
@@ -27,18 +27,18 @@ pub struct Instruments {
 pub enum Rating {
     /// Close to the sound it was trained on.
     Good,
-    /// To be recognized.
+    /// It can be recognized.
     Fair,
-    /// Far from it.
+    /// Far from the sound it was trained on.
     Poor,
-    /// The model does not know it and plays this program in its place.
+    /// The model does not know the program, and plays this one in its place.
     Fallback(u8),
     /// Not measured.
     Unrated,
 }
 
 impl Instruments {
-    /// The first number that is no program, or is named twice.
+    /// The first number that is not a program, or is listed twice.
     pub(super) fn problem(&self) -> Option<u8> {
         let all: Vec<u8> =
             [&self.good, &self.fair, &self.poor].into_iter().flatten().copied().collect();

@@ -1,4 +1,4 @@
-//! Finds a bundle, verifies its files and loads its networks. Knows no stream and no settings.
+//! Opens a model, verifies its files and loads its networks. It knows no stream and no settings.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,31 +21,18 @@ use crate::vocoder::mel_decoder::MelDecoder;
 use crate::vocoder::tables::Tables;
 use crate::vocoder::{NoteTables, Vocoder};
 
-/// The name of the model inside the program.
-pub const BUNDLED: &str = "live";
+/// The files of a model that a program carries within itself: their names and their bytes, as
+/// `include_bytes!` gives them.
+pub type CarriedFiles = &'static [(&'static str, &'static [u8])];
 
-/// The bundled model's files, compiled in, so that the program needs nothing beside it.
-const BUNDLED_FILES: [(&str, &[u8]); 10] = [
-    ("manifest.toml", include_bytes!("../../bundled/live/manifest.toml")),
-    ("note_encoder.onnx", include_bytes!("../../bundled/live/note_encoder.onnx")),
-    ("context_encoder.onnx", include_bytes!("../../bundled/live/context_encoder.onnx")),
-    ("memory.onnx", include_bytes!("../../bundled/live/memory.onnx")),
-    ("film.onnx", include_bytes!("../../bundled/live/film.onnx")),
-    ("step.onnx", include_bytes!("../../bundled/live/step.onnx")),
-    ("prior.onnx", include_bytes!("../../bundled/live/prior.onnx")),
-    ("vocoder.onnx", include_bytes!("../../bundled/live/vocoder.onnx")),
-    ("attacks.onnx", include_bytes!("../../bundled/live/attacks.onnx")),
-    ("life.onnx", include_bytes!("../../bundled/live/life.onnx")),
-];
-
-/// Where a bundle's files are.
+/// Where the files of a model are.
 #[derive(Debug, Clone)]
 enum Place {
     Folder(PathBuf),
-    Program,
+    Program(CarriedFiles),
 }
 
-/// A model whose manifest is read and found good; its files are verified when loaded.
+/// A model whose manifest has been read and checked. Its files are verified when they are loaded.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     manifest: Manifest,
@@ -53,54 +40,20 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The model inside the program.
+    /// The model that a program carries within itself.
     ///
     /// # Errors
-    /// None with a program that was built whole.
-    pub fn bundled() -> Result<Self, BundleError> {
-        Self::read(Place::Program)
+    /// [`BundleError`] if the files are not a whole model.
+    pub fn carried(files: CarriedFiles) -> Result<Self, BundleError> {
+        Self::read(Place::Program(files))
     }
 
-    /// The model in a folder.
+    /// Opens the model in a folder.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
-    pub fn open(folder: &Path) -> Result<Self, BundleError> {
-        Self::read(Place::Folder(folder.to_owned()))
-    }
-
-    /// A model by name or path: a folder with a manifest, a folder of that name in one of
-    /// `folders`, or [`BUNDLED`].
-    ///
-    /// # Errors
-    /// [`BundleError::Unknown`] lists the models there are.
-    pub fn find(name: &str, folders: &[PathBuf]) -> Result<Self, BundleError> {
-        let has_manifest = |folder: &Path| folder.join("manifest.toml").is_file();
-        let path = Path::new(name);
-        if has_manifest(path) || path.components().count() > 1 {
-            return Self::open(path);
-        }
-        if let Some(folder) = folders.iter().map(|f| f.join(name)).find(|f| has_manifest(f)) {
-            return Self::open(&folder);
-        }
-        if name == BUNDLED {
-            return Self::bundled();
-        }
-        let installed =
-            folders.iter().filter_map(|f| std::fs::read_dir(f).ok()).flatten().flatten();
-        let mut available: Vec<String> = installed
-            .filter(|entry| has_manifest(&entry.path()))
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        available.push(BUNDLED.to_owned());
-        available.sort();
-        available.dedup();
-        let searched = folders.iter().map(|f| f.join(name).display().to_string());
-        Err(BundleError::Unknown {
-            name: name.to_owned(),
-            searched: searched.chain([name.to_owned()]).collect::<Vec<_>>().join(", "),
-            available: available.join(", "),
-        })
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
+        Self::read(Place::Folder(folder.as_ref().to_owned()))
     }
 
     fn read(place: Place) -> Result<Self, BundleError> {
@@ -109,23 +62,23 @@ impl Bundle {
         Ok(Self { manifest: Manifest::parse(&path.display().to_string(), &bytes)?, place })
     }
 
-    /// What the model says of itself.
+    /// The manifest of the model.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Where it is, in words.
+    /// The place of the model, in words.
     pub fn location(&self) -> String {
         match &self.place {
             Place::Folder(folder) => folder.display().to_string(),
-            Place::Program => "inside the program".to_owned(),
+            Place::Program(_) => "inside the program".to_owned(),
         }
     }
 
-    /// Bytes of all its graphs on disk.
+    /// The size of all its files, bytes.
     ///
     /// # Errors
-    /// [`BundleError::Read`] for a file that is not there.
+    /// [`BundleError::Read`] if a file is missing.
     pub fn size(&self) -> Result<u64, BundleError> {
         self.manifest.files.values().map(|f| Ok(self.place.bytes(&f.file)?.len() as u64)).sum()
     }
@@ -154,8 +107,8 @@ impl Bundle {
         })
     }
 
-    /// Verifies and loads the denoising step alone, to see how fast it is in that form for `frames`
-    /// frames; none where nothing can be chosen.
+    /// Verifies and loads the denoising step alone, to measure how fast this form of it is for
+    /// `frames` frames; none if there are no forms to choose from.
     ///
     /// # Errors
     /// As [`Self::network`].
@@ -187,7 +140,8 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// Verifies and loads the table of how notes live; without one they are still.
+    /// Verifies and loads the table of how notes move while they sound. Without one they do not
+    /// move.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
@@ -199,7 +153,7 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// Verifies and loads the vocoder, whichever it has.
+    /// Verifies and loads the vocoder or mel decoder of the model.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
@@ -228,7 +182,7 @@ impl Bundle {
         inverter.map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// The bytes of the file of a role, whose checksum is the manifest's.
+    /// The bytes of the file with a role, after its checksum was verified.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.
@@ -268,14 +222,14 @@ impl Place {
     fn path(&self, file: &str) -> PathBuf {
         match self {
             Self::Folder(folder) => folder.join(file),
-            Self::Program => Path::new("(bundled)").join(file),
+            Self::Program(_) => Path::new("(bundled)").join(file),
         }
     }
 
     fn bytes(&self, file: &str) -> Result<Vec<u8>, BundleError> {
         let read = match self {
             Self::Folder(folder) => std::fs::read(folder.join(file)),
-            Self::Program => BUNDLED_FILES
+            Self::Program(files) => files
                 .iter()
                 .find(|(name, _)| *name == file)
                 .map(|(_, bytes)| bytes.to_vec())

@@ -1,4 +1,4 @@
-//! A model on disk: a manifest and its ONNX files, checked before use. Knows no stream.
+//! A model on disk: a manifest and ONNX files, which are checked before use. It knows no stream.
 
 mod error;
 mod instruments;
@@ -11,7 +11,7 @@ mod write;
 pub use error::BundleError;
 pub use instruments::{Instruments, PROGRAMS, Rating};
 #[cfg(feature = "engine")]
-pub use load::{BUNDLED, Bundle};
+pub use load::{Bundle, CarriedFiles};
 pub use manifest::Manifest;
 #[cfg(feature = "engine")]
 pub use write::{

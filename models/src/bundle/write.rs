@@ -1,5 +1,5 @@
-//! Writes a bundle: builds graphs out of weights, checksums them, and puts all in place at once.
-//! Knows no training.
+//! Writes a model: builds graphs from weights, computes checksums, and puts everything in place at
+//! once. It knows no training.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,8 @@ use crate::engine::{Plan, decode};
 use crate::graph::{GraphKind, NetworkConfig, check_signature};
 use crate::threads::Threads;
 
-/// The five graphs of a network as ONNX bytes, from [`crate::graph::build`] or a training export.
+/// The five graphs of a network as ONNX bytes, from [`crate::bundle::denoiser_graph`] or a training
+/// export.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkGraphs<'a> {
     /// Token ids to encodings.

@@ -23,7 +23,7 @@ mod attacks;
 mod builder;
 mod config;
 #[cfg(feature = "engine")]
-pub mod int8;
+pub(crate) mod int8;
 #[cfg(feature = "engine")]
 mod life;
 mod params;
@@ -39,26 +39,26 @@ mod vocoder;
 mod vocoder_config;
 
 #[cfg(feature = "engine")]
-pub use attacks::{build_attacks, check_attacks};
+pub(crate) use attacks::{build_attacks, check_attacks};
 pub use config::NetworkConfig;
 #[cfg(feature = "engine")]
-pub use life::{LifeParts, build_life, read_life};
+pub(crate) use life::{LifeParts, build_life, read_life};
 #[cfg(feature = "checkpoint")]
 pub(crate) use params::check_shapes;
 pub use params::{Param, ParamError, Params, Weights};
 #[cfg(feature = "engine")]
-pub(crate) use pieces::is_own_step;
+pub use pieces::WeightFormat;
 #[cfg(feature = "engine")]
-pub use pieces::{WeightFormat, build};
+pub(crate) use pieces::{build, is_own_step};
 #[cfg(feature = "engine")]
-pub use prior::{build_prior, check_prior};
+pub(crate) use prior::{build_prior, check_prior};
 pub use prior_config::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, PriorConfig, TABLE_KEYS};
 #[cfg(feature = "engine")]
-pub(crate) use signature::written;
+pub use signature::GraphKind;
 #[cfg(feature = "engine")]
-pub use signature::{GraphKind, check_signature};
+pub(crate) use signature::{check_signature, written};
 #[cfg(feature = "engine")]
-pub use vocoder::{build_vocoder, check_vocoder};
+pub(crate) use vocoder::{build_vocoder, check_vocoder};
 pub use vocoder_config::{
     ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS,
     MAX_REACH, MelDecoderConfig, NOISE_BANDS, OUTPUTS, UPPER_OUTPUTS, VocoderConfig,

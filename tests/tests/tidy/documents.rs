@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use super::{README_WORDS, files, nothing, quoted, read, root, rows};
+use super::{README_WORDS, files, nothing, paths, quoted, read, root, rows};
 
 /// A document without its blocks of code, and those blocks.
 fn prose_and_code(text: &str) -> (String, String) {
@@ -107,6 +107,67 @@ fn a_link_that_leads_nowhere_is_found() {
         "docs/b.md: ../b.md is not there",
     ];
     assert_eq!(broken_links("docs/b.md", bad, read), wanted);
+}
+
+/// Where the Debian package has its documents.
+const PACKAGED: &str = "usr/share/doc/timbred/";
+
+/// The files of the tree that the Debian package has among its documents, and their places there.
+fn packaged(manifest: &str, tree: &[String]) -> BTreeSet<(String, PathBuf)> {
+    let mut found = BTreeSet::new();
+    for line in manifest.lines().filter(|line| line.trim_start().starts_with("[\"../")) {
+        let fields: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+        let [from, to, ..] = fields.as_slice() else { continue };
+        let Some(to) = to.strip_prefix(PACKAGED) else { continue };
+        let (before, after) = from[3..].split_once('*').unwrap_or((&from[3..], ""));
+        let is_meant = |path: &&String| match from.contains('*') {
+            true => path
+                .strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+                .is_some_and(|name| !name.contains('/')),
+            false => *path == before,
+        };
+        for path in tree.iter().filter(is_meant) {
+            found.insert((path.clone(), Path::new(to).join(Path::new(path).file_name().unwrap())));
+        }
+    }
+    found
+}
+
+/// Links of packaged documents that lead nowhere there; to a folder they lead if anything is in it.
+fn broken_when_packaged(
+    packaged: &BTreeSet<(String, PathBuf)>,
+    read: impl Fn(&str) -> String,
+) -> Vec<String> {
+    let is_there = |target: &Path| {
+        let at = packaged.iter().any(|(_, place)| place.starts_with(target));
+        at.then(String::new)
+    };
+    let documents = packaged.iter().filter(|(path, _)| path.ends_with(".md"));
+    let broken = documents.flat_map(|(path, place)| {
+        let found = broken_links(&place.to_string_lossy(), &read(path), is_there);
+        found.into_iter().filter(|text| text.ends_with("is not there"))
+    });
+    broken.collect()
+}
+
+#[test]
+fn links_lead_somewhere_in_the_package_too() {
+    let tree = paths(&[".md", ".toml", ".json", ".tosc", ".png"]);
+    let packaged = packaged(&read("daemon/Cargo.toml"), &tree);
+    assert!(packaged.len() > 20, "{packaged:?}");
+    nothing(&broken_when_packaged(&packaged, read));
+}
+
+#[test]
+fn a_link_to_what_is_not_packaged_is_found() {
+    let manifest = "  [\"../docs/*.md\", \"usr/share/doc/timbred/docs/\", \"644\"],\n";
+    let tree = ["docs/a.md", "docs/b.md", "docs/c/d.md", "config/e.toml"].map(str::to_owned);
+    let packaged = packaged(manifest, &tree);
+    assert_eq!(packaged.len(), 2);
+    let text = |_: &str| "[b](b.md#x) [d](c/d.md)".to_owned();
+    let wanted = ["docs/a.md: c/d.md is not there", "docs/b.md: c/d.md is not there"];
+    assert_eq!(broken_when_packaged(&packaged, text), wanted);
 }
 
 /// Targets of make that a document names: as code, `make TARGET`.

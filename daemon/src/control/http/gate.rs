@@ -1,6 +1,6 @@
-//! Who may ask by HTTP: only names of this machine as Host (a page elsewhere could have its own
-//! name lead here), only our own pages as Origin, and the token where one is wanted. Knows no
-//! answer but refusals.
+//! Decides which requests of HTTP are allowed. Host must be a name of this machine, because a page
+//! elsewhere could make its own name lead here. Origin must be one of our own pages. If a token is
+//! wanted, it must be given. This room answers refusals only.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,9 +19,9 @@ use crate::control::token::Token;
 
 /// The cookie that keeps the token in a browser.
 const COOKIE_NAME: &str = "timbred_token";
-/// The same as a part of a query.
+/// The name of the token in a query.
 const QUERY: &str = "token=";
-/// What every answer carries: no page elsewhere may show it, guess its kind, or learn the token
+/// The headers of every answer: no page elsewhere may embed it, guess its type, or learn the token
 /// from a link.
 const HEADERS: [(HeaderName, &str); 4] = [
     (axum::http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -34,16 +34,16 @@ const HEADERS: [(HeaderName, &str); 4] = [
     ),
 ];
 
-/// Who is let in.
+/// The rules for requests.
 #[derive(Debug)]
 pub struct Gate {
-    /// Names of this machine; every address of IP is one besides.
+    /// The names of this machine. Every IP address is allowed, too.
     names: Vec<String>,
     token: Token,
     refusals: Mutex<Refusals>,
 }
 
-/// Why somebody is not.
+/// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Refused {
     Host(String),
@@ -52,8 +52,8 @@ enum Refused {
 }
 
 impl Gate {
-    /// Lets in who knows the token and calls this machine by one of these names, by an address or
-    /// by `localhost`.
+    /// Allows requests with the token that call this machine by one of these names, by an address
+    /// or by `localhost`.
     pub fn new(names: Vec<String>, token: Token) -> Self {
         Self { names, token, refusals: Mutex::default() }
     }
@@ -78,7 +78,8 @@ impl Gate {
         if is_known { Ok(()) } else { Err(Refused::Token) }
     }
 
-    /// Whether a Host is this machine: nobody elsewhere can have an address for a name.
+    /// Whether a Host means this machine. An address does, as no page elsewhere has an address for
+    /// a name.
     fn is_own(&self, host: &str) -> bool {
         let Ok(authority) = host.parse::<Authority>() else { return false };
         if host.contains('@') {
@@ -91,7 +92,7 @@ impl Gate {
     }
 }
 
-/// The token in a query, beside attributes.
+/// The token in a query, which may also have attributes.
 fn in_query(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     query.split('&').find_map(|part| part.strip_prefix(QUERY)).map(str::to_owned)
@@ -105,7 +106,7 @@ fn in_cookie(headers: &HeaderMap) -> Option<String> {
         .map(|(_, value)| value.to_owned())
 }
 
-/// Lets a request pass, or says why not.
+/// Passes a request on, or answers why it is refused.
 pub(super) async fn pass(
     State(site): State<Arc<Site>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -124,7 +125,7 @@ pub(super) async fn pass(
         Ok(()) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             said(StatusCode::METHOD_NOT_ALLOWED, "found another method, wanted GET")
         }
-        // The token goes out of the address, so that nobody reads it there.
+        // The token is removed from the address, so that nobody can read it there.
         Ok(()) if wants_page && in_query(request.uri()).is_some() => kept(request.uri()),
         Ok(()) => next.run(request).await,
     };
@@ -134,7 +135,7 @@ pub(super) async fn pass(
     response
 }
 
-/// Has the browser keep the token, and open the page without it.
+/// Makes the browser save the token, and open the page without it in the address.
 fn kept(uri: &Uri) -> Response {
     let token = in_query(uri).unwrap_or_default();
     let cookie =
@@ -144,7 +145,7 @@ fn kept(uri: &Uri) -> Response {
 }
 
 impl Refused {
-    /// What was refused, why, and the answer.
+    /// The kind of refusal, its reason, and the answer.
     fn said(&self, wants_page: bool) -> (&'static str, String, Response) {
         match self {
             Self::Host(found) => {

@@ -1,13 +1,13 @@
-//! The edge that speaks HTTP: OSCQuery, its WebSocket, the panel and recordings, on one port. Knows
-//! no meaning of a packet. Runs in the thread `timbred-remote`.
+//! The HTTP server: OSCQuery, its WebSocket, the panel and recordings, on one port. It does not
+//! know what packets mean, and runs in the thread `timbred-remote`.
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | `gate` | who may: Host, Origin, token |
+//! | `gate` | which requests are allowed: Host, Origin, token |
 //! | `nodes` | the tree of addresses, one node or one attribute as JSON |
 //! | `socket` | the WebSocket: LISTEN, IGNORE, OSC both ways |
 //! | `panel` | the page and its files |
-//! | `recordings` | what was recorded: a list, and each file |
+//! | `recordings` | the list of recordings, and each file |
 
 mod gate;
 mod nodes;
@@ -31,35 +31,35 @@ use tokio::sync::Semaphore;
 use super::link::{Links, tune};
 pub use gate::Gate;
 
-/// Connections of HTTP, until they become WebSockets, which have places of their own (`link`).
+/// The most connections of HTTP. WebSockets have a limit of their own (`link`).
 const MOST: usize = 128;
 /// The longest request with its headers, bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// The longest that a request is waited for, and that a connection may be open without one.
+/// The longest wait for a request, and the longest time without one until a connection is closed.
 const HEAD: Duration = Duration::from_secs(5);
-/// The longest that one answer may take, a long recording to a slow phone among them.
+/// The longest that an answer may take, for example a long recording to a slow phone.
 const ANSWER: Duration = Duration::from_secs(600);
-/// After an error of the system, such as too many open files.
+/// The wait after an error of the system, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the answers need.
+/// Everything that answers need.
 #[derive(Debug)]
 pub struct Site {
-    /// Under which this program is found.
+    /// The name under which this program is found.
     pub name: String,
-    /// Where OSC listens over UDP.
+    /// The address of OSC over UDP.
     pub osc: SocketAddr,
     /// The way to the service.
     pub links: Links,
-    /// Who may.
+    /// The rules for requests.
     pub gate: Gate,
 }
 
-/// Who asks.
+/// The client of a request.
 #[derive(Debug, Clone, Copy)]
 struct Peer(SocketAddr);
 
-/// Takes connections for ever.
+/// Accepts connections for ever.
 pub async fn serve(listener: TcpListener, site: Arc<Site>) {
     let router = Router::new()
         .route("/panel", get(panel::page))
@@ -73,7 +73,7 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Without a place it is closed at once.
+                // If there are too many connections, it is closed at once.
                 let Ok(place) = places.clone().try_acquire_owned() else { continue };
                 tune(&stream);
                 let router = router.clone();
@@ -105,7 +105,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router) {
     }
 }
 
-/// An answer in words.
+/// An answer with a text.
 fn said(status: StatusCode, text: impl Into<String>) -> Response {
     (status, text.into() + "\n").into_response()
 }

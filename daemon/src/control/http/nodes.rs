@@ -1,6 +1,6 @@
-//! OSCQuery by HTTP: the tree, a node or one of its attributes as JSON, and what there is
-//! (HOST_INFO). A path with an upgrade becomes the WebSocket; a browser that opens `/` gets the
-//! panel.
+//! OSCQuery by HTTP: the tree, a node or one of its attributes as JSON, and the description of this
+//! host (HOST_INFO). A request with an upgrade becomes the WebSocket, and a browser that opens `/`
+//! gets the panel.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::{Peer, Site, panel, said, socket};
 use crate::control::service::Input;
 
-/// Answers whatever path is no other one.
+/// Answers all paths that have no handler of their own.
 pub(super) async fn answer(
     State(site): State<Arc<Site>>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -33,7 +33,7 @@ pub(super) async fn answer(
     if wants_page && path == "/" {
         return panel::page().await;
     }
-    // The token may stand beside the attribute.
+    // The query may also have the token.
     let query = parts.uri.query().unwrap_or_default();
     let wanted = query.split('&').find(|part| !part.is_empty() && !part.starts_with("token="));
     match wanted {
@@ -60,7 +60,7 @@ pub(super) async fn answer(
     }
 }
 
-/// What every parameter is now, unless the service has ended.
+/// The current value of every parameter, unless the service has ended.
 async fn values(site: &Site) -> Option<Vec<Value>> {
     let (wanted, values) = oneshot::channel();
     if !site.links.give(Input::Values(wanted)).await {
@@ -79,7 +79,7 @@ fn host_info(site: &Site) -> Json {
             "CLIPMODE": true, "TAGS": true, "LISTEN": true, "IGNORE": true, "PATH_CHANGED": true,
         },
     });
-    // Left out, it is the host that was asked.
+    // Without an address the client uses the host that it asked.
     if !site.osc.ip().is_unspecified()
         && let Some(info) = info.as_object_mut()
     {

@@ -1,4 +1,4 @@
-//! The panel: a page that lies in this program, and its files.
+//! The panel: a page inside this program, and its files.
 
 use axum::extract::{Path, Request};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
@@ -28,27 +28,28 @@ const TOKEN_PAGE: &str = include_str!("../../../panel/token.html");
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
-/// The next version of this program brings other files under the same names.
+/// Browsers must ask again, because the next version of this program has other files under these
+/// names.
 const FRESH: &str = "no-cache";
 
-/// Whether a browser asks for a page, and not a program for JSON.
+/// Whether the client is a browser that wants a page, and not a program that wants JSON.
 pub(super) fn is_page_wanted(request: &Request) -> bool {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
     request.method() == Method::GET && accepts.is_some_and(|all| all.contains("text/html"))
 }
 
-/// The page.
+/// Answers with the page.
 pub(super) async fn page() -> Response {
     ([(CONTENT_TYPE, HTML), (CACHE_CONTROL, FRESH)], PAGE).into_response()
 }
 
-/// The page that asks for the token.
+/// Answers with the page that asks for the token.
 pub(super) fn token_page() -> Response {
     (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, HTML), (CACHE_CONTROL, FRESH)], TOKEN_PAGE)
         .into_response()
 }
 
-/// One of its files.
+/// Answers with one of its files.
 pub(super) async fn file(Path(name): Path<String>) -> Response {
     match FILES.iter().find(|(known, ..)| *known == name) {
         Some((_, kind, text)) => {

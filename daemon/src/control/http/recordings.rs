@@ -1,5 +1,5 @@
-//! What was recorded into the folder of recordings: a list as JSON, newest first, and each file by
-//! its name. Waits for the disk on a thread of its own.
+//! The files in the folder of recordings: a list as JSON, newest first, and each file by its name.
+//! A thread of its own waits for the disk.
 
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -15,9 +15,9 @@ use tower_http::services::ServeFile;
 use super::said;
 use crate::recording::{folder, is_name};
 
-/// Files in the list.
+/// The most files in the list.
 const MOST: usize = 200;
-/// How the names of what is recorded end.
+/// The endings of the names of recordings.
 const ENDINGS: [&str; 2] = ["wav", "mid"];
 
 /// The list: `name`, `bytes` and `modified_s` (seconds since 1970) of each WAV file, and `midi`,
@@ -47,7 +47,7 @@ fn files(folder: &Path) -> Vec<Json> {
     all.into_iter().take(MOST).map(|(_, file)| file).collect()
 }
 
-/// One file.
+/// Answers with one file.
 pub(super) async fn file(Named(name): Named<String>, request: Request) -> Response {
     let nothing = || said(StatusCode::NOT_FOUND, "there is no such recording");
     let ending = Path::new(&name).extension().and_then(|ending| ending.to_str());

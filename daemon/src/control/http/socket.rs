@@ -1,6 +1,6 @@
 //! The WebSocket of OSCQuery: LISTEN and IGNORE as JSON in, PATH_CHANGED as JSON out, OSC packets
-//! as binary frames both ways. Whoever does not answer a ping in time, or does not read, is
-//! dropped.
+//! as binary frames both ways. A connection that does not answer a ping in time, or does not read,
+//! is dropped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use super::{Site, said};
 use crate::control::link::{Link, STALLED};
 use crate::control::service::clients::Outgoing;
 
-/// How often a connection is asked whether it is there.
+/// How often a ping is sent to a connection.
 const PING: Duration = Duration::from_secs(1);
-/// One that does not answer for so long is gone.
+/// A connection that does not answer for this time is dropped.
 const GONE: Duration = Duration::from_secs(4);
 
-/// A command, as OSCQuery has it.
+/// A command of OSCQuery.
 #[derive(Deserialize)]
 struct Command {
     #[serde(rename = "COMMAND")]
@@ -34,9 +34,9 @@ struct Command {
     data: String,
 }
 
-/// Lets the connection become a WebSocket.
+/// Turns the connection into a WebSocket.
 pub(super) async fn open(upgrade: WebSocketUpgrade, site: Arc<Site>, peer: SocketAddr) -> Response {
-    // The gate has let it in.
+    // The gate has allowed the request.
     let Some(mut link) = site.links.open(peer.ip(), true).await else {
         return said(StatusCode::SERVICE_UNAVAILABLE, "too many connections are open; close one");
     };
@@ -48,7 +48,7 @@ pub(super) async fn open(upgrade: WebSocketUpgrade, site: Arc<Site>, peer: Socke
     })
 }
 
-/// Until the client ends, or why it is dropped.
+/// Runs until the client ends the connection; otherwise returns why it is dropped.
 async fn talk(socket: &mut WebSocket, link: &mut Link) -> Result<(), String> {
     let (mut out, mut incoming) = socket.split();
     let mut ticks = interval(PING);
@@ -87,12 +87,12 @@ async fn talk(socket: &mut WebSocket, link: &mut Link) -> Result<(), String> {
                     }
                 }
                 Some(Ok(Message::Pong(_))) => answered = Instant::now(),
-                // Answered by the library.
+                // The library answers it.
                 Some(Ok(Message::Ping(_))) => {}
             },
             () = sleep_until(wake), if pause.is_some() => {}
             _ = ticks.tick() => {
-                // While it is paused its answers wait too.
+                // While the connection is paused, its answers wait, too.
                 if pause.is_some() {
                     answered = Instant::now();
                 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 use timbre_control::packet::LARGEST;
 
+use crate::bus::priority::give_way_to_sound;
 use crate::control::service::Input;
 use crate::control::service::clients::ClientId;
-use crate::live::priority::give_way_to_sound;
 
 /// How often it looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(20);
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Starts reading; ends when the service has ended.
 ///
 /// # Errors
-/// The thread cannot be had.
+/// The system refuses the thread.
 pub fn start(
     socket: UdpSocket,
     inputs: Sender<Input>,

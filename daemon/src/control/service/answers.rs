@@ -1,5 +1,5 @@
-//! What is answered to single requests, as messages. Knows no socket and no subscriber; used by
-//! `timbred-osc`.
+//! The answers to single requests, as messages. It knows no socket and no subscriber, and the
+//! thread `timbred-osc` uses it.
 
 use rosc::{OscMessage, OscType};
 use timbre_control::error::ControlError;
@@ -13,13 +13,14 @@ use timbre_control::value::Value;
 use super::values::Sent;
 use crate::recording::Recorder;
 
-/// The version.
+/// The answer to `/version`.
 pub(super) fn version() -> OscMessage {
     message(VERSION, vec![NAME.into(), env!("CARGO_PKG_VERSION").into()])
 }
 
-/// How the daemon is, as JSON. Of a channel's strip only what is not at rest is said: some clients
-/// take no more than 4096 bytes, and who reads it as [`Status`] has the rest by itself.
+/// The answer to `/status`, as JSON. Settings of channel strips are left out where they have their
+/// defaults, because some clients take no more than 4096 bytes. A reader that parses it as
+/// [`Status`] gets the defaults back.
 pub(super) fn status(status: &Status) -> OscMessage {
     let mut json = serde_json::to_value(status).unwrap_or_default();
     let rest = serde_json::to_value(Channel::default()).unwrap_or_default();
@@ -30,13 +31,13 @@ pub(super) fn status(status: &Status) -> OscMessage {
     message(STATUS, vec![json.to_string().into()])
 }
 
-/// Begins a recording and names its file.
+/// Starts a recording; the answer names its file.
 pub(super) fn started(recorder: &Recorder, path: Option<&str>) -> Result<OscMessage, ControlError> {
     let file = recorder.start(path)?.display().to_string();
     Ok(message(RECORD_START, vec![file.into()]))
 }
 
-/// Ends the recording: its last file, and the length of all, seconds.
+/// Ends the recording; the answer names its last file and the length of all files in seconds.
 pub(super) fn stopped(recorder: &Recorder) -> Result<OscMessage, ControlError> {
     let (file, seconds) = recorder.stop()?;
     Ok(message(RECORD_STOP, vec![file.display().to_string().into(), (seconds as f32).into()]))
@@ -47,7 +48,8 @@ pub(super) fn pong(token: Option<&OscType>) -> OscMessage {
     message(PING, token.cloned().into_iter().chain([OscType::from(NAME)]).collect())
 }
 
-/// What a value sets by MIDI, and to what; none where it is about something else.
+/// The MIDI value that a parameter stands for, and its new value; none for parameters that are
+/// settings.
 pub(super) fn by_midi(id: Id, value: &Value) -> Option<(Sent, u8)> {
     let what = match id.parameter.key {
         Key::Program | Key::Instrument => Sent::Program,

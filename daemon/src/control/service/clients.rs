@@ -39,20 +39,20 @@ impl fmt::Display for ClientId {
 pub enum Outgoing {
     /// An OSC packet.
     Packet(Bytes),
-    /// A part of the tree of addresses is another now; for those who asked for the tree.
+    /// A part of the tree of addresses has changed. This is for clients that have the tree.
     PathChanged(&'static str),
 }
 
-/// What a client may.
+/// The rights of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights {
-    /// It runs on this machine, so it may name any file that this program may write.
+    /// It runs on this machine, so that it may name any file that this program can write.
     pub is_local: bool,
     /// It has given the token, or none is wanted.
     pub is_known: bool,
 }
 
-/// Whether an address is one of this machine that nobody else can have.
+/// Whether an address is that of the loopback, which no other machine can have.
 pub fn is_local(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
@@ -64,19 +64,19 @@ struct Connection {
     is_known: bool,
 }
 
-/// All that are known now.
+/// All clients.
 #[derive(Debug)]
 pub struct Clients {
     socket: UdpSocket,
     own: SocketAddr,
     token: Token,
     connections: HashMap<u64, Connection>,
-    /// Of UDP, with the token, the last one last.
+    /// The clients over UDP that have given the token, the most recent one last.
     known: VecDeque<SocketAddr>,
 }
 
 impl Clients {
-    /// Nobody yet; datagrams go out by this socket, which is bound to `own`.
+    /// No clients yet. Datagrams are sent from this socket, which is bound to `own`.
     pub fn new(socket: UdpSocket, own: SocketAddr, token: Token) -> Self {
         Self { socket, own, token, connections: HashMap::new(), known: VecDeque::new() }
     }
@@ -86,17 +86,17 @@ impl Clients {
         &self.token
     }
 
-    /// A connection came from a machine; whether it has given the token already.
+    /// Adds a connection from a machine, and whether it has given the token already.
     pub fn open(&mut self, number: u64, outbox: Sender<Outgoing>, peer: IpAddr, is_known: bool) {
         self.connections.insert(number, Connection { outbox, peer, is_known });
     }
 
-    /// A connection is gone.
+    /// Removes a connection.
     pub fn close(&mut self, number: u64) {
         self.connections.remove(&number);
     }
 
-    /// The machine of a client, unless it is gone.
+    /// The address of the machine of a client, unless it is gone.
     pub fn peer(&self, client: ClientId) -> Option<IpAddr> {
         match client {
             ClientId::Datagram(address) => Some(address.ip()),
@@ -104,7 +104,15 @@ impl Clients {
         }
     }
 
-    /// What a client may now.
+    /// Whether a client may have changes sent to a host: anyone to their own machine, and those on
+    /// this machine to any. Otherwise somebody in the network could have this program send packets
+    /// to a machine that never asked for them.
+    pub fn may_subscribe(&self, client: ClientId, host: IpAddr) -> bool {
+        let own = self.peer(client).map(|ip| ip.to_canonical());
+        own.is_some_and(|own| own.is_loopback() || own == host.to_canonical())
+    }
+
+    /// The current rights of a client.
     pub fn rights(&self, client: ClientId) -> Rights {
         let is_local = self.peer(client).is_some_and(is_local);
         let has_given = match client {
@@ -114,7 +122,7 @@ impl Clients {
         Rights { is_local, is_known: is_local || has_given || !self.token.is_wanted() }
     }
 
-    /// A client gives a token; whether it is the right one.
+    /// Takes the token that a client gives. Returns whether it is the right one.
     pub fn introduce(&mut self, client: ClientId, token: &str) -> bool {
         if !self.token.is(token) {
             return false;
@@ -136,8 +144,8 @@ impl Clients {
         true
     }
 
-    /// The client at an address, as the socket reaches it: one that listens on all of IPv6 reaches
-    /// IPv4 too, under other names.
+    /// The client at an address, in the form in which the socket reaches it: a socket on all
+    /// addresses of IPv6 reaches IPv4 by mapped addresses.
     pub fn at(&self, target: SocketAddr) -> Option<ClientId> {
         let ip = match (self.own.ip(), target.ip()) {
             (IpAddr::V6(all), IpAddr::V4(ip)) if all.is_unspecified() => ip.to_ipv6_mapped().into(),
@@ -148,8 +156,8 @@ impl Clients {
         Some(ClientId::Datagram(SocketAddr::new(ip, target.port())))
     }
 
-    /// Sends a packet; who does not listen any more misses it, and a connection that does not read
-    /// is dropped.
+    /// Sends a packet. A client that does not listen any more misses it, and a connection that does
+    /// not read is dropped.
     pub fn send(&mut self, to: ClientId, packet: Bytes) {
         match to {
             ClientId::Datagram(address) => drop(self.socket.send_to(&packet, address)),
@@ -157,7 +165,7 @@ impl Clients {
         }
     }
 
-    /// Tells all connections that a part of the tree is another now.
+    /// Tells all connections that a part of the tree has changed.
     pub fn path_changed(&mut self, path: &'static str) {
         let numbers: Vec<u64> = self.connections.keys().copied().collect();
         for number in numbers {
@@ -169,7 +177,7 @@ impl Clients {
         let full =
             self.connections.get(&number).is_some_and(|c| c.outbox.try_send(outgoing).is_err());
         if full {
-            // Its edge sees the end of the outbox and hangs up.
+            // The server sees the end of the outbox, and closes the connection.
             self.connections.remove(&number);
         }
     }
@@ -209,6 +217,21 @@ mod tests {
             unread.try_recv().unwrap();
         }
         assert!(unread.try_recv().is_err() && unread.is_closed());
+    }
+
+    #[test]
+    fn nobody_in_the_network_has_changes_sent_to_a_third_machine() {
+        let mut clients = clients("");
+        let [near, own, third] =
+            [[127, 0, 0, 1], [192, 168, 1, 20], [192, 168, 1, 30]].map(IpAddr::from);
+        assert!(clients.may_subscribe(far(1), own) && !clients.may_subscribe(far(1), third));
+        assert!(!clients.may_subscribe(far(1), near));
+        let mapped = std::net::Ipv4Addr::new(192, 168, 1, 20).to_ipv6_mapped().into();
+        clients.open(1, channel(2).0, mapped, true);
+        clients.open(2, channel(2).0, near, true);
+        let [network, here, gone] = [1, 2, 3].map(ClientId::Connection);
+        assert!(clients.may_subscribe(network, own) && !clients.may_subscribe(network, third));
+        assert!(clients.may_subscribe(here, third) && !clients.may_subscribe(gone, third));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Keys that connections hold down: when one is gone, they are released. Knows no transport.
+//! The keys that connections hold down, which are released when the connection closes. It knows no
+//! transport.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,13 +9,13 @@ use super::clients::ClientId;
 const NOTE_OFF: u8 = 0x80;
 const NOTE_ON: u8 = 0x90;
 
-/// All keys that are down, by who holds them. Datagrams hold none: nobody knows when their sender
-/// is gone.
+/// The keys that each connection holds down. Those of senders of datagrams are not listed, because
+/// nobody knows when such a sender is gone.
 #[derive(Debug, Default)]
 pub struct Held(HashMap<u64, BTreeSet<(u8, u8)>>);
 
 impl Held {
-    /// A client plays a message.
+    /// Takes a message that a client plays.
     pub fn played(&mut self, client: ClientId, [status, key, velocity]: [u8; 3]) {
         let ClientId::Connection(number) = client else { return };
         let at = (status & 0x0F, key);
@@ -27,7 +28,7 @@ impl Held {
         }
     }
 
-    /// A connection is gone: the messages that release what it held and nobody else holds.
+    /// A connection was closed: returns the messages that release the keys which it alone held.
     pub fn release(&mut self, number: u64) -> Vec<[u8; 3]> {
         let keys = self.0.remove(&number).unwrap_or_default();
         let is_free = |at: &(u8, u8)| !self.0.values().any(|held| held.contains(at));

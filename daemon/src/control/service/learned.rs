@@ -1,6 +1,6 @@
-//! Which controllers set which parameters, as players taught it; kept in a file of its own, as no
-//! preset should change what a knob does. Knows no socket. Used by `timbred-osc`, which may wait
-//! for the disk.
+//! The MIDI controllers that players have assigned to parameters. They are kept in a file of their
+//! own, because no preset should change what a knob does. This room knows no socket; the thread
+//! `timbred-osc`, which may wait for the disk, uses it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use timbre_control::parameters::Id;
 use timbre_control::value::Value;
 
 use super::clients::ClientId;
-use crate::live::queues::{CONTROLLERS, Telemetry};
+use crate::bus::queues::{CONTROLLERS, Telemetry};
 use crate::state;
 
-/// Begins the file.
+/// The comment at the top of the file.
 const HEADER: &str = "# What MIDI controllers set, learned with `timbrectl learn`.\n\n";
 
 /// The file.
@@ -35,29 +35,29 @@ struct Line {
     controller: u8,
 }
 
-/// What came of a controller that moved.
+/// The effect of a controller that moved.
 #[derive(Debug, PartialEq)]
 pub(super) enum Moved {
-    /// It sets something.
+    /// It sets a parameter.
     Sets(Id, Value),
-    /// It was learned; who asked for it is told.
+    /// It was assigned to a parameter, and the client that asked for this gets an answer.
     Learned(ClientId, Vec<OscType>),
 }
 
-/// All that was learned.
+/// All assignments.
 #[derive(Debug)]
 pub(super) struct Learned {
     path: Option<PathBuf>,
     telemetry: Arc<Telemetry>,
     bindings: Vec<(Id, Controller)>,
-    /// What the next controller that moves will set, and who wants it.
+    /// The parameter for the next controller that moves, and the client that asked for this.
     waiting: Option<(Id, ClientId)>,
-    /// Where every controller was when last looked at.
+    /// The values of all controllers at the last look.
     seen: Vec<Option<u8>>,
 }
 
 impl Learned {
-    /// What the file at `path` remembers, without what this version cannot set.
+    /// Reads the assignments from the file at `path`, except those that this version cannot set.
     pub fn load(path: Option<PathBuf>, telemetry: Arc<Telemetry>) -> Self {
         let read = path.as_deref().map_or(Ok(None), state::load::<File>);
         let file = read.unwrap_or_else(|e| {
@@ -82,7 +82,7 @@ impl Learned {
         Self { path, telemetry, bindings, waiting: None, seen }
     }
 
-    /// Does what is asked for; the answer, if there is one.
+    /// Carries out a request and returns the answer, if there is one.
     pub fn request(&mut self, learn: Learn, from: ClientId) -> Option<Vec<OscType>> {
         match learn {
             Learn::List => {
@@ -103,12 +103,12 @@ impl Learned {
         None
     }
 
-    /// Whether anything depends on controllers, so that they should be looked at often.
+    /// Whether controllers have to be looked at often, because something depends on them.
     pub fn is_awake(&self) -> bool {
         self.waiting.is_some() || !self.bindings.is_empty()
     }
 
-    /// What came of the controllers that moved since the last look.
+    /// The effects of the controllers that have moved since the last look.
     pub fn moved(&mut self) -> Vec<Moved> {
         let telemetry = self.telemetry.clone();
         let mut found = vec![];
@@ -130,7 +130,7 @@ impl Learned {
         found
     }
 
-    /// From now on `controller` sets this and nothing else, and nothing else sets it.
+    /// Assigns `controller` to a parameter. Earlier assignments of both are forgotten.
     fn bind(&mut self, id: Id, controller: Controller) {
         self.bindings.retain(|(bound, with)| *bound != id && *with != controller);
         self.bindings.push((id, controller));
@@ -146,7 +146,7 @@ impl Learned {
         let saved =
             self.path.as_deref().map_or(Ok(()), |path| state::save_under(path, HEADER, &file));
         if let Err(e) = saved {
-            tracing::warn!("what was learned lasts until the end only: {e}");
+            tracing::warn!("assignments of controllers are lost at the end: {e}");
         }
     }
 }

@@ -1,23 +1,24 @@
-//! The service: packets of clients in, requests done, answers and changes out. Knows clients by
-//! their ids and no socket to read from, and no address of OSC; those are in `timbre-control`. Runs
-//! in the thread `timbred-osc`, which may allocate and wait.
+//! The service: it takes packets of clients, does what they request, and sends answers and changes.
+//! It knows clients by their ids only and reads from no socket. The addresses of OSC are in
+//! `timbre-control`. It runs in the thread `timbred-osc`, which may allocate and wait.
 //!
 //! | file | its part |
 //! | --- | --- |
-//! | `clients` | who there is, the way back to each, and what it may |
+//! | `clients` | all clients, how to reach each, and what each is allowed to do |
 //! | `held` | keys that connections hold down |
-//! | `requests` | what single requests do |
-//! | `answers` | what they are answered |
-//! | `values` | what every parameter is now |
-//! | `subscribers` | who is told of which change, and when |
+//! | `requests` | what each request does |
+//! | `answers` | the answers to requests |
+//! | `values` | the current value of every parameter |
+//! | `subscribers` | which client gets which changes, and when |
 //! | `learned` | which MIDI controllers set what |
-//! | `pending` | what the supervisor was asked for and has not answered yet |
-//! | `senders` | whose time tags can be believed |
+//! | `pending` | commands that the supervisor has not answered yet |
+//! | `senders` | which senders have a clock whose time tags can be used |
 //! | `waiting` | bundles whose time has not come |
 //!
-//! A packet is done whole or not at all: if one of its messages is wrong, its sender is told which,
-//! and nothing is done. All that a bundle sets is published as one settings value. Memory is
-//! bounded whatever comes: see `waiting`, `subscribers` and `clients`.
+//! A packet is applied whole or not at all: if one of its messages is wrong, nothing is applied,
+//! and the sender gets an error that names the message. All that a bundle sets is published as one
+//! settings value. Memory is bounded whatever clients send: see `waiting`, `subscribers` and
+//! `clients`.
 
 mod answers;
 #[cfg(test)]
@@ -54,8 +55,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::ControlHandles;
 use super::refusals::Refusals;
 use super::token::Token;
-use crate::live::priority::give_way_to_sound;
-use crate::live::queues::Pulses;
+use crate::bus::priority::give_way_to_sound;
+use crate::bus::queues::Pulses;
 use clients::{ClientId, Clients, Outgoing};
 use held::Held;
 use learned::Learned;
@@ -87,23 +88,23 @@ const INPUTS: usize = 256;
 pub enum Input {
     /// An OSC packet.
     Packet {
-        /// Whose.
+        /// The client that sent it.
         from: ClientId,
-        /// As it came.
+        /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// A connection came; its number is one of its own.
+    /// A connection was opened. Its number is unique.
     Opened {
         /// Which.
         number: u64,
         /// Where packets to it go.
         outbox: mpsc::Sender<Outgoing>,
-        /// Its machine.
+        /// The address of the machine at the other end.
         peer: IpAddr,
         /// Whether it has given the token already.
         is_known: bool,
     },
-    /// A connection wants to be told of all that lies at a path, or no more.
+    /// A connection starts or stops listening to everything below a path.
     Listen {
         /// Which.
         number: u64,
@@ -112,40 +113,40 @@ pub enum Input {
         /// Whether it listens from now on.
         wanted: bool,
     },
-    /// A connection is gone.
+    /// A connection was closed.
     Closed(u64),
-    /// What every parameter is now is wanted, in the order of the table.
+    /// A request for the current value of every parameter, in the order of the table.
     Values(oneshot::Sender<Vec<Value>>),
 }
 
 /// The ends of the service that others hold.
 pub struct Running {
-    /// For datagrams.
+    /// Takes datagrams.
     pub datagrams: Sender<Input>,
-    /// For everything that comes by connections.
+    /// Takes everything that arrives by connections.
     pub connections: Sender<Input>,
-    /// The thread.
+    /// The thread of the service.
     pub thread: std::thread::JoinHandle<()>,
 }
 
 /// What the service is started with.
 pub struct Start {
-    /// Datagrams go out by it.
+    /// The socket that datagrams are sent from.
     pub socket: UdpSocket,
-    /// Where that is bound to.
+    /// The address to which that socket is bound.
     pub own: SocketAddr,
-    /// Targets that are told of every change.
+    /// Addresses that get every change without a subscription.
     pub targets: Vec<SocketAddr>,
-    /// What clients of the network give.
+    /// The token that clients of the network must give.
     pub token: Token,
-    /// Ends it.
+    /// Ends the service when it is set.
     pub stop: Arc<AtomicBool>,
 }
 
 /// Starts the service.
 ///
 /// # Errors
-/// The thread cannot be had.
+/// The system refuses the thread.
 pub fn start(start: Start, handles: ControlHandles) -> std::io::Result<Running> {
     let Start { socket, own, targets, token, stop } = start;
     let values =
@@ -272,14 +273,14 @@ impl Service {
                 self.subscribers.forget(ClientId::Connection(number));
             }
             Input::Values(wanted) => {
-                // Who does not wait for it any more needs none.
+                // Whoever no longer waits for the answer needs none.
                 let _ = wanted.send(self.values.all(&self.handles.settings.load()));
             }
         }
     }
 
-    /// Tells subscribers what changed, whatever changed it; under a flood of packets too, but not
-    /// after each.
+    /// Sends changes to subscribers, no matter what caused them. Under a flood of packets it does
+    /// so too, but not after each packet.
     fn publish(&mut self, now: Instant) {
         if now.duration_since(self.published) < TICK / 2 {
             return;
@@ -297,7 +298,7 @@ impl Service {
         let current = self.values.all(&self.handles.settings.load());
         let mut told: Vec<(ClientId, Vec<usize>)> = Vec::new();
         self.subscribers.publish(now, &current, |to, places| told.push((to, places.to_vec())));
-        // Each value is written once, however many are told.
+        // Each value is encoded once, however many subscribers get it.
         let mut written: Vec<Option<Bytes>> = vec![None; current.len()];
         for (to, places) in told {
             let mut packets = Vec::with_capacity(places.len());

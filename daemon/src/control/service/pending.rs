@@ -1,8 +1,8 @@
-//! What the supervisor was asked for and has not answered yet, and the pings that wait for it.
-//! Knows no socket and no address.
+//! Commands that the supervisor has not answered yet, and the pings that wait for their answers. It
+//! knows no socket and no address.
 //!
-//! The supervisor answers on its own thread and in its own time; `timbred-osc` never waits for it,
-//! and looks here once a turn.
+//! The supervisor answers from its own thread when it is done. `timbred-osc` never waits for it,
+//! but looks here for answers in every turn of its loop.
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, unbounded};
 use rosc::OscType;
@@ -13,20 +13,21 @@ use timbre_control::value::Value;
 
 use super::clients::ClientId;
 
-/// Most pings that wait; the next is answered at once.
+/// The most pings that wait; further ones are answered at once.
 const MOST_PINGS: usize = 256;
 
-/// What comes of a command: what is told of it, often nothing, or why it was not done.
+/// The outcome of a command: the arguments of its answer, which are often none, or the error.
 pub type Outcome = Result<Vec<Value>, ControlError>;
 
-/// What the OSC thread asks of the supervisor.
+/// A command from the OSC thread to the supervisor.
 #[derive(Debug)]
 pub struct Command {
     /// What to do or to tell.
     pub action: Action,
-    /// The program of each channel as OSC tells it: also those that are on their way to inference.
+    /// The program of each channel as OSC shows it, which includes changes that inference has not
+    /// taken over yet.
     pub programs: [u8; CHANNELS],
-    /// Whether a program of this machine asks.
+    /// Whether the command came from this machine.
     pub is_local: bool,
     /// Where the outcome goes.
     pub asker: Asker,
@@ -43,8 +44,8 @@ pub struct Question {
     pub is_local: bool,
 }
 
-/// Who waits for an outcome. One that is dropped without an answer says that it failed, so that
-/// nobody waits for ever.
+/// The way back to whoever waits for an outcome. If it is dropped without an answer, it reports a
+/// failure, so that nobody waits for ever.
 #[derive(Debug)]
 pub struct Asker {
     from: ClientId,
@@ -55,16 +56,16 @@ pub struct Asker {
 /// An outcome on its way back.
 #[derive(Debug)]
 pub struct Reply {
-    /// Who asked.
+    /// The client that sent the command.
     pub from: ClientId,
-    /// Where they asked.
+    /// The address of the command.
     pub address: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 impl Asker {
-    /// Tells what came of it.
+    /// Sends the outcome back.
     pub fn answer(mut self, outcome: Outcome) {
         self.send(outcome);
     }
@@ -72,7 +73,7 @@ impl Asker {
     fn send(&mut self, outcome: Outcome) {
         if let Some(replies) = self.replies.take() {
             let address = std::mem::take(&mut self.address);
-            // A server that is gone has nobody to tell.
+            // If the server is gone, nobody waits for it.
             let _ = replies.send(Reply { from: self.from, address, outcome });
         }
     }
@@ -84,28 +85,28 @@ impl Drop for Asker {
     }
 }
 
-/// The OSC thread's list of what is under way.
+/// The commands under way, as the OSC thread lists them.
 #[derive(Debug)]
 pub struct Pending {
     sender: Sender<Reply>,
-    /// As many as there are commands: the queue of those is bounded.
+    /// Bounded, because the queue of commands is.
     replies: Receiver<Reply>,
-    /// Who waits, once for each command.
+    /// The clients that wait, one entry for each command.
     askers: Vec<ClientId>,
     pings: Vec<(ClientId, Option<OscType>)>,
 }
 
 impl Pending {
-    /// Nothing is under way.
+    /// An empty list.
     pub fn new() -> Self {
         let (sender, replies) = unbounded();
         Self { sender, replies, askers: Vec::new(), pings: Vec::new() }
     }
 
-    /// Gives the supervisor a command.
+    /// Sends a command to the supervisor.
     ///
     /// # Errors
-    /// It has too many already, or is ending.
+    /// The supervisor has too many commands already, or is ending.
     pub fn ask(
         &mut self,
         commands: &Sender<Command>,
@@ -134,12 +135,13 @@ impl Pending {
         Err(error)
     }
 
-    /// Whether anybody waits.
+    /// Whether any client waits for an outcome.
     pub fn is_empty(&self) -> bool {
         self.askers.is_empty()
     }
 
-    /// Keeps a ping until its sender waits for nothing more; false where it is to be answered now.
+    /// Keeps a ping until all earlier commands of its sender are answered; returns false if it can
+    /// be answered now.
     pub fn hold(&mut self, from: ClientId, token: Option<&OscType>) -> bool {
         let holds = self.askers.contains(&from) && self.pings.len() < MOST_PINGS;
         if holds {
@@ -148,7 +150,7 @@ impl Pending {
         holds
     }
 
-    /// The next outcome that came.
+    /// The next outcome, if one has arrived.
     pub fn next_reply(&mut self) -> Option<Reply> {
         let reply = self.replies.try_recv().ok()?;
         if let Some(place) = self.askers.iter().position(|asker| *asker == reply.from) {

@@ -1,5 +1,5 @@
-//! What single requests do, and whether their sender may ask for them. Settings of one packet are
-//! published as one value.
+//! Carries out single requests, if their sender is allowed to make them. The settings of one packet
+//! are published as one value.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -25,11 +25,11 @@ use super::clients::{ClientId, Rights};
 use super::learned::Moved;
 use super::pending::Question;
 use super::subscribers::Wish;
-use crate::live::queues::{Midi, MidiInput, SourceId};
+use crate::bus::queues::{Midi, MidiInput, SourceId};
 use crate::recording;
 
 impl Service {
-    /// The requests, if their sender may ask for them.
+    /// Returns the requests, if their sender is allowed to make them.
     pub(super) fn permitted(
         &mut self,
         requests: Vec<Request>,
@@ -46,6 +46,20 @@ impl Service {
                 return Err(self.not_allowed(from, "a file's path", text));
             }
         }
+        let named = requests.iter().filter_map(|request| match request {
+            Request::Subscribe(Subscription { host, .. }) => *host,
+            Request::Unsubscribe { host, .. } => *host,
+            _ => None,
+        });
+        for host in named {
+            if !self.clients.may_subscribe(from, host) {
+                let text = format!(
+                    "found {host}, wanted your own address: a client of the network subscribes \
+                     for its own machine only"
+                );
+                return Err(self.not_allowed(from, "a subscription for another machine", text));
+            }
+        }
         Ok(requests)
     }
 
@@ -56,7 +70,7 @@ impl Service {
         ControlError::new(Code::NotAllowed, text)
     }
 
-    /// Does what is asked for, in order; settings are published once, before the answers.
+    /// Carries out requests in order. Settings are published once, before the answers are sent.
     pub(super) fn apply(&mut self, requests: &[Request], from: ClientId) {
         let mut settings = Settings::clone(&self.handles.settings.load());
         let mut changes: Vec<(Id, &Value)> = Vec::new();
@@ -126,7 +140,8 @@ impl Service {
         }
     }
 
-    /// Sets one value, or has it set by MIDI or by the supervisor; whether a setting changed.
+    /// Sets one value, or lets it be set by MIDI or by the supervisor. Returns whether a setting
+    /// changed.
     fn set(
         &mut self,
         (id, value, exact): (Id, &Value, bool),
@@ -138,7 +153,7 @@ impl Service {
             self.values.sent(what, id.channel, value, Instant::now());
             self.play(what.message(id.channel, value));
         } else if let (Key::Model, Value::Text(name)) = (id.parameter.key, value) {
-            // They hear of it when it plays.
+            // The client gets an answer when the model plays.
             self.command(id.parameter.address, &Action::UseModel(name.clone()), from);
             return false;
         } else if let Err(e) = settings.set_value(id, value) {
@@ -152,8 +167,8 @@ impl Service {
         sent.is_none()
     }
 
-    /// Publishes settings that were accepted, on what is newest: the supervisor may have published
-    /// in between.
+    /// Publishes accepted settings on top of the newest ones, because the supervisor may have
+    /// published others in between.
     fn take_over(&self, changes: &[(Id, &Value)]) {
         if changes.is_empty() {
             return;
@@ -167,7 +182,7 @@ impl Service {
         });
     }
 
-    /// The answer; where there is none, the sender is told why.
+    /// The answer to a request. If there is none, the sender gets the error.
     fn answer_or_refusal(
         &mut self,
         from: ClientId,
@@ -187,7 +202,7 @@ impl Service {
         status(&Status { panel, ..self.values.status(settings, osc) })
     }
 
-    /// Where the panel is, with the token that it wants.
+    /// The addresses of the panel, with the token that it wants.
     fn panel(&self) -> OscMessage {
         let token = self.clients.token();
         let with_token = |url: &String| match token.is_wanted() {
@@ -197,7 +212,7 @@ impl Service {
         message(PANEL, self.handles.panel.load().iter().map(with_token).collect())
     }
 
-    /// Knows a client from now on, if its token is the right one.
+    /// Gives a client its rights, if its token is the right one.
     fn introduce(&mut self, token: &str, from: ClientId) -> Result<OscMessage, ControlError> {
         if self.clients.introduce(from, token) {
             return Ok(message(AUTH, vec![NAME.into()]));
@@ -206,7 +221,8 @@ impl Service {
         Err(self.not_allowed(from, "a token", text.to_owned()))
     }
 
-    /// Where subscriptions go that name a host or a port, or else come from this client.
+    /// The target of a subscription: the host and port that it names, otherwise those of the
+    /// client.
     fn named_target(
         &self,
         host: Option<std::net::IpAddr>,
@@ -260,7 +276,8 @@ impl Service {
         Ok(message(SUBSCRIBE, args))
     }
 
-    /// Sets what controllers set that have moved; who taught one is told.
+    /// Sets the parameters of controllers that have moved. If one was just assigned, the client
+    /// that asked for it gets an answer.
     pub(super) fn follow_controllers(&mut self) {
         let mut requests = vec![];
         for moved in self.learned.moved() {
@@ -290,7 +307,7 @@ impl Service {
     }
 }
 
-/// Whether what a client of the network names is a name and no path.
+/// Checks that a client of the network names no paths.
 fn named_only(request: &Request) -> Result<(), String> {
     let is_model = |id: &Id| id.parameter.key == Key::Model;
     match request {

@@ -1,23 +1,24 @@
-//! What is known of the clocks of those who send bundles. Knows neither socket nor clock. Used by
-//! the thread `timbred-osc`.
+//! What is known of the clocks of clients that send bundles. It knows neither socket nor clock, and
+//! the thread `timbred-osc` uses it.
 //!
-//! A time tag is a time of the sender's clock, which nobody has set by ours: a Raspberry Pi without
-//! a battery can be years off. A tag far from now says nothing, and its bundle is done at once. A
-//! clock that is a little late would make every bundle late, so that their distances are those of
-//! the network: how late is learned, and they wait as if it were right.
+//! A time tag counts by the clock of the sender, which may differ from ours: that of a Raspberry Pi
+//! without a battery can be years off. If a tag is far from now, it is ignored, and the bundle is
+//! applied at once. If the clock of the sender is a little slow, every bundle would be late and be
+//! applied as it arrives, with the jitter of the network. So the delay of each sender is measured,
+//! and its bundles wait as if its clock were right.
 
 use std::time::Duration;
 
 use super::clients::ClientId;
 
-/// A tag that is further away than this (seconds) is one of another clock.
+/// If a tag is further from now than this (seconds), the clock of the sender cannot be used.
 const FARTHEST_S: f64 = 1.0;
-/// The longest that a late bundle waits to be as late as the ones before (seconds): more than a
-/// network's jitter.
+/// The longest time that a late bundle waits so as to be as late as earlier ones (seconds): more
+/// than the jitter of a network.
 const LONGEST_WAIT_S: f64 = 0.02;
-/// What one bundle that is less late than expected moves the expectation by.
+/// By which share one bundle that is less late than expected lowers the expected delay.
 const SHARE: f64 = 0.05;
-/// Senders that are remembered; the one that was heard longest ago is forgotten first.
+/// How many senders are remembered. The one that was silent for longest is forgotten first.
 const MOST_SENDERS: usize = 64;
 
 /// A sender, and how late its bundles come.
@@ -25,11 +26,11 @@ const MOST_SENDERS: usize = 64;
 struct Sender {
     client: ClientId,
     late_s: f64,
-    /// It was said that its clock is another.
+    /// Whether the log already says that its clock cannot be used.
     is_told: bool,
 }
 
-/// All senders of bundles with times, the last one last.
+/// All senders of bundles with time tags, the most recent one last.
 #[derive(Debug, Default)]
 pub struct Senders(Vec<Sender>);
 
@@ -38,14 +39,14 @@ pub struct Senders(Vec<Sender>);
 struct When {
     /// How long it waits.
     delay: Duration,
-    /// Its time tag is so far away (seconds; negative is past) that it does not count, and nobody
-    /// has said so yet.
+    /// Its time tag is so far away (in seconds, negative for the past) that it is ignored, and the
+    /// log does not say so yet.
     is_far_s: Option<f64>,
 }
 
 impl Senders {
-    /// How long a bundle waits whose tag is `ahead_s` seconds ahead of our clock. Of a clock that
-    /// is far off it is said once in the log.
+    /// How long a bundle waits whose tag is `ahead_s` seconds ahead of our clock. If the clock of
+    /// the sender is far off, the log says so once.
     pub fn delay(&mut self, from: ClientId, ahead_s: f64) -> Duration {
         let when = self.when(from, ahead_s);
         if let Some(far_s) = when.is_far_s {
@@ -71,14 +72,14 @@ impl Senders {
             ahead_s
         } else {
             let late_s = -ahead_s;
-            // As late as the latest, which goes down slowly.
+            // As late as the latest bundle of this sender; that measure falls slowly.
             sender.late_s = late_s.max(sender.late_s + SHARE * (late_s - sender.late_s));
             (sender.late_s - late_s).min(LONGEST_WAIT_S)
         };
         When { delay: Duration::from_secs_f64(wait_s), is_far_s: None }
     }
 
-    /// What is known of a sender, which becomes the last one heard.
+    /// The entry of a sender, which becomes the most recent one.
     fn sender(&mut self, client: ClientId) -> &mut Sender {
         let known = self.0.iter().position(|sender| sender.client == client);
         let sender = match known {

@@ -1,8 +1,10 @@
-//! Who is told of which change, and when. Knows no transport; used by the thread `timbred-osc`.
+//! Which client gets which changes, and when. It knows no transport, and the thread `timbred-osc`
+//! uses it.
 //!
-//! Each subscriber has the value it knows of every parameter it wants: what it was last sent, or
-//! what it set itself. Where the current value is another, it is sent, at most `hz` times a second;
-//! so the newest wins, whatever changed it, and nobody gets back what they sent.
+//! For each subscriber and each parameter that it wants, the value that the subscriber knows is
+//! kept: the one that was last sent to it, or that it set itself. If the current value differs, it
+//! is sent, at most `hz` times a second. So the newest value wins, whatever changed it, and no
+//! client gets back what it sent.
 
 use std::time::{Duration, Instant};
 
@@ -14,19 +16,19 @@ use timbre_control::value::Value;
 
 use super::clients::ClientId;
 
-/// Most subscriptions; fixed targets and what connections listen to are not counted.
+/// The most subscriptions, without fixed targets and without what connections listen to.
 const MOST: usize = 64;
-/// How long a subscription lasts without being renewed.
+/// How long a subscription lasts if it is not renewed.
 const LEASE: Duration = Duration::from_secs(LEASE_S as u64);
 
-/// How long somebody is told of changes.
+/// When a subscription ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Until {
-    /// As long as the program runs: a target of the configuration.
+    /// With the program: it is a target of the configuration.
     End,
-    /// Until then, unless it is renewed.
+    /// At this time, unless it is renewed.
     Lease(Instant),
-    /// As long as the connection, or until it says so.
+    /// With the connection, or when the connection asks for it.
     Ignored,
 }
 
@@ -34,29 +36,29 @@ enum Until {
 struct Subscriber {
     /// Where changes go.
     target: ClientId,
-    /// Who asked for them; what they change is not sent either.
+    /// The client that asked for them, which does not get the changes that it makes itself.
     owner: ClientId,
-    /// Which; none where places were named one by one.
+    /// The pattern of the parameters; none if they were named one by one.
     pattern: Option<Pattern>,
-    /// Place in the list of parameters, and the value that the subscriber knows; none where it is
-    /// to be told in any case.
+    /// The place in the list of parameters, and the value that the subscriber knows; none if the
+    /// current value is to be sent in any case.
     known: Vec<(usize, Option<Value>)>,
     interval: Duration,
-    /// Nothing is sent before.
+    /// No changes are sent before this time.
     next: Instant,
     until: Until,
 }
 
-/// Who wants which changes, and how often at most.
+/// A wish for changes of some parameters.
 #[derive(Debug, Clone)]
 pub struct Wish {
     /// Where changes go.
     pub target: ClientId,
-    /// Who asks for them.
+    /// The client that asks for them.
     pub owner: ClientId,
-    /// Which.
+    /// The parameters.
     pub pattern: Pattern,
-    /// Most messages a second about one value.
+    /// The most messages a second for one parameter.
     pub hz: f64,
 }
 
@@ -68,20 +70,20 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
-    /// Nobody, for these parameters.
+    /// No subscribers yet, for these parameters.
     pub fn new(ids: &[Id]) -> Self {
         Self { addresses: ids.iter().map(Id::address).collect(), list: Vec::new() }
     }
 
-    /// A target from the config, which has no lease.
+    /// Adds a target of the configuration, which needs no renewal.
     pub fn add_fixed(&mut self, wish: Wish, now: Instant, current: &[Value]) {
         self.insert(wish, Until::End, now, current);
     }
 
-    /// A subscription, or its renewal.
+    /// Adds a subscription, or renews it.
     ///
     /// # Errors
-    /// There are too many.
+    /// There are too many subscriptions.
     pub fn add(&mut self, wish: Wish, now: Instant, current: &[Value]) -> Result<(), ControlError> {
         let lease = Until::Lease(now + LEASE);
         let same = |s: &&mut Subscriber| {
@@ -121,8 +123,8 @@ impl Subscribers {
         self.list.push(Subscriber { target, owner, pattern, known, interval, next: now, until });
     }
 
-    /// A connection wants to be told of all that lies at a path or below it, at first of what it is
-    /// now, or is told of it no more. False where nothing is there.
+    /// Starts or ends that a connection gets all that lies at a path or below it, beginning with
+    /// the current values. Returns false if nothing lies there.
     pub fn listen(&mut self, client: ClientId, path: &str, wanted: bool, hz: f64) -> bool {
         let pattern = Pattern::new(path).ok();
         let below = format!("{}/", path.trim_end_matches('/'));
@@ -169,12 +171,12 @@ impl Subscribers {
         });
     }
 
-    /// A connection is gone, with all that it wanted for itself.
+    /// Removes a closed connection and all its subscriptions.
     pub fn forget(&mut self, client: ClientId) {
         self.list.retain(|s| s.target != client);
     }
 
-    /// Somebody set a parameter: they know its value.
+    /// A client has set a parameter, so it knows the value.
     pub fn heard(&mut self, from: ClientId, place: usize, value: &Value) {
         let own = self.list.iter_mut().filter(|s| s.target == from || s.owner == from);
         for (_, known) in own.flat_map(|s| &mut s.known).filter(|(p, _)| *p == place) {
@@ -182,14 +184,14 @@ impl Subscribers {
         }
     }
 
-    /// Whether there is anybody to whom something could be sent now; ends leases that are over.
+    /// Whether anything could be sent to any subscriber now. Subscriptions that have expired end.
     pub fn any_due(&mut self, now: Instant) -> bool {
         self.list.retain(|s| !matches!(s.until, Until::Lease(until) if until <= now));
         self.list.iter().any(|s| s.next <= now)
     }
 
-    /// Hands what changed to those whose time it is: to each the places of all that it has to be
-    /// told.
+    /// Calls back for each subscriber that is due, with the places of the parameters that changed
+    /// for it.
     pub fn publish(
         &mut self,
         now: Instant,
@@ -214,12 +216,12 @@ impl Subscribers {
         }
     }
 
-    /// The address of a place.
+    /// The OSC address of a place.
     pub fn address(&self, place: usize) -> &str {
         self.addresses.get(place).map_or("", String::as_str)
     }
 
-    /// How many there are, fixed targets among them.
+    /// The number of subscribers, including fixed targets.
     pub fn len(&self) -> usize {
         self.list.len()
     }

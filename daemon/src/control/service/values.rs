@@ -1,5 +1,5 @@
-//! What every parameter is now: settings, telemetry, and programs that are on their way. Knows no
-//! socket. Used by the thread `timbred-osc`.
+//! The current value of every parameter: from settings, from telemetry, and from programs that
+//! inference has not taken over yet. It knows no socket, and the thread `timbred-osc` uses it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use timbre_control::settings::Settings;
 use timbre_control::status::{OscStatus, Status};
 use timbre_control::value::Value;
 
-use crate::doctor::own::{Facts, findings};
-use crate::live::priority::is_refused;
-use crate::live::queues::Telemetry;
+use crate::bus::priority::is_refused;
+use crate::bus::queues::Telemetry;
+use crate::findings::{Facts, findings};
 use crate::recording::Recorder;
 
-/// How long what was set is answered before inference has it.
+/// How long a value that was sent to inference counts as current before inference confirms it.
 const SENT_WAIT: Duration = Duration::from_secs(2);
 /// Level of silence.
 const SILENCE_DBFS: f64 = -120.0;
@@ -32,11 +32,11 @@ pub struct Values {
     telemetry: Arc<Telemetry>,
     recorder: Recorder,
     started: Instant,
-    /// What was sent to inference, and when.
+    /// The values that were sent to inference, and when.
     sent: HashMap<(Sent, usize), (u8, Instant)>,
 }
 
-/// What is set by MIDI and stands in no settings.
+/// A value that is set by a MIDI message and is not part of the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sent {
     /// The General MIDI program.
@@ -45,9 +45,9 @@ pub enum Sent {
     Controller(u8),
 }
 
-/// A controller that is a switch is on from here on.
+/// The least value at which a controller that is a switch is on.
 const ON: u8 = 64;
-/// One note at a time, and several.
+/// The controllers for one note at a time (mono) and for several (poly).
 const MONO: u8 = 126;
 const POLY: u8 = 127;
 
@@ -63,7 +63,7 @@ impl Sent {
         }
     }
 
-    /// What inference says that it is.
+    /// The value that inference reports.
     fn current(self, telemetry: &Telemetry, channel: usize) -> u8 {
         match self {
             Self::Program => telemetry.programs.get(channel),
@@ -73,7 +73,7 @@ impl Sent {
 }
 
 impl Values {
-    /// The values of a daemon; the model is known by its name.
+    /// The values of a daemon that plays the model of this name.
     pub fn new(model: Arc<ArcSwap<String>>, telemetry: Arc<Telemetry>, recorder: Recorder) -> Self {
         Self {
             ids: ids().collect(),
@@ -85,12 +85,12 @@ impl Values {
         }
     }
 
-    /// A value was sent to inference.
+    /// Remembers a value that was sent to inference.
     pub fn sent(&mut self, what: Sent, channel: usize, value: u8, now: Instant) {
         self.sent.insert((what, channel), (value, now));
     }
 
-    /// Forgets what inference has, or will not have.
+    /// Forgets the values that inference has confirmed, or has not confirmed in time.
     pub fn tidy(&mut self, now: Instant) {
         let telemetry = &self.telemetry;
         self.sent.retain(|(what, channel), (value, at)| {
@@ -98,7 +98,7 @@ impl Values {
         });
     }
 
-    /// What a parameter is now.
+    /// The current value of a parameter.
     pub fn get(&self, id: Id, settings: &Settings) -> Value {
         if let Some(value) = settings.value(id) {
             return value;
@@ -136,12 +136,12 @@ impl Values {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
             }
             Key::Record => Value::Text(self.recorder.state().to_string()),
-            // What is left is a text; settings were answered above.
+            // All that is left are texts, as settings were handled above.
             _ => Value::Text(self.model.load().to_string()),
         }
     }
 
-    /// What every parameter is now, in the order of `ids`.
+    /// The current values of all parameters, in the order of `ids`.
     pub fn all(&self, settings: &Settings) -> Vec<Value> {
         self.ids.iter().map(|&id| self.get(id, settings)).collect()
     }
@@ -211,12 +211,13 @@ fn latency_ms(telemetry: &Telemetry) -> f64 {
     telemetry.latency_us.load(Relaxed) as f64 / 1000.0
 }
 
-/// In hundredths, so that subscribers are told of changes that mean something.
+/// Rounds to hundredths, so that subscribers only get changes that matter.
 fn load(telemetry: &Telemetry) -> f64 {
     (f64::from(telemetry.load_permille.load(Relaxed)) / 10.0).round() / 100.0
 }
 
-/// dBFS in tenths of the bits of an amplitude; what is no amplitude is silence.
+/// The level in dBFS, rounded to tenths, of an amplitude given by its bits; anything else is
+/// silence.
 fn level_dbfs(bits: u32) -> f64 {
     let db = 20.0 * f64::from(f32::from_bits(bits)).log10();
     if db.is_finite() { (db.max(SILENCE_DBFS) * 10.0).round() / 10.0 } else { SILENCE_DBFS }

@@ -1,5 +1,5 @@
-//! Bundles whose time has not come, in the order of their times. Knows neither socket nor clock.
-//! Used by the thread `timbred-osc`.
+//! Bundles whose time has not come, in the order of their times. It knows neither socket nor clock,
+//! and the thread `timbred-osc` uses it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,26 +9,26 @@ use timbre_control::osc::Request;
 
 use super::clients::ClientId;
 
-/// Most bundles that wait.
+/// The most bundles that wait.
 const MOST_BUNDLES: usize = 1024;
-/// Most requests in them, together.
+/// The most requests in all of them together.
 const MOST_REQUESTS: usize = 65_536;
 
-/// What waits.
+/// The bundles that wait.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    /// By time, then by arrival.
+    /// Sorted by time, then by arrival.
     bundles: BTreeMap<(Instant, u64), Bundle>,
     arrivals: u64,
     requests: usize,
 }
 
-/// Requests that are done together.
+/// Requests that are applied together.
 #[derive(Debug)]
 pub struct Bundle {
-    /// Who sent it.
+    /// The client that sent them.
     pub from: ClientId,
-    /// What to do, in order.
+    /// The requests, in order.
     pub requests: Vec<Request>,
 }
 
@@ -36,7 +36,7 @@ impl Waiting {
     /// Keeps a bundle until its time.
     ///
     /// # Errors
-    /// Too many wait.
+    /// Too many bundles wait already.
     pub fn push(
         &mut self,
         now: Instant,

@@ -1,8 +1,8 @@
-//! The cables of our JACK ports: which ports of other programs could be heard and which are, where
-//! our sound goes, and plugging them in and out. Knows no messages.
+//! The connections of our JACK ports: which ports of other programs can be heard and which are, and
+//! where our sound goes. It makes and breaks connections, and knows no messages.
 //!
-//! Called by the supervisor's thread. A cable that is pulled releases its notes: JACK tells the
-//! client's notification handler.
+//! The thread of the supervisor calls it. A connection that is broken releases its notes: JACK
+//! calls the client's notification handler.
 
 use jack::{AudioIn, Client, MidiIn, PortFlags, PortSpec};
 
@@ -28,10 +28,10 @@ impl JackClient {
         others.map(port).collect()
     }
 
-    /// Plugs the output of another program in, or pulls it out.
+    /// Connects the output of another program to our input, or disconnects it.
     ///
     /// # Errors
-    /// What JACK says.
+    /// The error that JACK gives.
     pub fn listen(&self, port: &str, wanted: bool) -> Result<(), String> {
         let (Some(client), false) = (self.client(), self.is_gone()) else {
             return Err("the JACK server is gone".to_owned());
@@ -47,9 +47,9 @@ impl JackClient {
         }
     }
 
-    /// Plugs our outputs into the inputs that are wanted: left into the first, right into the
-    /// second. What cannot be plugged is told in the log, as sound that nobody hears is no reason
-    /// to end.
+    /// Connects our outputs to the inputs that are wanted: left to the first, right to the second.
+    /// A connection that fails is a warning in the log and no error: somebody can still make it by
+    /// hand while timbred plays.
     pub(super) fn plug_outputs(&self, to: &str) {
         let Some(client) = self.client() else { return };
         let inputs = inputs(client, to);
@@ -72,7 +72,8 @@ impl JackClient {
     }
 }
 
-/// The inputs that `to` means: `auto` the system's, `none` none, else those whose names begin so.
+/// The inputs that `to` means: those of the system for `auto`, none for `none`, otherwise those
+/// whose names begin with it.
 fn inputs(client: &Client, to: &str) -> Vec<String> {
     let flags = match to {
         "auto" => PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL,
@@ -86,7 +87,7 @@ fn inputs(client: &Client, to: &str) -> Vec<String> {
     }
 }
 
-/// Which of our outputs goes into which input; where there is one input only, both do.
+/// Pairs of our outputs and the inputs they go to. If there is only one input, both go there.
 fn pairs(inputs: &[String]) -> Vec<(&'static str, &String)> {
     let [left, right] = OUTPUTS;
     match inputs {

@@ -1,17 +1,17 @@
-//! Reads `midi_in` in JACK's process callback. Knows no notes.
+//! Reads the port `midi_in` in the process callback of JACK. It knows no notes.
 
 use std::time::{Duration, Instant};
 
 use jack::{Client, Frames, MidiIn, Port, ProcessScope};
 
 use super::{MidiEnd, SOURCE};
+use crate::bus::queues::{Midi, MidiInput};
 use crate::live::midi::message::{exclusive, message};
-use crate::live::queues::{Midi, MidiInput};
 
-/// The port and where its messages go.
+/// The port, and the way its messages take.
 pub(super) struct Reader {
     port: Port<MidiIn>,
-    /// Both clocks at one moment: JACK counts microseconds of its own.
+    /// The same moment on both clocks, because JACK counts microseconds of its own.
     epoch: (Instant, jack::Time),
     end: MidiEnd,
 }
@@ -21,10 +21,10 @@ impl Reader {
         Self { port, epoch: (Instant::now(), client.time()), end }
     }
 
-    /// Takes what came in this cycle.
+    /// Takes the messages of this cycle.
     ///
     /// # Real time
-    /// Neither allocates nor waits.
+    /// It neither allocates nor waits.
     pub(super) fn read(&mut self, client: &Client, scope: &ProcessScope) {
         let cycle: Frames = scope.last_frame_time();
         for event in self.port.iter(scope) {

@@ -1,9 +1,9 @@
-//! This program's one client in JACK: `NAME:midi_in`, whose messages keep the frame they came at,
-//! and where the sound goes there too, `NAME:out_left` and `NAME:out_right`, and ports of each part
-//! where they are wanted. Knows no notes.
+//! The one client of this program in JACK. It has the port `NAME:midi_in`, whose messages keep the
+//! frame at which they arrived. If the sound goes to JACK, it also has `NAME:out_left` and
+//! `NAME:out_right`, and ports for each part if they are wanted. It knows no notes.
 //!
-//! Runs on JACK's own threads; the server's end sets a flag that the supervisor looks at. `cables`
-//! plugs; `midi` reads.
+//! It runs in the threads of JACK. When the server ends, a flag is set that the supervisor reads.
+//! `cables` makes connections, and `midi` reads messages.
 
 mod cables;
 mod midi;
@@ -21,46 +21,46 @@ use super::callback::Player;
 use super::inference::Sink;
 use super::midi::ports::Filter;
 use super::output::{pair, pair_with_parts};
-use super::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry};
 use super::stems::PARTS;
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId, Telemetry};
 use crate::mix::SIDES;
 use midi::Reader;
 
-/// Notes that come through JACK.
+/// The source of notes that come through JACK.
 const SOURCE: SourceId = SourceId(1);
-/// The ports of the sound, as patch bays and session managers show them.
+/// The names of the ports for sound, as patch bays and session managers show them.
 const OUTPUTS: [&str; 2] = ["out_left", "out_right"];
 
-/// What is done with the messages of `midi_in`.
+/// The way of the messages of `midi_in`.
 pub struct MidiEnd {
-    /// What they become.
+    /// The rule that changes them.
     pub filter: Filter,
-    /// Where they go.
+    /// The queue that takes them.
     pub queue: MidiSender,
 }
 
-/// What the client is to be.
+/// The options of the client.
 pub struct Wanted<'a> {
     /// Its name among the clients.
     pub name: &'a str,
     /// Whether it has a MIDI input.
     pub midi: Option<MidiEnd>,
-    /// How it plays, if it does.
+    /// How it plays sound, if it does.
     pub sound: Option<WantedSound<'a>>,
 }
 
-/// How the client is to play.
+/// The options for sound.
 #[derive(Clone, Copy)]
 pub struct WantedSound<'a> {
-    /// What it tells.
+    /// What it publishes about itself.
     pub telemetry: &'a Arc<Telemetry>,
-    /// Where its outputs are plugged.
+    /// What its outputs are connected to.
     pub connect: &'a str,
     /// Whether each part has ports of its own.
     pub has_parts: bool,
 }
 
-/// The client; dropping it closes it.
+/// The client, which is closed when it is dropped.
 pub struct JackClient {
     client: Option<AsyncClient<Watcher, Process>>,
     gone: Arc<AtomicBool>,
@@ -74,7 +74,7 @@ impl std::fmt::Debug for JackClient {
     }
 }
 
-/// What JACK says, in words.
+/// The error of JACK in words.
 fn refused(error: &jack::Error) -> String {
     match error {
         jack::Error::LibraryError(e) => format!("the JACK library is not installed ({e})"),
@@ -85,24 +85,25 @@ fn refused(error: &jack::Error) -> String {
     }
 }
 
-/// A client without ports; never starts a server. What the library says while it looks for one is
-/// left out of the log (`crate::logging`).
+/// Opens a client without ports, and never starts a server. What the library prints while it looks
+/// for one is left out of the log (`crate::logging`).
 fn client(name: &str) -> Result<Client, String> {
     Client::new(name, ClientOptions::NO_START_SERVER)
         .map(|(client, _)| client)
         .map_err(|e| refused(&e))
 }
 
-/// Whether a server runs that would take another client.
+/// Whether a server runs and accepts another client.
 pub fn is_there() -> bool {
     client("timbred look").is_ok()
 }
 
 impl JackClient {
-    /// Opens it if a JACK server runs; the sink, where it plays, is for the inference thread.
+    /// Opens the client if a JACK server runs. The sink, which there is if it plays sound, is for
+    /// the inference thread.
     ///
     /// # Errors
-    /// Says what JACK said.
+    /// The error that JACK gives.
     pub fn open(wanted: Wanted<'_>) -> Result<(Self, Option<Sink>), String> {
         let client = client(wanted.name)?;
         let gone = Arc::new(AtomicBool::new(false));
@@ -136,12 +137,13 @@ impl JackClient {
         self.client.as_ref().map(AsyncClient::as_client)
     }
 
-    /// The name that the server gave it: that of another one that runs is taken.
+    /// The name that the server gave it, which differs from the one wanted if another client has
+    /// that.
     pub fn name(&self) -> &str {
         self.client().map_or("", Client::name)
     }
 
-    /// Frames that the server asks for at a time now.
+    /// How many frames at a time the server asks for now.
     pub fn buffer_frames(&self) -> u32 {
         self.client().map_or(0, Client::buffer_size)
     }
@@ -151,12 +153,12 @@ impl JackClient {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Whether the sound goes there.
+    /// Whether it plays sound.
     pub fn plays(&self) -> bool {
         self.plays
     }
 
-    /// Whether it hears MIDI.
+    /// Whether it receives MIDI.
     pub fn hears(&self) -> bool {
         self.queue.is_some()
     }
@@ -165,7 +167,7 @@ impl JackClient {
 impl Drop for JackClient {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            // A server that is gone says so; there is nothing left to do.
+            // The error says that the server is gone, and then nothing is left to do.
             let _ = client.deactivate();
         }
         if let Some(queue) = &self.queue {
@@ -174,10 +176,10 @@ impl Drop for JackClient {
     }
 }
 
-/// JACK's process callback.
+/// The process callback of JACK.
 ///
 /// # Real time
-/// Neither allocates nor waits.
+/// It neither allocates nor waits.
 struct Process {
     reader: Option<Reader>,
     sound: Option<Sound>,
@@ -186,14 +188,14 @@ struct Process {
 /// Ports of a left side and a right one.
 type Stereo = [Port<AudioOut>; SIDES];
 
-/// Where the sound goes, and that of each part.
+/// The ports for the sound of all, and for that of each part.
 struct Sound {
     player: Player,
     ports: Stereo,
     parts: Option<[Stereo; PARTS]>,
 }
 
-/// Ports of these names.
+/// Opens ports with these names.
 fn stereo(client: &Client, names: [impl AsRef<str>; SIDES]) -> Result<Stereo, String> {
     let port = |name: &str| client.register_port(name, AudioOut::default());
     let [left, right] = names;
@@ -232,7 +234,7 @@ impl ProcessHandler for Process {
     }
 }
 
-/// JACK's notifications.
+/// Takes the notifications of JACK.
 struct Watcher {
     gone: Arc<AtomicBool>,
     queue: Option<MidiSender>,
@@ -244,7 +246,7 @@ impl NotificationHandler for Watcher {
             let name = client.port_by_id(id).and_then(|port| port.name().ok());
             name.is_some_and(|name| name == format!("{}:midi_in", client.name()))
         };
-        // Whoever it was: a cable that is pulled leaves no note behind.
+        // No matter who disconnected the port: none of its notes may sound on.
         if let Some(queue) = &self.queue
             && !are_connected
             && (is_ours(a) || is_ours(b))
@@ -253,7 +255,7 @@ impl NotificationHandler for Watcher {
         }
     }
 
-    // The trait's method is unsafe as it may run in a signal handler: it only sets a flag.
+    // The method is unsafe because it may run in a signal handler. It only sets a flag.
     #[allow(unsafe_code)]
     unsafe fn shutdown(&mut self, _: jack::ClientStatus, _: &str) {
         self.gone.store(true, Ordering::Release);

@@ -1,14 +1,15 @@
-//! Which ports there are, which of them are heard, and why: by themselves, or because somebody said
-//! so. Knows no port's library. Used by the thread `timbred-ports`.
+//! The list of MIDI ports: which there are, which of them are heard, and whether that is by default
+//! or because somebody asked for it. It knows no library for ports. The thread `timbred-ports` uses
+//! it.
 
 use std::time::Instant;
 
-use crate::live::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId};
 
 /// A port that could be heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// As it is shown and chosen.
+    /// The name by which it is shown and chosen.
     pub name: String,
     /// Whether it is heard.
     pub is_heard: bool,
@@ -17,30 +18,31 @@ pub struct Port {
 /// A port as the system shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct There {
-    /// The system's number, which is another one whenever the port comes back.
+    /// The number that the system gave it, which changes when the port comes back.
     pub id: String,
-    /// The program's or keyboard's name and the port's.
+    /// The name of the program or keyboard, and that of the port.
     pub name: String,
-    /// Where it is plugged in: what tells two keyboards of one name apart.
+    /// The socket it is plugged into, by which two keyboards of one name differ.
     pub place: String,
 }
 
 struct Known<C> {
     there: There,
-    /// What keeps it heard, and the source its notes have.
+    /// The connection that keeps it heard, and the source of its notes.
     connection: Option<(SourceId, C)>,
-    /// Whether it was said that it refuses.
+    /// Whether the log already says that it cannot be connected.
     is_told: bool,
 }
 
-/// What somebody said of a port: it may go and come back, under another number or at another place.
+/// The wish of a user about a port. The port may be unplugged and come back with another number or
+/// at another socket.
 struct Wish {
     name: String,
     place: String,
     wanted: bool,
 }
 
-/// All ports; `C` is a connection, which ends when dropped.
+/// All ports. `C` is a connection, which ends when it is dropped.
 pub struct Heard<C> {
     known: Vec<Known<C>>,
     wishes: Vec<Wish>,
@@ -48,12 +50,13 @@ pub struct Heard<C> {
 }
 
 impl<C> Heard<C> {
-    /// No ports yet; `queue` leads to inference, which is told whose notes are to be released.
+    /// An empty list. `queue` leads to inference and takes the notice that a source is gone, whose
+    /// notes are then released.
     pub fn new(queue: MidiSender) -> Self {
         Self { known: Vec::new(), wishes: Vec::new(), queue }
     }
 
-    /// Takes the ports there are now: connects the new ones, forgets those that are gone.
+    /// Takes the ports that there are now, connects the new ones, and forgets those that are gone.
     pub fn look(
         &mut self,
         there: Vec<There>,
@@ -77,7 +80,7 @@ impl<C> Heard<C> {
         let wishes: Vec<Option<bool>> =
             self.known.iter().map(|port| self.wish(&port.there)).collect();
         for (port, wish) in self.known.iter_mut().zip(wishes) {
-            // One that refuses is asked again at every look, and complained of once.
+            // A port that cannot be connected is tried again at every look, but logged once.
             if port.connection.is_none()
                 && wish.unwrap_or_else(|| !is_deaf(&port.there.name))
                 && let Err(e) = port.connect(&mut connect)
@@ -88,8 +91,8 @@ impl<C> Heard<C> {
         }
     }
 
-    /// What somebody said of this port: of this name at this place, else of this name at a place
-    /// where now there is none.
+    /// The wish of a user about this port: one about this name at this socket, otherwise one about
+    /// this name at a socket that is empty now.
     fn wish(&self, there: &There) -> Option<bool> {
         let of_name = || self.wishes.iter().filter(|wish| wish.name == there.name);
         let is_taken = |wish: &&Wish| {
@@ -101,8 +104,8 @@ impl<C> Heard<C> {
         exact.or_else(|| of_name().find(|wish| !is_taken(wish))).map(|wish| wish.wanted)
     }
 
-    /// The ports there are. Several of one name are shown with their places, and with their numbers
-    /// where that is not enough.
+    /// The ports that there are. Ports of the same name are shown with their sockets, and with
+    /// their numbers if the sockets do not tell them apart.
     pub fn list(&self) -> Vec<Port> {
         let shown = |port: &Known<C>| {
             let There { id, name, place } = &port.there;
@@ -118,10 +121,11 @@ impl<C> Heard<C> {
         self.known.iter().map(port).collect()
     }
 
-    /// Listens to a port, by its name as it is shown, or does so no more, also when it comes back.
+    /// Starts or stops listening to a port, by the name under which it is shown. The choice holds
+    /// when the port comes back.
     ///
     /// # Errors
-    /// There is none of that name; it refuses.
+    /// There is no port of that name, or it cannot be connected.
     pub fn listen(
         &mut self,
         name: &str,
@@ -141,7 +145,8 @@ impl<C> Heard<C> {
         port.connect(connect).map_err(|e| format!("the MIDI port {name} cannot be heard: {e}"))
     }
 
-    /// Somebody has pulled the cable of the port with this number by other means: it stays so.
+    /// Notes that another program has disconnected the port with this number; it stays
+    /// disconnected.
     pub fn unplugged(&mut self, id: &str) {
         let port = self.known.iter_mut().find(|port| port.there.id == id);
         if let Some(port) = port.filter(|port| port.connection.is_some()) {
@@ -166,7 +171,7 @@ impl<C> Known<C> {
         Ok(())
     }
 
-    /// Ends the connection first: nothing comes after the release.
+    /// Ends the connection before the notes are released, so that no note comes after that.
     fn let_go(&mut self, queue: &MidiSender) {
         if let Some((source, connection)) = self.connection.take() {
             drop(connection);

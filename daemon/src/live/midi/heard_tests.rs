@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::live::queues::{MidiReceiver, midi_queue};
+use crate::bus::queues::{MidiReceiver, midi_queue};
 
 /// Ports, what inference hears, and how often something was connected.
 struct Rig {

@@ -1,14 +1,14 @@
-//! Which bytes are a message that a synthesizer obeys. Knows no source.
+//! Decides which bytes are a message that a synthesizer obeys. It knows no source.
 
 use timbre_models::notes::sysex;
 
-use crate::live::queues::Midi;
+use crate::bus::queues::Midi;
 
-/// Everything of everyone is put back: notes end, pedals and controllers are as at the start.
+/// The message that resets everything: notes end, pedals and controllers are as at the start.
 pub const RESET: u8 = 0xFF;
 
-/// A channel message, or a reset, as three bytes; None for anything else, and for what no cable
-/// could carry: a data byte over 127 would be a note that no other message can end.
+/// A channel message or a reset, as three bytes. None for anything else, and for a data byte over
+/// 127, which no MIDI cable carries: it would start a note that no other message can end.
 pub fn message(bytes: &[u8]) -> Option<[u8; 3]> {
     let message = match *bytes {
         [RESET] => return Some([RESET, 0, 0]),
@@ -19,11 +19,11 @@ pub fn message(bytes: &[u8]) -> Option<[u8; 3]> {
     message.iter().skip(1).all(|data| *data < 0x80).then_some(message)
 }
 
-/// What a system exclusive message says, if these bytes are one that is understood; others are
-/// ignored. Whether they were one.
+/// Reads a system exclusive message. `out` gets its content if it is understood. Returns whether
+/// the bytes are a system exclusive message at all.
 ///
 /// # Real time
-/// Neither allocates nor waits.
+/// It neither allocates nor waits.
 pub fn exclusive(bytes: &[u8], out: &mut impl FnMut(Midi)) -> bool {
     let is_one = bytes.first() == Some(&0xF0);
     if is_one {
@@ -32,26 +32,26 @@ pub fn exclusive(bytes: &[u8], out: &mut impl FnMut(Midi)) -> bool {
     is_one
 }
 
-/// Puts system exclusive messages together that come in pieces.
+/// Assembles system exclusive messages that arrive in pieces.
 #[derive(Debug, Default)]
 pub struct Pieces {
     bytes: Vec<u8>,
 }
 
 impl Pieces {
-    /// Takes bytes that a port delivered at once. True where they belong to a system exclusive
-    /// message; what a whole one says goes to `out`.
+    /// Takes bytes that a port delivered together. Returns whether they belong to a system
+    /// exclusive message. `out` gets the content of each whole one.
     pub fn take(&mut self, bytes: &[u8], out: &mut impl FnMut(Midi)) -> bool {
         let begins = bytes.first() == Some(&0xF0);
         if begins {
             self.bytes.clear();
         } else if self.bytes.is_empty() || bytes.first().is_some_and(|b| (0x80..0xF7).contains(b)) {
-            // Another message ends one that was cut off.
+            // Another message means that the one before was cut off.
             self.bytes.clear();
             return false;
         }
         if self.bytes.len() + bytes.len() > sysex::LONGEST + 2 {
-            // Too long to be one that is understood: its end is waited for and nothing kept.
+            // It is too long to be one that is understood, so the rest of it is skipped.
             self.bytes.truncate(1);
         } else {
             self.bytes.extend_from_slice(bytes);

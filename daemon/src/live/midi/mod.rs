@@ -1,6 +1,6 @@
-//! MIDI sources of the system: its ports (`ports`, and in `heard` which of them are listened to),
-//! and which bytes count (`message`). JACK's are in `live::jack`. Each gives stamped messages to
-//! the queue.
+//! The MIDI sources of the system: its ports (`ports`), which of them are listened to (`heard`),
+//! and which bytes are messages (`message`). Those of JACK are in `live::jack`. Each source puts
+//! messages with their times into the queue.
 
 pub mod heard;
 pub mod message;

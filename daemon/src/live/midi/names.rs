@@ -1,14 +1,13 @@
-//! What ALSA's sequencer calls programs and ports, and where a keyboard is plugged in. Knows no
-//! port's messages.
+//! The names of programs and ports in the sequencer of ALSA, and the socket of a keyboard. It knows
+//! no messages.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Where the kernel lists names as they are: the library gives none that is not UTF-8.
+/// Where the kernel lists names as they are. The library does not give names that are not UTF-8.
 const LIST: &str = "/proc/asound/seq/clients";
 
-/// Names, those that the library does not give read from the kernel's list when one is first
-/// missed.
+/// Names of clients and ports. If the library gives none, the list of the kernel is read, once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     raw: Option<HashMap<(i32, Option<i32>), String>>,
@@ -70,8 +69,8 @@ fn parse(list: &[u8]) -> HashMap<(i32, Option<i32>), String> {
     names
 }
 
-/// A name of unknown encoding: UTF-8 that was cut within a letter loses that letter, anything else
-/// is taken as Latin-1.
+/// A name of unknown encoding. UTF-8 that was cut within a letter loses that letter, and anything
+/// else is read as Latin-1.
 fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -82,7 +81,7 @@ fn text(bytes: &[u8]) -> String {
     }
 }
 
-/// Where a port is: the socket of its card, or, of a program, only which of its ports it is.
+/// The place of a port: the socket of its card, or for programs the number of the port.
 pub(super) fn place(card: Option<i32>, port: i32) -> String {
     let link = card
         .and_then(|card| std::fs::read_link(format!("/sys/class/sound/card{card}/device")).ok());
@@ -90,8 +89,8 @@ pub(super) fn place(card: Option<i32>, port: i32) -> String {
     if port == 0 { socket } else { format!("{socket}, port {port}") }
 }
 
-/// The name of a device's folder, that of a USB socket without the interface: `../../1-1:1.0` is
-/// `usb 1-1`.
+/// The name of the socket from the folder of a device; for USB without the interface, so that
+/// `../../1-1:1.0` is `usb 1-1`.
 fn socket(link: &Path) -> Option<String> {
     let name = link.file_name()?.to_string_lossy().into_owned();
     let is_usb = |at: &str| at.contains('-') && at.starts_with(|c: char| c.is_ascii_digit());

@@ -1,9 +1,10 @@
-//! The system's MIDI ports (ALSA's sequencer): all are listened to, new ones too, unless a rule or
-//! somebody says otherwise, and one port is offered to other programs. Knows no notes.
+//! The MIDI ports of the system, by the sequencer of ALSA. timbred listens to all of them, new ones
+//! too, unless a rule or a user decides otherwise, and offers one port to other programs. It knows
+//! no notes.
 //!
-//! One client, one port `in`, no queue of the sequencer's, one thread, `timbred-ports`: it reads
-//! what arrives, looks for ports when the sequencer announces that some came or went, and does what
-//! it is asked to.
+//! There is one client with one port, `in`, and one thread, `timbred-ports`; queues of the
+//! sequencer are not used. The thread reads messages, looks for ports when the sequencer announces
+//! a change, and carries out requests of other threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,22 +15,21 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::heard::{Heard, Port, There};
 use super::sequencer::{Opened, Sequencer, Subscription};
-use crate::live::queues::{MidiSender, Pulses, SourceId, Telemetry};
+use crate::bus::queues::{MidiSender, Pulses, SourceId, Telemetry};
 
-/// The longest wait for messages before other things are looked at.
+/// The longest wait for messages before the thread does other things.
 const WAIT: Duration = Duration::from_millis(50);
-/// How often ports are looked for where nothing was announced.
+/// How often ports are looked for if nothing was announced.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long an answer may take: a port is connected in milliseconds.
+/// The longest wait for an answer of the thread. Connecting a port takes milliseconds.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Decides what becomes of a port's messages: by the port's name, a filter, or None for a port that
-/// is not heard.
+/// Gives a filter for the messages of the port with this name, or none if the port is not heard.
 pub type Route = Arc<dyn Fn(&str) -> Option<Filter> + Send + Sync>;
-/// One message in, the messages it becomes out.
+/// Turns one message into those that it becomes.
 pub type Filter = Box<dyn Fn([u8; 3], &mut dyn FnMut([u8; 3])) + Send + Sync>;
 
-/// What the thread is asked; the answer goes back through a queue of its own.
+/// A request to the thread, with the queue for its answer.
 enum Question {
     List(Sender<Vec<Port>>),
     Listen { name: String, wanted: bool, answer: Sender<Result<(), String>> },
@@ -41,15 +41,15 @@ pub struct Ports {
     /// The thread ends when this is dropped.
     questions: Option<Sender<Question>>,
     thread: Option<JoinHandle<()>>,
-    /// Whether the thread ended without being told to.
+    /// Whether the thread ended although nobody ended it.
     ended: Arc<AtomicBool>,
 }
 
 impl Ports {
-    /// Starts listening. `name` is the program's in the list of ports.
+    /// Starts listening. `name` is the name of this program in lists of ports.
     ///
     /// # Errors
-    /// Says why there is no MIDI on this machine.
+    /// The reason why there is no MIDI on this machine.
     pub fn open(
         name: &str,
         with_virtual: bool,
@@ -79,12 +79,12 @@ impl Ports {
         Ok(Self { questions: Some(sender), thread, ended })
     }
 
-    /// Whether the thread is gone: a fault of its own, or the sequencer's end.
+    /// Whether the thread has ended, by a panic or because the sequencer is gone.
     pub fn is_dead(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// The ports there are.
+    /// The ports that there are.
     ///
     /// # Errors
     /// The thread does not answer.
@@ -92,11 +92,11 @@ impl Ports {
         self.ask(Question::List)
     }
 
-    /// Listens to a port by its whole name, whatever the rules say, or listens to it no more and
-    /// releases its notes; holds until the ports are opened anew.
+    /// Listens to a port by its whole name, whatever the rules say, or stops listening to it, which
+    /// releases its notes. The choice holds until all ports are opened again.
     ///
     /// # Errors
-    /// The port is gone, or refuses; the thread does not answer.
+    /// The port is gone or cannot be connected, or the thread does not answer.
     pub fn listen(&self, port: &str, wanted: bool) -> Result<(), String> {
         let name = port.to_owned();
         self.ask(|answer| Question::Listen { name, wanted, answer })?
@@ -119,7 +119,7 @@ impl Drop for Ports {
     }
 }
 
-/// Says that the thread has ended, however it did.
+/// Notes that the thread has ended, also if it panicked.
 struct Told(Arc<AtomicBool>);
 
 impl Drop for Told {
@@ -128,7 +128,8 @@ impl Drop for Told {
     }
 }
 
-/// What the thread does until nobody can ask it any more, or the sequencer is gone.
+/// The loop of the thread, which ends when nobody can send requests any more or the sequencer is
+/// gone.
 fn listen(
     mut sequencer: Sequencer,
     name: &str,
@@ -139,7 +140,7 @@ fn listen(
 ) {
     let _library_messages = alsa::Output::local_error_handler();
     let is_deaf = |port: &str| route(port).is_none();
-    // One that a rule ignores is heard as it is where somebody wants it.
+    // If a user wants a port that a rule ignores, its messages are taken as they are.
     let filter = |port: &str| route(port).unwrap_or_else(|| Box::new(|message, out| out(message)));
     let mut looked: Option<Instant> = None;
     loop {

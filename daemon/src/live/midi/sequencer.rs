@@ -1,7 +1,6 @@
-//! This program's one client of ALSA's sequencer: which ports others have, subscribing to them, and
-//! their messages by who sent them. Knows no rule and no wish.
-//!
-//! Used by the thread `timbred-ports`.
+//! The one client of this program in the sequencer of ALSA. It lists the ports of others,
+//! subscribes to them, and reads their messages together with their senders. It knows no rule and
+//! no wish of a user. The thread `timbred-ports` uses it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,22 +19,22 @@ use super::heard::There;
 use super::message::{Pieces, message};
 use super::names::{Names, place};
 use super::ports::Filter;
-use crate::live::queues::{Midi, MidiInput, MidiSender, SourceId};
+use crate::bus::queues::{Midi, MidiInput, MidiSender, SourceId};
 
-/// Messages that the sequencer keeps for us while we are busy.
+/// How many messages the sequencer keeps for us while we are busy.
 const POOL: u32 = 2_000;
-/// Bytes of one event as messages: the longest is a parameter of four controllers.
+/// The most bytes of one event as messages: the longest is a parameter set by four controllers.
 const EVENT_BYTES: usize = 16;
-/// Sources of the sequencer are numbered from here.
+/// The number of the first source of the sequencer.
 static NEXT_SOURCE: AtomicU32 = AtomicU32::new(1_000);
 
-/// Somebody who has sent us something, or whom we listen to.
+/// A port that has sent us something, or to which we listen.
 struct Sender {
     source: SourceId,
     filter: Filter,
     /// A system exclusive message that has begun.
     pieces: Pieces,
-    /// We subscribed to it; others found their way to our port themselves.
+    /// Whether we subscribed to it. Other senders have connected themselves to our port.
     is_ours: bool,
 }
 
@@ -50,14 +49,14 @@ pub(super) struct Sequencer {
     queue: MidiSender,
 }
 
-/// A client that is open, on its way to the thread that uses it.
+/// An open client on its way to the thread that uses it.
 pub(super) struct Opened {
     seq: Seq,
     own: Addr,
     queue: MidiSender,
 }
 
-/// A port that we listen to; dropping it ends that.
+/// A subscription to a port, which ends when it is dropped.
 pub(super) struct Subscription {
     seq: Rc<Seq>,
     senders: Senders,
@@ -65,12 +64,12 @@ pub(super) struct Subscription {
     to: Addr,
 }
 
-/// What was announced while messages were read.
+/// The announcements that arrived while messages were read.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Ports came or went.
+    /// Whether ports came or went.
     pub(super) ports_changed: bool,
-    /// Ports that are still there and that somebody else unplugged, by their numbers.
+    /// The numbers of ports that are still there and that another program disconnected.
     pub(super) unplugged: Vec<String>,
 }
 
@@ -96,7 +95,7 @@ impl Opened {
             Ok(info.get_port())
         };
         let own = port(c"in", caps, PortType::MIDI_GENERIC | PortType::APPLICATION)?;
-        // What is announced comes to a port that nobody else sees.
+        // Announcements go to a port that nobody else sees.
         let hidden = PortCap::WRITE | PortCap::NO_EXPORT;
         let announcements = port(c"announcements", hidden, PortType::SPECIFIC)?;
         subscribe(&seq, Addr::system_announce(), Addr { client, port: announcements })?;
@@ -112,7 +111,7 @@ fn subscribe(seq: &Seq, from: Addr, to: Addr) -> alsa::Result<()> {
 }
 
 impl Sequencer {
-    /// The client, on the thread that uses it.
+    /// Makes the client, in the thread that uses it.
     pub(super) fn new(opened: Opened) -> alsa::Result<Self> {
         let Opened { seq, own, queue } = opened;
         let decoder = MidiEvent::new(0)?;
@@ -120,7 +119,7 @@ impl Sequencer {
         Ok(Self { seq: Rc::new(seq), own, senders: Rc::default(), decoder, queue })
     }
 
-    /// The ports of others that can be listened to.
+    /// The ports of others to which one can listen.
     pub(super) fn ports(&self) -> Vec<There> {
         let seq = &*self.seq;
         let mut names = Names::default();
@@ -157,7 +156,7 @@ impl Sequencer {
     ) -> Result<(SourceId, Subscription), String> {
         let from: Addr = port.id.parse().map_err(|_| "it has no number".to_owned())?;
         match subscribe(&self.seq, from, self.own) {
-            // Somebody has plugged it into our port already.
+            // Another program has connected it to our port already.
             Err(e) if e.errno() == BUSY => {}
             done => done.map_err(|e| e.to_string())?,
         }
@@ -168,8 +167,8 @@ impl Sequencer {
         Ok((source, Subscription { seq, senders, from, to: self.own }))
     }
 
-    /// Waits for messages, at most so long, and takes those there are. `others` makes the filter of
-    /// a sender that is heard for the first time and that we have not subscribed to.
+    /// Waits for messages, at most for this time, and takes all there are. `others` makes the
+    /// filter for a new sender to which we have not subscribed.
     pub(super) fn read(
         &mut self,
         wait: Duration,
@@ -188,8 +187,8 @@ impl Sequencer {
                 Ok(event) => event,
                 Err(e) if e.errno() == AGAIN => return Ok(news),
                 Err(e) if e.errno() == INTERRUPTED => continue,
-                // More than the sequencer keeps: some are lost, and nobody knows which keys are
-                // still held.
+                // There were more messages than the sequencer keeps. Some are lost, so it is not
+                // known which keys are still held.
                 Err(e) if e.errno() == NO_SPACE => {
                     self.release_all();
                     continue;
@@ -233,7 +232,7 @@ impl Sequencer {
         }
     }
 
-    /// The messages of one event into the queue.
+    /// Puts the messages of one event into the queue.
     fn take(&self, from: Addr, bytes: &[u8], others: impl Fn() -> Filter) {
         let at = Instant::now();
         let mut senders = self.senders.borrow_mut();
@@ -258,7 +257,7 @@ impl Sequencer {
         }
     }
 
-    /// A cable into our port was pulled, by us or by others, or because the port it came from is
+    /// A connection to our port ended, because we or others ended it or because the other port is
     /// gone.
     fn unplugged(&self, seq: &Seq, from: Addr, news: &mut News) {
         let is_ours = self.senders.borrow().get(&from).map(|sender| sender.is_ours);
@@ -272,7 +271,7 @@ impl Sequencer {
         }
     }
 
-    /// Releases the notes of senders that came by themselves and are gone.
+    /// Releases the notes of senders that connected themselves and are gone.
     fn others_gone(&self, is_gone: impl Fn(&Addr) -> bool) {
         self.senders.borrow_mut().retain(|addr, sender| {
             let stays = sender.is_ours || !is_gone(addr);
@@ -302,12 +301,12 @@ impl Drop for Sequencer {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.senders.borrow_mut().remove(&self.from);
-        // A port that is gone says so; there is nothing left to do.
+        // The error says that the port is gone, and then nothing is left to do.
         let _ = self.seq.unsubscribe_port(self.from, self.to);
     }
 }
 
-/// Bytes of several messages, each from its status byte on.
+/// Splits bytes into messages, each of which begins with a status byte.
 fn messages(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {

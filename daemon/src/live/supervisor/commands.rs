@@ -1,5 +1,5 @@
-//! What OSC asks of the daemon as a whole: presets, MIDI ports, sound devices, its files. Knows no
-//! address and no packet.
+//! The commands of OSC that concern the daemon as a whole: presets, MIDI ports, sound devices and
+//! files. It knows no address and no packet of OSC.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::presets::{PresetError, Presets};
 use crate::service::Notifier;
 use crate::state::State;
 
-/// The longest that inference may take to take programs over, which it does once a hop.
+/// The longest wait until inference has taken over new programs, which it does once a hop.
 const TAKEN_OVER: Duration = Duration::from_millis(500);
 
 impl Daemon {
@@ -47,7 +47,7 @@ impl Daemon {
                 Ok(self.ratings.load().iter().map(|rating| said(*rating)).collect())
             }
             Action::Device => Ok(self.output.iter().map(|o| Value::Text(o.name.clone())).collect()),
-            // Answered when it plays, which is not for us to wait for.
+            // The loader answers when the model plays; the supervisor does not wait for that.
             Action::UseModel(name) => {
                 let preparation = preparation(&self.loaded.config);
                 return self.loader.load(name, preparation, Some(command.asker));
@@ -71,16 +71,17 @@ impl Daemon {
         Ok(())
     }
 
-    /// Takes a preset over whole: one settings value, and the programs as if somebody had played
-    /// them.
+    /// Applies a preset as a whole: its settings as one value, and its programs as if somebody had
+    /// chosen them on a keyboard.
     fn load_preset(&mut self, name: String) -> Result<(), PresetError> {
         let preset: State<Settings> = self.presets()?.load(&name)?;
         self.settings.store(Arc::new(preset.settings.clamped()));
         let programs = preset.programs.map(|program| program.min(127));
         send_programs(&self.midi, &programs);
         self.preset = Some(name);
-        // Who is told that it is loaded finds it so; without a device nothing is taken over before
-        // there is one.
+        // Wait until inference has taken the programs over, so that whoever gets the answer
+        // "loaded" and then asks for a program gets the new one. Without a device nothing takes
+        // them over.
         let until = Instant::now() + TAKEN_OVER;
         while self.current().programs != programs && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
@@ -142,12 +143,13 @@ impl Daemon {
         Ok(self.devices().into_iter().flat_map(device).collect())
     }
 
-    /// Plays through another device; where it cannot be opened the one before comes back. Only who
-    /// is local can name one that is not listed: some names of ALSA write files.
+    /// Plays through another device. If it cannot be opened, the one before plays on. Only clients
+    /// of this machine may name a device that is not listed, because some names of ALSA write
+    /// files.
     fn use_device(&mut self, name: &str, is_local: bool) -> Result<Vec<Value>, String> {
         let wanted = match devices::meant(&self.devices(), name) {
             Ok(found) => found.into_iter().next().ok_or("it is gone")?,
-            // Whatever ALSA makes of it.
+            // A local client may use any name that ALSA understands.
             Err(_) if is_local && cards::opens(name) => Choice::new(devices::ALSA, name, ""),
             Err(e) => return Err(e),
         };
@@ -159,7 +161,7 @@ impl Daemon {
             self.chosen = before;
             let back = match self.open_output() {
                 Ok(()) => "the one before plays on".to_owned(),
-                Err(e) => format!("the one before is gone too, and looked for: {e}"),
+                Err(e) => format!("the one before is gone, too, and timbred waits for it: {e}"),
             };
             return Err(format!("{e}; {back}"));
         }

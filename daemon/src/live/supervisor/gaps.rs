@@ -1,5 +1,5 @@
-//! Tells of gaps in the sound as they happen, and not more often than somebody can read, and of
-//! banks that are not there. Knows no device.
+//! Logs gaps in the sound as they happen, but not more often than somebody can read, and banks that
+//! do not exist. It knows no device.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -7,39 +7,39 @@ use std::time::{Duration, Instant};
 
 use timbre_models::notes::MissingBank;
 
-use crate::live::queues::Telemetry;
+use crate::bus::queues::Telemetry;
 
-/// How often gaps are told of at most.
+/// How often gaps are logged at most.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// How long a device is looked at, and how often it may run dry in that time: more is no accident,
-/// but a buffer that is too small for it.
+/// How long a device is watched, and how often it may run dry in that time. If it does so more
+/// often, its buffer is too small.
 const DRY_LOOK: Duration = Duration::from_secs(2);
 const DRY_MOST: u64 = 10;
-/// Frames at a time that are tried at most.
+/// The most frames at a time that are tried.
 const FRAMES_MOST: u32 = 2048;
 
-/// Whether a device runs dry again and again, and what is asked of it instead.
+/// Finds devices that run dry again and again, and how many frames they should get instead.
 #[derive(Debug, Default)]
 pub(super) struct Dry {
     look: Option<(Instant, u64)>,
-    /// Frames at a time that were asked for in place of those that somebody wants.
+    /// The number of frames at a time in place of the configured one, if there is one.
     pub(super) grown: Option<u32>,
 }
 
 impl Dry {
-    /// How many frames at a time are asked for.
+    /// How many frames at a time to ask for.
     pub(super) fn frames(&self, wanted: u32) -> u32 {
         self.grown.unwrap_or(wanted).max(wanted)
     }
 
-    /// Another device, or another wish: begins anew.
+    /// Starts again, for another device or after another wish.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Looks at how often a device that takes `frames` at a time has run dry; whether it is to be
-    /// opened with more of them.
+    /// Takes how often a device that takes `frames` at a time has run dry. Returns whether it
+    /// should be opened with more frames.
     pub(super) fn look(&mut self, now: Instant, dry: u64, frames: u32) -> bool {
         let (since, before) = *self.look.get_or_insert((now, dry));
         if now.duration_since(since) < DRY_LOOK {
@@ -47,7 +47,7 @@ impl Dry {
         }
         self.look = Some((now, dry));
         let more = frames.saturating_mul(2).min(FRAMES_MOST);
-        // A device that gave no more frames when it was asked will not do so now.
+        // If the device did not take more frames before, it will not do so now.
         let can_grow = more > frames && self.grown.is_none_or(|grown| grown < more);
         let is_dry = dry.saturating_sub(before) > DRY_MOST && can_grow;
         if is_dry {
@@ -57,12 +57,12 @@ impl Dry {
     }
 }
 
-/// Banks that are not there and were told of, each once.
+/// The banks that do not exist, each of which is logged once.
 #[derive(Debug, Default)]
 pub(super) struct Banks(BTreeSet<MissingBank>);
 
 impl Banks {
-    /// Looks, and logs what is new.
+    /// Logs what is new since the last call.
     pub(super) fn look(&mut self, telemetry: &Telemetry) {
         for channel in 0..16 {
             let bank = telemetry.missing_banks.get(usize::from(channel));
@@ -74,7 +74,7 @@ impl Banks {
     }
 }
 
-/// What was told last.
+/// The state of the gaps at the last line in the log.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     device: u64,
@@ -83,7 +83,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Looks, and logs what is new.
+    /// Logs what is new since the last call.
     pub(super) fn look(&mut self, telemetry: &Telemetry) {
         if self.told.is_some_and(|told| told.elapsed() < EVERY) {
             return;
@@ -96,7 +96,7 @@ impl Gaps {
         }
     }
 
-    /// What is to be told of the gaps since the last time.
+    /// The line for the gaps since the last one.
     fn news(&mut self, device: u64, stream: u64) -> Option<String> {
         let (by_device, by_stream) =
             (device.saturating_sub(self.device), stream.saturating_sub(self.stream));

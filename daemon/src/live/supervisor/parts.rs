@@ -19,11 +19,12 @@ use crate::live::startup::{resolved, route};
 /// Waits between attempts to get a lost device or server back: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// How long a JACK server is looked at before it is asked anew, at first and at most.
+/// How long a JACK server is watched before timbred connects to it again: the first time, and at
+/// most.
 const FLOW_LOOK: Duration = Duration::from_secs(2);
 const FLOW_LOOK_MOST: Duration = Duration::from_secs(60);
 
-/// Attempts that come less and less often.
+/// A timer for attempts, whose waits grow from one attempt to the next.
 #[derive(Debug)]
 pub(super) struct Retry {
     next: Instant,
@@ -35,7 +36,7 @@ impl Retry {
         Self { next: Instant::now(), wait: RETRY.0 }
     }
 
-    /// Whether it is time for one; the next comes later.
+    /// Whether the next attempt is due; if so, the wait until the one after it grows.
     pub(super) fn is_due(&mut self) -> bool {
         let is_due = Instant::now() >= self.next;
         if is_due {
@@ -49,20 +50,20 @@ impl Retry {
 /// Whether a JACK server calls its client as often as it should.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// When this look began, and the frames asked for until then.
+    /// When this look began, and how many frames the server had asked for by then.
     since: Instant,
     frames: u64,
-    /// How long a look takes: longer whenever asking anew has not helped.
+    /// How long a look takes. It grows whenever a new connection has not helped.
     look: Duration,
 }
 
 impl Flow {
-    /// A look that begins now, after so many frames.
+    /// A look that begins now, when the server has asked for this many frames.
     pub(super) fn new(frames: u64) -> Self {
         Self { since: Instant::now(), frames, look: FLOW_LOOK }
     }
 
-    /// A device is opened.
+    /// Starts again for a device that has just been opened.
     fn begin(&mut self, frames: u64) {
         *self = Self { look: self.look, ..Self::new(frames) };
     }
@@ -88,7 +89,7 @@ impl Daemon {
     pub(super) fn start(&mut self) -> Result<(), Error> {
         self.open_osc()?;
         if let Err(e) = self.open_output() {
-            tracing::warn!("{e}; there is no sound until one comes, and it is looked for");
+            tracing::warn!("{e}; there is no sound until a device appears");
         }
         self.open_midi();
         Ok(())
@@ -151,12 +152,12 @@ impl Daemon {
         wanted.then(|| MidiEnd { filter: filter(), queue: self.midi.clone() })
     }
 
-    /// Opens the sources of notes that are wanted and not there yet; what is not there is looked
-    /// for again.
+    /// Opens the sources of notes that are wanted and not open yet. What cannot be opened is tried
+    /// again later.
     pub(super) fn open_midi(&mut self) {
         let (alsa, jack) = (self.loaded.config.midi.alsa, self.loaded.config.midi.jack);
         let said = |what: &str, switch: Switch, e: String| match switch {
-            Switch::On => tracing::warn!("{what}: {e}; it is looked for"),
+            Switch::On => tracing::warn!("{what}: {e}; it is tried again"),
             _ => tracing::info!("{what}: {e}"),
         };
         if let Err(e) = self.open_ports() {
@@ -193,7 +194,7 @@ impl Daemon {
     }
 
     pub(super) fn open_osc(&mut self) -> Result<(), Error> {
-        // It gives what comes to the service that ends here.
+        // It passes what arrives to the service that ends here, so it ends first.
         self.close_remote();
         self.osc = None;
         let osc = &self.loaded.config.osc;
@@ -223,7 +224,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Starts the OSC server anew where the configuration wants another; whether it did.
+    /// Restarts the OSC server if the configuration wants another one; returns whether it did.
     pub(super) fn renew_osc(&mut self) -> bool {
         let is_old = std::mem::take(&mut self.is_osc_old);
         if is_old {
@@ -234,7 +235,7 @@ impl Daemon {
         is_old
     }
 
-    /// Gets back what is gone.
+    /// Opens again what was lost.
     pub(super) fn look_after_devices(&mut self) {
         let output_is_lost = self.output.as_ref().is_some_and(Output::is_lost);
         let output_is_jack = self.output.as_ref().is_some_and(|o| o.jack_client().is_some());
@@ -251,7 +252,7 @@ impl Daemon {
             tracing::warn!("the JACK server is gone; its notes are released");
         }
         if is_starved {
-            tracing::warn!("the JACK server is far too slow; asking it anew");
+            tracing::warn!("the JACK server asks for far too little sound; connecting to it again");
         }
         if output_is_lost || is_starved || self.is_dry() {
             self.close_output();

@@ -1,5 +1,5 @@
-//! Another configuration while the daemon runs: what changed is taken over live or starts its part
-//! anew. Knows no file's form.
+//! Applies another configuration while the daemon runs. Each change is applied live or restarts its
+//! part. It knows no file format.
 
 use std::sync::Arc;
 
@@ -12,14 +12,15 @@ use crate::live::startup::{initial, preparation, send_tuning};
 use crate::service::Notifier;
 
 impl Daemon {
-    /// Reads the configuration again and starts anew what changed; a broken one changes nothing.
+    /// Reads the configuration again and restarts the parts that changed. If it is not valid,
+    /// nothing changes.
     ///
     /// # Errors
-    /// What is wrong, which is also in the log.
+    /// The configuration cannot be used. The error is in the log, too.
     pub(super) fn reload(&mut self, notifier: &Notifier) -> Result<(), String> {
         notifier.reloading();
         let problems = match config::load(&self.sources) {
-            Err(problems) => vec![format!("the configuration stays as it is: {problems}")],
+            Err(problems) => vec![format!("the configuration is not changed: {problems}")],
             Ok(loaded) => self.take(loaded).iter().map(Error::to_string).collect(),
         };
         problems.iter().for_each(|problem| tracing::error!("{problem}"));
@@ -27,11 +28,11 @@ impl Daemon {
         if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
     }
 
-    /// Takes a configuration over; the parts that could not start anew are tried again later.
+    /// Applies a configuration. Parts that cannot be restarted are tried again later.
     fn take(&mut self, loaded: Loaded) -> Vec<Error> {
         let diff = config::diff(&self.loaded.raw, &loaded.raw);
         diff.changes.iter().for_each(|change| tracing::info!("{change}"));
-        // The file of the scale may have another content under the same name.
+        // The file of the scale may have changed.
         if loaded.config.midi.tuning != self.loaded.config.midi.tuning {
             send_tuning(&self.midi, &loaded.config.midi.tuning);
             self.loaded.config.midi.tuning = loaded.config.midi.tuning;
@@ -55,14 +56,14 @@ impl Daemon {
             self.loader.load(config.engine.model.clone(), preparation(config), None);
         }
         let is_midi_new = parts.contains(&Part::Midi) || diff.touches("midi.rules");
-        // One client in JACK plays and hears.
+        // The same client in JACK plays sound and receives MIDI.
         let is_output_jack = self.output.as_ref().is_some_and(|o| o.jack_client().is_some());
         let mut results = vec![];
         if parts.contains(&Part::Audio) || (is_midi_new && is_output_jack) {
             results.push(self.reopen_output(before));
         }
         if is_midi_new {
-            // Dropping a port releases its notes.
+            // The notes of a port are released when it is dropped.
             self.ports = None;
             if self.output.as_ref().is_none_or(|output| output.jack_client().is_none()) {
                 self.jack = None;
@@ -77,8 +78,8 @@ impl Daemon {
         results.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Plays as the new configuration says; where that does not work, as the one before said, until
-    /// somebody changes it.
+    /// Opens the output of the new configuration. If that fails, the old one plays on until
+    /// somebody changes the configuration.
     fn reopen_output(&mut self, before: Loaded) -> Result<(), Error> {
         let chosen = self.chosen.take();
         self.dry.forget();
@@ -92,8 +93,8 @@ impl Daemon {
         if !is_back {
             return Err(e);
         }
-        // Should it be lost it is what played that is looked for.
+        // If the device is lost, the old one is searched, which played.
         self.loaded.config.audio = audio;
-        Err(Error::Audio(format!("{e}; what played before plays on")))
+        Err(Error::Device(format!("{e}; what played before plays on")))
     }
 }

@@ -1,5 +1,5 @@
-//! Opens what listens on TCP, and gets it back. Nothing of it is needed to play: where a port
-//! cannot be had the log says so, and it is tried again.
+//! Opens the servers on TCP, and restarts them if they are lost. They are not needed to play: if a
+//! port is taken, the log says so, and opening it is tried again.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::parts::Retry;
 use crate::control::{Remote, RemoteOptions, Token, machine_name};
 
 impl Daemon {
-    /// Opens it, if it is wanted and there is a service to give what comes.
+    /// Opens them, if they are wanted and there is a service that takes their packets.
     pub(super) fn open_remote(&mut self) {
         self.remote_retry = Retry::new();
         if let Err(e) = self.try_remote() {
@@ -16,7 +16,7 @@ impl Daemon {
         }
     }
 
-    /// Ends it; its connections are closed.
+    /// Ends them and closes their connections.
     pub(super) fn close_remote(&mut self) {
         self.remote = None;
         self.panel.store(Arc::default());

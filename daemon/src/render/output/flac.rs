@@ -9,7 +9,8 @@ use flacenc::encode_fixed_size_frame;
 use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
-use super::{Length, quantized};
+use super::Length;
+use crate::audio::quantized;
 
 /// The encoder between two blocks.
 pub(super) struct Flac {

@@ -239,12 +239,6 @@ fn bits(format: SampleFormat) -> u16 {
     }
 }
 
-/// A sample as a whole number of `bits` bits; beyond full scale it is held there.
-pub(crate) fn quantized(sample: f32, bits: u16) -> i32 {
-    let full = f64::from(1u32 << (bits - 1));
-    (f64::from(sample) * full).round().clamp(-full, full - 1.0) as i32
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -252,6 +246,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::audio::quantized;
 
     #[test]
     fn full_scale_is_held_and_counted() {

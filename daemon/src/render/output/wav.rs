@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::{Length, quantized};
+use super::Length;
+use crate::audio::quantized;
 use crate::cli::SampleFormat;
 
 /// The largest count of a WAV file.

@@ -13,7 +13,7 @@ import numpy as np
 from .. import mel, music
 from ..notes import END, START, as_array
 from .pieces import FIRST_SEED, Piece
-from .program import MODES, Timbred
+from .program import Timbred
 from .spectra import db
 
 MINUTE_S, MUSIC_S, RING_S = 60.0, 52.0, 3.0

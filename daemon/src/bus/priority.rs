@@ -38,7 +38,7 @@ pub fn keep_in_memory() {
     match mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | ON_FAULT) {
         Ok(()) => tracing::debug!("memory is locked"),
         Err(e) => {
-            tracing::warn!("memory cannot be locked: {e}; sound may break up when it gets short")
+            tracing::warn!("memory cannot be locked: {e}; sound may break up when memory is short")
         }
     }
 }
@@ -70,7 +70,7 @@ pub fn ask_for_realtime(priority: u8) {
     if let Err(e) = set_thread_priority_and_policy(thread_native_id(), asked, policy) {
         REFUSED.call_once(|| {
             tracing::warn!(
-                "no real-time priority ({e:?}): sound may break up; `timbred doctor` tells what to \
+                "no real-time priority ({e:?}): sound may break up; `timbred doctor` says what to \
                  do"
             );
         });

@@ -1,5 +1,5 @@
-//! What threads give each other: every queue with its capacity and what happens when it is full.
-//! Knows no thread's work.
+//! The queues between threads, each with its capacity and what happens when it is full. This file
+//! knows nothing of what the threads do.
 //!
 //! | queue | from | to | capacity | when full |
 //! | --- | --- | --- | --- | --- |
@@ -7,8 +7,8 @@
 //! | ring of samples | inference | audio callback | 11 s, two of the longest hops | never: inference waits for the play position |
 //! | ring of parts (`stems`) | inference | JACK's callback | 11 s | as the ring of samples, with which it goes |
 //! | questions and answers (`frames`) | inference, `timbred-frames` | each other | 4 | a hop is played without what the denoiser adds |
-//! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; it gets the model before back the same way |
-//! | commands, and their outcomes (`control::service::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender is told |
+//! | models (`loading`) | `timbred-loading` | inference | 1 | the loader waits; the old model comes back the same way |
+//! | commands, and their outcomes (`control::service::pending`) | OSC, supervisor | supervisor, OSC | 64 | the sender gets an error |
 //! | packets (`control::service::Input`) | edges of control | OSC | 256 for UDP, 256 for connections | the edge waits; the system drops datagrams |
 //! | outbox of a connection | OSC | its edge | 256 packets | the connection is dropped |
 //! | settings (`arc_swap`) | control | inference, audio callback | the newest | newest wins |
@@ -29,7 +29,7 @@ use super::controllers::{self, TOLD};
 /// Messages that can wait for the inference thread.
 const MIDI_CAPACITY: usize = 4096;
 
-/// Where a message came from: notes of a source that is gone are released.
+/// The source of a message. When a source is gone, its notes are released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SourceId(pub u32);
 
@@ -45,12 +45,12 @@ pub enum Midi {
     Message([u8; 3]),
     /// A system exclusive message that is understood.
     Exclusive(SysEx),
-    /// A key is tuned so (semitones beside equal temperament) until MIDI says otherwise, and again
-    /// after a reset.
+    /// The tuning of a key (semitones beside equal temperament), which holds until a MIDI message
+    /// changes it, and again after a reset.
     Tuning {
-        /// Which key.
+        /// The key.
         key: u8,
-        /// How much.
+        /// Semitones beside equal temperament.
         semitones: f32,
     },
     /// The source is gone: its notes and pedals are released.
@@ -62,9 +62,9 @@ pub enum Midi {
 pub struct MidiInput {
     /// When it arrived.
     pub at: Instant,
-    /// From where.
+    /// The source.
     pub source: SourceId,
-    /// What.
+    /// The message.
     pub midi: Midi,
 }
 
@@ -96,7 +96,7 @@ pub fn midi_queue() -> (MidiSender, MidiReceiver) {
 }
 
 impl MidiSender {
-    /// Sends a message; one that finds the queue full is dropped, and the reader told.
+    /// Sends a message. If the queue is full, the message is dropped, and the reader can see that.
     pub fn send(&self, input: MidiInput) {
         if let Err(TrySendError::Full(_)) = self.queue.try_send(input) {
             self.overflow.store(true, Ordering::Release);
@@ -118,10 +118,10 @@ impl MidiReceiver {
 
 pub use super::controllers::CONTROLLERS;
 
-/// A controller that has not been heard of.
+/// Marks a controller that has not moved yet.
 const UNHEARD: u8 = u8::MAX;
 
-/// Where every MIDI controller is, of 16 channels together.
+/// The position of every MIDI controller, from the messages of all 16 channels.
 #[derive(Debug)]
 pub struct Controllers(Vec<AtomicU8>);
 
@@ -139,7 +139,7 @@ impl Controllers {
         }
     }
 
-    /// Takes where the controllers that are told are.
+    /// Takes over the positions of the controllers that are published.
     pub fn take(&self, now: &controllers::Controllers) {
         for channel in 0..16 {
             for (controller, _) in TOLD {
@@ -148,7 +148,7 @@ impl Controllers {
         }
     }
 
-    /// Where a controller of a channel is; at the start where nothing was heard yet.
+    /// The position of a controller of a channel; until it moves, the one of the start.
     pub fn get(&self, channel: usize, controller: u8) -> u8 {
         let place = self.0.get(channel * CONTROLLERS + usize::from(controller));
         let value = place.map_or(UNHEARD, |place| place.load(Ordering::Relaxed));
@@ -156,13 +156,13 @@ impl Controllers {
         if value == UNHEARD { rest } else { value }
     }
 
-    /// Where they are, all of channel 1 first; none where nothing was heard yet.
+    /// All positions, those of channel 1 first; none for controllers that have not moved yet.
     pub fn all(&self) -> impl Iterator<Item = Option<u8>> {
         self.0.iter().map(|c| Some(c.load(Ordering::Relaxed)).filter(|value| *value != UNHEARD))
     }
 }
 
-/// A MIDI value of each channel, `START` until something else is said.
+/// A MIDI value of each channel, which is `START` at first.
 #[derive(Debug)]
 pub struct OfChannels<const START: u8>([AtomicU8; 16]);
 
@@ -173,21 +173,22 @@ impl<const START: u8> Default for OfChannels<START> {
 }
 
 impl<const START: u8> OfChannels<START> {
-    /// Takes what all channels have now.
+    /// Sets the values of all channels.
     pub fn set(&self, values: &[u8; 16]) {
         for (to, value) in self.0.iter().zip(values) {
             to.store(*value, Ordering::Relaxed);
         }
     }
 
-    /// What a channel has, counted from 0.
+    /// The value of a channel, counted from 0.
     pub fn get(&self, channel: usize) -> u8 {
         self.0.get(channel).map_or(START, |value| value.load(Ordering::Relaxed))
     }
 }
 
-/// How often each thread has gone round: one that stands still is found by the watchdog. The
-/// device's thread counts frames, and the recorder's may wait for the disk.
+/// How many rounds of its loop each thread has made, by which the watchdog finds a thread that
+/// hangs. The thread of the device is not here, because it counts frames, nor that of the recorder,
+/// which may wait for the disk.
 #[derive(Debug, Default)]
 pub struct Pulses {
     /// `timbred-inference`.
@@ -199,30 +200,30 @@ pub struct Pulses {
 }
 
 impl Pulses {
-    /// A thread has gone round.
+    /// Counts a round of a thread.
     pub fn beat(pulse: &AtomicU64) {
         pulse.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// What the threads publish about themselves; each value has one writer.
+/// What the threads publish about themselves. Each value has one writer, which is named.
 #[derive(Debug, Default)]
 pub struct Telemetry {
-    /// That the threads go round.
+    /// The rounds of the threads.
     pub pulses: Pulses,
-    /// Whether the model has been made ready (inference).
+    /// Whether the model is loaded and ready (inference).
     pub is_prepared: AtomicBool,
-    /// The device that plays, or why none does (supervisor).
+    /// The name of the device that plays, or why none does (supervisor).
     pub device: ArcSwap<String>,
     /// Whether no MIDI can arrive, though it is wanted (supervisor).
     pub is_deaf: AtomicBool,
-    /// Why the file of what is set could not be written; empty: it was (supervisor).
+    /// Why the state file could not be written; empty if it could (supervisor).
     pub unsaved: ArcSwap<String>,
     /// General MIDI program of each channel (inference).
     pub programs: OfChannels<0>,
-    /// The bank of each channel that is not there; 0 where nothing is missing (inference).
+    /// For each channel the bank that was asked for and does not exist, 0 for none (inference).
     pub missing_banks: OfChannels<0>,
-    /// Where the controllers of each channel are, whoever moved them (inference).
+    /// The positions of the controllers of each channel, whichever source moved them (inference).
     pub places: Controllers,
     /// Level of each channel in the last hop, bits of an f32 (inference).
     pub part_levels: [AtomicU32; 16],
@@ -230,7 +231,7 @@ pub struct Telemetry {
     pub part_notes: [AtomicU32; 16],
     /// Notes that gave way because more sounded than there is room for (inference).
     pub stolen: AtomicU64,
-    /// Where the controllers of all ports are (inference).
+    /// The positions of the controllers of all ports (inference).
     pub controllers: Controllers,
     /// Constant delay from a key press to its sound, µs, the device's buffer included (inference).
     pub latency_us: AtomicU64,
@@ -240,8 +241,8 @@ pub struct Telemetry {
     pub misses: AtomicU64,
     /// Gaps in the sound because the ring was empty (audio callback).
     pub underruns: AtomicU64,
-    /// Times that the sound device itself ran dry or stood still, as it says (audio callback); each
-    /// is a gap, too.
+    /// How often the sound device reported that it ran dry or stood still (audio callback); each
+    /// time is a gap, too.
     pub device_underruns: AtomicU64,
     /// Times that MIDI messages were dropped because their queue was full (inference).
     pub overflows: AtomicU64,
@@ -278,7 +279,7 @@ impl Telemetry {
         self.rms.store(0, Ordering::Relaxed);
     }
 
-    /// Whether sound of the stream has been played, and how late it is is known.
+    /// Whether sound of the stream has been played and its delay is known.
     pub fn sound_flows(&self) -> bool {
         let is_there = |value: &AtomicU64| value.load(Ordering::Relaxed) > 0;
         is_there(&self.stream_frames) && is_there(&self.latency_us)

@@ -53,7 +53,7 @@ impl From<Problem> for Problems {
 }
 
 /// What a parser of TOML says, in the words of [`Problem::value`].
-pub(super) fn type_problem(place: &str, key: &str, message: &str) -> Problem {
+pub(crate) fn type_problem(place: &str, key: &str, message: &str) -> Problem {
     let message = message.lines().next().unwrap_or_default().trim();
     let bare = ["invalid type: ", "invalid value: ", "unknown variant "]
         .iter()

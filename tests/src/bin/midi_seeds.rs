@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(dir.join("quarters.mid"), two_tracks(96))?;
     std::fs::write(dir.join("smpte.mid"), two_tracks(0xE728))?;
     let note = |n: u8| Note {
-        voice: Voice { is_drum: n % 5 == 0, program: n, key: 40 + n },
+        voice: Voice { is_drum: n.is_multiple_of(5), program: n, key: 40 + n },
         velocity: 1 + n,
         start_s: f64::from(n) * 0.2,
         end_s: f64::from(n) * 0.2 + 0.5,

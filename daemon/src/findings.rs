@@ -1,28 +1,28 @@
-//! What a daemon that runs looks at of itself: for `timbred doctor`, and for the first trouble that
-//! `timbrectl status` names. Asks nobody and waits for nothing.
+//! What a running daemon checks about itself, for `timbred doctor` and for the first problem that
+//! `timbrectl status` names. It asks nobody and waits for nothing.
 
 use timbre_control::status::{Finding, Status};
 use timbre_models::notes::MissingBank;
 
-/// Whether the threads of the sound may go before all others.
+/// The check of whether the threads for sound may run before all others.
 pub(crate) const REAL_TIME: &str = "real-time priority";
-/// How a login gets the right to.
-pub(super) const REAL_TIME_REMEDY: &str = "as root: echo '@audio - rtprio 95' > \
-    /etc/security/limits.d/audio.conf, then `usermod -aG audio YOU`, and log in anew; the system \
+/// How a user gets that right.
+pub(crate) const REAL_TIME_REMEDY: &str = "as root: echo '@audio - rtprio 95' > \
+    /etc/security/limits.d/audio.conf, then `usermod -aG audio YOU`, and log in again; the system \
     service has the right by itself";
 
-/// What the status does not tell.
+/// Facts that the status does not contain.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// Whether no MIDI can arrive, though it is wanted.
     pub(crate) is_deaf: bool,
     /// Whether the system refused real-time priority.
     pub(crate) is_refused: bool,
-    /// Why the file of what is set could not be written; empty: it was.
+    /// Why the state file could not be written; empty if it could.
     pub(crate) unsaved: String,
 }
 
-/// All that is known, worst things of music first.
+/// All checks, those that matter most for music first.
 pub(crate) fn findings(status: &Status, facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![device(status), gaps(status), level(status), hearing(facts)];
     findings.extend(pace(status));
@@ -34,10 +34,10 @@ pub(crate) fn findings(status: &Status, facts: &Facts) -> Vec<Finding> {
         false => Finding::good(REAL_TIME, "as it was asked for"),
     });
     findings.push(match facts.unsaved.as_str() {
-        "" => Finding::good("what is set", "is kept for the next start"),
+        "" => Finding::good("what is set", "is saved for the next start"),
         why => Finding::warning(
             "what is set",
-            format!("is not kept for the next start: {why}"),
+            format!("is not saved for the next start: {why}"),
             "make room on the disk, or name another file with state.path",
         ),
     });
@@ -54,7 +54,7 @@ pub(crate) fn findings(status: &Status, facts: &Facts) -> Vec<Finding> {
 
 fn device(status: &Status) -> Finding {
     let Status { device, latency_ms, .. } = status;
-    // A device that was lost leaves its latency.
+    // The latency of a lost device is still there.
     match *latency_ms > 0.0 && !device.starts_with("none") {
         true => {
             let plays = format!("timbred plays: {device}, {latency_ms:.1} ms from key to sound");
@@ -82,7 +82,7 @@ fn gaps(status: &Status) -> Finding {
     }
 }
 
-/// What the governor does, where it does something.
+/// What the governor does, if it does anything.
 fn pace(status: &Status) -> Option<Finding> {
     let Status { hop_longer, hop_now_ms, load, .. } = status;
     (*hop_longer > 1).then(|| {
@@ -119,7 +119,7 @@ fn level(status: &Status) -> Finding {
     }
 }
 
-/// Banks that are not there, if there are any.
+/// The banks that do not exist, if any were asked for.
 fn banks(status: &Status) -> Option<Finding> {
     let all = (0..).zip(&status.missing_banks).filter(|(_, bank)| **bank > 0);
     let all = all.map(|(channel, bank)| MissingBank { channel, bank: *bank }.to_string());

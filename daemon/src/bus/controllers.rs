@@ -1,4 +1,4 @@
-//! Where the controllers of the sixteen channels are, whoever moved them. Knows no source.
+//! The positions of the controllers of all sixteen channels, whichever source moved them.
 
 use midly::MidiMessage;
 use midly::num::{u7, u14};
@@ -8,7 +8,7 @@ use timbre_models::notes::{Channels, Keys, keyboard};
 const CHANNELS: usize = 16;
 /// Controllers of a channel.
 pub const CONTROLLERS: usize = 128;
-/// The controllers whose place is told, with where they are at the start.
+/// The controllers whose positions are published, each with its position at the start.
 pub const TOLD: [(u8, u8); 22] = [
     (1, 0),
     (5, 0),
@@ -34,10 +34,10 @@ pub const TOLD: [(u8, u8); 22] = [
     (2, 127),
 ];
 
-/// A wheel in the middle.
+/// The position of a wheel at rest.
 const MIDDLE: u16 = 8192;
 
-/// Where controllers are.
+/// The positions of controllers.
 #[derive(Debug, Clone)]
 pub struct Controllers {
     values: Box<[[u8; CONTROLLERS]; CHANNELS]>,
@@ -46,7 +46,7 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// As General MIDI has them at the start.
+    /// The positions that General MIDI prescribes for the start.
     pub fn new() -> Self {
         let mut values = [0; CONTROLLERS];
         for (controller, value) in TOLD {
@@ -56,7 +56,7 @@ impl Controllers {
         Self { values, bends: [MIDDLE; CHANNELS], pressures: [0; CHANNELS] }
     }
 
-    /// A controller was moved.
+    /// Takes a controller message.
     pub fn message(&mut self, channel: usize, controller: u8, value: u8) {
         let Some(values) = self.values.get_mut(channel) else { return };
         match controller {
@@ -70,7 +70,7 @@ impl Controllers {
                 self.bends[channel] = MIDDLE;
                 self.pressures[channel] = 0;
             }
-            // One note at a time, or several: one switch.
+            // Mono and poly are two positions of one switch.
             126 => values[126] = 127,
             127 => values[126] = 0,
             _ => {
@@ -81,7 +81,7 @@ impl Controllers {
         }
     }
 
-    /// A bend wheel or channel pressure was moved; another message changes nothing.
+    /// Takes a message of the bend wheel or of channel pressure, and ignores any other.
     pub fn wheel(&mut self, [status, first, second]: [u8; 3]) {
         let channel = usize::from(status & 0x0F);
         match status & 0xF0 {
@@ -91,12 +91,12 @@ impl Controllers {
         }
     }
 
-    /// Where a controller of a channel is.
+    /// The position of a controller of a channel.
     pub fn get(&self, channel: usize, controller: u8) -> u8 {
         self.values.get(channel).map_or(0, |values| values[usize::from(controller & 0x7F)])
     }
 
-    /// What they say to the parts, channel by channel.
+    /// The events that put the parts into these positions, channel by channel.
     pub fn controls(&self) -> impl Iterator<Item = Vec<What>> {
         (0..CHANNELS).map(|channel| {
             let (mut channels, mut keys) = (Channels::new(1), Keys::new(CHANNELS, 0));
