@@ -25,6 +25,8 @@ GAIN_DB = (-60, 12)
 # A MIDI controller, and small faders for some of them on every strip: name and value at the start.
 CONTROLLER = (0, 127)
 SMALL = [("pan", 64), ("reverb", 40), ("brightness", 64)]
+# Below them, of 0 to 1: name and address on the strip.
+SHARES = [("morph", "morph/amount"), ("morph_pressure", "morph/pressure"), ("spread", "spread")]
 # Of the room, on the master's strip: address and range.
 ROOM = [("/reverb/level", GAIN_DB), ("/reverb/time", (0.2, 10)), ("/chorus/level", GAIN_DB)]
 METER_DB = (-60, 0)
@@ -98,12 +100,13 @@ def open_stage_control():
             text(f"name_{n}", [x, 36, wide, 44], "", f"{ch}/instrument"),
             widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program", values=names,
                    typeTags="i", default=0),
-            fader(f"gain_{n}", [x, 128, wide - 16, 292], f"{ch}/gain"),
-            meter(f"meter_{n}", [x + wide - 14, 128, 14, 292], f"{ch}/meter"),
-            *(small(f"{name}_{n}", [x, 424 + 26 * at, wide, 24], f"{ch}/{name}", CONTROLLER, start,
+            fader(f"gain_{n}", [x, 128, wide - 16, 240], f"{ch}/gain"),
+            meter(f"meter_{n}", [x + wide - 14, 128, 14, 240], f"{ch}/meter"),
+            *(small(f"{name}_{n}", [x, 372 + 26 * at, wide, 24], f"{ch}/{name}", CONTROLLER, start,
                     "i")
               for at, (name, start) in enumerate(SMALL)),
-            small(f"morph_{n}", [x, 502, wide, 24], f"{ch}/morph/amount", (0, 1), 0, "f"),
+            *(small(f"{name}_{n}", [x, 450 + 26 * at, wide, 24], f"{ch}/{address}", (0, 1), 0, "f")
+              for at, (name, address) in enumerate(SHARES)),
             switch(f"mute_{n}", [x, 536, wide, 44], "mute", f"{ch}/mute", "#c04040"),
             switch(f"solo_{n}", [x, 586, wide, 44], "solo", f"{ch}/solo", "#c0a030"),
             widget("input", f"transpose_{n}", [x, 636, wide, 36], f"{ch}/transpose", typeTags="i",
@@ -252,15 +255,17 @@ def touchosc():
             touch_label(f"instrument_{n}", [x, 30, wide, 40], "", f"{ch}/instrument"),
             node("RADIAL", f"program_{n}", [x, 74, wide, 62], program,
                  initial("x", 0) + initial("touch", "false"), color=grey),
-            touch_fader(f"gain_{n}", [x, 144, wide - 16, 308], f"{ch}/gain"),
-            node("FADER", f"meter_{n}", [x + wide - 14, 144, 14, 308],
+            touch_fader(f"gain_{n}", [x, 144, wide - 16, 252], f"{ch}/gain"),
+            node("FADER", f"meter_{n}", [x + wide - 14, 144, 14, 252],
                  osc(f"{ch}/meter", [partial("VALUE", "FLOAT", "x", METER_DB)],
                      sends=False), initial("x", 0),
                  color=yellow, interactive=("b", 0)),
-            *(touch_small(f"{name}_{n}", [x, 456 + 28 * at, wide, 26], f"{ch}/{name}", CONTROLLER,
+            *(touch_small(f"{name}_{n}", [x, 400 + 28 * at, wide, 26], f"{ch}/{name}", CONTROLLER,
                           start, "INTEGER")
               for at, (name, start) in enumerate(SMALL)),
-            touch_small(f"morph_{n}", [x, 540, wide, 26], f"{ch}/morph/amount", (0, 1), 0, "FLOAT"),
+            *(touch_small(f"{name}_{n}", [x, 484 + 28 * at, wide, 26], f"{ch}/{address}", (0, 1), 0,
+                          "FLOAT")
+              for at, (name, address) in enumerate(SHARES)),
             touch_button(f"mute_{n}", [x, 572, wide, 64], "mute", f"{ch}/mute", red, True),
             touch_button(f"solo_{n}", [x, 644, wide, 64], "solo", f"{ch}/solo", yellow, True),
         ]

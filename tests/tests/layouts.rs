@@ -13,6 +13,10 @@ use timbre_control::osc::{self, Request, message};
 use timbre_control::parameters::find;
 use timbre_control::pattern::Pattern;
 
+/// What every strip has at least.
+const STRIP: [&str; 7] =
+    ["gain", "mute", "solo", "program", "morph/amount", "morph/pressure", "spread"];
+
 /// One control: where it sends to or hears from, and all that it can send.
 struct Control {
     address: String,
@@ -56,8 +60,7 @@ fn check_script(script: &str) {
 fn check_all(controls: &[Control]) {
     controls.iter().for_each(check);
     let there: BTreeSet<&str> = controls.iter().map(|c| c.address.as_str()).collect();
-    let strips = (1..=16)
-        .flat_map(|n| ["gain", "mute", "solo", "program"].map(|name| format!("/ch/{n}/{name}")));
+    let strips = (1..=16).flat_map(|n| STRIP.map(|name| format!("/ch/{n}/{name}")));
     let master = ["/master/gain", "/master/mute", "/panic", "/meter/master", "/record/start"];
     for address in strips.chain(master.map(str::to_owned)) {
         assert!(there.contains(address.as_str()), "{address} is missing");

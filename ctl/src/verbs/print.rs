@@ -19,10 +19,11 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
         ));
     }
     line(&format!("timbred {}, running for {} s, model {}", s.version, s.uptime_s, s.model))?;
-    line(&format!(
-        "latency    {:.1} ms, load {:.2}, {} steps in hops of {:.0} ms",
-        s.latency_ms, s.load, s.steps_now, s.hop_now_ms
-    ))?;
+    let denoiser = match s.steps_now {
+        0 => "the denoiser is not asked".to_owned(),
+        steps => format!("{steps} steps in hops of {:.0} ms", s.hop_now_ms),
+    };
+    line(&format!("latency    {:.1} ms, load {:.2}, {denoiser}", s.latency_ms, s.load))?;
     line(&format!(
         "sound      {} notes, {:.1} dBFS peak, {:.1} rms",
         s.notes, s.peak_dbfs, s.rms_dbfs
