@@ -1,5 +1,6 @@
 """What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows
 neither model."""
+import copy
 import os
 import sys
 import time
@@ -95,6 +96,15 @@ class Run:
             part,
         )
         os.replace(part, self.path)
+
+
+def started(run):
+    """The model as it was before a run's first step, from START."""
+    model = copy.deepcopy(run.model)
+    with np.load(START / f"{run.path.stem}.npz") as file:
+        weights = {k: torch.from_numpy(file[k].astype("float32")) for k in file.files}
+    model.load_state_dict(model.state_dict() | weights)
+    return model.to(run.device)
 
 
 def pick_device(name=None):
