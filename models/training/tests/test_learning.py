@@ -116,3 +116,22 @@ def test_time_is_shared_and_a_run_goes_on(tmp_path):
         assert left > 0 and given == pytest.approx(60 + left)
     with pytest.raises(SystemExit, match="was begun with soundfont x"):
         Plan(tmp_path / "p.json", stages, 8, {"soundfont": "y"})
+
+
+def test_a_program_plays_for_one_that_is_missing():
+    torch = pytest.importorskip("torch")
+    from timbre_training import export
+    from timbre_training.prior import NOTE_ROWS, PITCHES
+    from timbre_training.tokens import Vocabulary
+
+    numbers = lambda count: torch.arange(count, dtype=torch.float32)[:, None].clone()
+    vocabulary = Vocabulary(export.VELOCITY_BINS)
+    tokens, first = numbers(vocabulary.size), vocabulary.program
+    prior = {"instruments": numbers(256), "notes": numbers(NOTE_ROWS)}
+    export.play_instead({"token_encoder.token_embedder.embedding": tokens}, prior, [(7, 3)])
+    assert prior["instruments"][7] == 3 and prior["instruments"][8] == 8
+    assert (
+        prior["notes"][7 * PITCHES : 8 * PITCHES, 0]
+        == numbers(NOTE_ROWS)[3 * PITCHES : 4 * PITCHES, 0]
+    ).all()
+    assert tokens[first + 7] == first + 3 and tokens[first + 8] == first + 8

@@ -23,7 +23,7 @@ class Plan:
             if saved["asked"] != asked:
                 raise SystemExit(
                     f"{path.parent}: was begun with {words(saved['asked'])}, and now "
-                    f"{words(asked)} is asked for; remove that folder, or name another by --work"
+                    f"{words(asked)} is asked for; remove that folder to begin anew"
                 )
             self.used = saved["used"]
             if minutes <= saved["minutes"]:

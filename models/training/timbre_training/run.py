@@ -35,11 +35,11 @@ from .training import pick_device
 WORK = Path(__file__).resolve().parent.parent / "work"
 # Their shares of the time.
 STAGES = {
-    "tables": 0.06, "single notes": 0.12, "note prior": 0.25, "clips": 0.04, "mels of clips": 0.04,
-    "denoiser": 0.06, "what the vocoder hears": 0.04, "vocoder": 0.38, "bundle": 0.01,
+    "tables": 0.06, "single notes": 0.08, "note prior": 0.45, "clips": 0.03, "mels of clips": 0.05,
+    "denoiser": 0.04, "what the vocoder hears": 0.06, "vocoder": 0.22, "bundle": 0.01,
 }  # fmt: skip
 HOURS, NOTES = 2.0, 60_000  # of clips and single notes at most
-HOURS_AN_HOUR = 0.8  # hours of clips for each hour of the time: more is not seen often enough
+HOURS_AN_HOUR = 2.4  # of clips for each hour of the time: more is not seen often enough
 
 
 def name_of(soundfont):
@@ -81,7 +81,7 @@ def train(a, learned, plan, device):
                 prior,
                 given[0] / 60,
                 prior_model.SIZES,
-                128 * a.batch,
+                (64 if a.soundfont else 128) * a.batch,
                 2e-3,
                 device,
                 instruments=learned,
@@ -89,7 +89,7 @@ def train(a, learned, plan, device):
             )
     with plan.stage("clips") as given:
         if given:
-            hours = min(HOURS, HOURS_AN_HOUR * a.minutes / 60)
+            hours = min(HOURS, HOURS_AN_HOUR * plan.minutes / 60)
             data.build(
                 clips,
                 hours,
@@ -126,6 +126,7 @@ def train(a, learned, plan, device):
                 device,
                 adversarial=True,
                 rival_width=32 if device.type == "cuda" else 8,
+                warm_up=30 if a.soundfont else 300,
             )
     return denoiser, prior, vocoder, beginnings, lives
 
@@ -184,7 +185,8 @@ def main():
     device = pick_device(a.device)
     a.batch = a.batch or (128 if device.type == "cuda" else 16)
     a.work.mkdir(parents=True, exist_ok=True)
-    asked = {"soundfont": str(a.soundfont), "programs": a.programs or "all"}
+    font = a.soundfont and str(a.soundfont.resolve())
+    asked = {"soundfont": font or "FluidR3", "programs": a.programs or "all"}
     plan = Plan(a.work / "plan.json", STAGES, a.minutes, asked)
     if not (a.soundfont or scores.available()):
         scores.collect()

@@ -137,7 +137,7 @@ def train(
     weights it begins with knew another soundfont."""
     torch.manual_seed(seed)
     model = Prior(**sizes).to(device)
-    run = Run(checkpoint, model, minutes, rate, sizes)
+    run = Run(checkpoint, model, minutes, rate, sizes, warm_up=30 if other_font else 300)
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}",
         flush=True,
