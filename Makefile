@@ -45,7 +45,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen evaluate,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -235,9 +235,10 @@ evaluate-env: train-env
 	$(VENV)/bin/pip install -q -e $(TRAINING)[evaluate]
 	$(VENV)/bin/pip install -q --no-deps basic-pitch==0.4.0
 
-evaluate: evaluate-env ## Compare the bundled model with FluidSynth on held-out music and write its card; CLIPS=n (of 40) for a part of the set, printed only
+evaluate: listen-env evaluate-env ## Compare the bundled model with FluidSynth on held-out music and write its card; QUICK=1 or CLIPS=n (of 40) for a part of the set, printed only
 	cargo build --release -p timbred
-	cd $(TRAINING) && $(abspath $(VENV))/bin/python -W ignore -m timbre_training.evaluation --timbred $(abspath target/release/timbred) --clips $(CLIPS)
+	$(LISTEN) --json $(TRAINING)/work/listen/table.json $(if $(QUICK)$(filter-out 40,$(CLIPS)),--quick)
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -W ignore -m timbre_training.evaluation --timbred $(abspath target/release/timbred) --clips $(CLIPS) --listening work/listen/table.json $(if $(QUICK),--quick)
 
 drift: MINUTES = 30
 drift: evaluate-env ## Play MINUTES (30) of live mode and show that level, spectrum and silence are what they were at the start

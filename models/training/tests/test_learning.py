@@ -33,6 +33,10 @@ def test_all_that_a_soundfont_has_is_learned(tmp_path):
     assert dict(found.instead)[6] == 0 and 5 not in dict(found.instead)
 
 
+def test_runs_of_programs_are_written_short():
+    assert instruments.spans([5, 0, 1, 2, 9, 10]) == "0-2, 5, 9-10"
+
+
 def test_what_is_lacking_is_said(tmp_path):
     path = font(tmp_path / "a.sf2", [(0, 5), (0, 6)])
     found, said = instruments.choose(path, instruments.wanted("5-7 drums"))

@@ -27,7 +27,7 @@ def arguments():
     p.add_argument("--model", help="folder or name of another model than the bundled one")
     p.add_argument(
         "--soundfont", type=Path,
-        help="reference in place of FluidR3: what the model learned from; the bundled one plays too",
+        help="reference in place of FluidR3: what the model learned from; the bundled plays too",
     )
     p.add_argument(
         "--programs", type=int, nargs="+", metavar="N",
@@ -69,7 +69,8 @@ def main():
                 measured[system][step] = kept.measure(pool, step, names[step], system)
     rows, took = table.table(measured, REFERENCE), table.took(measured, REFERENCE)
     print("\n".join(table.markdown(rows)))
-    print(f"\nTook {'a quick part: ' if a.quick else ''}{took}; {time.monotonic() - began:.0f} s.")
+    used = f"{time.monotonic() - began:.0f} s, {sum(os.times()[:4]):.0f} s of CPU time"
+    print(f"\nTook {'a quick part: ' if a.quick else ''}{took}; {used}.")
     if a.json:
         a.json.write_text(json.dumps({"rows": rows, "took": took}, indent=1) + "\n")
 
