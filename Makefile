@@ -31,7 +31,7 @@ LEVELS_PACKAGES := $(EXPRESSION_PACKAGES) openttd-openmsx
 # What sound is compared with: the reference, a small soundfont, a codec.
 LISTEN_PACKAGES := $(EXPRESSION_PACKAGES) timgm6mb-soundfont opus-tools
 SONGS ?= /usr/share/games/openttd/baseset/openmsx
-SOUNDFONT ?= /usr/share/sounds/sf2/FluidR3_GM.sf2
+FLUIDR3 := /usr/share/sounds/sf2/FluidR3_GM.sf2
 ARM_BUILD := CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++ \
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
   PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu=/usr/lib/aarch64-linux-gnu/pkgconfig
@@ -49,7 +49,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen evaluate,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -171,11 +171,11 @@ $(VENV)/expression-ready:
 
 expression: setup $(VENV)/expression-ready ## What each control does here and in FluidSynth, from the same MIDI files (some minutes)
 	$(RELEASE)
-	$(VENV)/bin/python tests/expression/expression.py target/release/timbred $(SOUNDFONT)
+	$(VENV)/bin/python tests/expression/expression.py target/release/timbred "$(or $(SOUNDFONT),$(FLUIDR3))"
 
 levels: setup $(VENV)/expression-ready ## How loud each part of 20 songs (SONGS, a folder) is here and in FluidSynth (some minutes)
 	$(RELEASE)
-	$(VENV)/bin/python tests/expression/levels.py target/release/timbred $(SOUNDFONT) $(SONGS)
+	$(VENV)/bin/python tests/expression/levels.py target/release/timbred "$(or $(SOUNDFONT),$(FLUIDR3))" $(SONGS)
 
 latency: setup ## From key to sound on a JACK server with a dummy driver, here and in FluidSynth
 	cargo build --release --workspace
@@ -237,23 +237,25 @@ train-env: setup ## Python environment and soundfont for training (several GB wi
 	$(VENV)/bin/pip install -q -e $(TRAINING)[test]
 	touch $(VENV)/tests-ready
 
-train: train-env ## Train the bundled model for MINUTES (resumable) and pack it
-	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.run --minutes $(MINUTES)
+train: train-env ## Train the bundled model for MINUTES (resumable), or with SOUNDFONT=my.sf2 [PROGRAMS="0 24-31 drums"] [OUT=folder] a model of that soundfont
 	$(RELEASE)
-	target/release/timbred pack $(TRAINING)/work/export --out models/bundled/live
+	$(VENV)/bin/python -W ignore -m timbre_training.run --minutes $(MINUTES) --timbred target/release/timbred $(if $(SOUNDFONT),--soundfont "$(SOUNDFONT)") $(if $(PROGRAMS),--programs "$(PROGRAMS)") $(if $(OUT),--out "$(OUT)")
 
 evaluate-env: train-env
 	$(VENV)/bin/pip install -q -e $(TRAINING)[evaluate]
 	$(VENV)/bin/pip install -q --no-deps basic-pitch==0.4.0
 
-evaluate: evaluate-env ## Compare the bundled model with FluidSynth on held-out music and write its card; CLIPS=n (of 40) for a part of the set, printed only
+evaluate: listen-env evaluate-env ## Compare the bundled model with FluidSynth on held-out music and write its card; QUICK=1 or CLIPS=n (of 40) for a part of the set, printed only
 	$(RELEASE)
-	cd $(TRAINING) && $(abspath $(VENV))/bin/python -W ignore -m timbre_training.evaluation --timbred $(abspath target/release/timbred) --clips $(CLIPS)
+	$(LISTEN) --json $(TRAINING)/work/listen/table.json $(if $(QUICK)$(filter-out 40,$(CLIPS)),--quick)
+	cd $(TRAINING) && $(abspath $(VENV))/bin/python -W ignore -m timbre_training.evaluation --timbred $(abspath target/release/timbred) --clips $(CLIPS) --listening work/listen/table.json $(if $(QUICK),--quick)
 
 drift: MINUTES = 30
 drift: evaluate-env ## Play MINUTES (30) of live mode and show that level, spectrum and silence are what they were at the start
 	$(RELEASE)
 	cd $(TRAINING) && $(abspath $(VENV))/bin/python -m timbre_training.evaluation.drift --timbred $(abspath target/release/timbred) --minutes $(MINUTES)
+
+LISTEN = PYTHONPATH=$(TRAINING) $(LISTEN_VENV)/bin/python -m timbre_training.listening target/release/timbred
 
 $(LISTEN_VENV)/ready: $(TRAINING)/timbre_training/listening/requirements.txt
 	python3 -m venv $(LISTEN_VENV)
@@ -265,9 +267,11 @@ MUSICNN := $(TRAINING)/work/listen/musicnn-0.1.0-py3-none-any.whl
 $(MUSICNN): | $(LISTEN_VENV)/ready
 	$(LISTEN_VENV)/bin/pip download -q --no-deps musicnn==0.1.0 -d $(@D)
 
-listen: setup $(LISTEN_VENV)/ready $(MUSICNN) ## How alive and how close the sound is, by numbers, beside FluidSynth (MODEL=folder; PROGRAMS="0 48"; QUICK=1 for some minutes)
+listen-env: setup $(LISTEN_VENV)/ready $(MUSICNN)
+
+listen: listen-env ## How alive and how close the sound is, by numbers, beside FluidSynth (MODEL=folder; SOUNDFONT=what it learned from; PROGRAMS="0 48"; QUICK=1 for some minutes)
 	cargo build --release --workspace
-	PYTHONPATH=$(TRAINING) $(LISTEN_VENV)/bin/python -m timbre_training.listening target/release/timbred $(if $(MODEL),--model $(MODEL)) $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(QUICK),--quick)
+	$(LISTEN) $(if $(MODEL),--model "$(MODEL)") $(if $(SOUNDFONT),--soundfont "$(SOUNDFONT)") $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(QUICK),--quick)
 
 full-size: setup train-env ## A checkpoint of published size (CHECKPOINT=unpacked folder; random weights do with TAME=--tame) against torch, in f32
 	cargo build --release --workspace
@@ -299,4 +303,4 @@ clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) $(DIFFUSERS_VENV) $(LISTEN_VENV) tests/osc_clients/node_modules tests/remote/node_modules demo.wav
 
-.PHONY: quick deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift listen clean
+.PHONY: quick deb deb-arm check-arm-deb repository check-repository help diffusers expression levels full-size setup run install test test-arm lint units unit osc-clients panel pictures remote remote-clients remote-garbage remote-load mutate corpus garbage soak golden doc deny fuzz latency rig rig-quick bench test-training train-env train evaluate-env evaluate drift listen-env listen clean

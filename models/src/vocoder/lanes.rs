@@ -37,8 +37,8 @@ impl Row {
 
     /// Each group times a number.
     pub fn weigh(&mut self, by: &Lanes) {
-        for l in 0..LIFE_GROUPS {
-            (self.re[l], self.im[l]) = (self.re[l] * by[l], self.im[l] * by[l]);
+        for part in [&mut self.re, &mut self.im] {
+            part.iter_mut().zip(by).for_each(|(part, by)| *part *= by);
         }
     }
 

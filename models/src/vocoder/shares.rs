@@ -91,11 +91,11 @@ impl Share {
     /// Of one note, where the common filters multiply the power of a band `by` so much.
     fn weights(&self, by: &[f32; MEL_BINS], tables: &Tables) -> Lanes {
         let weight = |first: usize, last: usize| {
-            let (mut wants, mut gets) = (0.0, 0.0);
-            for band in first..=last.min(MEL_BINS - 1) {
-                wants += self.wants[band];
-                gets += self.has[band] * by[band];
-            }
+            let bands = self.wants.iter().zip(self.has.iter().zip(by));
+            let bands = bands.take(last + 1).skip(first);
+            let (wants, gets) = bands.fold((0.0, 0.0), |(wants, gets), (want, (has, by))| {
+                (wants + want, gets + has * by)
+            });
             if gets > 0.0 { (wants / gets).sqrt().clamp(LEAST, MOST) } else { 1.0 }
         };
         let Some(octave) = self.octave else { return [weight(0, MEL_BINS); UPPER + 1] };

@@ -151,9 +151,10 @@ impl<'a> Voicing<'a> {
             };
             self.shift(&shifts, turns, sound);
             let offset = first + span.offset() - k * grid;
-            for side in 0..if has_side { 2 } else { 1 } {
-                let out = (&mut out.tone[side][first..end], &mut out.upper[side][first..end]);
-                mix(sound, &levels[first..end], [&pair[0][side], &pair[1][side]], offset, out);
+            let sides = out.tone.iter_mut().zip(&mut out.upper).zip(pair[0].iter().zip(&pair[1]));
+            for ((tone, upper), (from, to)) in sides.take(if has_side { 2 } else { 1 }) {
+                let out = (&mut tone[first..end], &mut upper[first..end]);
+                mix(sound, &levels[first..end], [from, to], offset, out);
             }
         }
     }

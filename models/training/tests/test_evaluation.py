@@ -214,5 +214,8 @@ def test_instruments_are_written_into_the_manifest_in_place_of_older_ones(tmp_pa
         }
 
 
-def test_runs_of_programs_are_written_short():
-    assert card.ranges([5, 0, 1, 2, 9, 10]) == "0-2, 5, 9-10"
+def test_the_card_has_what_listening_found():
+    rows = [["measure", "good", "reference", "timbred"], ["FAD", "0", "", "17.20"]]
+    lines = card.listening({"rows": rows, "took": "2 held notes of piano; 1 pieces"})
+    assert any(line.endswith("Taken were 2 held notes of piano; 1 pieces.") for line in lines)
+    assert lines[-2:] == ["| FAD | 0 |  | 17.20 |", ""]

@@ -132,23 +132,28 @@ def system(factor, db=0.0, windows=((0.0, 1.0), (1.0, 0.0), (2.0, 2.0))):
         "notes": {"note-000": [note(factor)] * 2, "note-048": [note(1.0), {}]},
         "sides": {"note-000": [-6 + db], "note-048": [-40]},
         "windows": {name: {"MTT_vgg": windows, "MTT_musicnn": windows} for name in ("a", "b")},
-        "pieces": {"a": {"mos": 4.0, "distance": 0.01}, "b": {"mos": 5.0, "distance": 0.03}},
+        "pieces": {
+            "a": {"mos": 4.0, "distance": 0.01, "log_mel": 0.3},
+            "b": {"mos": 5.0, "distance": 0.03, "log_mel": 0.5},
+        },
         "visqol": {"a": 3.5},
         "repeats": {name: {"distance": 0.02, "peaks": db} for name in ("r", "s")},
     }
 
 
 def test_the_table():
-    lines = table.table({"ref": system(1.0), "ours": system(4.0, 3.0)}, "ref")
-    cells = {line.split(" | ")[0][2:]: line.split(" | ")[-1][:-2] for line in lines}
+    rows = table.table({"ref": system(1.0), "ours": system(4.0, 3.0)}, "ref")
+    assert table.markdown(rows)[0] == "| measure | good | ref | ours |"
+    cells = {title: figures[-1] for title, *figures in rows}
     am = next(value for title, value in cells.items() if title.startswith("AM"))
     assert am == "2.50; 1 of 2"
-    assert list(cells.values())[6:] == [
+    assert list(cells.values())[5:] == [
         "+3.0; +3.0",
         "3.0 (of 1)",
         "+3.0",
         "0.00",
         "0.00",
+        "0.400",
         "4.50; 0.0200",
         "3.50",
         "0.0200; +3.0",
@@ -156,3 +161,10 @@ def test_the_table():
     assert table.took({"ref": system(1.0), "ours": system(4.0)}, "ref") == (
         "4 held notes of piano, strings; 2 pieces, ViSQOL of 1; repetitions of 2 keys"
     )
+
+
+def test_pieces_of_some_programs_have_no_others():
+    for piece in pieces.repeats([24, 73]):
+        assert set(piece.notes[:, 2]) <= {24, 73}
+    notes = pieces.music.clip(1, 12.0, pieces.Instruments((24, 73), False))
+    assert set(notes[:, 2]) <= {24, 73} and not notes[:, 5].any()

@@ -13,7 +13,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from . import mel, note_table
+from . import bundled, mel, note_table
+from .instruments import ALL
 from .notes import DRUM, KEY, PROGRAM
 
 LEVELS = np.log([0.02, 0.1, 0.25, 0.5, 0.9])  # nats
@@ -53,19 +54,26 @@ def _rows(program):
     return np.array(found, np.float32)
 
 
-def build(path, workers=None):
-    """Writes the table [ROWS, LEVELS] float32 in seconds; prints progress."""
-    start, found = time.time(), []
+def build(path, workers=None, instruments=ALL):
+    """Writes the table [ROWS, LEVELS] float32 in seconds; what is not learned begins as in the
+    bundled model. Prints progress."""
+    start = time.time()
+    table = np.zeros((ROWS, len(LEVELS)), np.float32) if instruments == ALL else bundled.attacks()
+    learned = [*instruments.programs, *([note_table.PROGRAMS] if instruments.drums else [])]
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, rows in enumerate(pool.imap(_rows, range(note_table.PROGRAMS + 1)), 1):
-            found.append(rows)
+        for done, rows in enumerate(pool.imap(_rows, learned), 1):
+            first = learned[done - 1] * PITCHES
+            table[first : first + len(rows)] = rows
             if done % 16 == 0:
-                left = (129 - done) * (time.time() - start) / done
+                left = (len(learned) - done) * (time.time() - start) / done
                 print(
-                    f"attacks: {done}/{note_table.PROGRAMS + 1} programs, {left / 60:.1f} min left",
+                    f"attacks: {done}/{len(learned)} programs, {left / 60:.1f} min left",
                     flush=True,
                 )
-    np.save(path, np.concatenate(found))
+    for program, other in instruments.instead:
+        mine, its = (slice(p * PITCHES, (p + 1) * PITCHES) for p in (program, other))
+        table[mine] = table[its]
+    np.save(path, table)
 
 
 def rise(attack, seconds):

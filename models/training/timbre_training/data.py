@@ -8,6 +8,7 @@ float32 [c, n], the band from 8 to 16 kHz as `bands.upper_band` gives it, mel fl
 [c].
 """
 import argparse
+import itertools
 import os
 import time
 from multiprocessing import get_context
@@ -17,27 +18,28 @@ import numpy as np
 
 from . import mel, music, scores, solos
 from .bands import low_band, upper_band
+from .instruments import ALL
 
 SECONDS, SHARD = 20.0, 25
 
 
-def _notes(seed, score_share, solo_share):
+def _notes(seed, score_share, solo_share, instruments):
     rng = np.random.default_rng([seed, 7])
     if solo_share and np.random.default_rng([seed, 8]).random() < solo_share:
-        return solos.clip(seed, SECONDS)
-    if scores.available() and rng.random() < score_share:
-        return scores.clip(seed, SECONDS)
-    return music.clip(seed, SECONDS)
+        return solos.clip(seed, SECONDS, instruments)
+    if scores.available() and instruments.programs and rng.random() < score_share:
+        return scores.clip(seed, SECONDS, instruments)
+    return music.clip(seed, SECONDS, instruments)
 
 
 def _shard(job):
     from .synth import RENDER_HZ, Reference  # each process opens its own soundfont
 
-    path, first, score_share, solo_share = job
+    path, first, *shares = job
     global _reference
     if "_reference" not in globals():
         _reference = Reference()
-    notes = [_notes(first + i, score_share, solo_share) for i in range(SHARD)]
+    notes = [_notes(first + i, *shares) for i in range(SHARD)]
     wide = [_reference.render(n, SECONDS, RENDER_HZ) for n in notes]
     audio = np.stack([low_band(x) for x in wide])
     mels = np.stack([mel.scale(mel.log_mel(x)).astype(np.float16) for x in audio])
@@ -50,25 +52,43 @@ def _shard(job):
     return path
 
 
-def build(directory, hours, first_seed=0, workers=None, score_share=0.25, solo_share=0.0):
-    """Makes the missing shards of `hours` of clips in `directory`; prints progress."""
+def make(function, jobs, what, workers=None, seconds=None):
+    """Has every job done whose path, its first part, is not there, on all cores; with `seconds`
+    none is begun later than that, but one is done at least. Prints progress."""
+    missing, start = [job for job in jobs if not job[0].exists()], time.time()
+    if seconds is not None and len(missing) < len(jobs) and seconds <= 0:
+        return
+    size = max(1, min(len(missing), workers or os.cpu_count()))
+    with get_context("spawn").Pool(size) as pool:
+        begun, done = iter(missing), 0
+        running = [pool.apply_async(function, (job,)) for job in itertools.islice(begun, size)]
+        while running:
+            running.pop(0).get()
+            done += 1
+            passed = time.time() - start
+            left = (len(missing) - done) * passed / done
+            if seconds is None or passed < seconds:
+                running += [pool.apply_async(function, (j,)) for j in itertools.islice(begun, 1)]
+                left = left if seconds is None else min(left, seconds - passed)
+            else:
+                left = 0
+            print(f"{what}: {done}/{len(missing)} shards, {left / 60:.1f} min left", flush=True)
+
+
+def build(
+    directory, hours, first_seed=0, workers=None, score_share=0.25, solo_share=0.0,
+    instruments=ALL, seconds=None,
+):
+    """Makes the missing shards of `hours` of clips in `directory`, as `make` does."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     count = max(1, round(hours * 3600 / SECONDS / SHARD))
     seeds = [first_seed + i * SHARD for i in range(count)]
-    jobs = [(directory / f"{seed:08d}.npz", seed, score_share, solo_share) for seed in seeds]
-    missing = [j for j in jobs if not j[0].exists()]
-    start = time.time()
-    with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.imap_unordered(_shard, missing), 1):
-            rate = done * SHARD * SECONDS / (time.time() - start)
-            left = (len(missing) - done) * SHARD * SECONDS / rate
-            print(
-                f"data: {done}/{len(missing)} shards, {rate:.0f}x real time, "
-                f"{left / 60:.1f} min left",
-                flush=True,
-            )
-    return [j[0] for j in jobs]
+    jobs = [
+        (directory / f"{seed:08d}.npz", seed, score_share, solo_share, instruments)
+        for seed in seeds
+    ]
+    make(_shard, jobs, "clips", workers, seconds)
 
 
 def prior_path(shard):

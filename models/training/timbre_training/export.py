@@ -8,6 +8,7 @@ pack` (models/src/graph), the same code that builds those of an imported checkpo
 
 import argparse
 import datetime
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,19 @@ import torch
 from . import mel
 from .examples import RESIDUAL_NATS, VELOCITY_BINS
 from .network import flax_parameters
+from .prior import PITCHES
+from .tokens import Vocabulary
 
 
-def manifest(name, network, prior, vocoder, song_steps, live_steps, live_hop, steps):
+def manifest(name, described, network, prior, vocoder, song_steps, live_steps, live_hop):
     """The manifest as TOML, without the files, which `timbred pack` adds."""
     sizes = "\n".join(f"{k} = {str(v).lower()}" for k, v in network.items())
     prior_sizes = "\n".join(f"{k} = {v}" for k, v in prior.items())
     return f"""format = 1
-name = "{name}"
+name = {json.dumps(name)}
 version = "{datetime.date.today():%Y.%m.%d}"
-description = "General MIDI instruments with velocity, for hops from 20 ms; trained for {steps} steps"
-license = "MIT OR Apache-2.0"
+description = {json.dumps(described["description"])}
+license = {json.dumps(described["license"])}
 
 [mel]
 sample_rate_hz = {mel.RATE}
@@ -72,25 +75,29 @@ upper_band = true
 """
 
 
+def play_instead(denoiser, prior, instead):
+    """Gives programs what says of another how it sounds; pairs (program, that which plays)."""
+    tokens = denoiser["token_encoder.token_embedder.embedding"]
+    first = Vocabulary(VELOCITY_BINS).program
+    for program, other in instead:
+        prior["instruments"][program] = prior["instruments"][other]
+        mine, its = (slice(p * PITCHES, (p + 1) * PITCHES) for p in (program, other))
+        prior["notes"][mine] = prior["notes"][its]
+        tokens[first + program] = tokens[first + other]
+
+
 def export(
-    denoiser,
-    prior,
-    vocoder,
-    attacks,
-    life,
-    directory,
-    name="live",
-    song_steps=1,
-    live_steps=1,
-    live_hop=1,
+    denoiser, prior, vocoder, attacks, life, directory, name="live", song_steps=1, live_steps=0,
+    live_hop=1, instead=(), **described,
 ):
     """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in
-    `directory`."""
+    `directory`; `described`: what the manifest says of where it comes from."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     d, r, v = (
         torch.load(p, map_location="cpu", weights_only=True) for p in (denoiser, prior, vocoder)
     )
+    play_instead(d["average"], r["average"], instead)
     np.savez(directory / "denoiser.npz", **flax_parameters(d["average"]))
     for file, saved in (("prior", r), ("vocoder", v)):
         np.savez(
@@ -102,8 +109,10 @@ def export(
             directory / "life.npz",
             **{name: table[name].astype(np.float32) for name in ("zone", "facts", "values")},
         )
+    description = f"General MIDI instruments with velocity; trained for {d['step']} steps"
+    described = {"description": description, "license": "MIT OR Apache-2.0"} | described
     text = manifest(
-        name, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop, d["step"]
+        name, described, d["config"], r["config"], v["config"], song_steps, live_steps, live_hop
     )
     (directory / "manifest.toml").write_text(text)
     print(

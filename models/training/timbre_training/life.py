@@ -42,6 +42,12 @@ LEAST_NOISE, DRUM_NOISE, TONAL_DRUM_NOISE = 1e-6, 1.0, 0.5  # shares
 LARGEST = 127
 
 
+def size(facts):
+    """How many values a zone of these facts [FACTS] has."""
+    curves = (facts[SWAY] > 0) + 2 * int((facts[MIDDLE:NOISE] > 0).sum())
+    return int(facts[POINTS]) * int(curves)
+
+
 def row(note):
     """The row of a note [6] that is no drum; keys beyond a piano's live as its first and last."""
     return int(note[PROGRAM]) * PITCHES + int(np.clip(note[KEY] - note_table.LOW, 0, PITCHES - 1))

@@ -17,8 +17,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from . import excitation, life, mel, note_table
+from . import bundled, excitation, life, mel, note_table
 from .bands import WIDE_HZ, low_band
+from .instruments import ALL
 
 VELOCITY, WIDEST_KEYS = 90, 12
 HELD_S = 3.0
@@ -289,28 +290,47 @@ def _zones(program):
     return found
 
 
-def build(path, workers=None):
-    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`;
-    prints progress."""
-    start, zone, facts, values, size = time.time(), np.zeros(life.ROWS, np.int16), [], [], 0
+def _bundled_zones(program):
+    """The same of the bundled model."""
+    zone, facts, values = bundled.lives()
+    rows = zone[program * life.PITCHES : (program + 1) * life.PITCHES]
+    edges = [0, *(np.flatnonzero(np.diff(rows)) + 1), life.PITCHES]
+    found = []
+    for first, last in zip(edges, edges[1:]):
+        own = facts[rows[first]].astype(np.float32)
+        begin = int(own[life.FIRST])
+        own_values = values[begin : begin + life.size(own)]
+        found.append((note_table.LOW + first, note_table.LOW + last - 1, own, own_values))
+    return found
+
+
+def _all_zones(instruments, workers):
+    """The zones of every program, one after the other; prints progress."""
+    start, learned, measured = time.time(), instruments.programs, {}
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for program, found in enumerate(pool.imap(_zones, range(note_table.PROGRAMS))):
-            for first, last, own_facts, own_values in found:
-                begin = program * life.PITCHES - note_table.LOW
-                zone[begin + first : begin + last + 1] = len(facts)
-                own_facts[life.FIRST] = size
-                facts.append(own_facts)
-                values.append(own_values)
-                size += len(own_values)
-            if program % 16 == 15:
-                left = (
-                    (note_table.PROGRAMS - program - 1) * (time.time() - start) / (program + 1) / 60
-                )
-                print(
-                    f"life: {program + 1}/{note_table.PROGRAMS} programs, {len(facts)} zones, "
-                    f"{left:.1f} min left",
-                    flush=True,
-                )
+        for done, found in enumerate(pool.imap(_zones, learned), 1):
+            measured[learned[done - 1]] = found
+            if done % 16 == 0:
+                left = (len(learned) - done) * (time.time() - start) / done / 60
+                print(f"life: {done}/{len(learned)} programs, {left:.1f} min left", flush=True)
+    instead = dict(instruments.instead)
+    for program in range(note_table.PROGRAMS):
+        player = instead.get(program, program)
+        yield measured[player] if player in measured else _bundled_zones(program)
+
+
+def build(path, workers=None, instruments=ALL):
+    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`; what
+    is not learned lives as in the bundled model."""
+    zone, facts, values, size = np.zeros(life.ROWS, np.int16), [], [], 0
+    for program, found in enumerate(_all_zones(instruments, workers)):
+        for first, last, own_facts, own_values in found:
+            begin = program * life.PITCHES - note_table.LOW
+            zone[begin + first : begin + last + 1] = len(facts)
+            facts.append(own_facts.copy())
+            facts[-1][life.FIRST] = size
+            values.append(own_values)
+            size += len(own_values)
     np.savez(path, zone=zone, facts=np.stack(facts), values=np.concatenate(values))
 
 

@@ -4,35 +4,25 @@ Every function returns rows (start_s, end_s, program, key, velocity, drum) for `
 """
 import numpy as np
 
+from .instruments import ALL
 from .notes import as_array
 
 SCALES = [
     [0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10], [0, 2, 3, 5, 7, 9, 10], [0, 2, 4, 7, 9],
     [0, 3, 5, 7, 10], [0, 2, 3, 5, 7, 8, 11], list(range(12)),
 ]
-# Programs a player is likely to choose first; all 128 are drawn, these more often.
-POPULAR = [
-    0, 0, 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 16, 18, 19, 21, 24, 25, 26, 27, 29, 30, 32, 33, 34,
-    35, 38, 40, 41, 42, 43, 46, 47, 48, 48, 49, 50, 52, 53, 56, 57, 58, 60, 61, 65, 66, 68, 70, 71,
-    73, 74, 75, 80, 81, 88, 89,
-]
 # Keys that sound natural for a family of eight programs (low, high): most material stays there.
 FAMILY_RANGE = [(28, 96), (48, 96), (36, 84), (36, 84), (26, 55), (36, 88), (36, 84), (36, 84),
                 (44, 84), (55, 92), (40, 88), (40, 88), (36, 88), (40, 84), (40, 84), (36, 84)]
-
-
-def draw_program(rng):
-    """A General MIDI program 0..127: three of four times a popular one."""
-    return int(rng.choice(POPULAR)) if rng.random() < 0.75 else int(rng.integers(128))
 
 
 class Part:
     """One instrument's settings for a clip: program, scale, tempo, loudness and looseness of the
     hand."""
 
-    def __init__(self, rng, seconds, program=None):
+    def __init__(self, rng, seconds, program):
         self.rng, self.seconds = rng, seconds
-        self.program = draw_program(rng) if program is None else program
+        self.program = program
         low, high = FAMILY_RANGE[self.program // 8]
         if rng.random() < 0.2:
             low, high = 21, 108
@@ -179,16 +169,16 @@ STYLES = [
 ]
 
 
-def clip(seed, seconds=20.0):
+def clip(seed, seconds=20.0, instruments=ALL):
     """One clip of procedural music from a seed -> notes [n, 6]; the same seed gives the same
     clip."""
     rng = np.random.default_rng(seed)
     sounding = seconds - (rng.uniform(2, 6) if rng.random() < 0.35 else 0.0)
     rows = []
-    for _ in range(int(rng.choice([1, 1, 1, 2, 2, 3, 4]))):
-        part = Part(rng, sounding)
+    for _ in range(int(rng.choice([1, 1, 1, 2, 2, 3, 4])) if instruments.programs else 0):
+        part = Part(rng, sounding, instruments.draw(rng))
         rows += STYLES[rng.integers(len(STYLES))](part)
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and instruments.drums or not instruments.programs:
         rows += drums(rng, sounding)
     if rng.random() < 0.3:  # a silence in the middle: everything must fall to nothing and come back
         a = rng.uniform(0.2, 0.6) * sounding
@@ -197,4 +187,4 @@ def clip(seed, seconds=20.0):
     rows = [
         (s, min(e, seconds), *rest) for s, e, *rest in rows if s < min(sounding, seconds - 0.05)
     ]
-    return as_array(rows or [(0.5, 1.5, 0, 60, 80, 0)])
+    return as_array(rows or [instruments.a_note()])

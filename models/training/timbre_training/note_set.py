@@ -7,33 +7,46 @@ nats. Attacks and releases are kept whole, of the rest every fourth frame.
 """
 import argparse
 import os
-import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from . import mel
-from .music import FAMILY_RANGE, draw_program
+from .data import make
+from .instruments import ALL, DRUMS
+from .music import FAMILY_RANGE
 
 NOTES, TAIL = 500, 2.5
 DENSE = 0.25  # seconds after a key press or release of which every frame is kept
-DRUMS, DRUM_LENGTH = 128, 0.1
+DRUM_LENGTH = 0.1
 
 
-def draw(rng):
+def draw(rng, instruments=ALL):
     """-> (instrument, key, velocity, start, end): start within the first frame, lengths from 40 ms
     to 8 s."""
     velocity, start = int(rng.integers(4, 128)), rng.uniform(0, mel.HOP / mel.RATE)
-    if rng.random() < 0.15:
+    if rng.random() < 0.15 and instruments.drums or not instruments.programs:
         key = int(rng.integers(27, 88))
         return DRUMS + key, key, velocity, start, start + DRUM_LENGTH
-    program = draw_program(rng) if rng.random() < 0.4 else int(rng.integers(128))
+    popular = rng.random() < 0.4
+    program = instruments.draw(rng) if popular else int(rng.choice(instruments.programs))
     low, high = FAMILY_RANGE[program // 8] if rng.random() < 0.75 else (21, 108)
     return (
         program, int(rng.integers(low, high + 1)), velocity, start,
         start + np.exp(rng.uniform(np.log(0.04), np.log(8.0))),
     )
+
+
+def any_notes(rng, instruments, count):
+    """Notes of the instruments at any moment, as likely young as old -> columns instrument, key,
+    velocity, age, release."""
+    instrument = rng.choice(instruments, count)
+    drum = instrument >= DRUMS
+    key = np.where(drum, instrument - DRUMS, rng.integers(21, 109, count))
+    age = np.exp(rng.uniform(np.log(0.005), np.log(8.0), count))
+    released = ~drum & (rng.random(count) < 0.3)
+    release = np.where(released, age * rng.random(count), 0.0)
+    return instrument, key, rng.integers(4, 128, count), age, release
 
 
 def times(frames, start, end, is_drum):
@@ -46,14 +59,14 @@ def times(frames, start, end, is_drum):
 def _shard(job):
     from .synth import Reference
 
-    path, seed = job
+    path, seed, instruments = job
     global _reference
     if "_reference" not in globals():
         _reference = Reference()
     rng = np.random.default_rng([seed, 11])
     columns = [[] for _ in range(6)]
     for _ in range(NOTES):
-        instrument, key, velocity, start, end = draw(rng)
+        instrument, key, velocity, start, end = draw(rng, instruments)
         drum = instrument >= DRUMS
         seconds = 3.0 if drum else end + TAIL
         audio = _reference.render(
@@ -74,20 +87,16 @@ def _shard(job):
     os.replace(part, path)
 
 
-def build(directory, notes, first_seed=0, workers=None):
-    """Makes the missing shards of `notes` single notes in `directory`; prints progress."""
+def build(directory, notes, first_seed=0, workers=None, instruments=ALL, seconds=None):
+    """Makes the missing shards of `notes` single notes in `directory`, in no more than `seconds`
+    if they are given, but one at least; prints progress."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (directory / f"{first_seed + i:08d}.npz", first_seed + i)
+        (directory / f"{first_seed + i:08d}.npz", first_seed + i, instruments)
         for i in range(max(1, round(notes / NOTES)))
     ]
-    missing = [j for j in jobs if not j[0].exists()]
-    start = time.time()
-    with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.imap_unordered(_shard, missing), 1):
-            left = (len(missing) - done) * (time.time() - start) / done
-            print(f"notes: {done}/{len(missing)} shards, {left / 60:.1f} min left", flush=True)
+    make(_shard, jobs, "notes", workers, seconds)
 
 
 def load(directory):

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from . import mel
+from .instruments import ALL
 
 PROGRAMS, LOW, HIGH = 128, 21, 108
 LOUD, SOFT, SOFT_S, END_S = 100, 45, 2.5, 3.0
@@ -33,16 +34,18 @@ def _program(program):
     ).astype(np.float16)
 
 
-def build(path, workers=None):
-    """Writes log-mels [128 programs, 88 keys, 18 looks, 128] float16 in nats; prints progress."""
-    start, looks = time.time(), []
+def build(path, workers=None, instruments=ALL):
+    """Writes log-mels [programs, 88 keys, 18 looks, 128] float16 in nats of the programs that are
+    learned; prints progress."""
+    start, looks, count = time.time(), [], len(instruments.programs)
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, program in enumerate(pool.imap(_program, range(PROGRAMS)), 1):
+        for done, program in enumerate(pool.imap(_program, instruments.programs), 1):
             looks.append(program)
             if done % 8 == 0:
-                left = (PROGRAMS - done) * (time.time() - start) / done
-                print(f"table: {done}/{PROGRAMS} programs, {left / 60:.1f} min left", flush=True)
-    np.save(path, np.stack(looks))
+                left = (count - done) * (time.time() - start) / done
+                print(f"table: {done}/{count} programs, {left / 60:.1f} min left", flush=True)
+    empty = np.zeros((0, HIGH + 1 - LOW, len(LOOKS), mel.BINS), np.float16)
+    np.save(path, np.stack(looks) if looks else empty)
 
 
 def questions():

@@ -22,7 +22,8 @@ from torch import nn
 
 from . import excitation, life, mel, note_table
 from .data import prior_path
-from .note_set import DRUMS, TAIL
+from .instruments import DRUMS
+from .note_set import TAIL
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 INSTRUMENTS, KEYS = 256, 128  # programs 0..127, drums by key 128..255

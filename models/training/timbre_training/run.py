@@ -1,61 +1,212 @@
-"""The whole training in one command: data, note prior, denoiser, vocoder, export. Resumable: run it
-again and it goes on.
+"""The whole training in one command: data, note prior, denoiser, vocoder, bundle. Resumable: run it
+again and it goes on; with more minutes it goes on for longer.
 
-`--minutes` is the budget for the three trainings together: a quarter the note prior, which the
-others build on, the rest in halves. Data are made first if missing (a hundredfold real time on one
-core). Work is kept in `--work`.
+Without `--soundfont` the bundled model is trained on, with FluidR3 GM. With it a model of that
+soundfont (SF2 or SF3) is made, which begins as the bundled one: what is not learned stays as it is
+there. `--minutes` is the time for everything.
 """
+
 import argparse
+import os
+import re
+import subprocess
 from pathlib import Path
 
 from . import (
-    attacks, data, export, fed, measure_life, note_set, note_table, prior as prior_model, scores,
-    train_denoiser, train_prior, train_vocoder,
+    attacks,
+    bundled,
+    data,
+    export,
+    fed,
+    instruments,
+    measure_life,
+    note_set,
+    note_table,
+    prior as prior_model,
+    scores,
+    train_denoiser,
+    train_prior,
+    train_vocoder,
 )
 from .network import Config
+from .plan import Plan
 from .training import pick_device
+
+WORK = Path(__file__).resolve().parent.parent / "work"
+# Their shares of the time.
+STAGES = {
+    "tables": 0.06, "single notes": 0.08, "note prior": 0.45, "clips": 0.03, "mels of clips": 0.05,
+    "denoiser": 0.04, "what the vocoder hears": 0.06, "vocoder": 0.22, "bundle": 0.01,
+}  # fmt: skip
+HOURS, NOTES = 2.0, 60_000  # of clips and single notes at most
+HOURS_AN_HOUR = 2.4  # of clips for each hour of the time: more is not seen often enough
+
+
+def name_of(soundfont):
+    """A model's name made of a file's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(soundfont).stem).strip("-.") or "learned"
+
+
+def models_folder():
+    """Where timbred looks for models by name."""
+    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data_home) / "timbred" / "models"
+
+
+def drop_older(files, than):
+    """Removes those that were made of an earlier one."""
+    for path in files:
+        if path.exists() and than.exists() and path.stat().st_mtime < than.stat().st_mtime:
+            path.unlink()
+
+
+def train(a, learned, plan, device):
+    """All stages but the bundle -> the paths that `export` wants."""
+    work, clips = a.work, a.work / "clips"
+    looks, beginnings, lives = (work / n for n in ("looks.npy", "attacks.npy", "life.npz"))
+    prior, denoiser, vocoder = (work / f"{n}.pt" for n in ("prior", "denoiser", "vocoder"))
+    with plan.stage("tables") as given:
+        if given:
+            for path, module in (looks, note_table), (beginnings, attacks), (lives, measure_life):
+                if not path.exists():
+                    module.build(path, instruments=learned)
+    with plan.stage("single notes") as given:
+        if given:
+            note_set.build(work / "notes", NOTES, instruments=learned, seconds=given[1])
+    with plan.stage("note prior") as given:
+        if given:
+            train_prior.train(
+                work / "notes",
+                looks,
+                prior,
+                given[0] / 60,
+                prior_model.SIZES,
+                (64 if a.soundfont else 128) * a.batch,
+                2e-3,
+                device,
+                instruments=learned,
+                other_font=bool(a.soundfont),
+            )
+    with plan.stage("clips") as given:
+        if given:
+            hours = min(HOURS, HOURS_AN_HOUR * plan.minutes / 60)
+            data.build(
+                clips,
+                hours,
+                first_seed=20_000_000,
+                score_share=0.1,
+                solo_share=0.45,
+                instruments=learned,
+                seconds=given[1],
+            )
+    with plan.stage("mels of clips") as given:
+        if given:
+            drop_older(map(data.prior_path, fed.shards(clips)), prior)
+            prior_model.add_priors(clips, prior, lives)
+    with plan.stage("denoiser") as given:
+        if given:
+            train_denoiser.train(
+                clips, denoiser, given[0] / 60, Config(), a.batch, 1e-3, 0.0, device
+            )
+    with plan.stage("what the vocoder hears") as given:
+        if given:
+            for shard in fed.shards(clips):
+                drop_older([fed.path_of(shard)], data.prior_path(shard))
+            fed.build(clips, beginnings, lives)
+    with plan.stage("vocoder") as given:
+        if given:
+            train_vocoder.train(
+                fed.Fed(clips, device),
+                vocoder,
+                given[0] / 60,
+                192,
+                5,
+                a.batch // 4,
+                3e-4,
+                device,
+                adversarial=True,
+                rival_width=32 if device.type == "cuda" else 8,
+                warm_up=30 if a.soundfont else 300,
+            )
+    return denoiser, prior, vocoder, beginnings, lives
+
+
+def checked(p, a):
+    """Says what is wrong before anything is made -> the instruments that are learned"""
+    if not a.soundfont:
+        if a.programs:
+            p.error("--programs is for a soundfont of your own: name it by --soundfont")
+        a.work, a.out = a.work or WORK, a.out or bundled.FOLDER
+        return instruments.ALL
+    a.name = name_of(a.out or a.soundfont.name)
+    a.out = a.out or models_folder() / a.name
+    a.work = a.work or WORK / "learned" / a.name
+    if a.out.resolve() == bundled.FOLDER.resolve():
+        p.error(f"{a.out}: is the bundled model, which learned from FluidR3; name another folder")
+    manifest = a.out / "manifest.toml"
+    ours = f"Learned from {a.soundfont.name}"
+    if a.out.exists() and any(a.out.iterdir()):
+        if not manifest.exists() or ours not in manifest.read_text():
+            p.error(f"{a.out}: is there, and is no model of {a.soundfont.name}; name another --out")
+    try:
+        learned, said = instruments.choose(a.soundfont, instruments.wanted(a.programs))
+    except ValueError as error:
+        p.error(str(error))
+    programs = instruments.spans(learned.programs) or "none"
+    print(f"{a.soundfont}: learning programs {programs}{', and drums' * learned.drums}")
+    for line in said:
+        print(f"{a.soundfont}: {line}")
+    os.environ["TIMBRE_SOUNDFONT"] = str(a.soundfont.resolve())
+    return learned
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--minutes", type=float, default=120)
-    p.add_argument("--hours", type=float, default=5, help="hours of audio to train on")
+    p = argparse.ArgumentParser(prog="timbre_training.run", description=__doc__)
+    p.add_argument("--minutes", type=float, default=120, help="for everything")
+    p.add_argument("--soundfont", type=Path, help="SF2 or SF3 to learn from")
     p.add_argument(
-        "--notes", type=int, default=60_000, help="single notes to train the note prior on"
+        "--programs",
+        default="",
+        help='what to learn of it, such as "0 24-31 drums" [default: all that it has]',
     )
-    p.add_argument("--work", type=Path, default=Path(__file__).resolve().parent.parent / "work")
-    p.add_argument("--batch", type=int, default=16, help="larger on an accelerator: 128 and up")
+    p.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the model [default: the soundfont's name, where timbred looks for models]",
+    )
+    p.add_argument("--timbred", required=True, type=Path, help="the program that packs the model")
+    p.add_argument("--work", type=Path, help="folder of what is made on the way")
+    p.add_argument(
+        "--batch", type=int, help="examples the denoiser sees at once [default: 16, 128 on CUDA]"
+    )
     p.add_argument("--device", help="cuda or cpu; by itself the one there is")
     a = p.parse_args()
+    learned = checked(p, a)
     device = pick_device(a.device)
-    if not scores.available():
+    a.batch = a.batch or (128 if device.type == "cuda" else 16)
+    a.work.mkdir(parents=True, exist_ok=True)
+    font = a.soundfont and str(a.soundfont.resolve())
+    asked = {"soundfont": font or "FluidR3", "programs": a.programs or "all"}
+    plan = Plan(a.work / "plan.json", STAGES, a.minutes, asked)
+    if not (a.soundfont or scores.available()):
         scores.collect()
-    data.build(a.work / "train", a.hours)
-    data.build(a.work / "held", 0.14, first_seed=90_000_000)
-    note_set.build(a.work / "notes", a.notes)
-    data.build(
-        a.work / "solos", 0.5 * a.hours, first_seed=20_000_000, score_share=0.1, solo_share=0.6
-    )
-    looks, beginnings, lives = a.work / "looks.npy", a.work / "attacks.npy", a.work / "life.npz"
-    for path, module in (looks, note_table), (beginnings, attacks), (lives, measure_life):
-        if not path.exists():
-            module.build(path)
-    prior, denoiser, vocoder = (a.work / f"{name}.pt" for name in ("prior", "denoiser", "vocoder"))
-    train_prior.train(
-        a.work / "notes", looks, prior, 0.25 * a.minutes, prior_model.SIZES, 128 * a.batch, 2e-3,
-        device,
-    )
-    for name in "train", "solos":
-        prior_model.add_priors(a.work / name, prior, lives)
-    train_denoiser.train(
-        a.work / "train", denoiser, 0.375 * a.minutes, Config(), a.batch, 1e-3, 0.0, device
-    )
-    fed.build(a.work / "solos", beginnings, lives)
-    train_vocoder.train(
-        fed.Fed(a.work / "solos", device), vocoder, 0.375 * a.minutes, 192, 5, a.batch, 6e-4,
-        device, adversarial=True, rival_width=32 if device.type == "cuda" else 8,
-    )
-    export.export(denoiser, prior, vocoder, beginnings, lives, a.work / "export")
+    paths = train(a, learned, plan, device)
+    with plan.stage("bundle"):
+        described = {}
+        if a.soundfont:
+            programs = f"programs {instruments.spans(learned.programs)}"
+            described = {
+                "name": a.name,
+                "instead": learned.instead,
+                "description": f"Learned from {a.soundfont.name}, {programs}"
+                f"{', and drums' * learned.drums}, in {plan.minutes:g} minutes",
+                "license": f"as that of {a.soundfont.name} allows",
+            }
+        export.export(*paths, a.work / "export", **described)
+        command = [a.timbred, "pack", a.work / "export", "--out", a.out]
+        if (status := subprocess.run(command).returncode) != 0:
+            raise SystemExit(f"timbred pack ended with status {status}")
+    print(f"Done. Play it: timbred --model {a.out}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .music import draw_program
+from .instruments import ALL
 from .notes import as_array
 
 CACHE = Path(__file__).resolve().parent.parent / "work" / "scores.pkl"
@@ -111,32 +111,28 @@ def passage(parts, rng, seconds, programs):
     return as_array(rows)
 
 
-def held_out(name):
-    return zlib.crc32(name.encode()) % 8 == 0
-
-
 @cache
-def _pieces(evaluation):
+def _pieces():
     pieces = pickle.loads(CACHE.read_bytes())
-    return [pieces[n] for n in sorted(pieces) if held_out(n) == evaluation]
+    return [pieces[n] for n in sorted(pieces) if zlib.crc32(n.encode()) % 8]
 
 
 def available():
     return CACHE.exists()
 
 
-def clip(seed, seconds, evaluation=False):
+def clip(seed, seconds, instruments=ALL):
     """A passage of a real score, random tempo, transposition and instruments -> notes [n, 6]."""
     rng = np.random.default_rng([seed, 11])
-    pieces = _pieces(evaluation)
+    pieces = _pieces()
     parts = pieces[rng.integers(len(pieces))]
     beat, transpose = 60.0 / rng.uniform(60, 160), int(rng.integers(-5, 6))
     last = max(s for part in parts for s, _, _ in part)
     begin = rng.uniform(0, max(0.0, last - seconds / beat))
-    one = draw_program(rng) if rng.random() < 0.4 else None
+    one = instruments.draw(rng) if rng.random() < 0.4 else None
     rows, sounding = [], seconds - rng.choice([0, 0, 2.5])
     for part in parts[:8]:
-        program = draw_program(rng) if one is None else one
+        program = instruments.draw(rng) if one is None else one
         base, loose, legato = rng.uniform(40, 110), abs(rng.normal(0, 0.01)), rng.uniform(0.5, 1.02)
         for start, length, key in part:
             t = (start - begin) * beat + rng.normal(0, loose)
@@ -148,7 +144,7 @@ def clip(seed, seconds, evaluation=False):
                         key + transpose, velocity, 0,
                     )
                 )
-    return as_array(rows or [(0.5, 1.5, 0, 60, 80, 0)])
+    return as_array(rows or [instruments.a_note()])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 learns what is tone and what is noise. Knows no audio."""
 import numpy as np
 
+from .instruments import ALL
 from .music import FAMILY_RANGE
 from .notes import as_array
 
@@ -9,15 +10,16 @@ REPEATED, DRUMMED = 0.25, 0.12  # shares of the clips
 DRUM_KEYS = range(27, 88)
 
 
-def clip(seed, seconds=20.0):
+def clip(seed, seconds=20.0, instruments=ALL):
     """One clip from a seed -> notes [n, 6]; the same seed gives the same clip."""
     rng = np.random.default_rng([seed, 11])
     kind, t, rows = rng.random(), rng.uniform(0.05, 0.3), []
-    program = int(rng.integers(128))
+    drummed = (DRUMMED if instruments.programs else 1) if instruments.drums else 0
+    program = int(rng.choice(instruments.programs or (0,)))
     low, high = FAMILY_RANGE[program // 8] if rng.random() < 0.8 else (24, 104)
     while t < seconds - 0.5:
         velocity = int(rng.integers(25, 124))
-        if kind < DRUMMED:
+        if kind < drummed:
             key = int(rng.choice(DRUM_KEYS))
             for _ in range(int(rng.integers(1, 4))):
                 rows.append(
@@ -25,7 +27,7 @@ def clip(seed, seconds=20.0):
                 )
                 t += rng.choice([0.15, 0.3, 0.6])
             t += rng.uniform(0.1, 1.0)
-        elif kind < DRUMMED + REPEATED:
+        elif kind < drummed + REPEATED:
             key, apart = int(rng.integers(low, high + 1)), rng.uniform(0.08, 0.3)
             for _ in range(int(rng.integers(4, 12))):
                 rows.append(

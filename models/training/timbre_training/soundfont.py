@@ -8,13 +8,16 @@ import struct
 from functools import cache
 from pathlib import Path
 
+DRUM_BANK = 128
 KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53  # generators
 
 
 def _chunks(data, at, end):
     """RIFF chunks of data[at:end] -> (name, first byte, byte after the last)."""
     while at + 8 <= end:
-        size = struct.unpack_from("<I", data, at + 4)[0]
+        size = struct.unpack_from("<I", data, at + 4)[0] if at + 8 <= len(data) else len(data)
+        if at + 8 + size > len(data):
+            raise ValueError("no soundfont: it is cut off")
         yield data[at : at + 4], at + 8, at + 8 + size
         at += 8 + size + size % 2
 
@@ -28,7 +31,7 @@ def _lists(data):
     for name, first, last in _chunks(data, 12, len(data)):
         if name == b"LIST" and data[first : first + 4] == b"pdta":
             return {n: data[a:b] for n, a, b in _chunks(data, first + 4, last)}
-    raise ValueError("no soundfont: it has no list of presets (pdta)")
+    raise ValueError("no soundfont: it has no list of presets (pdta); it may be cut off")
 
 
 def _zones(bags, generators, first, last):
@@ -52,18 +55,30 @@ def _plays(zone, key, velocity):
     return within(KEY_RANGE, key) and within(VELOCITY_RANGE, velocity)
 
 
+RECORDS = {
+    b"phdr": "<20sHHHIII", b"pbag": "<HH", b"pgen": "<HH", b"inst": "<20sH", b"ibag": "<HH",
+    b"igen": "<HH",
+}  # fmt: skip
+
+
 @cache
 def _file(path):
     lists = _lists(Path(path).read_bytes())
-    rows = lambda name, form: [r for r in struct.iter_unpack(form, lists[name])]
-    return (
-        rows(b"phdr", "<20sHHHIII"),
-        rows(b"pbag", "<HH"),
-        rows(b"pgen", "<HH"),
-        rows(b"inst", "<20sH"),
-        rows(b"ibag", "<HH"),
-        rows(b"igen", "<HH"),
-    )
+    for name, form in RECORDS.items():
+        if name not in lists or not lists[name] or len(lists[name]) % struct.calcsize(form):
+            raise ValueError(f"no soundfont: its records {name.decode()} are missing or damaged")
+    return tuple(list(struct.iter_unpack(form, lists[name])) for name, form in RECORDS.items())
+
+
+def presets(path):
+    """What a soundfont has: {(bank, program): name}; a ValueError names the file that is none."""
+    try:
+        found = _file(str(path))[0][:-1]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{path}: {reason}") from error
+    text = lambda name: name.split(b"\0")[0].decode("latin-1").strip()
+    return {(bank, program): text(name) for name, program, bank, *_ in found}
 
 
 def samples(path, program, key, velocity, bank=0):

@@ -31,6 +31,8 @@ class Reference:
             self.synth.setting(name, 0)
         self.synth.setting("synth.polyphony", 512)
         self.font = self.synth.sfload(SOUNDFONT)
+        if self.font < 0:
+            raise SystemExit(f"{SOUNDFONT}: FluidSynth cannot read it; it may be damaged")
 
     def render(self, notes, seconds, rate=OUT_HZ):
         """notes [n, 6] -> float32 [seconds * rate] mono, at 16 or 48 kHz."""

@@ -4,15 +4,20 @@ it was.
 Loss: log-mel L1 in nats, what the evaluation measures.
 """
 import argparse
+import copy
+import time
 
 import numpy as np
 import torch
 
 from . import mel, note_set, note_table
-from .prior import PITCHES, SIZES, Prior, features, log_mel_of
-from .training import Run, pick_device
+from .instruments import ALL
+from .prior import PITCHES, SIZES, Prior, features, log_mel_of, note_row
+from .training import Run, pick_device, started
 
 TABLE_AFTER = 1000  # steps without a note table, so that it says what the rest cannot
+# Where another soundfont is learned: the part of the time in which the table alone is fitted.
+REFIT, REFIT_RATE, REFIT_ROWS = 0.25, 3e-2, 1024
 
 
 class Rows:
@@ -38,13 +43,60 @@ def error(model, rows):
     return (ours - rows["mel"]).abs().mean()
 
 
+class Looks:
+    """The looks of `note_table.build` at the programs that are learned."""
+
+    def __init__(self, path, programs, seed):
+        self.looks = np.load(path)
+        self.programs, self.rng = np.array(programs, np.int64), np.random.default_rng(seed)
+        count = len(note_table.LOOKS)
+        self.loud, self.soft = np.zeros((count, 3)), np.zeros((count, 3))  # velocity, age, release
+        for heard, note in zip((self.loud, self.soft), note_table.questions()):
+            for look, *row in note:
+                heard[look] = row
+
+    def error(self, model, count):
+        """Mean absolute error of so many of them, in nats."""
+        of = self.rng.integers(0, len(self.programs), count)
+        pitch = self.rng.integers(0, PITCHES, count)
+        look = self.rng.integers(0, self.looks.shape[2], count)
+        device = model.notes.device
+        put = lambda x: torch.from_numpy(x).to(device)
+        program, key = put(self.programs[of]), put(pitch.astype(np.int64) + note_table.LOW)
+        power = model(program, key, put(features(*self.loud[look].T)))
+        soft = self.soft[look]
+        both = (soft[:, 0] > 0).nonzero()[0]
+        if len(both):
+            more = model(program[both], key[both], put(features(*soft[both].T)))
+            power = power.index_add(0, put(both), more)
+        truth = put(self.looks[of, pitch, look].astype(np.float32))
+        return (log_mel_of(power) - truth).abs().mean()
+
+
+class Kept:
+    """Instruments that are to sound as they did when the training began: what the model said of
+    them then is what it should say."""
+
+    def __init__(self, model, instruments, seed):
+        self.teacher = copy.deepcopy(model).requires_grad_(False)
+        self.instruments = np.array(instruments, np.int64)
+        self.rng = np.random.default_rng(seed)
+
+    def error(self, model, count):
+        instrument, key, *heard = note_set.any_notes(self.rng, self.instruments, count)
+        device = model.notes.device
+        rows = [torch.from_numpy(x.astype(np.int64)).to(device) for x in (instrument, key)]
+        rows.append(torch.from_numpy(features(*heard)).to(device))
+        return (log_mel_of(model(*rows)) - log_mel_of(self.teacher(*rows))).abs().mean()
+
+
 @torch.no_grad()
-def fill_table(model, looks):
+def fill_table(model, looks, programs):
     """Gives the note table what the model, which has none yet, gets wrong of each key; looks: what
-    `note_table.build` wrote."""
+    `note_table.build` wrote of the programs."""
     looks = torch.from_numpy(looks.astype(np.float32)).flatten(0, 1)
     device, count = model.notes.device, len(looks)
-    program = torch.arange(count, device=device) // PITCHES
+    program = torch.tensor(programs, device=device).repeat_interleave(PITCHES)
     key = torch.arange(count, device=device) % PITCHES + note_table.LOW
     power = torch.zeros(count, len(note_table.LOOKS), mel.BINS)
     for note in note_table.questions():
@@ -53,27 +105,61 @@ def fill_table(model, looks):
             heard = heard.repeat(count, 0)
             power[:, look] += model(program, key, torch.from_numpy(heard).to(device)).cpu()
     found = note_table.numbers((looks - log_mel_of(power)).numpy(), model.notes.shape[1])
-    model.notes[:-1] = torch.from_numpy(found).to(device)
+    rows = note_row(program, key)
+    model.notes[rows] = torch.from_numpy(found).to(device)
 
 
-def train(directory, looks, checkpoint, minutes, sizes, batch, rate, device, held=None, seed=0):
-    """`looks`: the file of `note_table.build`; `sizes`: the arguments of `Prior`."""
+def refit(run, looks, seconds):
+    """Moves the rows of the note table, and nothing else, towards what other recordings of the same
+    programs sound like: a start for a model that knew another soundfont."""
+    model, began, step, shown = run.model, time.time(), 0, []
+    optimizer = torch.optim.Adam([model.notes, model.instruments], lr=REFIT_RATE)
+    while (done := (time.time() - began) / seconds) < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = REFIT_RATE * min(1.0, 4 * (1 - done))
+        loss = looks.error(model, REFIT_ROWS)
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        step += 1
+        shown.append(float(loss.detach()))
+        if step % 20 == 0:
+            print(f"table: step {step}, {np.mean(shown[-20:]):.3f} nats", flush=True)
+    for name, value in model.state_dict().items():
+        run.average[name].copy_(value)
+
+
+def train(
+    directory, looks, checkpoint, minutes, sizes, batch, rate, device, held=None, seed=0,
+    instruments=ALL, other_font=False,
+):
+    """`looks`: the file of `note_table.build`; `sizes`: the arguments of `Prior`; `other_font`: the
+    weights it begins with knew another soundfont."""
     torch.manual_seed(seed)
     model = Prior(**sizes).to(device)
-    run = Run(checkpoint, model, minutes, rate, sizes)
+    run = Run(checkpoint, model, minutes, rate, sizes, warm_up=30 if other_font else 300)
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}",
         flush=True,
     )
     source, unseen = Rows(directory, seed + run.step), held and Rows(held, 0).draw(8192)
-    empty = not model.notes.any()
+    empty, others = not model.notes.any(), []
+    if other_font and not empty:
+        if instruments.programs:
+            others.append(Looks(looks, instruments.programs, seed + run.step))
+        if instruments.kept():
+            others.append(Kept(started(run), instruments.kept(), seed + run.step))
+        if instruments.programs and not run.step:
+            refit(run, others[0], REFIT * (60 * minutes - run.elapsed))
     while run.running():
         if empty and run.step >= TABLE_AFTER:
-            fill_table(model, np.load(looks))
+            fill_table(model, np.load(looks), instruments.programs)
             run.average["notes"].copy_(model.notes.detach())
             empty = False
         model.notes.requires_grad_(not empty)
-        run.learn(error(model, {k: v.to(device) for k, v in source.draw(batch).items()}))
+        rows = {k: v.to(device) for k, v in source.draw(batch).items()}
+        more = [other.error(model, batch // 4) for other in others]
+        run.learn(error(model, rows) + 0.5 * sum(more))
         if unseen and run.step % 500 == 0:
             with torch.no_grad():
                 found = error(model, {k: v.to(device) for k, v in unseen.items()})

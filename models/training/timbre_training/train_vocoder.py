@@ -106,7 +106,7 @@ def tell(step, found):
 
 def train(
     data, checkpoint, minutes, width, blocks, batch, rate, device, only_upper=False,
-    adversarial=False, rival_width=32, seed=0,
+    adversarial=False, rival_width=32, warm_up=300, seed=0,
 ):
     """`data` is a `fed.Fed`."""
     torch.manual_seed(seed)
@@ -117,7 +117,8 @@ def train(
     if only_upper:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith("upper"))
-    run = Run(checkpoint, model, minutes, rate, {"width": width, "blocks": blocks})
+    sizes = {"width": width, "blocks": blocks}
+    run = Run(checkpoint, model, minutes, rate, sizes, warm_up)
     rival = Rival(run, rate, rival_width) if adversarial else None
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters on {device}",

@@ -1,5 +1,6 @@
 """What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows
 neither model."""
+import copy
 import os
 import sys
 import time
@@ -17,12 +18,13 @@ START = Path(__file__).resolve().parent.parent / "start"
 class Run:
     """A training run of a number of minutes that can be stopped and taken up again.
 
-    The learning rate warms up over 300 steps, stays, and falls to zero over the last quarter of the
-    minutes. The moving average of the weights (0.998 a step) is what is exported.
+    The learning rate warms up over 300 steps, or `warm_up`, stays, and falls to zero over the last
+    quarter of the minutes. The moving average of the weights (0.998 a step) is what is exported.
     """
 
-    def __init__(self, path, model, minutes, rate, config):
+    def __init__(self, path, model, minutes, rate, config, warm_up=300):
         self.path, self.minutes, self.rate, self.config = Path(path), minutes, rate, config
+        self.warm_up = warm_up
         self.device = next(model.parameters()).device
         self.model, self.step, self.elapsed = model, 0, 0.0
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
@@ -63,8 +65,9 @@ class Run:
     def learn(self, loss):
         """One optimizer step on a loss (scalar); prints and saves now and then."""
         done = self.elapsed / (self.minutes * 60)
+        now = min(1.0, (self.step + 1) / self.warm_up, max(0.0, (1 - done) / 0.25))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * min(1.0, (self.step + 1) / 300, max(0.0, (1 - done) / 0.25))
+            group["lr"] = self.rate * now
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -95,6 +98,15 @@ class Run:
             part,
         )
         os.replace(part, self.path)
+
+
+def started(run):
+    """The model as it was before a run's first step, from START."""
+    model = copy.deepcopy(run.model)
+    with np.load(START / f"{run.path.stem}.npz") as file:
+        weights = {k: torch.from_numpy(file[k].astype("float32")) for k in file.files}
+    model.load_state_dict(model.state_dict() | weights)
+    return model.to(run.device)
 
 
 def pick_device(name=None):

@@ -1,9 +1,9 @@
 """`make evaluate`: measures a model as `timbred` plays it against FluidSynth playing the same
 notes, and writes it into the model card.
 
-The whole set writes evaluation.json, the card's tables, spectrograms.png and the manifest's classes
-of instruments; a part of it (`--clips`, `--quick`) only prints. Sound files lie in
-work/evaluation/sounds either way.
+The whole set with `--listening` writes evaluation.json, the card's tables, spectrograms.png and the
+manifest's classes of instruments; a part of it (`--clips`, `--quick`) only prints. Sound files lie
+in work/evaluation/sounds either way.
 """
 import argparse
 import json
@@ -66,6 +66,10 @@ def main():
         help="song mode and H = 2 alone, no phrases of all programs; only prints",
     )
     p.add_argument("--json", type=Path, help="also write the figures here")
+    p.add_argument(
+        "--listening", type=Path,
+        help="what `timbre_training.listening --json` wrote: goes into the card as it is",
+    )
     a = p.parse_args()
     part = min(1.0, a.clips / sets.CLIPS)
     some = lambda n: max(1, math.ceil(part * n))
@@ -87,13 +91,15 @@ def main():
     result["decays"] = measure.decays(timbred, programs, measure.LIVE, progress)
     result["instruments"] = {} if a.quick else measure.phrases(timbred, measure.LIVE, progress)
     result = rounded(result)
+    if a.listening:
+        result["listening"] = json.loads(a.listening.read_text())
     progress("done")
     print(f"sound files: {measure.write_sounds(kept)}")
     text = card.markdown(result)
     print(text)
     if a.json:
         a.json.write_text(json.dumps(result, indent=1) + "\n")
-    if part == 1 and not (a.quick or a.model or a.steps):
+    if part == 1 and a.listening and not (a.quick or a.model or a.steps):
         (BUNDLE / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
         pictures.side_by_side(
             BUNDLE / "spectrograms.png", [(name, *kept[name]) for name in PICTURES]

@@ -1,6 +1,7 @@
 """Figures -> the tables of the model card and the verdict on every target. Measures nothing."""
 import textwrap
 
+from ..instruments import spans
 from . import pieces as sets
 from .measure import LIVE, PITCHED_CENTS, QUIET_DBFS, SONG
 
@@ -163,6 +164,8 @@ def markdown(result):
         rows.append((what, d["notes"], ratio, f"{d['only_reference']} / {d['only_ours']}"))
     head = ["", "notes", "ours by the reference's", "only the reference / only ours gets there"]
     out += table(head, rows)
+    if "listening" in result:
+        out += listening(result["listening"])
     if not result["instruments"]:
         return "\n".join(out)
     out += prose(
@@ -170,17 +173,17 @@ def markdown(result):
         "(`timbrectl instruments` shows it):"
     )
     found = classes(result["instruments"]).items()
-    rows = [(name, CLASSES[name], ranges(programs) or "none") for name, programs in found]
+    rows = [(name, CLASSES[name], spans(programs) or "none") for name, programs in found]
     out += table(["class", "nats", "programs"], rows)
     return "\n".join(out + ["![spectrograms](spectrograms.png)"])
 
 
-def ranges(numbers):
-    """[0, 1, 2, 5] -> "0-2, 5" """
-    runs = []
-    for n in sorted(numbers):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+def listening(found):
+    """What `make listen` says, as the card has it."""
+    head, *rows = found["rows"]
+    out = prose(
+        "How alive held notes are and how close music is, live, H = 1 (`make listen`; "
+        "models/training/README.md says what each measure is), beside TimGM6mb, the sampler of "
+        f"small boxes, and the reference through Opus. Taken were {found['took']}."
+    )
+    return out + table(["", *head[1:]], rows)

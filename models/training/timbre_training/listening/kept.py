@@ -1,4 +1,5 @@
-"""What was played and measured, kept in work/listen, and made where it is missing.
+"""What was played and measured, kept in work/listen, or in a folder of its own there for another
+reference than FluidR3, and made where it is missing.
 
     midi/KIND/NAME.mid           kinds: notes, sides (the same in stereo), pieces, repeats
     sounds/KIND/SYSTEM/NAME.flac
@@ -16,38 +17,24 @@ from pathlib import Path
 
 from .. import midi
 from . import closeness, held, pieces, render, sound, tagger
-from .render import CODED, REFERENCE, SMALL
+from .render import CODED, REFERENCE, SMALL, SOUNDFONTS
 from .tagger import WORK
 
-OURS = "timbred"
-SYSTEMS = (REFERENCE, OURS, SMALL, CODED)
-# What is measured: its function, what is played for it, and which systems.
+OURS, BUNDLED = "timbred", "the bundled model"
+# What is measured: its function, what is played for it, whether of the reference too, and of what
+# was coded.
 STEPS = {
-    "notes": (held.of_file, "notes", SYSTEMS),
-    "sides": (held.sides_of_file, "sides", (REFERENCE, OURS, SMALL)),
-    "windows": (tagger.of_file, "pieces", SYSTEMS),
-    "pieces": (closeness.piece, "pieces", SYSTEMS[1:]),
-    "visqol": (closeness.visqol, "pieces", SYSTEMS[1:]),
-    "repeats": (closeness.repetition, "repeats", SYSTEMS[1:]),
+    "notes": (held.of_file, "notes", True, True),
+    "sides": (held.sides_of_file, "sides", True, False),
+    "windows": (tagger.of_file, "pieces", True, True),
+    "pieces": (closeness.piece, "pieces", False, True),
+    "visqol": (closeness.visqol, "pieces", False, True),
+    "repeats": (closeness.repetition, "repeats", False, True),
 }
 
 
 def say(text):
     print(f"listen: {text}", file=sys.stderr, flush=True)
-
-
-def put(kind, piece):
-    """Writes a MIDI file; if there was another of its name, what was made of that is removed."""
-    path = WORK / "midi" / kind / f"{piece.name}.mid"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "x.mid"
-        midi.write(made, piece.notes, piece.end_s + pieces.TAIL_S)
-        if not path.exists() or path.read_bytes() != made.read_bytes():
-            for stale in WORK.glob(f"[!m]*/*/*/{piece.name}.*"):
-                stale.unlink()
-            path.write_bytes(made.read_bytes())
-    return path
 
 
 def all_of(pool, function, jobs):
@@ -73,20 +60,49 @@ def mark_of(program, model):
 class Kept:
     """Where everything lies, and who plays."""
 
-    def __init__(self, program, model):
-        self.program, self.model = program, model
-        self.folders = {system: system.replace(" ", "-").replace("/", "-") for system in SYSTEMS}
-        self.folders[OURS] = f"{OURS}-{mark_of(program, model)}"
+    def __init__(self, program, model, soundfont=None):
+        """With a soundfont that is the reference, and the bundled model plays beside the model; else
+        FluidR3 is, and a small soundfont does."""
+        self.program, self.models, self.work = program, {OURS: model}, WORK
+        self.fonts = {name: render.FONTS / file for name, file in SOUNDFONTS.items()}
+        self.systems = (REFERENCE, OURS, SMALL, CODED)
+        if soundfont:
+            mark = hashlib.sha256(Path(soundfont).read_bytes()).hexdigest()[:12]
+            self.work = WORK / f"{Path(soundfont).stem}-{mark}"
+            self.fonts[REFERENCE], self.models[BUNDLED] = Path(soundfont), None
+            self.systems = (REFERENCE, OURS, BUNDLED, CODED)
+        self.folders = {s: s.replace(" ", "-").replace("/", "-") for s in self.systems}
+        for system, model in self.models.items():
+            self.folders[system] = f"{OURS}-{mark_of(program, model)}"
+
+    def heard(self, step):
+        """The systems that a step measures."""
+        _, _, reference, coded = STEPS[step]
+        left_out = {REFERENCE: not reference, CODED: not coded}
+        return [s for s in self.systems if not left_out.get(s)]
+
+    def put(self, kind, piece):
+        """Writes a MIDI file; if there was another of its name, what was made of that is removed."""
+        path = self.work / "midi" / kind / f"{piece.name}.mid"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "x.mid"
+            midi.write(made, piece.notes, piece.end_s + pieces.TAIL_S)
+            if not path.exists() or path.read_bytes() != made.read_bytes():
+                for stale in self.work.glob(f"[!m]*/*/*/{piece.name}.*"):
+                    stale.unlink()
+                path.write_bytes(made.read_bytes())
+        return path
 
     def sound(self, kind, system, name):
-        return WORK / "sounds" / kind / self.folders[system] / f"{name}.flac"
+        return self.work / "sounds" / kind / self.folders[system] / f"{name}.flac"
 
     def figure(self, step, system, name):
-        return WORK / "figures" / step / self.folders[system] / f"{name}.json"
+        return self.work / "figures" / step / self.folders[system] / f"{name}.json"
 
     def forget_earlier_sound(self):
-        for folder in (WORK / "sounds").glob(f"*/{OURS}-*"):
-            if folder.name != self.folders[OURS]:
+        for folder in (self.work / "sounds").glob(f"*/{OURS}-*"):
+            if folder.name not in self.folders.values():
                 shutil.rmtree(folder)
 
     def play(self, pool, kind, midis, system):
@@ -95,20 +111,21 @@ class Kept:
             return
         say(f"{system} plays what is missing of {kind}: {len(missing)}")
         target = lambda m: self.sound(kind, system, m.stem)
-        if system == OURS:
-            played = render.ours(missing, self.program, self.model, sides=kind == "sides")
+        if system in self.models:
+            model = self.models[system]
+            played = render.ours(missing, self.program, model, sides=kind == "sides")
             for m, audio in played:
                 sound.write(target(m), audio)
         elif system == CODED:
             jobs = [(self.sound(kind, REFERENCE, m.stem), target(m)) for m in missing]
             all_of(pool, _code, jobs)
         else:
-            jobs = [(m, system, kind == "sides", target(m)) for m in missing]
+            jobs = [(m, self.fonts[system], kind == "sides", target(m)) for m in missing]
             all_of(pool, _play, jobs)
 
     def measure(self, pool, step, names, system):
         """NAME: what was found"""
-        function, kind, _ = STEPS[step]
+        function, kind, *_ = STEPS[step]
         targets = {name: self.figure(step, system, name) for name in names}
         jobs = [
             (function, name, *(self.sound(kind, s, name) for s in (system, REFERENCE)), target)
@@ -121,8 +138,8 @@ class Kept:
         return {name: json.loads(target.read_text()) for name, target in targets.items()}
 
 
-def _play(path, system, sides, target):
-    audio = render.soundfont(path, system)
+def _play(path, font, sides, target):
+    audio = render.soundfont(path, font)
     sound.write(target, audio if sides else audio.mean(1))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import music, scores
 from ..evaluation.pieces import ENSEMBLES, FIRST_SEED, Piece
+from ..instruments import ALL, Instruments
 from ..notes import as_array
 
 PROGRAMS = {
@@ -58,8 +59,9 @@ def program_of(name):
     return int(name.removeprefix("note-"))
 
 
-def repeats():
+def repeats(programs=None):
     """One key, 40 times in 3.6 s, of a few programs."""
+    struck = STRUCK if programs is None else [(p, keys(p)[2]) for p in programs]
     return [
         Piece(
             f"repeat-{p:03}-{key}",
@@ -67,7 +69,7 @@ def repeats():
                 [(0.1 + 0.09 * i, 0.17 + 0.09 * i, p, key, 60 + 8 * (i % 4), 0) for i in range(40)]
             ),
         )
-        for p, key in STRUCK
+        for p, key in struck
     ]
 
 
@@ -78,23 +80,25 @@ def spread(items, count):
     return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def pieces(count):
-    """`count` of the clips and scores."""
-    ensembles = list(ENSEMBLES)
+def pieces(count, programs=None):
+    """`count` of the clips and scores; with programs these alone play, and no drums."""
+    ensembles, instruments = list(ENSEMBLES), ALL
+    if programs is not None:
+        instruments = Instruments(tuple(programs), drums=False)
     every = [("clip", i) for i in range(CLIPS)]
     every += [("score", i) for i in range(len(scores.EVALUATION))]
     found = []
     for kind, i in spread(every, count):
         if kind == "clip":
-            notes = music.clip(FIRST_SEED + 100 + i, SECONDS)
+            notes = music.clip(FIRST_SEED + 100 + i, SECONDS, instruments)
             found.append(Piece(f"clip-{i:02}", notes))
             continue
-        ensemble = ensembles[i % len(ensembles)]
+        ensemble, players = ensembles[i % len(ensembles)], programs
+        if programs is None:
+            players = ENSEMBLES[ensemble]
         notes = scores.passage(
-            scores.evaluation_parts(scores.EVALUATION[i]),
-            np.random.default_rng([FIRST_SEED, i]),
-            SECONDS,
-            ENSEMBLES[ensemble],
+            scores.evaluation_parts(scores.EVALUATION[i]), np.random.default_rng([FIRST_SEED, i]),
+            SECONDS, players,
         )
         found.append(Piece(f"score-{i:02}-{ensemble.replace(' ', '-')}", notes))
     return found

@@ -41,13 +41,13 @@ def _read(path):
     return soundfile.read(path, dtype="float64")[0]
 
 
-def soundfont(midi, system):
+def soundfont(midi, font):
     """By FluidSynth without reverb and chorus -> both sides [n, 2]"""
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "x.wav"
         run(
             *("fluidsynth", "-ni", "-g", "0.5", "-R", 0, "-C", 0, "-r", RATE, "-O", "float"),
-            *("-o", "synth.polyphony=512", "-F", wav, FONTS / SOUNDFONTS[system], midi),
+            *("-o", "synth.polyphony=512", "-F", wav, font, midi),
         )
         return fit(_read(wav), seconds_of(midi))
 

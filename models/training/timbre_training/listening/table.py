@@ -1,4 +1,4 @@
-"""What was measured, as one table in Markdown.
+"""What was measured, as one table.
 
 A figure is a function of everything measured of a system and of the reference, and knows no
 files.
@@ -92,6 +92,7 @@ ROWS = [
         (f"FAD, {which}", "0", lambda m, r, which=which: frechet(m, r, which))
         for which in tagger.TAGGERS
     ],
+    ("log-mel L1, nats", "0", lambda m, _: mean(m, "pieces", ("log_mel", ".3f"))),
     ("Zimtohrli, MOS; distance", "5; 0",
      lambda m, _: mean(m, "pieces", ("mos", ".2f"), ("distance", ".4f"))),
     ("ViSQOL, MOS", "5",
@@ -102,23 +103,26 @@ ROWS = [
 
 
 def table(measured, reference):
-    """SYSTEM: STEP: NAME: what was found -> lines of Markdown; `reference` is one of the
-    systems."""
+    """SYSTEM: STEP: NAME: what was found -> rows of texts, the head first; `reference` is one of
+    the systems."""
     systems = [reference, *(s for s in measured if s != reference)]
-    lines = [
-        "| measure | good | " + " | ".join(systems) + " |",
-        "|" + " --- |" * (2 + len(systems)),
-    ]
+    rows = [["measure", "good", *systems]]
     for title, good, figure in ROWS:
-        cells = [figure(measured[s], measured[reference]) for s in systems]
-        lines.append(f"| {title} | {good} | " + " | ".join(cells) + " |")
-    return lines
+        rows.append([title, good, *(figure(measured[s], measured[reference]) for s in systems)])
+    return rows
+
+
+def markdown(rows):
+    """-> lines"""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]
 
 
 def took(measured, reference):
     """What the table is of, on one line."""
     found = measured[reference]
-    programs = ", ".join(PROGRAMS[program_of(name)] for name in sorted(found["notes"]))
+    numbers = [program_of(name) for name in sorted(found["notes"])]
+    programs = ", ".join(PROGRAMS.get(number, f"program {number}") for number in numbers)
     notes = sum(map(len, found["notes"].values()))
     others = [steps for system, steps in measured.items() if system != reference]
     return (

@@ -1,0 +1,106 @@
+"""Which instruments a run learns, and what stands for those that its soundfont lacks. No audio."""
+
+from typing import NamedTuple
+
+from . import soundfont
+
+PROGRAMS, DRUMS = 128, 128  # how many there are; drums are instruments 128 + key
+PIANO = 0  # plays for what is missing, as in FluidSynth
+# Programs a player is likely to choose first; all that are learned are drawn, these more often.
+POPULAR = [
+    0, 0, 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 16, 18, 19, 21, 24, 25, 26, 27, 29, 30, 32, 33, 34,
+    35, 38, 40, 41, 42, 43, 46, 47, 48, 48, 49, 50, 52, 53, 56, 57, 58, 60, 61, 65, 66, 68, 70, 71,
+    73, 74, 75, 80, 81, 88, 89,
+]  # fmt: skip
+
+
+class Instruments(NamedTuple):
+    """General MIDI programs that are learned, whether drums are, and `instead`, pairs (program,
+    program that plays for it)."""
+
+    programs: tuple = tuple(range(PROGRAMS))
+    drums: bool = True
+    instead: tuple = ()
+
+    def draw(self, rng):
+        """A program: three of four times a popular one."""
+        popular = [p for p in POPULAR if p in self.programs] or self.programs
+        return int(rng.choice(popular if rng.random() < 0.75 else self.programs))
+
+    def a_note(self):
+        """For clips that have none otherwise."""
+        return (
+            (0.5, 1.5, self.programs[0], 60, 80, 0) if self.programs else (0.5, 0.6, 0, 36, 80, 1)
+        )
+
+    def kept(self):
+        """The instruments, as the note prior counts them, that stay as they are."""
+        others = set(range(PROGRAMS)) - set(self.programs)
+        return sorted(others) + ([] if self.drums else list(range(DRUMS, 256)))
+
+
+ALL = Instruments()
+
+
+def spans(numbers):
+    """[0, 1, 2, 5] -> "0-2, 5" """
+    runs = []
+    for n in sorted(numbers):
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def wanted(text):
+    """What PROGRAMS says, such as "0 24-31 drums" -> (programs, whether drums), or None for all
+    that the soundfont has."""
+    words = text.replace(",", " ").split()
+    if not words:
+        return None
+    programs = set()
+    for word in words:
+        if word == "drums":
+            continue
+        ends = word.split("-", 1)
+        span = range(int(ends[0]), int(ends[-1]) + 1) if all(map(str.isdigit, ends)) else ()
+        if not span or span[-1] >= PROGRAMS:
+            raise ValueError(f'programs: "{word}"; wanted numbers from 0 to 127, 24-31, or drums')
+        programs.update(span)
+    return tuple(sorted(programs)), "drums" in words
+
+
+def choose(path, asked=None):
+    """What is learned of a soundfont, and in words what is not as asked for; `asked` as `wanted`
+    gives it."""
+    presets = soundfont.presets(path)
+    has = tuple(sorted(program for bank, program in presets if bank == 0 and program < PROGRAMS))
+    kit = (soundfont.DRUM_BANK, 0) in presets
+    if not has and not kit:
+        banks = spans({bank for bank, _ in presets}) or "none"
+        raise ValueError(
+            f"{path}: nothing in bank 0 and no kit at program 0 of bank {soundfont.DRUM_BANK}, "
+            f"which is where General MIDI looks; it has banks {banks}"
+        )
+    programs, drums = asked or (tuple(range(PROGRAMS)), kit)
+    said, learned = [], set(programs) & set(has)
+    if lacking := set(programs) - set(has):
+        if PIANO in has:
+            learned.add(PIANO)
+            said.append(
+                f"it lacks programs {spans(lacking)}: program 0 plays for them, as in FluidSynth"
+            )
+        else:
+            said.append(
+                f"it lacks programs {spans(lacking)} and 0, which would play for them: "
+                "these stay those of the bundled model"
+            )
+    if drums and not kit:
+        said.append("it has no drums: these stay those of the bundled model")
+    if not learned and not (drums and kit):
+        raise ValueError(
+            f"{path}: it has none of the programs asked for; it has {spans(has) or 'drums alone'}"
+        )
+    instead = tuple((p, PIANO) for p in sorted(lacking) if PIANO in has)
+    return Instruments(tuple(sorted(learned)), bool(drums and kit), instead), said
