@@ -131,7 +131,7 @@ def main():
     p.add_argument("directory")
     p.add_argument("--name", default="live")
     p.add_argument("--song-steps", type=int, default=1)
-    p.add_argument("--live-steps", type=int, default=1)
+    p.add_argument("--live-steps", type=int, default=0)
     p.add_argument("--live-hop", type=int, default=1, help="frames of 20 ms")
     a = p.parse_args()
     export(
