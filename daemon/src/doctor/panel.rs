@@ -59,7 +59,9 @@ fn refusal(url: &str) -> Option<String> {
     let ask = |at: SocketAddr| -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect_timeout(&at, ANSWER)?;
         stream.set_read_timeout(Some(ANSWER))?;
-        write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        // In one piece: a server that answers after the first would refuse the rest.
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = vec![];
         stream.take(FIRST as u64).read_to_end(&mut answer)?;
         Ok(answer)

@@ -27,7 +27,7 @@ timbrectl program 3 11; sleep 5
 has "with a full disk it plays on" "$(timbrectl status)" "device     ALSA"
 least "and says what it could not write" \
   "$(journalctl -u timbred -b -p err -q --no-pager | grep -c state.toml)" 1
-has "as doctor does" "$(timbred doctor)" "is not kept for the next start"
+has "as doctor does" "$(timbred doctor)" "is not saved for the next start"
 systemctl restart timbred
 same "it starts with a full disk" "$(systemctl is-active timbred)" active
 umount -l $state
