@@ -205,8 +205,8 @@ impl Excitation {
         Some(((level * at.gain / mark).powi(2), semitones))
     }
 
-    /// Makes tick `tick` of the frame: the tones of each bus, the upper ones where `is_wide`, and
-    /// how the noise begins.
+    /// Makes the tick `tick` of the frame: the tones of each bus, the upper tones if `is_wide` is
+    /// set, and the attack of the noise.
     pub fn tick(
         &mut self,
         playing: &Playing<'_>,

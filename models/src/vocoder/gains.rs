@@ -23,7 +23,7 @@ pub fn most_tone(log_level: f32) -> f32 {
 /// The second block becomes the mean of both, and the first is halfway to it from the last frame.
 #[derive(Debug, Default)]
 pub struct Even {
-    /// With what the last frame ended, of both bands; empty before the first.
+    /// The corrections at the end of the last frame, of both bands; empty before the first frame.
     ends: [Vec<f32>; 2],
 }
 

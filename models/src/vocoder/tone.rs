@@ -7,8 +7,8 @@
 /// of half the frequency of the key.
 const OCTAVE_LOWER: [u8; 5] = [16, 17, 18, 86, 97];
 
-/// Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the
-/// soundfont of the training (FluidR3 GM); the loudest over several octaves, as
+/// The partials of bars, bells and drumheads as multiples of the frequency of the key, measured in
+/// the soundfont of the training (FluidR3 GM). They are the loudest over several octaves, as
 /// `python -m timbre_training.partials PROGRAM` in `models/training` shows them.
 #[rustfmt::skip]
 pub const PARTIALS: [(u8, &[f64]); 6] = [
