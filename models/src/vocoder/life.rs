@@ -29,7 +29,7 @@ pub const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
 /// The indices of the facts of a zone: its own key; its points per second, and their number; the
 /// index of its first value; the largest value of the sway, cycles; for each group the cycles by
 /// which it advances in a period of the tone, and the largest values of its middle and of its side;
-/// for each quarter of the mel bands the logarithm of the share of noise.
+/// for each group of four mel bands the logarithm of the share of noise.
 ///
 /// A zone has curves one after the other: the sway, and then for each group the middle and the
 /// side, which are complex. A curve is left out if its largest value is 0. A group without a middle
@@ -102,7 +102,7 @@ impl LifeTable {
         Life { facts, values, pace, points, sway, parts }
     }
 
-    /// The share of noise in the power of a band, for each quarter of the mel bands. For drums,
+    /// The share of noise in the power of a band, for each group of four mel bands. For drums,
     /// `rings` says whether they have a tone.
     pub fn noise(&self, voice: Voice, rings: bool) -> [f32; NOISE_BANDS] {
         match (voice.is_drum, rings) {
