@@ -22,7 +22,7 @@ const EVERYWHERE: f64 = 0.01;
 /// The time in which the amplitude of a released note falls by the factor e, seconds. That of a
 /// drum falls from its stroke on.
 const FALL_S: f64 = 0.25;
-/// A note whose power has fallen by this factor does not count any more.
+/// A note whose power has fallen below this share does not count any more.
 const FORGET: f64 = 1e-6;
 
 /// The gains of bands by the loudness of notes.

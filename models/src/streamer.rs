@@ -50,7 +50,7 @@ pub struct Hop<'a> {
     pub samples: &'a [f32],
     /// The samples of every bus, in the order of [`crate::parts::Buses::list`].
     pub buses: &'a [Vec<f32>],
-    /// What was left out because of the token limit.
+    /// The number of tokens, and what was left out because of their limit.
     pub report: EncodeReport,
 }
 

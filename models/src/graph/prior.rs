@@ -65,8 +65,8 @@ pub fn build_prior(
     let (kernel, bias) = (b.matrix("output", 1)?, b.table("bias")?);
     let y = b.op("MatMul", &[&y, &kernel], &[]);
     let y = b.op("Add", &[&y, &bias], &[]);
-    // Adds the audible difference of each instrument from its recording, which is measured
-    // separately.
+    // Adds the mean difference of each instrument from the reference, which `colour.py` measures on
+    // the rendered sound.
     let colour = b.matrix("colour", 0)?;
     let colour = b.op("Gather", &[&colour, "instrument"], &[Attr::Int("axis", 0)]);
     b.op_to("Add", &[&y, &colour], &[], "gains");

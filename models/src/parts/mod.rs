@@ -157,7 +157,7 @@ impl Parts {
         self.changes.push((tick, part, Change::Control(control, value)));
     }
 
-    /// Notes that a note of the part begins in a tick.
+    /// Records that a note of the part begins in a tick.
     pub fn strike(&mut self, tick: u64, part: Part) {
         self.changes.push((tick, part, Change::Struck));
     }

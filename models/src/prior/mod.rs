@@ -37,7 +37,8 @@ const FLOOR_POWER: f32 = 1e-10;
 const LEAST_NOISE: f32 = 1e-6;
 /// The age before which a note is never removed, seconds, because it may have a slow attack.
 const FAINT_AFTER_S: f64 = 0.3;
-/// How far ahead rows are prepared, seconds, and how far for the release of a note.
+/// The times ahead for which rows are prepared, seconds. The release of a note is prepared for
+/// those below `ENDS_S`.
 const SOON_S: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5];
 const ENDS_S: f64 = 0.15;
 

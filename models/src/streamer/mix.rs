@@ -11,7 +11,8 @@ use crate::parts::{At, Bus, Buses, of_note};
 use crate::prior::NotePower;
 use crate::units::FrameIdx;
 
-/// In one frame the reference falls at most by this factor, and it never falls below `LEAST`.
+/// In one frame the reference falls at most to this share of its value, and it never falls below
+/// `LEAST`.
 const FALL: f32 = 0.8;
 const LEAST: f32 = 1e-3;
 /// How long a drum counts as held, seconds.
@@ -23,7 +24,7 @@ const UNHEARD: f32 = 1e-16;
 #[derive(Debug, Default)]
 pub struct Mix {
     buses: Vec<Bus>,
-    /// The reference at the end of the last frame and of this one; none before the first note.
+    /// The reference at the end of the previous frame and of this one; none before the first note.
     levels: [Option<f32>; 2],
     /// The level of the noise in each bus at the same two times; empty before the first frame.
     noise: [Vec<f32>; 2],
@@ -35,7 +36,7 @@ impl Mix {
         Self { buses: buses.list(), ..Self::default() }
     }
 
-    /// The reference at the end of the last frame and of this one.
+    /// The reference at the end of the previous frame and of this one.
     pub fn reference(&self) -> [f32; 2] {
         self.levels.map(|level| level.unwrap_or(1.0))
     }
@@ -45,7 +46,7 @@ impl Mix {
         &self.noise[1]
     }
 
-    /// The level of the noise in each bus at the end of the last frame.
+    /// The level of the noise in each bus at the end of the previous frame.
     pub fn noise_before(&self) -> &[f32] {
         &self.noise[0]
     }

@@ -6,7 +6,7 @@
 //!   computed again: its mel by the note prior, its gains by the vocoder. So a sample depends only
 //!   on events up to the end of its tick, however the stream is fed.
 //! * The residual stays as it was computed. Where newer notes have made a band louder than the
-//!   prior of the question, the residual of that band gets smaller by the same factor.
+//!   prior of the question, the residual of that band is divided by the growth of its power.
 
 use super::denoiser::{Answer, Denoiser, Question};
 use super::{Maker, StreamError, StreamOptions, Streamer};
@@ -92,8 +92,8 @@ impl Ticks {
         self.played.clear();
     }
 
-    /// Adds the residual of the denoiser to the frame. Each band of it is scaled down as far as the
-    /// prior has become louder since the question.
+    /// Adds the residual of the denoiser to the frame. Each band of it is divided by the growth of
+    /// the power of the prior since the question.
     fn add_residual(&mut self) {
         self.mel = self.plain;
         let frame = self.frame * MEL_BINS..(self.frame + 1) * MEL_BINS;

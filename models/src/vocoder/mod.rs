@@ -91,8 +91,8 @@ pub struct Playing<'a> {
     pub parts: &'a Parts,
     /// The index of the first tick of the frame in the table of the parts.
     pub first_tick: usize,
-    /// The reference to which the loudness of the mel is relative, at the end of the last frame and
-    /// of this one.
+    /// The reference to which the loudness of the mel is relative, at the end of the previous frame
+    /// and of this one.
     pub reference: [f32; 2],
     /// The level of the noise in each bus at the end of this frame, \[buses\].
     pub noise: &'a [f32],
