@@ -8,10 +8,10 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, StreamConfig};
 use timbre_models::{Bundle, NoteEvent, StreamOptions, Streamer, Voice};
 
-/// A broken chord, a key every half second, and the time at which the last has rung out.
+/// A broken chord with a key every half second, and the time at which the last key has rung out.
 const KEYS: [u8; 8] = [60, 64, 67, 72, 76, 72, 67, 64];
 const END_S: f64 = 7.0;
-/// Hops that may wait for the device.
+/// The most hops that may wait for the device.
 const WAITING: usize = 4;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sample_rate = streamer.sample_rate_hz();
     let config = StreamConfig { channels: 2, sample_rate, buffer_size: BufferSize::Default };
     let (sound, device_takes) = sync_channel::<f32>(WAITING * sample_rate as usize / 50);
-    // What has not been made in time is silence.
+    // Samples that were not made in time are silence.
     let fill = move |out: &mut [f32], _: &_| {
         out.chunks_mut(2).for_each(|frame| frame.fill(device_takes.try_recv().unwrap_or(0.0)));
     };

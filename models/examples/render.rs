@@ -1,5 +1,6 @@
-//! Writes a MIDI file as sound: `cargo run --release --example render -- FOLDER song.mid song.wav`.
-//! FOLDER holds a model, such as `bundled/live`.
+//! Renders a MIDI file to a WAV file:
+//! `cargo run --release --example render -- FOLDER song.mid song.wav`. FOLDER holds a model, such
+//! as `bundled/live`.
 
 use std::error::Error;
 
@@ -31,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = WavWriter::create(wav, spec)?;
     let mut written = 0;
     while written < length {
-        // The buses behind left and right are what reverb and chorus would hear.
+        // The buses after left and right are the inputs of reverb and chorus.
         let [left, right, ..] = streamer.hop()?.buses else { break };
         for (left, right) in left.iter().zip(right).take(length - written) {
             writer.write_sample(*left)?;

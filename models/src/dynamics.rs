@@ -1,9 +1,9 @@
-//! Loudness for networks that do not hear velocity: each band of a frame as loud as the notes in it
-//! were struck. Knows no network.
+//! Velocity and part levels for networks that make the whole mel. If the network does not hear
+//! velocity, each band of a frame is made as loud as its notes were struck. It knows no network.
 //!
-//! Such a network makes every note as loud as it knows it. How much louder or softer a band should
-//! be is the mean of its notes' gains, weighted by the power that each note has there: mostly its
-//! own partials, and a little everywhere.
+//! Such a network makes every note equally loud. The gain of a band is the mean of the gains of its
+//! notes, weighted by the power that each note has there: most of it at its own partials, and a
+//! little everywhere.
 
 use std::sync::Arc;
 
@@ -14,28 +14,29 @@ use crate::prior::NotePower;
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use crate::vocoder::tables::Tables;
 
-/// The velocity at which nothing changes; amplitude goes with its square (General MIDI level 1, as
-/// the channel strips).
+/// The velocity at which the gain is 1. Amplitude goes with the square of velocity (General MIDI
+/// level 1, as in the channel strips).
 const PLAIN_VELOCITY: f64 = 100.0;
-/// A note's part of bands in which it has no partial, of its mean power.
+/// The share of its mean power that a note has in bands without one of its partials.
 const EVERYWHERE: f64 = 0.01;
-/// A released note falls by a factor e in this time, a drum from its stroke on.
+/// The time in which the amplitude of a released note falls by the factor e, seconds. That of a
+/// drum falls from its stroke on.
 const FALL_S: f64 = 0.25;
-/// A note that has fallen below this part of its power counts no more.
+/// A note whose power has fallen below this share does not count any more.
 const FORGET: f64 = 1e-6;
 
-/// The loudness of notes.
+/// The gains of bands by the loudness of notes.
 #[derive(Debug)]
 pub struct Dynamics {
     tables: Arc<Tables>,
     /// Whether the network hears velocity itself.
     hears_velocity: bool,
-    /// The last gain of each band, nats; it stays while what was played rings out.
+    /// The last gain of each band, nats. It stays while earlier notes ring out.
     gains: Vec<f32>,
     shares: Vec<NotePower>,
 }
 
-/// A note's power at `time_s`, 1 while held.
+/// The power of a note at `time_s`; 1 while it is held.
 fn power(note: &Sounding, time_s: f64) -> f64 {
     let falls_s = match note.voice.is_drum {
         true => note.start_s,
@@ -45,23 +46,23 @@ fn power(note: &Sounding, time_s: f64) -> f64 {
 }
 
 impl Dynamics {
-    /// No note; `hears_velocity` says whether the network hears velocity itself.
+    /// The state before any note. `hears_velocity` says whether the network hears velocity itself.
     pub fn new(tables: Arc<Tables>, hears_velocity: bool) -> Self {
         Self { tables, hears_velocity, gains: vec![0.0; MEL_BINS], shares: vec![] }
     }
 
-    /// Whether a note counts no more from the frame `next` on.
+    /// Whether a note does not count any more from the frame `next` on.
     pub fn is_over(note: &Sounding, next: FrameIdx) -> bool {
         power(note, next.start().seconds()) <= FORGET
     }
 
-    /// How much each note has of the last frame.
+    /// The power of each note in the last frame.
     pub fn shares(&self) -> &[NotePower] {
         &self.shares
     }
 
-    /// Adds the gains (nats) to the `mel` \[128\], natural-log, of a frame, at whose end parts are
-    /// `at`.
+    /// Adds the gains in nats to the natural-log `mel` \[128\] of a frame. `at` gives the state of
+    /// each part at the end of the frame.
     pub fn apply(
         &mut self,
         frame: FrameIdx,
@@ -102,7 +103,7 @@ impl Dynamics {
         mel.iter_mut().zip(&self.gains).for_each(|(v, gain)| *v += gain);
     }
 
-    /// By how much the power of a note is another than the network makes it.
+    /// The power of a note relative to the power that the network gives it.
     fn gain(&self, note: &Sounding, part: f64) -> f64 {
         let velocity = match self.hears_velocity {
             true => 1.0,

@@ -1,4 +1,5 @@
-//! One ONNX graph in tract: decoded, checked, expanded to float32, planned, run. Knows no network.
+//! One ONNX graph in tract: it is decoded, checked, expanded to float32, planned and run. It knows
+//! no network.
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -6,7 +7,7 @@ use tract_onnx::prelude::*;
 use crate::denoise::DenoiseError;
 use crate::graph::int8;
 
-/// An ONNX file as a message.
+/// Decodes an ONNX file.
 pub(crate) fn decode(name: &'static str, bytes: &[u8]) -> Result<ModelProto, DenoiseError> {
     prost::Message::decode(bytes).map_err(|e: prost::DecodeError| DenoiseError::Engine {
         graph: name,
@@ -14,8 +15,8 @@ pub(crate) fn decode(name: &'static str, bytes: &[u8]) -> Result<ModelProto, Den
     })
 }
 
-/// One graph, planned, with the state that its runs reuse. Lengths stay symbolic: a new length
-/// needs no new plan.
+/// A planned graph with the state that its runs reuse. Lengths stay symbolic, so a new length needs
+/// no new plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     name: &'static str,
@@ -23,7 +24,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Loads graph `name` from ONNX bytes once `check` finds that it is the one wanted.
+    /// Loads the graph `name` from ONNX bytes, if `check` accepts it.
     pub fn load(
         name: &'static str,
         bytes: &[u8],
@@ -34,7 +35,7 @@ impl Plan {
         Self::of_proto(name, model)
     }
 
-    /// Plans a graph that is already decoded and checked.
+    /// Plans a graph that is decoded and checked already.
     pub fn of_proto(name: &'static str, mut model: ModelProto) -> Result<Self, DenoiseError> {
         int8::expand(&mut model);
         let read = tract_onnx::onnx().with_ignore_output_shapes(true).model_for_proto_model(&model);
@@ -42,7 +43,7 @@ impl Plan {
         Self::of(name, read.map_err(|e| DenoiseError::engine(name, &e))?)
     }
 
-    /// Plans a graph that is already read.
+    /// Plans a graph that is parsed already.
     pub fn of(name: &'static str, model: InferenceModel) -> Result<Self, DenoiseError> {
         let state = model
             .into_optimized()
@@ -55,7 +56,7 @@ impl Plan {
     /// Runs the graph once.
     pub fn run(&mut self, inputs: TVec<TValue>) -> Result<TVec<TValue>, DenoiseError> {
         self.state.run(inputs).map_err(|e| {
-            // What the failed run left behind must not meet the next one.
+            // The state of the failed run must not leak into the next run.
             let _ = self.state.reset_turn();
             self.error(&e)
         })
@@ -65,7 +66,7 @@ impl Plan {
         DenoiseError::engine(self.name, e)
     }
 
-    /// A tensor of `values` in `shape`, which hold as many.
+    /// A tensor of `values` in `shape`, which must fit together.
     pub fn input<T: Datum + Copy>(
         &self,
         shape: &[usize],

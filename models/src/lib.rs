@@ -3,8 +3,8 @@
 //!
 //! # For those who work on this crate
 //!
-//! The modules are listed in the order in which data goes through them. None knows a device, a
-//! port, a clock or a socket, or starts a thread unless it is told how many ([`threads`]).
+//! The modules are listed in the order in which data passes through them. None of them knows a
+//! device, a port, a clock or a socket. Threads are started only on request ([`threads`]).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

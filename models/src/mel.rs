@@ -1,11 +1,11 @@
-//! Audio to the natural-log mel spectrogram that the models were trained on, and its scaling to
-//! [-1, 1]. Knows no stream and no rate conversion: samples are 16 kHz mono, frames are counted
-//! from the first.
+//! The natural-log mel spectrogram of audio, as the models were trained on, and its scaling to [-1,
+//! 1]. It knows no stream and no rate conversion: samples are 16 kHz mono, and frames are counted
+//! from the first sample.
 //!
 //! The front end is the MelGAN codec of *Multi-instrument Music Synthesis with Spectrogram
-//! Diffusion* (`music_spectrogram_diffusion/audio_codecs.py`): frame k sees samples [320k, 320k +
-//! 640) under a periodic Hann window, padded at its end with zeros to 1024; magnitudes; 128 HTK mel
-//! bands; clip; natural log.
+//! Diffusion* (`music_spectrogram_diffusion/audio_codecs.py`). Frame k takes the samples [320k,
+//! 320k + 640) with a periodic Hann window, padded at the end with zeros to 1024. Its magnitudes
+//! become 128 HTK mel bands, which are clipped, and the result is their natural logarithm.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -15,24 +15,23 @@ use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::units::{FRAME_SAMPLES, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
-/// Points of the transform; a frame is padded at its end to this length.
+/// The length of the transform. A frame is padded at its end to this length.
 pub const FFT_SIZE: usize = 1024;
-/// Bins of the transform, DC and Nyquist included.
+/// The bins of the transform, with DC and Nyquist.
 pub const FFT_BINS: usize = FFT_SIZE / 2 + 1;
-/// Quietest mel magnitude; everything below is raised to it before the logarithm.
+/// The smallest mel magnitude. Smaller ones are raised to it before the logarithm.
 pub const MEL_FLOOR: f64 = 1e-5;
-/// Loudest mel magnitude; everything above is lowered to it before the logarithm.
+/// The largest mel magnitude. Larger ones are lowered to it before the logarithm.
 pub const MEL_CEILING: f64 = 1e8;
 
-/// One mel band: the bins from `first` on and their weights.
+/// One mel band: its weights for the bins from `first` on.
 #[derive(Debug, Clone)]
 struct Band {
     first: usize,
     weights: Vec<f64>,
 }
 
-/// The published front end. Holds the transform and its scratch, so that one frame allocates
-/// nothing.
+/// The mel front end. It holds the transform and its buffers, so that a frame allocates nothing.
 pub struct MelFrontEnd {
     fft: Arc<dyn RealToComplex<f64>>,
     window: Vec<f64>,
@@ -56,7 +55,7 @@ impl Default for MelFrontEnd {
 }
 
 impl MelFrontEnd {
-    /// Plans the transform and computes window and mel matrix.
+    /// Plans the transform, and computes the window and the mel matrix.
     pub fn new() -> Self {
         let fft = RealFftPlanner::<f64>::new().plan_fft_forward(FFT_SIZE);
         let matrix = mel_matrix();
@@ -84,17 +83,19 @@ impl MelFrontEnd {
         }
     }
 
-    /// The log mel of one frame: `samples` [up to 640] from the frame's first sample on (what is
-    /// missing at the end is silence, what is beyond 640 is not read) into `out` `[128]`.
+    /// Writes the log mel of one frame to `out` `[128]`. `samples` begin with the first sample of
+    /// the frame. If there are fewer than 640, the rest is silence; samples after that are not
+    /// read.
     ///
     /// # Real time
-    /// Allocates nothing, locks nothing. A wrong length of `out` writes the bands that fit.
+    /// It allocates nothing and locks nothing. If `out` has the wrong length, the bands that fit
+    /// are written.
     pub fn frame_into(&mut self, samples: &[f32], out: &mut [f32]) {
         self.input.fill(0.0);
         for ((x, sample), w) in self.input.iter_mut().zip(samples).zip(&self.window) {
             *x = f64::from(*sample) * w;
         }
-        // The three lengths come from the plan itself: the transform cannot refuse them.
+        // All three lengths come from the plan, so the transform cannot fail.
         let _ =
             self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch);
         for (m, c) in self.magnitude.iter_mut().zip(&self.spectrum) {
@@ -107,8 +108,8 @@ impl MelFrontEnd {
         }
     }
 
-    /// The log mel of `audio` `[n]`: `[ceil(n / 320), 128]` in rows. The missing samples of the
-    /// last frames are silence, as `pad_end` of the original.
+    /// The log mel of `audio` `[n]`, as `[ceil(n / 320), 128]` in rows. Missing samples of the last
+    /// frames are silence, as with `pad_end` of the original.
     pub fn log_mel(&mut self, audio: &[f32]) -> Vec<f32> {
         let mut mel = vec![0.0; frames_of(audio.len()) * MEL_BINS];
         for (k, row) in mel.chunks_exact_mut(MEL_BINS).enumerate() {
@@ -118,14 +119,15 @@ impl MelFrontEnd {
     }
 }
 
-/// Frames that [`MelFrontEnd::log_mel`] makes of `samples` samples: ceil(samples / 320).
+/// The number of frames that [`MelFrontEnd::log_mel`] makes of `samples` samples: ceil(samples /
+/// 320).
 pub fn frames_of(samples: usize) -> usize {
     samples.div_ceil(HOP_SAMPLES)
 }
 
-/// The mel matrix [513, 128] in rows: triangles linear in HTK mel from 0 to 8000 Hz, no area
-/// normalisation, the DC bin 0. As `tf.signal.linear_to_mel_weight_matrix(128, 513, 16000, 0,
-/// 8000)`, in its float32.
+/// The mel matrix [513, 128] in rows: triangles that are linear in HTK mel from 0 to 8000 Hz,
+/// without area normalisation, and with 0 for the DC bin. It equals
+/// `tf.signal.linear_to_mel_weight_matrix(128, 513, 16000, 0, 8000)` in float32.
 pub fn mel_matrix() -> Vec<f32> {
     let nyquist_hz = SAMPLE_RATE_HZ as f32 / 2.0;
     let ratio = |hz: f32| 1.0 + hz / 700.0;
@@ -143,9 +145,10 @@ pub fn mel_matrix() -> Vec<f32> {
     matrix
 }
 
-/// ln of x >= 1 as the original's array code computes it (Eigen's `plog_impl_float`, a rational
-/// function, not the exact logarithm). The triangles are narrow: with the exact one, weights are
-/// off by up to 1e-5, which is five times the tolerance of the loudest bands.
+/// The natural logarithm of x >= 1 as the original computes it in arrays: by Eigen's
+/// `plog_impl_float`, a rational function that is not exact. The triangles are narrow, so with the
+/// exact logarithm weights are off by up to 1e-5, which is five times the tolerance of the loudest
+/// bands.
 fn eigen_ln(x: f32) -> f32 {
     let bits = x.to_bits();
     let mut exponent = (bits >> 23) as f32 - 126.0;
@@ -161,13 +164,13 @@ fn eigen_ln(x: f32) -> f32 {
     exponent * std::f32::consts::LN_2 + p / q
 }
 
-/// `n` values from `first` to `last`, both included, stepping in float32 as `tf.linspace`.
+/// `n` values from `first` to `last`, both included, in float32 steps like `tf.linspace`.
 fn linspace(first: f32, last: f32, n: usize) -> Vec<f32> {
     let delta = (last - first) / (n - 1) as f32;
     (0..n).map(|i| if i + 1 == n { last } else { first + delta * i as f32 }).collect()
 }
 
-/// The range of log-mel values that the network sees as [-1, 1].
+/// The range of log-mel values that is scaled to [-1, 1] for the network.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureRange {
@@ -185,34 +188,35 @@ impl Default for FeatureRange {
 }
 
 impl FeatureRange {
-    /// Log mel to network scale; a value beyond the range goes beyond [-1, 1].
+    /// Scales log mel to network scale. A value outside the range becomes one outside [-1, 1].
     pub fn scale(&self, log_mel: f32) -> f32 {
         ((f64::from(log_mel) - self.min) / (self.max - self.min) * 2.0 - 1.0) as f32
     }
 
-    /// Log mel to network scale, held inside [-1, 1].
+    /// Scales log mel to network scale, clipped to [-1, 1].
     pub fn scale_clipped(&self, log_mel: f32) -> f32 {
         self.scale(log_mel).clamp(-1.0, 1.0)
     }
 
-    /// Network scale to log mel; a value beyond [-1, 1] goes beyond the range.
+    /// Scales network scale to log mel. A value outside [-1, 1] becomes one outside the range.
     pub fn unscale(&self, scaled: f32) -> f32 {
         ((f64::from(scaled) + 1.0) / 2.0 * (self.max - self.min) + self.min) as f32
     }
 
-    /// Network scale to log mel, `scaled` first held inside [-1, 1].
+    /// Scales network scale to log mel, with `scaled` clipped to [-1, 1].
     pub fn unscale_clipped(&self, scaled: f32) -> f32 {
         self.unscale(scaled.clamp(-1.0, 1.0))
     }
 
-    /// [`Self::scale`] or [`Self::scale_clipped`] of a whole slice, in place.
+    /// Applies [`Self::scale`], or [`Self::scale_clipped`] if `clip` is set, to a slice in place.
     pub fn scale_slice(&self, values: &mut [f32], clip: bool) {
         for v in values {
             *v = if clip { self.scale_clipped(*v) } else { self.scale(*v) };
         }
     }
 
-    /// [`Self::unscale`] or [`Self::unscale_clipped`] of a whole slice, in place.
+    /// Applies [`Self::unscale`], or [`Self::unscale_clipped`] if `clip` is set, to a slice in
+    /// place.
     pub fn unscale_slice(&self, values: &mut [f32], clip: bool) {
         for v in values {
             *v = if clip { self.unscale_clipped(*v) } else { self.unscale(*v) };

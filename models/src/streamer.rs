@@ -1,11 +1,11 @@
-//! Events in, sound out: cut -> tokens -> encode -> denoise -> vocode. Knows no device, no thread
-//! and no clock.
+//! Turns events into sound: events are cut into hops and encoded as tokens, the denoiser makes a
+//! mel, and the vocoder makes samples. It knows no device, no thread and no clock.
 //!
-//! A model with a note prior is played tick by tick (`ticks`): what the notes sound like is known
-//! at once, and what the denoiser adds is made ahead. Any other is played hop by hop (`hops`): the
-//! mel of the last hops is the context of the next, so the sound goes on without cross-fades, and a
-//! network that only knows full targets plays live out of a sliding `window`. Song mode and live
-//! mode are the same thing with hops of another length.
+//! A model with a note prior is played tick by tick (`ticks`): the sound of the notes themselves is
+//! known at once, and the residual of the denoiser is made ahead. Any other model is played hop by
+//! hop (`hops`): the mel of the last hops is the context of the next one, so the sound continues
+//! without cross-fades. A network that knows only full targets plays live through a sliding
+//! `window`. Song mode and live mode differ only in the length of a hop.
 
 use crate::bundle::Bundle;
 use crate::event::Event;
@@ -38,23 +38,23 @@ use ticks::Ticks;
 pub use denoiser::{Answer, Denoiser, Question};
 pub use options::{StreamError, StreamOptions};
 
-/// One hop's result; borrowed until the next.
+/// The result of one hop, borrowed until the next hop.
 #[derive(Debug, Clone, Copy)]
 pub struct Hop<'a> {
-    /// The hop's first frame.
+    /// The first frame of the hop.
     pub start: FrameIdx,
     /// Natural-log mel [hop_frames, 128].
     pub mel: &'a [f32],
-    /// hop_frames * 20 ms of samples of the first bus at [`Streamer::sample_rate_hz`]; in a stream
-    /// that looks ahead those that are ready.
+    /// The samples of the first bus, hop_frames * 20 ms at [`Streamer::sample_rate_hz`]. If the
+    /// stream looks ahead, these are the samples that are ready so far.
     pub samples: &'a [f32],
-    /// The same of every bus ([`crate::parts::Buses::list`]).
+    /// The samples of every bus, in the order of [`crate::parts::Buses::list`].
     pub buses: &'a [Vec<f32>],
-    /// What the token limit cost.
+    /// The number of tokens, and what was left out because of their limit.
     pub report: EncodeReport,
 }
 
-/// Who makes the mel.
+/// What makes the mel.
 #[derive(Debug)]
 enum Maker {
     Ticks(Box<Ticks>),
@@ -76,18 +76,19 @@ pub struct Streamer {
     maker: Maker,
     vocoder: Inverter,
     position: FrameIdx,
-    /// The hop's mel in nats; while it is made hop by hop, in network scale.
+    /// The natural-log mel of the hop. A stream made hop by hop holds it in network scale until it
+    /// is denoised.
     frames: Vec<f32>,
-    /// The sound of the hop, or of the tick, bus by bus.
+    /// The samples of the hop or tick, for each bus.
     samples: Vec<Vec<f32>>,
     report: EncodeReport,
 }
 
 impl Streamer {
-    /// Loads the model and prepares the schedule.
+    /// Loads the model and prepares the noise schedule.
     ///
     /// # Errors
-    /// [`StreamError`] naming what does not fit.
+    /// [`StreamError`] names what does not fit.
     pub fn new(bundle: &Bundle, options: StreamOptions) -> Result<Self, StreamError> {
         let manifest = bundle.manifest();
         let tables = Arc::new(Tables::new());
@@ -118,10 +119,10 @@ impl Streamer {
         Ok(streamer)
     }
 
-    /// Forgets every event and all sound, and starts again at 0 with other options.
+    /// Removes all events and all sound, and starts again at time 0 with other options.
     ///
     /// # Errors
-    /// [`StreamError`] for an option that does not fit.
+    /// [`StreamError`] if an option does not fit.
     pub fn restart(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         self.set(options)?;
         let StreamOptions { seed, looks_ahead, is_wide, buses, .. } = options;
@@ -141,11 +142,11 @@ impl Streamer {
         Ok(())
     }
 
-    /// Goes on with other options from the next hop on; the vocoder keeps the seed it was started
+    /// Changes the options from the next hop on. The vocoder keeps the seed that it was started
     /// with.
     ///
     /// # Errors
-    /// [`StreamError`] for an option that does not fit; nothing has changed then.
+    /// [`StreamError`] if an option does not fit. Then nothing has changed.
     pub fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         match &mut self.maker {
             Maker::Ticks(ticks) => ticks.set(options)?,
@@ -155,12 +156,13 @@ impl Streamer {
         Ok(())
     }
 
-    /// The options in force.
+    /// The current options.
     pub fn options(&self) -> &StreamOptions {
         &self.options
     }
 
-    /// Lets the network use these threads, one without this; the same sound either way.
+    /// Sets the threads that the network may use; by default it uses one. The sound is the same
+    /// either way.
     pub fn set_threads(&mut self, threads: Threads) {
         match &mut self.maker {
             Maker::Ticks(ticks) => ticks.set_threads(threads),
@@ -168,41 +170,41 @@ impl Streamer {
         }
     }
 
-    /// Samples a second of the sound: 48,000 if it is wide and the model knows what lies above 8
-    /// kHz, else 16,000.
+    /// The sample rate of the sound: 48,000 Hz if [`StreamOptions::is_wide`] is set and the model
+    /// knows the band above 8 kHz, else 16,000 Hz.
     pub fn sample_rate_hz(&self) -> u32 {
         self.vocoder.sample_rate_hz()
     }
 
-    /// The first frame of the next hop; where ticks are made one by one, the frame of the next
-    /// tick.
+    /// The first frame of the next hop. If ticks are made one by one, the frame of the next tick.
     pub fn position(&self) -> FrameIdx {
         self.position
     }
 
-    /// Whether the last hop is silence that took no network: a window without any note. It says
-    /// nothing of how long hops take.
+    /// Whether the last hop is silence that was made without the network, because its window has no
+    /// note. The time such a hop took says nothing about other hops.
     pub fn is_idle(&self) -> bool {
         matches!(&self.maker, Maker::Hops(hops) if hops.is_idle)
     }
 
-    /// Adds a note event that belongs to no part, in any order; one that comes too late happens at
-    /// once.
+    /// Adds a note event that belongs to no part. Events may be added in any order; one that is too
+    /// late takes effect at once.
     pub fn push(&mut self, event: NoteEvent) {
         self.queue.push(&self.tokens, event.time_s, Item::Note(event));
     }
 
-    /// Adds an event of a part, as [`Self::push`]; of events at one time the first comes first.
+    /// Adds an event of a part; otherwise as [`Self::push`]. Events of the same time take effect in
+    /// the order in which they were added.
     pub fn event(&mut self, event: Event) {
         self.queue.push(&self.tokens, event.at_s, Item::Event(event));
     }
 
-    /// How many notes gave way because more sounded than there is room for.
+    /// The number of notes that were ended early because too many sounded at the same time.
     pub fn stolen(&self) -> u64 {
         self.ledger.stolen()
     }
 
-    /// The notes that sound or ring out.
+    /// The notes that are held or ring out.
     pub fn notes(&self) -> &[Sounding] {
         self.ledger.notes()
     }
@@ -210,34 +212,35 @@ impl Streamer {
     /// Makes the next hop.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn hop(&mut self) -> Result<Hop<'_>, StreamError> {
         self.encode()?;
         self.denoise()?;
         self.vocode()
     }
 
-    /// The first third of [`Self::hop`], for who measures them apart: notes and past -> the
-    /// network's memory. What is made tick by tick is made by [`Self::vocode`] alone.
+    /// The first of the three stages of [`Self::hop`], which can be called one by one to measure
+    /// them: encodes notes and context into the memory of the network. For streams made tick by
+    /// tick it does nothing, because [`Self::vocode`] does all the work.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn encode(&mut self) -> Result<(), StreamError> {
         if self.is_in_ticks() { Ok(()) } else { self.encode_hop() }
     }
 
-    /// The second third: noise -> the hop's frames, K steps.
+    /// The second stage: makes the frames of the hop from noise, in all denoising steps.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn denoise(&mut self) -> Result<(), StreamError> {
         if self.is_in_ticks() { Ok(()) } else { self.denoise_hop() }
     }
 
-    /// The last third: frames and notes -> samples.
+    /// The third stage: makes samples from frames and notes.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn vocode(&mut self) -> Result<Hop<'_>, StreamError> {
         let start = self.position;
         if self.is_in_ticks() {
@@ -250,11 +253,11 @@ impl Streamer {
         Ok(Hop { start, mel: &self.frames, samples, buses, report: self.report })
     }
 
-    /// The samples that waited for frames behind them, of a stream that looks ahead; none else.
-    /// Nothing may come after.
+    /// The last samples of a stream that looks ahead, which waited for later frames. It is empty
+    /// for other streams. After this call the stream must not be used without a restart.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn finish(&mut self) -> Result<&[Vec<f32>], StreamError> {
         self.vocoder.finish(self.mix.noise(), &mut self.samples)?;
         Ok(&self.samples)

@@ -1,4 +1,5 @@
-//! Reads tests/vectors, what the Python twins gave (models/training/timbre_training/vectors.py).
+//! Reads tests/vectors, the results of the Python twins
+//! (models/training/timbre_training/vectors.py).
 
 use crate::notes::{NoteEvent, Voice};
 use ndarray::{ArrayD, ArrayView1};
@@ -17,7 +18,7 @@ pub(crate) fn array<T: ndarray_npy::ReadableElement>(
     npz.by_name(name).unwrap()
 }
 
-/// The weights of a network, `weights.NAME` in the file, in the shapes wanted.
+/// The weights of a network, `weights.NAME` in the file, which must have these shapes.
 pub(crate) fn params(
     npz: &mut NpzReader<File>,
     list: Vec<(String, Vec<usize>)>,
@@ -31,7 +32,7 @@ pub(crate) fn params(
     params
 }
 
-/// The notes of some vectors as events in time order.
+/// The notes of some vectors as events in the order of time.
 pub(crate) fn events(of: &str) -> Vec<NoteEvent> {
     let notes: ArrayD<f64> = array(&mut open(of), "notes");
     let mut events = vec![];

@@ -1,7 +1,7 @@
-//! Units of time and level used by every module. Knows no clock: all time is counted in samples or
+//! The units of time that every module uses. They know no clock: all time is counted in samples or
 //! frames.
 
-/// A position in the stream, in samples at the model's rate (16 kHz for every published model).
+/// A position in the stream, in samples at the rate of the model (16 kHz for every published one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SamplePos(pub u64);
 
@@ -9,21 +9,21 @@ pub struct SamplePos(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FrameIdx(pub u64);
 
-/// The rate of the mel front end and of every model (Spectrogram Diffusion, section 3.1).
+/// The sample rate of the mel front end and of every model (Spectrogram Diffusion, section 3.1).
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
-/// Samples from one mel frame to the next (20 ms).
+/// The samples from the start of a mel frame to the start of the next (20 ms).
 pub const HOP_SAMPLES: usize = 320;
-/// Samples of a tick (2.5 ms), in which the controls of parts move evenly.
+/// The samples in a tick (2.5 ms), in which the controls of parts move evenly.
 pub const TICK_SAMPLES: usize = 40;
-/// Ticks in one mel frame.
+/// The ticks in one mel frame.
 pub const TICKS_PER_FRAME: usize = HOP_SAMPLES / TICK_SAMPLES;
-/// Samples one mel frame sees (40 ms).
+/// The samples that one mel frame covers (40 ms).
 pub const FRAME_SAMPLES: usize = 640;
-/// Mel bands of a frame.
+/// The mel bands of a frame.
 pub const MEL_BINS: usize = 128;
-/// Time steps a second in note tokens (10 ms each).
+/// The token steps in a second (10 ms each).
 pub const STEPS_PER_SECOND: f64 = 100.0;
-/// Time steps in one mel frame.
+/// The token steps in one mel frame.
 pub const STEPS_PER_FRAME: u64 = 2;
 
 impl FrameIdx {
@@ -32,7 +32,7 @@ impl FrameIdx {
         SamplePos(self.0 * HOP_SAMPLES as u64)
     }
 
-    /// The tick with which this frame begins.
+    /// The tick at which this frame begins.
     pub fn tick(self) -> u64 {
         self.0 * TICKS_PER_FRAME as u64
     }

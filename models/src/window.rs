@@ -1,37 +1,37 @@
-//! Hops out of a network that only knows full targets: the target slides over the stream as a
-//! window. Knows no network.
+//! Hops from a network that knows only full targets: the target slides over the stream as a window.
+//! It knows no network.
 //!
 //! ```text
 //! ... context ...|<-- played, held -->|<- hop ->|<- not yet: held keys go on ->|
 //!                |<------------------ the network's target ------------------->|
 //! ```
 //!
-//! The window holds as many played frames as fit before the hop; so once the stream is as long as a
-//! target, the hop is the window's end, every note in it is known, and the network sees what it was
-//! trained on: a segment that has just become full.
+//! Before the hop, the window holds as many played frames as fit. Once the stream is as long as a
+//! target, the hop is the end of the window. Then every note in the window is known, and the input
+//! of the network is like in training: a segment that has just become full.
 
 use crate::notes::NoteEvent;
 use crate::timeline::{Cut, Timeline};
 use crate::tokens::TokenOptions;
 use crate::units::{FrameIdx, MEL_BINS};
 
-/// What has been played, as far back as the window and its context reach.
+/// The frames and events that were played, as far back as the window and its context reach.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// Frames of the network's target.
+    /// Frames in a target of the network.
     target_frames: usize,
-    /// Frames that are kept: a target and its context.
+    /// The most frames to keep: a target and its context.
     most_frames: usize,
     /// The last frames in network scale, oldest first.
     past: Vec<f32>,
-    /// The events from the window's start on, and what is held before it.
+    /// The events from the start of the window on, and the voices held before it.
     notes: Timeline,
-    /// A copy of it, cut to the end.
+    /// A copy of `notes`, which is cut to the end of the window.
     heard: Timeline,
 }
 
 impl Window {
-    /// Before the stream.
+    /// The state before the stream.
     pub fn new(tokens: &TokenOptions, target_frames: usize, context_frames: usize) -> Self {
         Self {
             target_frames,
@@ -42,8 +42,8 @@ impl Window {
         }
     }
 
-    /// The window's notes once the `events` of the hop have happened, which begins at `hop_start`
-    /// and has `hop_frames`.
+    /// Adds the `events` of the hop that begins at `hop_start` and has `hop_frames`, and returns
+    /// the notes of the whole window.
     pub fn hear(
         &mut self,
         events: &[(u64, NoteEvent)],
@@ -59,19 +59,19 @@ impl Window {
         self.heard.cut(start.step(), end.step())
     }
 
-    /// The played frames in the window, in network scale, at most a target less the hop.
+    /// The played frames in the window, in network scale: at most a target without the hop.
     pub fn held(&self, hop_frames: usize) -> &[f32] {
         let most = self.target_frames.saturating_sub(hop_frames) * MEL_BINS;
         self.past.get(self.past.len().saturating_sub(most)..).unwrap_or_default()
     }
 
-    /// The frames before those, at most `frames`.
+    /// The frames before those of [`Self::held`], at most `frames`.
     pub fn context(&self, hop_frames: usize, frames: usize) -> &[f32] {
         let end = self.past.len() - self.held(hop_frames).len();
         self.past.get(end.saturating_sub(frames * MEL_BINS)..end).unwrap_or_default()
     }
 
-    /// Takes the frames that were made, which are played from now on.
+    /// Adds the frames of a hop, which count as played from now on.
     pub fn play(&mut self, frames: &[f32]) {
         self.past.extend_from_slice(frames);
         let excess = self.past.len().saturating_sub(self.most_frames * MEL_BINS);

@@ -1,5 +1,4 @@
-//! The window's notes and frames, without a network; and a hop behind held frames against what it
-//! must be.
+//! Tests of the notes and frames of a window without a network, and of a hop after held frames.
 
 use super::*;
 use crate::denoise::DenoiseError;
@@ -22,7 +21,7 @@ fn event(time_s: f64, key: u8, velocity: u8) -> (u64, NoteEvent) {
     ((time_s * 100.0).round() as u64, NoteEvent { time_s, voice, velocity })
 }
 
-/// Frames whose every value is their number.
+/// Frames in which every value is the number of the frame.
 fn frames(numbers: std::ops::Range<usize>) -> Vec<f32> {
     numbers.flat_map(|n| [n as f32; MEL_BINS]).collect()
 }
@@ -74,7 +73,8 @@ fn the_notes_of_a_window_are_those_of_one_cut_of_the_whole() {
     }
 }
 
-/// Says that every frame is the mean of what the first `held` frames are, cleaned of their noise.
+/// A denoiser that predicts the mean of the first `held` frames, without their noise, for every
+/// frame.
 struct Mean {
     schedule: Schedule,
     noise: Vec<f32>,
@@ -127,8 +127,8 @@ fn what_is_made_behind_held_frames_follows_from_them() {
         let mut noise = SeededNoise::new(5, 1);
         sampler.sample(&schedule, &mut network, &mut noise, &mut made, &mut hold).unwrap();
         assert_eq!(levels, 4, "held before every step");
-        // At the first step, of almost no signal, a float32 says little of it; the last step has
-        // the last word.
+        // At the first step there is almost no signal, so a float32 tells little about it. The last
+        // step decides.
         let new = &made[known.len()..];
         assert!(new.iter().all(|v| (v - mean).abs() < 1e-4), "{kind}: {} {mean}", new[0]);
     }

@@ -91,7 +91,7 @@ impl Bundle {
         self.network_with(RunOptions::default())
     }
 
-    /// [`Self::network`] with a choice of how it runs.
+    /// As [`Self::network`], with options of how it runs.
     ///
     /// # Errors
     /// As [`Self::network`].
@@ -107,8 +107,8 @@ impl Bundle {
         })
     }
 
-    /// Verifies and loads the denoising step alone, to measure how fast this form of it is for
-    /// `frames` frames; none if there are no forms to choose from.
+    /// Verifies and loads a single denoising step, to measure how fast this form of it is for
+    /// `frames` frames. None if there is no choice of a form.
     ///
     /// # Errors
     /// As [`Self::network`].
@@ -140,8 +140,8 @@ impl Bundle {
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
 
-    /// Verifies and loads the table of how notes move while they sound. Without one they do not
-    /// move.
+    /// Verifies and loads the life table: how notes change over time while they sound. Without one
+    /// they do not change.
     ///
     /// # Errors
     /// [`BundleError`] naming the file, what was found and what to do.

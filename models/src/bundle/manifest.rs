@@ -1,7 +1,7 @@
-//! `manifest.toml`: what a model is, what it can do, and the checksums of its files. Knows no graph
-//! and no engine.
+//! `manifest.toml`: what a model is, what it can do, and the checksums of its files. It knows no
+//! graph and no inference engine.
 //!
-//! Every key is documented where it is declared; unknown keys are errors.
+//! Every key is documented where it is declared. Unknown keys are errors.
 
 mod check;
 
@@ -18,60 +18,61 @@ use crate::mel::FeatureRange;
 use crate::tokens::TokenOptions;
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
-/// The manifest format this build reads and writes.
+/// The format of the manifests that this program reads and writes.
 pub const FORMAT: u32 = 1;
-/// The largest manifest that is read.
+/// The largest manifest that is read, bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// A model's manifest.
+/// The manifest of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Format of this file, 1.
+    /// The format of this file, 1.
     pub format: u32,
-    /// Name, as in `--model NAME`: letters, digits, `-` and `_`.
+    /// The name, as in `--model NAME`: letters, digits, `-` and `_`.
     pub name: String,
-    /// Version of the weights.
+    /// The version of the weights.
     pub version: String,
-    /// One line about what it is.
+    /// A description in one line.
     pub description: String,
-    /// SPDX licence of the weights.
+    /// The SPDX licence of the weights.
     pub license: String,
-    /// The mel front end it was trained with.
+    /// The mel front end that it was trained with.
     pub mel: MelSettings,
     /// How notes become tokens.
     pub tokens: TokenOptions,
-    /// Sizes of the denoiser.
+    /// The sizes of the denoiser.
     pub network: NetworkConfig,
-    /// How it is sampled unless told otherwise.
+    /// The default options of sampling.
     pub sampling: Sampling,
-    /// Full targets, offline or with a long hop.
+    /// Song mode: full targets, offline or with a long hop.
     pub song: Mode,
-    /// Short hops on its own past; absent where the model cannot.
+    /// Live mode: short hops; absent if the model cannot be played live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<LiveMode>,
-    /// Sizes of the note prior that the denoiser refines; absent where the denoiser does it all.
+    /// The sizes of the note prior, to which the denoiser adds a residual; absent if the denoiser
+    /// makes the whole mel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<PriorConfig>,
-    /// Sizes of the network of the project's own vocoder; absent where a mel decoder makes the
+    /// The sizes of the network of the project's own vocoder; absent if a mel decoder makes the
     /// sound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocoder: Option<VocoderConfig>,
-    /// What the file `vocoder` is where it is a mel decoder: natural-log mel [1, T, 128] -> T * 320
-    /// samples.
+    /// The mel decoder in the file `vocoder`, if it is one: it makes T * 320 samples from
+    /// natural-log mel [1, T, 128].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mel_decoder: Option<MelDecoderConfig>,
-    /// How well it plays which program; absent where nobody has measured it.
+    /// How well it plays each program; absent if that was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruments: Option<Instruments>,
-    /// The model's files by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`,
-    /// `prior`, `vocoder`, and where its own vocoder knows how notes begin `attacks`, how they live
-    /// `life`.
+    /// The files of the model by role: `note_encoder`, `context_encoder`, `memory`, `film`, `step`,
+    /// `prior`, `vocoder`, and for the project's own vocoder optionally `attacks` (the attack
+    /// table) and `life` (the life table).
     #[serde(default)]
     pub files: BTreeMap<String, FileEntry>,
 }
 
-/// `[mel]`: the front end; only the published one is supported.
+/// `[mel]`: the mel front end. Only the published one is supported.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MelSettings {
@@ -81,7 +82,7 @@ pub struct MelSettings {
     pub hop_samples: usize,
     /// 128 bands.
     pub bins: usize,
-    /// The log-mel range (nats) that the network sees as [-1, 1].
+    /// The log-mel range (nats) that is scaled to [-1, 1] for the network.
     pub range: FeatureRange,
 }
 
@@ -97,19 +98,19 @@ impl Default for MelSettings {
     }
 }
 
-/// `[sampling]`: defaults of the step loop.
+/// `[sampling]`: the default options of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
     /// What the network predicts: `eps` or `v`.
     pub prediction: Prediction,
-    /// `ddpm`, `ddim` or `dpm++2m`.
+    /// The method of a step: `ddpm`, `ddim` or `dpm++2m`.
     pub sampler: SamplerKind,
-    /// Where the steps lie: `trailing`, `uniform_t`, `uniform_log_snr` or `diffusers`.
+    /// How the steps are spaced: `trailing`, `uniform_t`, `uniform_log_snr` or `diffusers`.
     pub spacing: Spacing,
-    /// Guidance weight; 1 is one network call a step.
+    /// Guidance weight. With 1, a step is one call of the network.
     pub guidance: f64,
-    /// Hold x0 inside [-1, 1].
+    /// Whether x0 is clipped to [-1, 1].
     pub clip_x0: bool,
 }
 
@@ -117,11 +118,11 @@ pub struct Sampling {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mode {
-    /// Frames a turn, at most the network's `target_frames`.
+    /// Frames in a hop, at most the network's `target_frames`.
     pub hop_frames: usize,
-    /// Denoising steps a turn, 1..=1000; 0 where the note prior is played as it is.
+    /// Denoising steps for a hop, 1..=1000; with 0 the note prior is played as it is.
     pub steps: usize,
-    /// Frames of its own past it hears, 0..=`network.context_frames`; absent: all of them.
+    /// Frames of context, 0..=`network.context_frames`; absent means all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_frames: Option<usize>,
 }
@@ -130,20 +131,20 @@ pub struct Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LiveMode {
-    /// Frames a turn unless told otherwise.
+    /// The default number of frames in a hop.
     pub hop_frames: usize,
-    /// Denoising steps a turn, 1..=1000; 0 where the note prior is played as it is.
+    /// Denoising steps for a hop, 1..=1000; with 0 the note prior is played as it is.
     pub steps: usize,
-    /// Frames of its own past it hears, 0..=`network.context_frames`; absent: all of them.
+    /// Frames of context, 0..=`network.context_frames`; absent means all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_frames: Option<usize>,
-    /// Shortest hop it was trained for.
+    /// Frames in the shortest hop that it was trained for.
     pub min_hop_frames: usize,
-    /// Longest hop that counts as live.
+    /// Frames in the longest hop that counts as live.
     pub max_hop_frames: usize,
-    /// The network only knows full targets: hops are taken out of a sliding window of them, behind
-    /// the frames already played. The hop then is as long as the machine needs. Not with a note
-    /// prior.
+    /// Whether the network knows only full targets. Then hops are taken from a sliding window of
+    /// them, after the frames already played, and a hop is as long as the machine needs. It cannot
+    /// be used with a note prior.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window: bool,
 }
@@ -152,25 +153,25 @@ pub struct LiveMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
-    /// Its name, in the manifest's own folder.
+    /// The name of the file, in the folder of the manifest.
     pub file: String,
     /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
 }
 
 impl Manifest {
-    /// Reads and checks a manifest; `path` only names it in errors.
+    /// Reads and checks a manifest; `path` is only its name in errors.
     ///
     /// # Errors
-    /// [`BundleError::Manifest`] with the line, or [`BundleError::Unfit`] with key, finding and
-    /// remedy.
+    /// [`BundleError::Manifest`] with the line, or [`BundleError::Unfit`] with the key, what was
+    /// found and what to do.
     pub fn parse(path: &str, bytes: &[u8]) -> Result<Self, BundleError> {
         let manifest = Self::draft(path, bytes)?;
         manifest.check_files(path)?;
         Ok(manifest)
     }
 
-    /// [`Self::parse`] of a manifest whose files are yet to be made.
+    /// As [`Self::parse`], for a manifest whose files do not exist yet.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -186,7 +187,7 @@ impl Manifest {
         let text = std::str::from_utf8(bytes).map_err(|e| {
             manifest_error(format!("not UTF-8 text after byte {}", e.valid_up_to()))
         })?;
-        // The format comes first: a newer manifest must be told from a broken one.
+        // The format is checked first, so that a newer manifest is not reported as broken.
         #[derive(Deserialize)]
         struct Head {
             format: Option<u32>,
@@ -207,14 +208,14 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest as text that [`Self::parse`] reads.
+    /// The manifest as text that [`Self::parse`] can read.
     pub fn to_toml(&self) -> String {
-        // Every field is a plain value or a table of them: there is nothing that TOML cannot write.
+        // Every field is a plain value or a table of them, so TOML can always write it.
         toml::to_string(self).unwrap_or_default()
     }
 }
 
-/// The roles that a model may leave out: how notes begin and how they live.
+/// The roles of the attack table and of the life table, which a model may leave out.
 pub const ATTACKS: &str = "attacks";
 /// See [`ATTACKS`].
 pub const LIFE: &str = "life";

@@ -1,4 +1,4 @@
-//! Manifests that fit and manifests that do not.
+//! Tests of manifests that fit and manifests that do not.
 
 use super::*;
 use crate::bundle::Rating;

@@ -13,30 +13,30 @@ use crate::graph::{
     Weights, build, build_attacks, build_life, build_prior, build_vocoder,
 };
 
-/// Graphs as ONNX bytes by their role in a manifest.
+/// The graphs as ONNX bytes, by their role in a manifest.
 pub type Graphs = BTreeMap<&'static str, Vec<u8>>;
 
-/// A file of a bundle that cannot be written.
+/// A file of a model cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct WriteError {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     pub source: std::io::Error,
 }
 
-/// The graphs that a denoiser of these sizes has.
+/// The graphs of a denoiser with these sizes.
 pub fn denoiser_kinds(config: &NetworkConfig) -> impl Iterator<Item = GraphKind> {
     let has_context = config.has_context;
     let kinds = GraphKind::ALL.into_iter();
     kinds.filter(move |kind| *kind != GraphKind::ContextEncoder || has_context)
 }
 
-/// One graph of a denoiser, as ONNX bytes. Its weights are asked for one at a time.
+/// Builds one graph of a denoiser, as ONNX bytes. It reads the weights one at a time.
 ///
 /// # Errors
-/// Weights that do not fit the sizes, or that cannot be read.
+/// The weights do not fit the sizes, or cannot be read.
 pub fn denoiser_graph(
     kind: GraphKind,
     config: &NetworkConfig,
@@ -46,10 +46,10 @@ pub fn denoiser_graph(
     Ok(build(kind, config, params, format)?.encode_to_vec())
 }
 
-/// The graphs of a denoiser.
+/// Builds the graphs of a denoiser.
 ///
 /// # Errors
-/// Weights that do not fit the sizes.
+/// The weights do not fit the sizes.
 pub fn denoiser_graphs(
     config: &NetworkConfig,
     params: &Params,
@@ -60,10 +60,10 @@ pub fn denoiser_graphs(
         .collect()
 }
 
-/// The graph of a note prior.
+/// Builds the graph of a note prior.
 ///
 /// # Errors
-/// Weights that do not fit the sizes.
+/// The weights do not fit the sizes.
 pub fn prior_graphs(
     config: &PriorConfig,
     params: &Params,
@@ -72,10 +72,10 @@ pub fn prior_graphs(
     Ok(Graphs::from([("prior", build_prior(config, params, format)?.encode_to_vec())]))
 }
 
-/// The graph of a vocoder.
+/// Builds the graph of a vocoder.
 ///
 /// # Errors
-/// Weights that do not fit the sizes.
+/// The weights do not fit the sizes.
 pub fn vocoder_graphs(
     config: &VocoderConfig,
     params: &Params,
@@ -84,27 +84,27 @@ pub fn vocoder_graphs(
     Ok(Graphs::from([("vocoder", build_vocoder(config, params, format)?.encode_to_vec())]))
 }
 
-/// The graph of an attack table.
+/// Builds the graph of an attack table.
 ///
 /// # Errors
-/// Weights that are no attack table.
+/// The weights are not an attack table.
 pub fn attack_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, ParamError> {
     Ok(Graphs::from([(ATTACKS, build_attacks(params, format)?.encode_to_vec())]))
 }
 
-/// The graph of a table of how notes live.
+/// Builds the graph of a life table.
 ///
 /// # Errors
-/// Weights that are no such table.
+/// The weights are not a life table.
 pub fn life_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, ParamError> {
     Ok(Graphs::from([(LIFE, build_life(params, format)?.encode_to_vec())]))
 }
 
-/// Writes the bundle to `folder`, whose manifest is written last: a folder with a manifest is
-/// whole. The manifest's `files` are filled in; returns the bytes written.
+/// Writes a model to `folder`, with the manifest last, so that a folder with a manifest is
+/// complete. It fills in the `files` of the manifest, and returns the number of bytes written.
 ///
 /// # Errors
-/// [`WriteError`]; the folder then has no manifest unless it had one before.
+/// [`WriteError`]. Then the folder has no manifest, unless it had one before.
 pub fn write(folder: &Path, manifest: Manifest, graphs: &Graphs) -> Result<u64, WriteError> {
     let mut writer = Writer::new(folder)?;
     for (role, bytes) in graphs {
@@ -113,7 +113,7 @@ pub fn write(folder: &Path, manifest: Manifest, graphs: &Graphs) -> Result<u64, 
     writer.finish(manifest)
 }
 
-/// Writes a bundle file by file, so that no more than one graph need be in memory.
+/// Writes a model file by file, so that only one graph has to be in memory.
 #[derive(Debug)]
 pub struct Writer {
     folder: PathBuf,
@@ -122,19 +122,19 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A bundle in `folder`, which is made if it is not there.
+    /// Begins a model in `folder`, which is made if it does not exist.
     ///
     /// # Errors
-    /// A folder that cannot be made.
+    /// The folder cannot be made.
     pub fn new(folder: &Path) -> Result<Self, WriteError> {
         std::fs::create_dir_all(folder).map_err(at(folder))?;
         Ok(Self { folder: folder.to_owned(), files: BTreeMap::new(), total: 0 })
     }
 
-    /// Writes the file of a role.
+    /// Writes the file with a role.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// The file cannot be written.
     pub fn add(&mut self, role: &str, bytes: &[u8]) -> Result<(), WriteError> {
         let file = format!("{role}.onnx");
         let path = self.folder.join(&file);
@@ -144,11 +144,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the manifest, with the files that were added, which makes the bundle whole. Returns
-    /// the bytes of the files.
+    /// Writes the manifest with the files that were added, which completes the model. Returns the
+    /// number of bytes in the files.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// A file cannot be written.
     pub fn finish(self, mut manifest: Manifest) -> Result<u64, WriteError> {
         manifest.files = self.files;
         let path = self.folder.join("manifest.toml");

@@ -1,42 +1,42 @@
-//! Why a checkpoint cannot be read. Knows no format.
+//! The errors of checkpoints. They know no format.
 
 use std::path::{Path, PathBuf};
 
 use crate::graph::ParamError;
 
-/// A checkpoint that cannot be used.
+/// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Something that is no checkpoint.
+    /// It is not a checkpoint.
     #[error(
         "{path}: {found}; wanted the .zip of a published checkpoint or its unpacked folder, with \
          checkpoint_STEP/checkpoint inside, or a folder as diffusers saves it, with \
          model_index.json"
     )]
     NotOne {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What there is.
+        /// What was found there.
         found: String,
     },
-    /// A checkpoint with a broken file.
+    /// A file of the checkpoint is broken.
     #[error("{path}: {reason}; download the checkpoint again")]
     Broken {
-        /// Which file, in the archive.
+        /// The file, in the archive.
         path: String,
         /// What was found and what was wanted.
         reason: String,
     },
-    /// Arrays and configuration that contradict each other, or that make no network of this kind.
+    /// Arrays and configuration contradict each other, or do not make a network of this kind.
     #[error("{path}: {reason}")]
     Sizes {
         /// The configuration.
@@ -44,15 +44,15 @@ pub enum CheckpointError {
         /// What was found and what was wanted.
         reason: String,
     },
-    /// A file that is whole, and that this program does not take.
+    /// A file is undamaged, but this program does not support it.
     #[error("{path}: {reason}")]
     Refused {
-        /// Which file.
+        /// The file.
         path: String,
         /// What was found, what was wanted, and what to do.
         reason: String,
     },
-    /// Arrays that do not fit the network.
+    /// The arrays do not fit the network.
     #[error("the checkpoint's arrays: {0}")]
     Params(#[from] ParamError),
 }

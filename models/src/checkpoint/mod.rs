@@ -1,9 +1,9 @@
-//! A published checkpoint -> the sizes and weights of a network. Knows no graph, no bundle and no
-//! engine.
+//! Reads published checkpoints: the sizes and weights of a network. It knows no graph, no bundle
+//! and no inference engine.
 //!
 //! There are two layouts: a T5X checkpoint in a zip file or a folder (`t5x`), and the folder of a
-//! pipeline as diffusers saves it (`diffusers`). Either is opened and checked first; the weights
-//! are then read one at a time, so that a checkpoint of any size needs little memory.
+//! pipeline as diffusers saves it (`diffusers`). A checkpoint is opened and checked first. The
+//! weights are then read one at a time, so that a checkpoint of any size needs little memory.
 
 mod diffusers;
 mod error;
@@ -17,37 +17,37 @@ use std::path::{Path, PathBuf};
 use crate::denoise::step::Prediction;
 use crate::graph::{NetworkConfig, ParamError, Params, Weights};
 
-/// The most values of all arrays together: the largest published model has 2^28.6.
+/// The most values in all arrays together. The largest published model has 2^28.6.
 const MAX_VALUES: usize = 1 << 30;
 
-/// Who wrote a checkpoint.
+/// The program that wrote a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// T5X, after so many steps of training by the name of its folder.
+    /// T5X.
     T5x {
-        /// The steps.
+        /// The number of training steps, from the name of its folder.
         step: u64,
     },
     /// A pipeline saved by diffusers.
     Diffusers {
-        /// The version that saved it, as its `model_index.json` says.
+        /// The version of diffusers that saved it, from its `model_index.json`.
         version: String,
     },
 }
 
-/// What a checkpoint holds.
+/// A checkpoint.
 pub struct Checkpoint {
-    /// Its sizes, from the arrays and the configuration beside them.
+    /// The sizes of its network, from the arrays and the configuration beside them.
     pub network: NetworkConfig,
-    /// Bins that velocity is heard in: 1 is on and off.
+    /// The number of velocity bins; with 1 there are only on and off.
     pub velocity_bins: u16,
-    /// What the network says of noisy frames.
+    /// The meaning of the output of the network.
     pub prediction: Prediction,
-    /// Whether clean frames are held inside [-1, 1].
+    /// Whether clean frames are clipped to [-1, 1].
     pub clip_x0: bool,
-    /// Who wrote it.
+    /// The program that wrote it.
     pub origin: Origin,
-    /// The mel decoder that came with it, an ONNX file.
+    /// Its mel decoder, an ONNX file, if it has one.
     pub mel_decoder: Option<PathBuf>,
     weights: Box<dyn Weights>,
 }
@@ -60,13 +60,13 @@ impl std::fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    /// The weights by their published names, read one at a time; their shapes fit
+    /// The weights by their published names, which are read one at a time. Their shapes fit
     /// [`Self::network`].
     pub fn weights(&self) -> &dyn Weights {
         self.weights.as_ref()
     }
 
-    /// Values in all weights together.
+    /// The number of values in all weights together.
     pub fn count(&self) -> usize {
         let shapes = self.network.parameters();
         shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
@@ -75,15 +75,15 @@ impl Checkpoint {
     /// All weights at once.
     ///
     /// # Errors
-    /// The first that cannot be read.
+    /// The first one that cannot be read.
     pub fn params(&self) -> Result<Params, ParamError> {
         let names = self.network.parameters().into_iter().map(|(name, _)| name);
         names.map(|name| Ok((name.clone(), self.weights.param(&name)?.into_owned()))).collect()
     }
 }
 
-/// Opens a checkpoint: a T5X zip file or folder, or a folder that diffusers saved. All is checked
-/// but the values of the weights.
+/// Opens a checkpoint: a T5X zip file or folder, or a folder that diffusers saved. Everything is
+/// checked except the values of the weights.
 ///
 /// # Errors
 /// [`CheckpointError`] naming the file, what was found, what was wanted and what to do.

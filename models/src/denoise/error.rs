@@ -1,38 +1,39 @@
-//! What can go wrong between tokens and mel frames. Knows no file names: whoever loads adds them.
+//! The errors between tokens and mel frames. They have no file names; the code that loads files
+//! adds them.
 
 /// An error of the schedule, the sampler or the network.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DenoiseError {
-    /// A schedule of no steps or of too many.
+    /// A schedule has no steps or too many.
     #[error("{found} denoising steps asked for, wanted 1 to {max}")]
     Steps {
-        /// What was asked for.
+        /// The steps that were asked for.
         found: usize,
-        /// The most there can be.
+        /// The most possible steps.
         max: usize,
     },
-    /// The name of a sampler, spacing or prediction that does not exist.
+    /// There is no sampler, spacing or prediction with this name.
     #[error("unknown {what} `{found}`, wanted {wanted}")]
     Name {
-        /// Which setting.
+        /// The setting.
         what: &'static str,
         /// The name found.
         found: String,
-        /// The names there are.
+        /// The names that exist.
         wanted: &'static str,
     },
-    /// A slice or a sequence of a wrong length.
+    /// A slice or a sequence has the wrong length.
     #[error("{what}: length {found}, wanted {wanted}")]
     Length {
-        /// Which value.
+        /// The name of the value.
         what: &'static str,
         /// Its length.
         found: usize,
-        /// What it should be, in words where it is a range.
+        /// The wanted length; in words if it is a range.
         wanted: String,
     },
-    /// A token that the model's vocabulary does not hold.
+    /// A token is outside the vocabulary of the model.
     #[error(
         "token id {id} at position {position}, but the vocabulary holds 0 to {last}",
         last = vocab_size.saturating_sub(1)
@@ -40,43 +41,43 @@ pub enum DenoiseError {
     Token {
         /// The id.
         id: u32,
-        /// Its place in the sequence.
+        /// Its index in the sequence.
         position: usize,
-        /// Ids in the vocabulary.
+        /// The number of ids in the vocabulary.
         vocab_size: usize,
     },
-    /// A graph whose inputs or outputs are not those of its piece of the network.
+    /// The inputs or outputs of a graph are not those of its piece of the network.
     #[error("graph `{graph}`: {found}, wanted {wanted}")]
     Graph {
-        /// Which of the five graphs.
+        /// The name of the graph.
         graph: &'static str,
         /// What it has.
         found: String,
         /// What it should have.
         wanted: String,
     },
-    /// A step asked for before what it needs was computed.
+    /// A step was asked for before its inputs were computed.
     #[error("{missing} before the first denoising step")]
     NotReady {
         /// The call that is missing.
         missing: &'static str,
     },
-    /// The engine refused to load or run a graph.
+    /// The inference engine could not load or run a graph.
     #[error("graph `{graph}`: {message}")]
     Engine {
-        /// Which of the five graphs.
+        /// The name of the graph.
         graph: &'static str,
-        /// The engine's own words.
+        /// The error of the inference engine.
         message: String,
     },
-    /// Anything else a denoiser that is not the bundled network has to say.
+    /// Any other error, such as one of another denoiser than the bundled network.
     #[error(transparent)]
     Other(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[cfg(feature = "engine")]
 impl DenoiseError {
-    /// What the engine said of a graph.
+    /// An error of the inference engine about a graph.
     pub(crate) fn engine(graph: &'static str, error: &tract_onnx::prelude::TractError) -> Self {
         Self::Engine { graph, message: format!("{error:#}") }
     }

@@ -1,9 +1,10 @@
-//! Frames that are known already and held while the ones behind them are made. Knows no network and
-//! no stream.
+//! Holds frames that are known already, while the frames after them are denoised. It knows no
+//! network and no stream.
 //!
-//! Before each step they are the known frames, noised to that step's level, as a network that has
-//! learned whole targets expects them (inpainting by replacement: Song et al. 2021, "Score-based
-//! generative modeling", section 5; Lugmayr et al. 2022).
+//! Before each step, the beginning of the target is replaced by the known frames with the noise of
+//! the level of that step, as a network that was trained on whole targets expects (inpainting by
+//! replacement: Song et al. 2021, "Score-based generative modeling", section 5; Lugmayr et al.
+//! 2022).
 
 use super::schedule::Level;
 
@@ -11,19 +12,19 @@ use super::schedule::Level;
 #[derive(Debug)]
 pub struct Held<'a> {
     frames: &'a [f32],
-    /// Their noise: the run's own, the same at every level, as along the path of a deterministic
-    /// sampler.
+    /// The noise of these frames. It is that of the start of the run, and the same at every level,
+    /// as along the path of a deterministic sampler.
     noise: Vec<f32>,
 }
 
 impl<'a> Held<'a> {
-    /// Holds `frames` [P * 128], the first of the target.
+    /// Holds `frames` [P * 128], the first ones of the target.
     pub fn new(frames: &'a [f32]) -> Self {
         Self { frames, noise: vec![] }
     }
 
-    /// Overwrites the first frames of `z`, which is at `level`. The first call of a run must be
-    /// with the noise it starts from.
+    /// Overwrites the first frames of `z`, which is at `level`. The first call of a run must have
+    /// the noise from which the run starts.
     pub fn put(&mut self, level: &Level, z: &mut [f32]) {
         if self.noise.is_empty() {
             self.noise.extend(z.iter().take(self.frames.len()));

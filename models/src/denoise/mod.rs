@@ -1,5 +1,5 @@
-//! From note tokens and past mel frames to new mel frames: schedule, sampler, noise and network.
-//! Knows no notes, no audio and no clock; one call makes one target of L frames.
+//! Makes mel frames from note tokens and past mel frames: schedule, sampler, noise and network. It
+//! knows no notes, no audio and no clock; one call makes one target of L frames.
 
 #[cfg(feature = "engine")]
 mod decoder;

@@ -1,8 +1,7 @@
-//! The network run by tract: encode once a hop, FiLM once a schedule, one decoder call per step.
-//! Knows no files and no manifest: it takes the bytes of five ONNX graphs and the size they should
-//! have.
+//! The network: it encodes once a hop, computes FiLM once a schedule, and calls the decoder once a
+//! step. It knows no files and no manifest: it takes the bytes of five ONNX graphs and their size.
 //!
-//! Runs on whatever thread calls it, and on that thread only.
+//! It runs in the calling thread, and in others only after [`Network::set_threads`].
 
 use std::borrow::Cow;
 
@@ -21,37 +20,36 @@ use crate::threads::Threads;
 /// export.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkGraphs<'a> {
-    /// Token ids to encodings.
+    /// Makes encodings from token ids.
     pub note_encoder: &'a [u8],
-    /// Past frames to encodings; none where the network has no context.
+    /// Makes encodings from past frames; none if the network has no context.
     pub context_encoder: Option<&'a [u8]>,
-    /// Encodings to keys and values.
+    /// Makes keys and values from encodings.
     pub memory: &'a [u8],
-    /// Time to scales and shifts.
+    /// Makes scales and shifts from a time.
     pub film: &'a [u8],
     /// The decoder.
     pub step: &'a [u8],
 }
 
-/// How a network is run. None of it changes what is computed, but for the rounding of
+/// How a network runs. The options do not change the results, except for the rounding of
 /// [`Arithmetic::Bf16`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RunOptions {
-    /// What the weights of the step are while it runs.
+    /// The form of the weights of the step while it runs.
     pub arithmetic: Arithmetic,
-    /// Leaves the step to tract even where the packed decoder could run it: for comparison.
+    /// Whether tract runs the step even if the packed decoder could, for comparisons.
     pub is_plain: bool,
 }
 
 impl RunOptions {
-    /// On packed operands of that form.
+    /// Options for packed operands in this form.
     pub fn of(arithmetic: Arithmetic) -> Self {
         Self { arithmetic, is_plain: false }
     }
 }
 
-/// A loaded network with what it keeps between calls: the memory of this hop and the FiLM of this
-/// schedule.
+/// A loaded network with its state: the memory of the hop and the FiLM of the schedule.
 #[derive(Debug)]
 pub struct Network {
     config: NetworkConfig,
@@ -61,23 +59,24 @@ pub struct Network {
     film: Plan,
     step: StepEngine,
     threads: Threads,
-    /// What the note prior says of this hop, [L, mel_bins]; never asked for where there is none.
+    /// The note prior of the hop, [L, mel_bins]. It is not used if the network has no prior.
     prior: Option<Vec<f32>>,
     ids: Vec<i64>,
     encodings: Vec<f32>,
 }
 
 impl Network {
-    /// Loads and plans the five graphs (seconds for a large network).
+    /// Loads and plans the five graphs, which takes seconds for a large network.
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] when a graph is not the piece that `config` describes or the context
-    /// encoder is missing or too much, [`DenoiseError::Engine`] when tract refuses it.
+    /// [`DenoiseError::Graph`] if a graph is not the one that `config` describes, or if the context
+    /// encoder is missing or superfluous; [`DenoiseError::Engine`] if tract does not support a
+    /// graph.
     pub fn load(config: NetworkConfig, graphs: NetworkGraphs<'_>) -> Result<Self, DenoiseError> {
         Self::load_with(config, graphs, RunOptions::default())
     }
 
-    /// [`Self::load`] with a choice of how it runs.
+    /// As [`Self::load`], with options.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -106,11 +105,11 @@ impl Network {
         })
     }
 
-    /// [`Self::load_with`] for graphs that are read one by one, so that only one is in memory
-    /// twice.
+    /// As [`Self::load_with`], but reads the graphs one by one, so that only one of them is in
+    /// memory twice.
     ///
     /// # Errors
-    /// As [`Self::load`], and whatever `bytes` gives.
+    /// As [`Self::load`], and those of `bytes`.
     pub fn load_each<'a, E: From<DenoiseError>>(
         config: NetworkConfig,
         options: RunOptions,
@@ -126,7 +125,7 @@ impl Network {
             Ok(model)
         };
         let plan = |kind: GraphKind| Ok::<_, E>(Plan::of_proto(kind.name(), read(kind)?)?);
-        // The largest first, while there is nothing beside it.
+        // The largest comes first, while memory is free.
         let film = plan(GraphKind::Film)?;
         let note_encoder = plan(GraphKind::NoteEncoder)?;
         let context_encoder =
@@ -148,29 +147,29 @@ impl Network {
         })
     }
 
-    /// Lets every call use the threads, one without this.
+    /// Sets the threads for all calls; by default there is one.
     pub fn set_threads(&mut self, threads: Threads) {
         self.threads = threads;
     }
 
-    /// Whether the step runs on packed operands, as all do that this program wrote.
+    /// Whether the step runs on packed operands. It does for all graphs that this program wrote.
     pub fn is_packed(&self) -> bool {
         self.step.is_packed()
     }
 
-    /// The size this network was loaded with.
+    /// The size with which this network was loaded.
     pub fn config(&self) -> &NetworkConfig {
         &self.config
     }
 
-    /// Hears the notes and the past of one hop: `ids` [1..=max_tokens] tokens without padding,
-    /// `context` [C, mel_bins] past frames in network scale, oldest first, C at most
-    /// `context_frames` and 0 where there is no past. Every conditioned step hears this until the
-    /// next call.
+    /// Encodes the notes and the context of one hop: `ids` [1..=max_tokens] are tokens without
+    /// padding, and `context` [C, mel_bins] are past frames in network scale, oldest first, where C
+    /// is at most `context_frames`, and 0 if there is no past. All conditional steps use the result
+    /// until the next call.
     ///
     /// # Errors
-    /// [`DenoiseError::Token`] and [`DenoiseError::Length`] for what the network cannot take; the
-    /// previous memory then stays.
+    /// [`DenoiseError::Token`] and [`DenoiseError::Length`] for inputs that do not fit. Then the
+    /// last result stays.
     pub fn encode(&mut self, ids: &[u32], context: &[f32]) -> Result<(), DenoiseError> {
         self.encodings.clear();
         self.encode_notes(ids)?;
@@ -191,11 +190,11 @@ impl Network {
         Ok(())
     }
 
-    /// Takes what the note prior says of this hop: `frames` [L, mel_bins] in network scale. Every
-    /// step sees it until the next call.
+    /// Sets the note prior of the hop: `frames` [L, mel_bins] in network scale. All steps use it
+    /// until the next call.
     ///
     /// # Errors
-    /// [`DenoiseError::Length`] for a part of a frame.
+    /// [`DenoiseError::Length`] if there is an incomplete frame.
     pub fn set_prior(&mut self, frames: &[f32]) -> Result<(), DenoiseError> {
         if !frames.len().is_multiple_of(self.config.mel_bins) {
             let wanted = format!("frames of {}", self.config.mel_bins);
@@ -207,7 +206,7 @@ impl Network {
         Ok(())
     }
 
-    /// The note encoder alone: `ids` as [`Self::encode`], result [N, emb].
+    /// Runs only the note encoder, with `ids` as in [`Self::encode`]. The result is [N, emb].
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -217,7 +216,8 @@ impl Network {
         Ok(&self.encodings)
     }
 
-    /// The context encoder alone: `context` as [`Self::encode`], result [C, emb].
+    /// Runs only the context encoder, with `context` as in [`Self::encode`]. The result is [C,
+    /// emb].
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -267,17 +267,17 @@ impl Network {
         Ok(())
     }
 
-    /// Prepares the scales and shifts of every step of `schedule`; [`Denoiser::predict`] counts its
-    /// steps.
+    /// Computes the scales and shifts for every step of `schedule`. [`Denoiser::predict`] takes the
+    /// index of a step.
     ///
     /// # Errors
-    /// Whatever the engine says; the previous table then stays.
+    /// The inference engine failed. Then the last table stays.
     pub fn film_table(&mut self, schedule: &Schedule) -> Result<(), DenoiseError> {
         let times: Vec<f32> = schedule.steps().iter().map(|step| step.from.t as f32).collect();
         self.film_times(&times)
     }
 
-    /// [`Self::film_table`] for any times in [0, 1], step i being `times[i]`.
+    /// As [`Self::film_table`], for any times in [0, 1]; step i has the time `times[i]`.
     ///
     /// # Errors
     /// As [`Self::film_table`].
@@ -295,7 +295,7 @@ impl Network {
 }
 
 impl Network {
-    /// One evaluation of the decoder, of one branch or of both.
+    /// Evaluates the decoder once, for one branch of guidance or for both.
     fn step(&mut self, step: usize, z: &[f32], branches: Branches<'_>) -> Result<(), DenoiseError> {
         let NetworkConfig { mel_bins, target_frames, .. } = self.config;
         let frames = z.len() / mel_bins;

@@ -1,5 +1,5 @@
-//! Networks of random weights through tract: formats agree, wrong input is a typed error, a thread
-//! can own it.
+//! Tests of networks with random weights in tract: formats agree, wrong input is a typed error, and
+//! a thread can own a network.
 
 use prost::Message;
 use rand::SeedableRng;
@@ -59,7 +59,7 @@ pub(crate) fn output(network: &mut Network, conditioned: bool, frames: usize) ->
     out
 }
 
-/// Of the same weights, run as asked.
+/// A network with the same weights and the given options.
 pub(crate) fn run_as(config: &NetworkConfig, format: WeightFormat, options: RunOptions) -> Network {
     let params = params(config);
     let bytes = |kind| build(kind, config, &params, format).unwrap().encode_to_vec();

@@ -1,5 +1,5 @@
-//! Where the noise of a denoising run comes from. Knows no sampler; the same seed and hop give the
-//! same noise on every machine, whatever was drawn before.
+//! The noise of a denoising run. It knows no sampler; the same seed and hop give the same noise on
+//! every machine, independent of earlier draws.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -7,16 +7,16 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// Standard normal noise for one denoising run.
 pub trait NoiseSource {
-    /// The noise that the run starts from, into `out` [L * 128].
+    /// Fills `out` [L * 128] with the noise from which the run starts.
     fn start(&mut self, out: &mut [f32]);
 
-    /// The noise that step `step` (0 is the noisiest) puts back, into `out` [L * 128]. Only asked
-    /// for by samplers that use it, and never at the last step.
+    /// Fills `out` [L * 128] with the noise that the step `step` (0 is the noisiest) adds. Only
+    /// samplers that use it call this, and never for the last step.
     fn fill(&mut self, step: usize, out: &mut [f32]);
 }
 
-/// ChaCha8 keyed by (seed, hop); each step has its own part of the stream, so neither the sampler
-/// nor the number of steps moves what another step gets.
+/// ChaCha8, keyed by (seed, hop). Each step has its own part of the stream, so neither the sampler
+/// nor the number of steps changes the noise of another step.
 #[derive(Debug, Clone)]
 pub struct SeededNoise {
     rng: ChaCha8Rng,
@@ -30,7 +30,8 @@ impl SeededNoise {
         Self { rng }
     }
 
-    /// `part` 0 is the start, 1 + step the steps; 2^32 words are far more than a part can use.
+    /// `part` 0 is the start, and 1 + step is a step. The 2^32 words of a part are far more than it
+    /// can use.
     fn draw(&mut self, part: u128, out: &mut [f32]) {
         self.rng.set_word_pos(part << 32);
         for v in out {

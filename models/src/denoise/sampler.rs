@@ -1,9 +1,9 @@
-//! The step loop: noise in, predicted clean mel frames out, by a schedule, a sampler and a
-//! denoiser. Knows no engine: the denoiser is a trait, the noise is a trait, and frames are slices
-//! [L * 128].
+//! The loop over steps: makes predicted clean mel frames from noise, with a schedule, a sampler and
+//! a denoiser. It knows no inference engine: the denoiser and the noise are traits, and frames are
+//! slices [L * 128].
 //!
-//! Order of a step, as published: ask the denoiser (twice when guided), guide its output, predict
-//! x0, clip it, recompute eps, step.
+//! The order of a step is the published one: call the denoiser (twice with guidance), guide its
+//! output, predict x0, clip it, recompute eps, and step.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,19 +15,19 @@ use super::noise::NoiseSource;
 use super::schedule::{Level, Schedule, Step};
 use super::step::{self, LogVar, Prediction};
 
-/// How a step goes from one level to the next. Written `ddpm`, `ddpm:small`, `ddpm:medium:0.5`,
-/// `ddim` or `dpm++2m`; `ddpm` alone is `ddpm:large`.
+/// The method of a step from one level to the next. Its names are `ddpm`, `ddpm:small`,
+/// `ddpm:medium:0.5`, `ddim` and `dpm++2m`; `ddpm` alone is `ddpm:large`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SamplerKind {
-    /// Ancestral sampling (Ho et al. 2020): the only one that draws noise at every step.
+    /// Ancestral sampling (Ho et al. 2020). It is the only one that draws noise at every step.
     Ddpm {
-        /// How much noise.
+        /// The amount of noise.
         log_var: LogVar,
     },
-    /// Deterministic (Song et al. 2021, eta = 0).
+    /// Deterministic sampling (Song et al. 2021, eta = 0).
     Ddim,
-    /// DPM-Solver++(2M), deterministic, of second order (Lu et al. 2022).
+    /// DPM-Solver++(2M), which is deterministic and of second order (Lu et al. 2022).
     DpmSolverPp2M,
 }
 
@@ -85,14 +85,13 @@ impl From<SamplerKind> for String {
     }
 }
 
-/// What a network says of noisy frames.
+/// A network that predicts from noisy frames.
 pub trait Denoiser {
-    /// The network's output for `z` [L * 128] at step `step` of the schedule it was prepared for,
-    /// into `out` [L * 128]. `conditioned` false is the same network hearing neither notes nor
-    /// context.
+    /// Writes the output of the network for `z` [L * 128] at step `step` of its schedule to `out`
+    /// [L * 128]. If `conditioned` is false, the network gets neither notes nor context.
     ///
     /// # Errors
-    /// Whatever stops the network; the step is then not taken.
+    /// Those of the network. Then the step is not taken.
     fn predict(
         &mut self,
         step: usize,
@@ -101,8 +100,8 @@ pub trait Denoiser {
         out: &mut [f32],
     ) -> Result<(), DenoiseError>;
 
-    /// Both outputs of [`Self::predict`] for the same `z`, as guidance needs them; whoever is
-    /// faster at once than twice says so.
+    /// Both outputs of [`Self::predict`] for the same `z`, as guidance needs them. Denoisers that
+    /// are faster when they compute both at once override it.
     ///
     /// # Errors
     /// As [`Self::predict`].
@@ -118,17 +117,17 @@ pub trait Denoiser {
     }
 }
 
-/// How to sample; all of it may change from one run to the next.
+/// The options of sampling. All of them may change from one run to the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SamplerOptions {
-    /// How a step is taken.
+    /// The method of a step.
     pub kind: SamplerKind,
-    /// What the network's output means.
+    /// The meaning of the output of the network.
     pub prediction: Prediction,
-    /// w of eps = w * conditional + (1 - w) * unconditional; exactly 1 asks the network once a
-    /// step.
+    /// The weight w of eps = w * conditional + (1 - w) * unconditional. With exactly 1 there is one
+    /// call of the network a step.
     pub guidance_weight: f64,
-    /// Hold x0 inside [-1, 1].
+    /// Whether x0 is clipped to [-1, 1].
     pub clip_x0: bool,
 }
 
@@ -144,10 +143,11 @@ impl Default for SamplerOptions {
     }
 }
 
-/// The step loop with its scratch; after the first run of a length, a run allocates nothing here.
+/// The loop over steps with its buffers. After the first run of a length, a run allocates nothing
+/// here.
 #[derive(Debug, Clone, Default)]
 pub struct Sampler {
-    /// How the next step is taken.
+    /// The options of the next step.
     pub options: SamplerOptions,
     output: Vec<f32>,
     eps: Vec<f32>,
@@ -159,13 +159,13 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler without scratch yet.
+    /// A sampler whose buffers are still empty.
     pub fn new(options: SamplerOptions) -> Self {
         Self { options, ..Self::default() }
     }
 
-    /// Makes room for `len` = L * 128 values and forgets the previous run. [`Self::sample`] calls
-    /// it; a caller of [`Self::step`] calls it before the first step.
+    /// Makes room for `len` = L * 128 values and removes the last run. [`Self::sample`] calls it.
+    /// Callers of [`Self::step`] must call it before the first step.
     pub fn begin(&mut self, len: usize) {
         for scratch in [
             &mut self.output,
@@ -180,17 +180,17 @@ impl Sampler {
         self.before = None;
     }
 
-    /// The x0 that the last step predicted [L * 128].
+    /// The x0 that the last step predicted, [L * 128].
     pub fn x0(&self) -> &[f32] {
         &self.x0
     }
 
-    /// Takes step `index` of `schedule`: `z` [L * 128] is replaced by the frames at the next level,
-    /// after the last step by x0.
+    /// Takes step `index` of `schedule`: replaces `z` [L * 128] by the frames at the next level, or
+    /// in the last step by x0.
     ///
     /// # Errors
-    /// [`DenoiseError::Length`] when `z` is not what [`Self::begin`] made room for or `index` is
-    /// beyond the schedule; whatever the denoiser says.
+    /// [`DenoiseError::Length`] if `z` has another length than in [`Self::begin`], or if `index` is
+    /// beyond the schedule; those of the denoiser.
     pub fn step(
         &mut self,
         schedule: &Schedule,
@@ -242,12 +242,12 @@ impl Sampler {
         Ok(())
     }
 
-    /// A whole run: `z` [L * 128] is filled with noise, taken through every step, and holds x0 at
-    /// the end. `before_step` sees the level of each step and the frames at it, the first time pure
-    /// noise, and may change them ([`super::held`]).
+    /// A whole run: fills `z` [L * 128] with noise and takes all steps. At the end `z` holds x0.
+    /// `before_step` gets the level of each step and the frames at it (pure noise the first time),
+    /// and may change the frames ([`super::held`]).
     ///
     /// # Errors
-    /// Whatever the denoiser says.
+    /// Those of the denoiser.
     pub fn sample(
         &mut self,
         schedule: &Schedule,

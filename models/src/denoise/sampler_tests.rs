@@ -1,4 +1,5 @@
-//! The step loop against a denoiser that knows the answer: every sampler must then arrive at it.
+//! Tests of the loop over steps with a denoiser that knows the answer, which every sampler must
+//! reach.
 
 use proptest::prelude::*;
 
@@ -6,7 +7,7 @@ use super::*;
 use crate::denoise::noise::SeededNoise;
 use crate::denoise::schedule::Spacing;
 
-/// Knows the clean frames and says exactly which noise is in z.
+/// A denoiser that knows the clean frames, and gives exactly the noise in z.
 struct Perfect {
     x0: Vec<f32>,
     schedule: Schedule,

@@ -1,8 +1,8 @@
-//! The noise schedule: which noise levels a target goes through, from pure noise to clean.
-//! Knows no network and no sampler. All of it is float64; the network hears t rounded to float32.
+//! The noise schedule: the noise levels of a target from pure noise to clean. It knows no network
+//! and no sampler. It computes in float64; the network gets t rounded to float32.
 //!
-//! Source: `music_spectrogram_diffusion/models/diffusion/diffusion_utils.py`, the cosine schedule
-//! of Nichol & Dhariwal 2021 in the log-SNR form of Kingma et al. 2021.
+//! Source: `music_spectrogram_diffusion/models/diffusion/diffusion_utils.py`, which is the cosine
+//! schedule of Nichol & Dhariwal 2021 in the log-SNR form of Kingma et al. 2021.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::DenoiseError;
 
-/// The most steps a schedule can have, as published.
+/// The most steps in a schedule, as published.
 pub const MAX_STEPS: usize = 1000;
-/// The smallest t that the published network was trained on: the last step of 1000.
+/// The smallest t that the published network was trained on: the last of 1000 steps.
 pub const T_MIN: f64 = 0.001;
-/// log-SNR at t = 0; at t = 1 it is the negative of this.
+/// The log-SNR at t = 0. At t = 1 it is the negative of this.
 pub const LOG_SNR_MAX: f64 = 20.0;
 
 /// log(signal / noise power) at time t in [0, 1]: -2 ln tan(a t + b), b = atan(e^-10), a =
@@ -25,7 +25,7 @@ pub fn log_snr(t: f64) -> f64 {
     -2.0 * (a * t + b).tan().ln()
 }
 
-/// The time in [0, 1] whose [`log_snr`] is `log_snr`.
+/// The time in [0, 1] at which [`log_snr`] is `log_snr`.
 pub fn time_of(log_snr: f64) -> f64 {
     let (a, b) = cosine_coefficients();
     (((-0.5 * log_snr).exp().atan() - b) / a).clamp(0.0, 1.0)
@@ -41,12 +41,13 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The power of the signal at t = 0, 0.001, .. 0.999 in the schedulers of diffusers whose
-/// `beta_schedule` is `squaredcos_cap_v2`: the cosine of Nichol & Dhariwal 2021 in 1000 steps, none
-/// of which keeps less than a thousandth of the signal. Their K steps are `leading`: t = (K - 1 -
-/// i) * floor(1000 / K) / 1000, so the first is not pure noise, and one step alone is hardly any.
+/// The power of the signal at t = 0, 0.001, .. 0.999 in the schedulers of diffusers with the
+/// `beta_schedule` called `squaredcos_cap_v2`: the cosine of Nichol & Dhariwal 2021 in 1000 steps,
+/// where each step keeps at least a thousandth of the signal. Their K steps are `leading`: t = (K -
+/// 1 - i) * floor(1000 / K) / 1000. So the first step is not pure noise, and a single step is
+/// hardly any noise.
 ///
-/// It is not what the published models learned, but near it.
+/// It is close to the schedule on which the published models were trained, but not the same.
 fn squared_cosine() -> Vec<f64> {
     let bar = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
     let time = |i: usize| i as f64 / MAX_STEPS as f64;
@@ -58,28 +59,28 @@ fn squared_cosine() -> Vec<f64> {
     .collect()
 }
 
-/// Where the K steps of a schedule stand.
+/// How the K steps of a schedule are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spacing {
-    /// t = (i + 1) / K: the grid of the published sampler.
+    /// t = (i + 1) / K, the grid of the published sampler.
     #[default]
     Trailing,
-    /// K values even in t from 1 to 0.001, then clean.
+    /// K values, evenly spaced in t from 1 to 0.001, and then clean.
     UniformT,
-    /// K values even in log-SNR from t = 1 to t = 0.001, then clean.
+    /// K values, evenly spaced in log-SNR from t = 1 to t = 0.001, and then clean.
     UniformLogSnr,
-    /// The grid and the noise levels of the schedulers of diffusers, for comparisons: see
+    /// The grid and the noise levels of the schedulers of diffusers, for comparisons; see
     /// `squared_cosine` in this file.
     Diffusers,
 }
 
 impl Spacing {
-    /// Every spacing, in the order it is documented.
+    /// All spacings, in the order of the documentation.
     pub const ALL: [Self; 4] =
         [Self::Trailing, Self::UniformT, Self::UniformLogSnr, Self::Diffusers];
 
-    /// The name used in manifests and on the command line.
+    /// The name in manifests and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trailing => "trailing",
@@ -110,16 +111,16 @@ impl FromStr for Spacing {
     }
 }
 
-/// How much signal and noise there is at one time: alpha^2 + sigma^2 = 1.
+/// The amounts of signal and noise at one time, where alpha^2 + sigma^2 = 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Time in [0, 1]; 1 is pure noise.
+    /// The time in [0, 1]; 1 is pure noise.
     pub t: f64,
     /// ln(alpha^2 / sigma^2).
     pub log_snr: f64,
-    /// Factor of the signal.
+    /// The factor of the signal.
     pub alpha: f64,
-    /// Factor of the noise.
+    /// The factor of the noise.
     pub sigma: f64,
 }
 
@@ -129,7 +130,7 @@ impl Level {
         Self::of(t, log_snr(t))
     }
 
-    /// The level of a given log-SNR, whatever schedule it is from.
+    /// The level with a log-SNR, from any schedule.
     pub fn of(t: f64, log_snr: f64) -> Self {
         Self { t, log_snr, alpha: sigmoid(log_snr).sqrt(), sigma: sigmoid(-log_snr).sqrt() }
     }
@@ -138,11 +139,12 @@ impl Level {
 /// One denoising step, from a noisier level to a cleaner one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// Where the step starts; the network is asked at this level.
+    /// The level where the step starts, at which the network is called.
     pub from: Level,
-    /// Where it goes; t = 0 for the last.
+    /// The level where it ends; t = 0 for the last step.
     pub to: Level,
-    /// The last step: its result is the predicted clean frame itself, not a frame at level `to`.
+    /// Whether it is the last step. Its result is the predicted clean frame itself, not a frame at
+    /// level `to`.
     pub is_last: bool,
 }
 
@@ -154,15 +156,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `steps` (1..=1000) steps, placed by `spacing`.
+    /// `steps` (1..=1000) steps, spaced by `spacing`.
     ///
     /// # Errors
-    /// [`DenoiseError::Steps`] when `steps` is out of range.
+    /// [`DenoiseError::Steps`] if `steps` is out of range.
     pub fn new(steps: usize, spacing: Spacing) -> Result<Self, DenoiseError> {
         if !(1..=MAX_STEPS).contains(&steps) {
             return Err(DenoiseError::Steps { found: steps, max: MAX_STEPS });
         }
-        // 0 at the first step, 1 at the last; one step alone is the first.
+        // 0 at the first step and 1 at the last. A single step is the first.
         let progress = |i: usize| i as f64 / (steps.max(2) - 1) as f64;
         let squared_cosine = match spacing {
             Spacing::Diffusers => squared_cosine(),
@@ -197,17 +199,17 @@ impl Schedule {
         &self.steps
     }
 
-    /// How many steps, 1..=1000.
+    /// The number of steps, 1..=1000.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Never: a schedule has at least one step.
+    /// Always false, because a schedule has at least one step.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// How the steps were placed.
+    /// How the steps are spaced.
     pub fn spacing(&self) -> Spacing {
         self.spacing
     }

@@ -1,9 +1,9 @@
-//! The arithmetic of one denoising step, as functions over slices of any shape.
-//! Knows no network, no loop and no source of noise; elements are independent, computed in float64.
+//! The arithmetic of one denoising step, as functions over slices of any shape. It knows no
+//! network, no loop and no source of noise. Elements are independent and computed in float64.
 //!
-//! Source of DDPM, DDIM, guidance and clipping: `diffusion_utils.py` of Spectrogram Diffusion (Ho
-//! et al. 2020, Song et al. 2021); of DPM-Solver++(2M): Lu et al. 2022, algorithm 2, in data
-//! prediction.
+//! Sources: `diffusion_utils.py` of Spectrogram Diffusion for DDPM, DDIM, guidance and clipping (Ho
+//! et al. 2020, Song et al. 2021); Lu et al. 2022, algorithm 2, in data prediction, for
+//! DPM-Solver++(2M).
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,15 +13,15 @@ use serde::{Deserialize, Serialize};
 use super::DenoiseError;
 use super::schedule::{Level, Step};
 
-/// What the network's output means.
+/// The meaning of the output of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prediction {
-    /// The noise in z, as the published models.
+    /// The noise in z, as in the published models.
     #[default]
     Eps,
-    /// v = alpha * eps - sigma * x0 (Salimans & Ho 2022); exact at t = 1, where eps says nothing of
-    /// x0.
+    /// v = alpha * eps - sigma * x0 (Salimans & Ho 2022). It is exact at t = 1, where eps says
+    /// nothing about x0.
     V,
 }
 
@@ -50,10 +50,10 @@ impl FromStr for Prediction {
     }
 }
 
-/// How much noise a DDPM step puts back.
+/// The amount of noise that a DDPM step adds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum LogVar {
-    /// The upper bound, (1 - r) sigma_t^2; the published choice.
+    /// The upper bound, (1 - r) sigma_t^2, which is the published choice.
     #[default]
     Large,
     /// The lower bound, (1 - r) sigma_s^2.
@@ -62,17 +62,17 @@ pub enum LogVar {
     Medium(f64),
 }
 
-/// The conditional output moved away from the unconditional one, in place in `conditional`: w *
-/// conditional + (1 - w) * unconditional. Both may be eps or both v: v is linear in eps for a given
-/// z.
+/// Moves the conditional output away from the unconditional one, in place in `conditional`: w *
+/// conditional + (1 - w) * unconditional. Both may be eps or both v, because v is linear in eps for
+/// a given z.
 pub fn guide(weight: f64, conditional: &mut [f32], unconditional: &[f32]) {
     for (c, u) in conditional.iter_mut().zip(unconditional) {
         *c = (weight * f64::from(*c) + (1.0 - weight) * f64::from(*u)) as f32;
     }
 }
 
-/// x0 and eps out of the noisy `z` and the network's `output` at `level`. With `clip_x0`, x0 is
-/// held inside [-1, 1] and eps is what then remains of z. All slices have one length.
+/// Computes x0 and eps from the noisy `z` and the `output` of the network at `level`. With
+/// `clip_x0`, x0 is clipped to [-1, 1], and eps is the rest of z. All slices have one length.
 pub fn predict(
     prediction: Prediction,
     level: &Level,
@@ -99,7 +99,7 @@ pub fn predict(
     }
 }
 
-/// The mean of q(z_s | z_t, x0) as factors of z and x0, and r = SNR_t / SNR_s.
+/// The mean of q(z_s | z_t, x0) as factors of z and x0, and 1 - r with r = SNR_t / SNR_s.
 fn reverse_factors(step: &Step) -> (f64, f64, f64) {
     let log_r = step.from.log_snr - step.to.log_snr;
     let one_minus_r = -log_r.exp_m1();
@@ -120,14 +120,14 @@ pub fn ddpm_std(step: &Step, log_var: LogVar) -> f64 {
         }
 }
 
-/// The mean of a DDPM step into `out`; what [`ddpm`] adds noise to.
+/// Writes the mean of a DDPM step, to which [`ddpm`] adds noise, to `out`.
 pub fn ddpm_mean(step: &Step, z: &[f32], x0: &[f32], out: &mut [f32]) {
     let (of_z, of_x0, _) = reverse_factors(step);
     mix(out, [(of_z, z), (of_x0, x0)]);
 }
 
-/// One ancestral step into `out`: mean plus deviation times `noise` (standard normal). The last
-/// step is x0.
+/// Writes the result of one ancestral step to `out`: the mean plus the deviation times `noise`
+/// (standard normal). The result of the last step is x0.
 pub fn ddpm(step: &Step, log_var: LogVar, z: &[f32], x0: &[f32], noise: &[f32], out: &mut [f32]) {
     if step.is_last {
         return copy(x0, out);
@@ -137,7 +137,8 @@ pub fn ddpm(step: &Step, log_var: LogVar, z: &[f32], x0: &[f32], noise: &[f32], 
     mix(out, [(of_z, z), (of_x0, x0), (std, noise)]);
 }
 
-/// One deterministic step into `out`: alpha_s x0 + sigma_s eps. The last step is x0.
+/// Writes the result of one deterministic step to `out`: alpha_s x0 + sigma_s eps. The result of
+/// the last step is x0.
 pub fn ddim(step: &Step, x0: &[f32], eps: &[f32], out: &mut [f32]) {
     if step.is_last {
         return copy(x0, out);
@@ -145,9 +146,9 @@ pub fn ddim(step: &Step, x0: &[f32], eps: &[f32], out: &mut [f32]) {
     mix(out, [(step.to.alpha, x0), (step.to.sigma, eps)]);
 }
 
-/// One step of DPM-Solver++(2M) into `out`. `previous` is the step before with its x0: with it the
-/// step is of second order, without of first (the first and the last step of a run). The last step
-/// is x0.
+/// Writes the result of one step of DPM-Solver++(2M) to `out`. `previous` is the last step with its
+/// x0. With it the step is of second order, and without it of first order (as at the start of a
+/// run). The result of the last step is x0.
 pub fn dpm_solver_pp_2m(
     step: &Step,
     z: &[f32],

@@ -1,8 +1,8 @@
-//! What runs the denoising step: the packed decoder for graphs this program wrote, tract for any
-//! other. Knows no samplers and no files.
+//! Runs the denoising step: in the packed decoder for graphs that this program wrote, and in tract
+//! for any other. It knows no samplers and no files.
 //!
-//! Keeps what the step hears and the scales of its schedule in the form that whichever of them
-//! wants.
+//! It keeps the inputs of cross-attention and the scales of the schedule in the form that the
+//! decoder or tract needs.
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
@@ -13,7 +13,7 @@ use crate::engine::Plan;
 use crate::graph::{GraphKind, NetworkConfig, is_own_step};
 use crate::threads::Threads;
 
-/// Which branches of guidance are asked for, with a place for the output of each.
+/// The requested branches of guidance, with the output of each: conditional, unconditional or both.
 #[derive(Debug)]
 pub(super) enum Branches<'a> {
     Heard(&'a mut [f32]),
@@ -21,22 +21,23 @@ pub(super) enum Branches<'a> {
     Both(&'a mut [f32], &'a mut [f32]),
 }
 
-/// The step with what it keeps between calls.
+/// The step with its state.
 #[derive(Debug)]
 pub(super) enum StepEngine {
     /// On packed operands.
     Packed { decoder: Box<Decoder>, heard: Heard, films: Vec<Modulation> },
-    /// As the graph says.
+    /// The graph in tract.
     Plain(Box<PlainStep>),
 }
 
-/// What packed steps hear.
+/// The keys and values for cross-attention of packed steps.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     memory: Memory,
-    /// k_0.. and v_0.. that are not packed yet: how depends on how many frames hear them.
+    /// The keys k_0.. and values v_0.. that are not packed yet, because the packing depends on the
+    /// number of frames.
     waiting: Option<TVec<TValue>>,
-    /// Whether the memory is that of the hop.
+    /// Whether the memory is that of the current hop.
     is_packed: bool,
 }
 
@@ -45,7 +46,7 @@ impl Heard {
         self.is_packed || self.waiting.is_some()
     }
 
-    /// Packs what waits, for steps of `frames` frames.
+    /// Packs the waiting keys and values for steps of `frames` frames.
     fn pack(&mut self, decoder: &Decoder, frames: usize) -> TractResult<()> {
         let Some(heard) = self.waiting.take() else { return Ok(()) };
         let mut values = vec![];
@@ -64,10 +65,10 @@ pub(super) struct PlainStep {
     plan: Plan,
     has_prior: bool,
     mel_bins: usize,
-    /// k_0.., v_0.. of what is heard; empty before anything is.
+    /// The keys k_0.. and values v_0.. of the hop; empty before the first.
     heard: TVec<TValue>,
-    /// k_0.., v_0.. of hearing nothing: zeros for M = 1, so that cross-attention adds exactly
-    /// nothing.
+    /// The keys k_0.. and values v_0.. of the unconditional branch: zeros for M = 1, so that
+    /// cross-attention adds exactly nothing.
     unheard: TVec<TValue>,
     /// One [1, layers, 2, 2 emb] for each step of the schedule.
     films: Vec<TValue>,
@@ -77,8 +78,8 @@ pub(super) struct PlainStep {
 const STEP: &str = GraphKind::Step.name();
 
 impl StepEngine {
-    /// The step of a graph that has the inputs and outputs of one; `is_plain` leaves it to tract
-    /// whatever it is.
+    /// The step of a graph with the right inputs and outputs. With `is_plain`, tract runs it in any
+    /// case.
     pub fn load(
         config: &NetworkConfig,
         model: ModelProto,
@@ -101,7 +102,7 @@ impl StepEngine {
         matches!(self, Self::Packed { .. })
     }
 
-    /// Takes the keys and values of a hop, k_0.. and then v_0...
+    /// Takes the keys k_0.. and then the values v_0.. of a hop.
     pub fn hear(&mut self, values: TVec<TValue>) {
         match self {
             Self::Packed { heard, .. } => {
@@ -126,8 +127,8 @@ impl StepEngine {
         Ok(())
     }
 
-    /// Runs step `step` on `z` and, where the network has one, `prior`, [L, mel_bins] as is every
-    /// output.
+    /// Runs step `step` on `z` and, if the network has one, `prior`. Both are [L, mel_bins], like
+    /// every output.
     pub fn run(
         &mut self,
         threads: &Threads,

@@ -1,4 +1,5 @@
-//! The packed decoder against the graph it stands for, and what must not change a bit of it.
+//! Tests of the packed decoder against its graph, and of options that must not change a bit of its
+//! results.
 
 use super::*;
 use crate::denoise::decoder::Arithmetic;
@@ -12,7 +13,8 @@ const PACKED: RunOptions = RunOptions { arithmetic: Arithmetic::F32, is_plain: f
 const INT8: RunOptions = RunOptions { arithmetic: Arithmetic::Int8Weights, is_plain: false };
 const BF16: RunOptions = RunOptions { arithmetic: Arithmetic::Bf16, is_plain: false };
 
-/// Wide enough for several panels, several pieces and groups of rows, and odd where it may be.
+/// A config wide enough for several panels, pieces and groups of rows, with odd sizes where
+/// possible.
 fn wide() -> NetworkConfig {
     NetworkConfig {
         emb: 76,
@@ -53,7 +55,7 @@ fn packed_operands_compute_what_the_graph_says() {
     }
 }
 
-/// Both operands are rounded by 2^-9 of them at most; a few layers later 2 % at most remain.
+/// Rounding changes both operands by at most 2^-9 of them; after a few layers at most 2 % remain.
 #[test]
 fn bf16_is_near_to_what_the_graph_says() {
     for config in [wide(), NetworkConfig { prior: true, ..config() }] {

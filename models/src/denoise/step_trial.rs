@@ -1,5 +1,5 @@
-//! The denoising step by itself, to be timed in each form of its weights before one is chosen.
-//! Knows no clock.
+//! A single denoising step, to measure each form of its weights before one is chosen. It knows no
+//! clock.
 
 use tract_onnx::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::engine::decode;
 use crate::graph::{GraphKind, NetworkConfig, check_signature};
 use crate::threads::Threads;
 
-/// A step that hears nothing, at no particular time: what is left is what the form of the weights
-/// makes faster or slower.
+/// An unconditional step at an arbitrary time. Its duration depends mainly on the form of the
+/// weights.
 #[derive(Debug)]
 pub struct StepTrial {
     step: StepEngine,
@@ -20,11 +20,12 @@ pub struct StepTrial {
 }
 
 impl StepTrial {
-    /// Of the graph `step` of a network of size `config`, for `frames` frames; none where its form
-    /// cannot be chosen, as tract runs it.
+    /// Loads the graph `step` of a network of size `config`, for `frames` frames. None if tract
+    /// runs the graph, because then there is no choice of a form.
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] and [`DenoiseError::Engine`] as [`super::network::Network::load`].
+    /// [`DenoiseError::Graph`] and [`DenoiseError::Engine`] as for
+    /// [`super::network::Network::load`].
     pub(crate) fn load(
         config: &NetworkConfig,
         step: &[u8],
@@ -46,10 +47,10 @@ impl StepTrial {
         Ok(Some(Self { step, threads, z, out: vec![0.0; len] }))
     }
 
-    /// Runs it once.
+    /// Runs the step once.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn run(&mut self) -> Result<(), DenoiseError> {
         let Self { step, threads, z, out } = self;
         step.run(threads, 0, z, Some(z), Branches::Unheard(out))

@@ -1,8 +1,8 @@
-//! The attack table as an ONNX graph: a lookup. Knows no sound: what the rows are for is in
-//! `crate::vocoder::attack`.
+//! The attack table as an ONNX graph, which is a lookup. `crate::vocoder::attack` explains the
+//! rows.
 //!
-//! `row` int64 `[R]` -> `attacks` [R, 5]. Made by `attacks.py` in
-//! `models/training/timbre_training`.
+//! Input `row` int64 `[R]`, output `attacks` [R, 5]. `attacks.py` in
+//! `models/training/timbre_training` makes the table.
 
 use tract_onnx::pb::ModelProto;
 
@@ -13,7 +13,7 @@ use super::vocoder_config::{ATTACK_LEVELS, ATTACK_ROWS};
 use super::{ParamError, Params};
 use crate::denoise::DenoiseError;
 
-/// Inputs and outputs of the graph.
+/// The inputs and outputs of the graph.
 fn ports() -> (Vec<Port>, Vec<Port>) {
     let rows = || Dim::Any("R");
     let row = Port { name: "row".to_owned(), integer: true, dims: vec![rows()] };
@@ -21,7 +21,7 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
     (vec![row], vec![Port { name: "attacks".to_owned(), integer: false, dims }])
 }
 
-/// That `model` has the inputs and outputs of an attack table.
+/// Checks that `model` has the inputs and outputs of an attack table.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.
@@ -33,7 +33,7 @@ pub fn check_attacks(model: &ModelProto) -> Result<(), DenoiseError> {
 /// Builds the graph from its one parameter, `table` [[`ATTACK_ROWS`], [`ATTACK_LEVELS`]].
 ///
 /// # Errors
-/// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
+/// [`ParamError`] if a parameter is missing or superfluous, has another shape, or is not finite.
 pub fn build_attacks(params: &Params, format: WeightFormat) -> Result<ModelProto, ParamError> {
     params.check_list(vec![("table".to_owned(), vec![ATTACK_ROWS, ATTACK_LEVELS])])?;
     let mut b = Builder::new(params, format);

@@ -1,4 +1,5 @@
-//! Writes ONNX protobuf node by node. Knows the operators, not what the network does with them.
+//! Writes ONNX protobuf node by node. It knows the operators, but not what the network does with
+//! them.
 
 use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -9,29 +10,29 @@ use super::int8::Quantized;
 use super::pieces::WeightFormat;
 use super::{ParamError, Weights};
 
-/// ONNX operator set of every graph.
+/// The ONNX operator set of every graph.
 const OPSET: i64 = 17;
-/// ONNX file format version that goes with it.
+/// The version of the ONNX file format that goes with it.
 const IR_VERSION: i64 = 8;
 
-/// RMS norm epsilon of T5.
+/// The epsilon of RMS norms in T5.
 const NORM_EPS: f32 = 1e-6;
 /// Reductions keep their axis.
 const KEEP_DIMS: Attr<'static> = Attr::Int("keepdims", 1);
 
-/// A value inside the graph under construction, by its name.
+/// The name of a value in the graph under construction.
 pub(super) type Value = String;
 
-/// One dimension of a graph input or output.
+/// One dimension of an input or output of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Dim {
     /// Always this size.
     Is(usize),
-    /// Any size, by the name of its symbol.
+    /// Any size, with the name of its symbol.
     Any(&'static str),
 }
 
-/// A graph input or output.
+/// An input or output of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Port {
     pub name: String,
@@ -89,7 +90,7 @@ impl Attr<'_> {
     }
 }
 
-/// A tensor with the bytes of `values` in little endian.
+/// A tensor with little-endian bytes.
 pub(super) fn tensor(
     name: &str,
     data_type: DataType,
@@ -105,7 +106,7 @@ pub(super) fn tensor(
     }
 }
 
-/// Float32 values as a tensor.
+/// A tensor of float32 values.
 pub(super) fn floats(name: &str, dims: &[usize], values: &[f32]) -> pb::TensorProto {
     let mut raw = vec![0; size_of_val(values)];
     let places = raw.as_chunks_mut::<4>().0.iter_mut();
@@ -126,7 +127,7 @@ impl<'a> Builder<'a> {
         Self { params, format, nodes: vec![], initializers: vec![] }
     }
 
-    /// Adds a node of one output, named after the operator and its place.
+    /// Adds a node with one output, which is named after the operator and the index of the node.
     pub fn op(&mut self, op: &str, inputs: &[&str], attrs: &[Attr<'_>]) -> Value {
         let output = format!("{op}_{}", self.nodes.len());
         self.op_to(op, inputs, attrs, &output)
@@ -145,7 +146,7 @@ impl<'a> Builder<'a> {
         to.to_owned()
     }
 
-    /// A constant vector of integers; one constant per value.
+    /// A constant vector of integers. Equal vectors share one constant.
     pub fn ints(&mut self, values: &[i64]) -> Value {
         let words: Vec<String> = values.iter().map(i64::to_string).collect();
         let name = format!("ints_{}", words.join("_"));
@@ -156,7 +157,7 @@ impl<'a> Builder<'a> {
         name
     }
 
-    /// A constant scalar; one constant per value.
+    /// A constant scalar. Equal scalars share one constant.
     pub fn scalar(&mut self, value: f32) -> Value {
         let name = format!("scalar_{value}");
         if !self.has(&name) {
@@ -196,8 +197,8 @@ impl<'a> Builder<'a> {
         Ok(name.to_owned())
     }
 
-    /// A matrix [in, out], or with `axis` 0 a table of rows, in the format asked for: int8 is
-    /// stored with one scale per index of `axis` and read through DequantizeLinear.
+    /// A matrix [in, out], or with `axis` 0 a table of rows, in the format of the graph. Int8 is
+    /// stored with one scale for each index of `axis` and read through DequantizeLinear.
     pub fn matrix(&mut self, name: &str, axis: usize) -> Result<Value, ParamError> {
         if self.format == WeightFormat::F32 {
             return self.table(name);
@@ -216,15 +217,15 @@ impl<'a> Builder<'a> {
         Ok(output)
     }
 
-    /// x[from..to] along an axis; negative places count from the end.
+    /// x[from..to] along an axis. Negative indices count from the end.
     pub fn slice(&mut self, x: &str, axis: i64, from: i64, to: i64) -> Value {
         let (from, to) = (self.ints(&[from]), self.ints(&[to]));
         let axis = self.ints(&[axis]);
         self.op("Slice", &[x, &from, &to, &axis], &[])
     }
 
-    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis. No Pow: tract computes each value of
-    /// it by libm.
+    /// x / sqrt(mean(x^2) + eps) * scale, over the last axis. It does not use Pow, for which tract
+    /// calls libm on each value.
     pub fn norm(&mut self, x: &str, scale: &str) -> Result<Value, ParamError> {
         let eps = self.scalar(NORM_EPS);
         let square = self.op("Mul", &[x, x], &[]);
@@ -253,7 +254,7 @@ impl<'a> Builder<'a> {
         self.op("Mul", &[&y, &half], &[])
     }
 
-    /// Norm, up, GELU and down of residual block `name` over `x`; the caller adds the residual.
+    /// Norm, up, GELU and down of the residual block `name` over `x`. The caller adds the residual.
     pub fn feed_forward(&mut self, x: &str, name: &str) -> Result<Value, ParamError> {
         let y = self.norm(x, &format!("{name}.norm"))?;
         let up = self.matrix(&format!("{name}.up"), 1)?;
@@ -267,7 +268,7 @@ impl<'a> Builder<'a> {
         self.initializers.iter().any(|t| t.name == initializer)
     }
 
-    /// The finished graph as a model.
+    /// Finishes the graph, as a model.
     pub fn finish(self, name: &str, inputs: &[Port], outputs: &[Port]) -> pb::ModelProto {
         let graph = pb::GraphProto {
             name: name.to_owned(),

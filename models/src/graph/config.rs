@@ -1,4 +1,4 @@
-//! The size of a network and, from it, the name and shape of every parameter. Knows no values.
+//! The size of a network, and the names and shapes of all its parameters. It knows no values.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,39 +9,39 @@ use crate::units::MEL_BINS;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Rows of the token table, the extra and the padding ids included.
+    /// The rows of the token table, with extra and padding ids.
     pub vocab_size: usize,
-    /// Width of the residual stream; even, at least 4. The time embedding is as wide.
+    /// The width of the residual stream and of the time embedding; even, at least 4.
     pub emb: usize,
-    /// Attention heads.
+    /// The number of attention heads.
     pub heads: usize,
-    /// Width of a head; heads * head_dim need not be `emb`.
+    /// The width of a head; heads * head_dim need not be `emb`.
     pub head_dim: usize,
-    /// Width inside the gated MLP.
+    /// The inner width of the gated MLP.
     pub mlp: usize,
-    /// Layers of the note encoder.
+    /// The layers of the note encoder.
     pub token_layers: usize,
-    /// Layers of the context encoder.
+    /// The layers of the context encoder.
     pub context_layers: usize,
-    /// Layers of the decoder.
+    /// The layers of the decoder.
     pub decoder_layers: usize,
-    /// Rows of the note encoder's position table: the most tokens of one call, the end token
-    /// included.
+    /// The rows of the position table of the note encoder: the most tokens in one call, with the
+    /// end token.
     pub max_tokens: usize,
-    /// Rows of the context encoder's position table: the most frames of context.
+    /// The rows of the position table of the context encoder: the most frames of context.
     pub context_frames: usize,
-    /// Rows of the decoder's position table: the most frames of one target.
+    /// The rows of the position table of the decoder: the most frames in one target.
     pub target_frames: usize,
-    /// Mel bands of a frame.
+    /// The mel bands of a frame.
     #[serde(default = "default_mel_bins")]
     pub mel_bins: usize,
     /// Whether there is a context encoder.
     #[serde(default = "default_has_context")]
     pub has_context: bool,
-    /// Whether the decoder sees the frames of a note prior, and what it denoises is the rest.
+    /// Whether the decoder gets the frames of a note prior, and denoises only the residual.
     #[serde(default)]
     pub prior: bool,
-    /// What t in (0, 1] is multiplied by before its sines.
+    /// The factor of t in (0, 1] before its sines.
     #[serde(default = "default_max_noise_time")]
     pub max_noise_time: f64,
 }
@@ -59,17 +59,17 @@ fn default_max_noise_time() -> f64 {
 }
 
 impl NetworkConfig {
-    /// Width of the hidden layers of the time embedding.
+    /// The width of the hidden layers of the time embedding.
     pub fn film_hidden(&self) -> usize {
         4 * self.emb
     }
 
-    /// Width of all heads together.
+    /// The width of all heads together.
     pub fn joined(&self) -> usize {
         self.heads * self.head_dim
     }
 
-    /// What is wrong with these sizes, if anything: the key and what it should be.
+    /// The first problem with these sizes, if there is one: the key and what it should be.
     pub fn problem(&self) -> Option<String> {
         let sizes = [
             ("vocab_size", self.vocab_size),

@@ -1,7 +1,8 @@
-//! Weights as signed bytes with one scale per channel. Knows no arithmetic in int8: a graph is
+//! Weights as signed bytes with one scale per channel. It does no arithmetic in int8: a graph is
 //! expanded to float32 when it is loaded.
 //!
-//! Symmetric: value = scale * q, q in -127..=127, scale = largest magnitude of the channel / 127.
+//! Quantisation is symmetric: value = scale * q, with q in -127..=127, and scale = largest
+//! magnitude of the channel / 127.
 
 use std::collections::HashMap;
 
@@ -14,14 +15,14 @@ use super::builder::floats;
 /// A parameter in int8.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantized {
-    /// Row-major, in the parameter's shape.
+    /// The values, row-major, in the shape of the parameter.
     pub values: Vec<i8>,
-    /// One for each index of the axis.
+    /// One scale for each index of the axis.
     pub scales: Vec<f32>,
 }
 
 impl Quantized {
-    /// Quantizes `param` with one scale per index of `axis`; an axis that it does not have counts
+    /// Quantises `param` with one scale for each index of `axis`. If it has no such axis, it counts
     /// as one channel.
     pub fn of(param: &Param, axis: usize) -> Self {
         let (channels, inner) = channels_of(&param.shape, axis);
@@ -31,7 +32,8 @@ impl Quantized {
             *scale = scale.max(v.abs());
         }
         for scale in &mut scales {
-            // A channel of zeros takes any scale; one keeps the file free of zeros to divide by.
+            // For a channel of zeros the scale does not matter; 1 keeps division by zero out of the
+            // file.
             *scale = if *scale > 0.0 { *scale / 127.0 } else { 1.0 };
         }
         let quantize = |(i, v): (usize, &f32)| {
@@ -42,7 +44,7 @@ impl Quantized {
     }
 }
 
-/// Indices of `axis`, and values from one index to the next.
+/// The number of indices of `axis`, and the number of values from one index to the next.
 fn channels_of(shape: &[usize], axis: usize) -> (usize, usize) {
     match shape.get(axis) {
         Some(channels) => ((*channels).max(1), shape[axis + 1..].iter().product::<usize>().max(1)),
@@ -50,11 +52,11 @@ fn channels_of(shape: &[usize], axis: usize) -> (usize, usize) {
     }
 }
 
-/// Replaces every DequantizeLinear over a constant by its float32 values, and says how many there
+/// Replaces every DequantizeLinear of a constant by its float32 values. Returns how many there
 /// were.
 ///
-/// tract folds such nodes itself only up to 4 MiB of result (`CONST_FOLD_MEM_BUDGET`); a larger
-/// weight would be expanded again at every run. Nodes that are not of the form this crate writes
+/// tract folds such nodes only if the result has at most 4 MiB (`CONST_FOLD_MEM_BUDGET`). It would
+/// expand a larger weight again at every run. Nodes that have another form than this crate writes
 /// are left to tract.
 pub fn expand(model: &mut pb::ModelProto) -> usize {
     let Some(graph) = &mut model.graph else { return 0 };
@@ -77,7 +79,7 @@ pub fn expand(model: &mut pb::ModelProto) -> usize {
     count
 }
 
-/// The float32 result of a DequantizeLinear node over constants, if it is one.
+/// The float32 result of a node, if it is a DequantizeLinear of constants.
 fn expanded(
     node: &pb::NodeProto,
     initializers: &[pb::TensorProto],

@@ -1,9 +1,9 @@
-//! The table of how notes live as an ONNX graph, which is looked up and not run: see
-//! `crate::vocoder::life`.
+//! The life table as an ONNX graph, which is read but never run; see `crate::vocoder::life`.
 //!
-//! `row` int64 `[R]` -> `facts_of_row` [R, 85], those of the zone of each key, and `values_of_all`
-//! `[V]`, whole numbers up to 127, in which the facts say where a zone's lie. Made by
-//! `measure_life.py` in `models/training/timbre_training`.
+//! Input `row` int64 `[R]`, outputs `facts_of_row` [R, 85], which are the facts of the zone of each
+//! key, and `values_of_all` `[V]`, which are whole numbers up to 127. The facts of a zone have the
+//! place of its values in them. `measure_life.py` in `models/training/timbre_training` makes the
+//! table.
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, TensorProto};
@@ -20,13 +20,13 @@ use crate::denoise::DenoiseError;
 pub struct LifeParts {
     /// The zone of each key of each program.
     pub zone: Vec<usize>,
-    /// [zones, [`LIFE_FACTS`]].
+    /// The facts of all zones, [zones, [`LIFE_FACTS`]].
     pub facts: Vec<f32>,
-    /// Of all zones.
+    /// The values of all zones.
     pub values: Vec<i8>,
 }
 
-/// Inputs and outputs of the graph.
+/// The inputs and outputs of the graph.
 fn ports() -> (Vec<Port>, Vec<Port>) {
     let rows = || Dim::Any("R");
     let row = Port { name: "row".to_owned(), integer: true, dims: vec![rows()] };
@@ -39,7 +39,7 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
 /// and `values` `[V]`, which are stored as bytes in any format.
 ///
 /// # Errors
-/// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
+/// [`ParamError`] if a parameter is missing or superfluous, has another shape, or is not finite.
 pub fn build_life(params: &Params, format: WeightFormat) -> Result<ModelProto, ParamError> {
     let count = |name| params.get(name).and_then(|p| p.shape.first().copied()).unwrap_or_default();
     params.check_list(vec![
@@ -58,7 +58,7 @@ pub fn build_life(params: &Params, format: WeightFormat) -> Result<ModelProto, P
     Ok(b.finish("life", &inputs, &outputs))
 }
 
-/// The constants of a graph that [`build_life`] made.
+/// Reads the constants of a graph that [`build_life`] made.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.

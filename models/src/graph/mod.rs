@@ -1,8 +1,8 @@
-//! The network as ONNX graphs, made in Rust from a size and a set of weights.
-//! Knows no checkpoint format and no files: whoever imports or saves hands over and takes bytes.
+//! Builds the network as ONNX graphs from a size and a set of weights. It knows no checkpoint
+//! format and no files: callers pass weights and get bytes.
 //!
-//! The network is cut where its results change at different rates: two encoders and `memory` run
-//! once a hop, `film` once per step of a schedule, `step` once or twice per denoising step.
+//! The network is split into graphs by how often they run: two encoders and `memory` once a hop,
+//! `film` once for each step of a schedule, and `step` once or twice per denoising step.
 //!
 //! | graph | in | out |
 //! | --- | --- | --- |
@@ -12,8 +12,8 @@
 //! | `film` | `time` `[1]` | `film` [1, layers, 2, 2 emb] |
 //! | `step` | `z` [1, L, mel], with a note prior `prior` [1, L, mel], `film`, `k_i`, `v_i` | `out` [1, L, mel] |
 //!
-//! The vocoder's network is a graph of its own, `vocoder`, and so are its tables, `attacks` and
-//! `life`, and the note prior's network, `prior`.
+//! The network of the vocoder has its own graph, `vocoder`. So do its tables, `attacks` and `life`,
+//! and the network of the note prior, `prior`.
 //!
 //! Source: `music_spectrogram_diffusion/models/diffusion/{models,network}.py` (T5.1.1 style).
 

@@ -1,4 +1,4 @@
-//! The weights of a network by name, checked against its size. Knows no file format.
+//! The weights of a network by name, checked against its size. It knows no file format.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,20 +8,20 @@ use super::NetworkConfig;
 /// One parameter: row-major values and their shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Param {
-    /// Sizes, outermost first.
+    /// The sizes, outermost first.
     pub shape: Vec<usize>,
-    /// Row-major values, as many as the product of `shape`.
+    /// The values, row-major, as many as the product of `shape`.
     pub values: Vec<f32>,
 }
 
-/// A set of weights that does not fit its network.
+/// Why a set of weights does not fit its network.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParamError {
-    /// The sizes themselves make no network.
+    /// The sizes themselves do not make a network.
     #[error("network sizes: {0}")]
     Config(String),
-    /// A parameter that the network has and the weights have not.
+    /// A parameter of the network is missing.
     #[error("parameter `{name}` is missing, wanted shape {wanted:?}")]
     Missing {
         /// Its flax name.
@@ -29,7 +29,7 @@ pub enum ParamError {
         /// Its shape.
         wanted: Vec<usize>,
     },
-    /// A parameter that the network does not have.
+    /// A parameter is not part of the network.
     #[error("parameter `{name}` of shape {found:?} is not part of this network")]
     Extra {
         /// Its flax name.
@@ -37,7 +37,7 @@ pub enum ParamError {
         /// Its shape.
         found: Vec<usize>,
     },
-    /// A parameter of another shape, or with another number of values than its shape says.
+    /// A parameter has another shape, or another number of values than its shape.
     #[error(
         "parameter `{name}`: found shape {found:?} with {values} values, wanted shape {wanted:?}"
     )]
@@ -46,22 +46,22 @@ pub enum ParamError {
         name: String,
         /// The shape it has.
         found: Vec<usize>,
-        /// The values it has.
+        /// The number of values it has.
         values: usize,
         /// The shape it should have.
         wanted: Vec<usize>,
     },
-    /// A parameter holding a value that is not a number.
+    /// A value of a parameter is not a finite number.
     #[error("parameter `{name}`: value {index} is {value}, wanted a finite number")]
     NotFinite {
         /// Its flax name.
         name: String,
-        /// Where, row-major.
+        /// The row-major index of the value.
         index: usize,
-        /// What is there.
+        /// The value.
         value: f32,
     },
-    /// A parameter that cannot be read from where it lies.
+    /// A parameter cannot be read.
     #[error("parameter `{name}`: {reason}")]
     Unreadable {
         /// Its flax name.
@@ -69,25 +69,24 @@ pub enum ParamError {
         /// The file, what was found and what was wanted.
         reason: String,
     },
-    /// The caller wanted the end.
+    /// The caller interrupted it.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Where the weights of a network come from: memory, or files that are read one parameter at a
-/// time.
+/// A source of the weights of a network: memory, or files that are read one parameter at a time.
 pub trait Weights {
-    /// The parameter of a name; its values are finite.
+    /// The parameter with a name. Its values are finite.
     ///
     /// # Errors
     /// [`ParamError::Missing`], or why it cannot be read.
     fn param(&self, name: &str) -> Result<Cow<'_, Param>, ParamError>;
 
-    /// That these are exactly the parameters of `config`, with its shapes. Values that are read
-    /// later are checked when they are read.
+    /// Checks that these are exactly the parameters of `config`, with its shapes. Values that are
+    /// read later are checked then.
     ///
     /// # Errors
-    /// The first that is missing, of a wrong shape, not finite, or too much.
+    /// The first parameter that is missing, superfluous, of a wrong shape, or not finite.
     fn check(&self, config: &NetworkConfig) -> Result<(), ParamError>;
 }
 
@@ -103,10 +102,10 @@ impl Weights for Params {
 }
 
 impl Param {
-    /// That all its values are numbers.
+    /// Checks that all its values are finite numbers.
     ///
     /// # Errors
-    /// The first that is not.
+    /// The first one that is not.
     pub fn check_finite(&self, name: &str) -> Result<(), ParamError> {
         match self.values.iter().position(|v| !v.is_finite()) {
             Some(index) => {
@@ -118,12 +117,12 @@ impl Param {
     }
 }
 
-/// The weights of a network by flat flax name, as `decoder.layers_0.mlp.wo.kernel`.
+/// The weights of a network by flat flax name, such as `decoder.layers_0.mlp.wo.kernel`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Params(BTreeMap<String, Param>);
 
 impl Params {
-    /// No weights yet.
+    /// No weights.
     pub fn new() -> Self {
         Self::default()
     }
@@ -133,7 +132,7 @@ impl Params {
         self.0.insert(name.into(), Param { shape, values });
     }
 
-    /// The parameter of a name.
+    /// The parameter with a name.
     pub fn get(&self, name: &str) -> Option<&Param> {
         self.0.get(name)
     }
@@ -143,15 +142,15 @@ impl Params {
         self.0.iter().map(|(name, param)| (name.as_str(), param))
     }
 
-    /// Values in all parameters together.
+    /// The number of values in all parameters together.
     pub fn count(&self) -> usize {
         self.0.values().map(|param| param.values.len()).sum()
     }
 
-    /// That these are exactly the parameters of `config`, with its shapes and finite values.
+    /// Checks that these are exactly the parameters of `config`, with its shapes and finite values.
     ///
     /// # Errors
-    /// The first that is missing, of a wrong shape, not finite, or too much.
+    /// The first parameter that is missing, superfluous, of a wrong shape, or not finite.
     pub fn check(&self, config: &NetworkConfig) -> Result<(), ParamError> {
         if let Some(problem) = config.problem() {
             return Err(ParamError::Config(problem));
@@ -159,7 +158,7 @@ impl Params {
         self.check_list(config.parameters())
     }
 
-    /// That these are exactly the parameters of a list, with its shapes and finite values.
+    /// Checks that these are exactly the parameters of a list, with its shapes and finite values.
     ///
     /// # Errors
     /// As [`Self::check`].
@@ -188,10 +187,10 @@ impl Params {
     }
 }
 
-/// That `shapes` are exactly those of the parameters of `config`.
+/// Checks that `shapes` are exactly those of the parameters of `config`.
 ///
 /// # Errors
-/// The first that is missing, of a wrong shape, or too much.
+/// The first parameter that is missing, superfluous, or of a wrong shape.
 #[cfg(feature = "checkpoint")]
 pub(crate) fn check_shapes(
     shapes: &BTreeMap<String, Vec<usize>>,

@@ -1,8 +1,9 @@
-//! The five graphs of the network, operator by operator. Knows no engine and no files.
+//! The five graphs of the network, operator by operator. They know no inference engine and no
+//! files.
 //!
-//! T5.1.1 style: RMS norms of eps 1e-6, no biases, attention logits not scaled, tanh-GELU gated
-//! MLP. The batch is always 1 and lengths are free, so there are no masks: only real tokens and
-//! frames are given.
+//! They are in T5.1.1 style: RMS norms with epsilon 1e-6, no biases, attention logits that are not
+//! scaled, and an MLP gated with tanh-GELU. The batch is always 1 and lengths are free, so there
+//! are no masks: only real tokens and frames are passed.
 
 use std::collections::HashMap;
 
@@ -12,23 +13,23 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 use super::builder::{Attr, Builder, Value};
 use super::{GraphKind, NetworkConfig, ParamError, Params, Weights};
 
-/// How the weights of a graph are stored. Arithmetic is float32 either way.
+/// How the weights of a graph are stored. Arithmetic is float32 in both cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightFormat {
-    /// As they are.
+    /// As float32.
     #[default]
     F32,
-    /// Matrices as int8 with one scale per output channel, the token table with one per row; norms
-    /// and position tables as they are. A quarter of the size.
+    /// Matrices as int8 with one scale per output channel, and the token table with one per row.
+    /// Norms and position tables stay float32. The file has a quarter of the size.
     Int8PerChannel,
 }
 
-/// Builds one graph of the network `config` from its weights. `ContextEncoder` of a network without
-/// context is refused as a missing parameter.
+/// Builds one graph of the network `config` from its weights. `ContextEncoder` for a network
+/// without context is refused as a missing parameter.
 ///
 /// # Errors
-/// [`ParamError`] as [`Params::check`].
+/// [`ParamError`] as for [`Params::check`].
 pub fn build(
     kind: GraphKind,
     config: &NetworkConfig,
@@ -49,8 +50,8 @@ pub fn build(
 }
 
 /// Whether `graph` is, node for node and constant for constant, the step of a network of size
-/// `config` as [`build`] writes it in one of its formats. The values of the weights may be any, and
-/// so may the names of what passes between nodes.
+/// `config` as [`build`] writes it in one of its formats. The values of the weights and the names
+/// of values between nodes do not matter.
 pub(crate) fn is_own_step(config: &NetworkConfig, graph: &GraphProto) -> bool {
     let mut shapes = Params::new();
     for (name, shape) in config.parameters() {
@@ -63,8 +64,8 @@ pub(crate) fn is_own_step(config: &NetworkConfig, graph: &GraphProto) -> bool {
     })
 }
 
-/// Whether two graphs have the same nodes in the same order, each fed by the same nodes, inputs and
-/// constants.
+/// Whether two graphs have the same nodes in the same order, with inputs from the same nodes, graph
+/// inputs and constants.
 fn same_nodes(built: &GraphProto, found: &GraphProto) -> bool {
     let results = |graph: &GraphProto| -> HashMap<String, (usize, usize)> {
         let outputs = graph.node.iter().enumerate().flat_map(|(i, node)| {
@@ -90,7 +91,7 @@ fn same_nodes(built: &GraphProto, found: &GraphProto) -> bool {
         && own.get("out") == other.get("out")
 }
 
-/// Whether two graphs have the same initializers, those without a parameter's name with the same
+/// Whether two graphs have the same initializers. Those that are not parameters must have the same
 /// values.
 fn same_constants(built: &GraphProto, graph: &GraphProto, shapes: &Params) -> bool {
     let same = |built: &TensorProto, found: &TensorProto| {
@@ -119,8 +120,8 @@ impl Piece<'_> {
     fn context_encoder(&mut self) -> Result<(), ParamError> {
         let x = self.matmul("frames", "continuous_encoder.input_proj")?;
         let table = self.b.table("continuous_encoder.Embed_0.embedding")?;
-        // Terminal-relative: the last frame always has the last position. Counted from the end, as
-        // tract takes any start that may be negative to be counted so.
+        // Positions are terminal-relative: the last frame always has the last position. The start
+        // counts from the end, because tract reads every start that may be negative like that.
         let count = self.length(&x);
         let first = self.b.op("Neg", &[&count], &[]);
         let rows = self.b.ints(&[self.config.context_frames as i64]);
@@ -166,8 +167,7 @@ impl Piece<'_> {
 
     fn film(&mut self) -> Result<(), ParamError> {
         let half = self.config.emb / 2;
-        // The longest period of the sines is what the time is multiplied by, also where that is not
-        // 20,000.
+        // The longest period of the sines is the factor of the time, even if that is not 20,000.
         let increment = (self.config.max_noise_time.ln() / (half as f64 - 1.0).max(1.0)) as f32;
         let rates: Vec<f32> = (0..half).map(|k| (k as f32 * -increment).exp()).collect();
         let rates = self.b.vector("time_rates", &rates);
@@ -260,12 +260,12 @@ impl Piece<'_> {
         Ok(self.b.op("Add", &[x, &positions], &[]))
     }
 
-    /// RMS norm of `x` with the scale of `name`.
+    /// The RMS norm of `x` with the scale of `name`.
     fn norm(&mut self, x: &str, name: &str) -> Result<Value, ParamError> {
         self.b.norm(x, &format!("{name}.scale"))
     }
 
-    /// FiLM: x times row `row` of `scales` (1 already added) plus row `row` of `shifts`, both
+    /// FiLM: x times row `row` of `scales` (which include the 1) plus row `row` of `shifts`, both
     /// [rows, emb].
     fn modulate(&mut self, x: &str, scales: &str, shifts: &str, row: usize) -> Value {
         let row = row as i64;
@@ -275,12 +275,12 @@ impl Piece<'_> {
         self.b.op("Add", &[&x, &shift], &[])
     }
 
-    /// [1, n, heads * head_dim] to [1, heads, n, head_dim].
+    /// Reshapes [1, n, heads * head_dim] to [1, heads, n, head_dim].
     fn heads(&mut self, x: &str) -> Value {
         self.split(x, &[0, 2, 1, 3])
     }
 
-    /// [1, n, heads * head_dim] to [1, heads, head_dim, n].
+    /// Reshapes [1, n, heads * head_dim] to [1, heads, head_dim, n].
     fn keys(&mut self, x: &str) -> Value {
         self.split(x, &[0, 2, 3, 1])
     }
@@ -300,7 +300,7 @@ impl Piece<'_> {
         self.attend(&q, &k, &v, name)
     }
 
-    /// softmax(q k) v through `name`.out; the logits are not scaled.
+    /// softmax(q k) v times `name`.out. The logits are not scaled.
     fn attend(&mut self, q: &str, k: &str, v: &str, name: &str) -> Result<Value, ParamError> {
         let logits = self.b.op("MatMul", &[q, k], &[]);
         let weights = self.b.op("Softmax", &[&logits], &[Attr::Int("axis", -1)]);
@@ -311,7 +311,7 @@ impl Piece<'_> {
         self.matmul(&y, &format!("{name}.out"))
     }
 
-    /// gelu(x wi_0) * (x wi_1) through wo.
+    /// (gelu(x wi_0) * (x wi_1)) times wo.
     fn mlp(&mut self, x: &str, layer: &str) -> Result<Value, ParamError> {
         let gate = self.matmul(x, &format!("{layer}.mlp.wi_0"))?;
         let gate = self.b.gelu(&gate);

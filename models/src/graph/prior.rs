@@ -1,8 +1,7 @@
-//! The note prior's network as one ONNX graph. Knows no note: what its rows are is in
-//! `crate::prior`.
+//! The network of the note prior as one ONNX graph. `crate::prior` explains its rows.
 //!
-//! `instrument`, `key` and `note` (row of the note table) int64 `[R]`, `features` [R, 48] ->
-//! `gains` [R, 256] in nats: the tone's, then the noise's. Torch twin:
+//! Inputs `instrument`, `key` and `note` (the row of the note table) int64 `[R]`, and `features`
+//! [R, 48]; output `gains` [R, 256] in nats, first of the tone and then of the noise. Torch twin:
 //! `models/training/timbre_training/prior.py`.
 
 use tract_onnx::pb::ModelProto;
@@ -14,7 +13,7 @@ use super::signature::check_ports;
 use super::{ParamError, Params};
 use crate::denoise::DenoiseError;
 
-/// Inputs and outputs of the graph.
+/// The inputs and outputs of the graph.
 fn ports() -> (Vec<Port>, Vec<Port>) {
     let rows = |name: &str, integer, width: Option<usize>| Port {
         name: name.to_owned(),
@@ -30,7 +29,7 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
     (inputs, vec![rows("gains", false, Some(GAINS))])
 }
 
-/// That `model` has the inputs and outputs of a note prior.
+/// Checks that `model` has the inputs and outputs of a note prior.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.
@@ -42,7 +41,7 @@ pub fn check_prior(model: &ModelProto) -> Result<(), DenoiseError> {
 /// Builds the graph from its weights.
 ///
 /// # Errors
-/// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
+/// [`ParamError`] if a parameter is missing or superfluous, has another shape, or is not finite.
 pub fn build_prior(
     config: &PriorConfig,
     params: &Params,
@@ -66,7 +65,8 @@ pub fn build_prior(
     let (kernel, bias) = (b.matrix("output", 1)?, b.table("bias")?);
     let y = b.op("MatMul", &[&y, &kernel], &[]);
     let y = b.op("Add", &[&y, &bias], &[]);
-    // What the instruments lack that is heard, measured from outside.
+    // Adds the mean difference of each instrument from the reference, which `colour.py` measures on
+    // the rendered sound.
     let colour = b.matrix("colour", 0)?;
     let colour = b.op("Gather", &[&colour, "instrument"], &[Attr::Int("axis", 0)]);
     b.op_to("Add", &[&y, &colour], &[], "gains");

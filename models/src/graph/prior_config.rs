@@ -1,40 +1,41 @@
-//! Sizes of the note prior's network and the parameters they imply. Knows no graph.
+//! The sizes of the network of the note prior, and its parameters. It knows no graph.
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::MEL_BINS;
 
-/// Rows of the instrument table: programs 0..=127, then the drums by key.
+/// The rows of the instrument table: programs 0..=127, then the drums by key.
 const INSTRUMENTS: usize = 256;
-/// Columns of the instrument table.
+/// The columns of the instrument table.
 const INSTRUMENT_WIDTH: usize = 64;
-/// Rows of the key table.
+/// The rows of the key table.
 const KEYS: usize = 128;
-/// Columns of the key table.
+/// The columns of the key table.
 const KEY_WIDTH: usize = 48;
-/// The lowest key of the note table; a piano's.
+/// The lowest key of the note table, which is that of a piano.
 pub const LOWEST_KEY: u8 = 21;
-/// Keys of a program in the note table.
+/// The keys of a program in the note table.
 pub const TABLE_KEYS: usize = 88;
-/// Rows of the note table: the keys of program 0, of program 1, ..., then one for all drums.
+/// The rows of the note table: the keys of program 0, of program 1, ..., and then one for all
+/// drums.
 pub const NOTE_ROWS: usize = 128 * TABLE_KEYS + 1;
-/// What the network hears of a note's velocity and times.
+/// The number of inputs for the velocity and the times of a note.
 pub const FEATURES: usize = 48;
-/// Values the network gives for a row: log gains of the tone, log levels of the noise.
+/// The number of outputs for a row: log gains of the tone, and log levels of the noise.
 pub const GAINS: usize = 2 * MEL_BINS;
 
-/// `[prior]` of a manifest: sizes of the note prior's network, and the scale of what it leaves to
-/// the denoiser.
+/// `[prior]` of a manifest: the sizes of the network of the note prior, and the scale of the
+/// residual of the denoiser.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriorConfig {
-    /// Channels between the blocks.
+    /// The channels between the blocks.
     pub width: usize,
-    /// Residual blocks.
+    /// The number of residual blocks.
     pub blocks: usize,
-    /// Columns of the note table: what is known of each key of each program.
+    /// The columns of the note table, which has a row for each key of each program.
     pub note_width: usize,
-    /// Nats of log-mel that one unit of the denoiser's output adds to the prior's frames.
+    /// The nats of log-mel by which one unit of the denoiser's output changes the prior's frames.
     pub residual_nats: f32,
 }
 

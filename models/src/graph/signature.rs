@@ -1,4 +1,4 @@
-//! What goes into and comes out of each of the five graphs. Knows nothing of what is between.
+//! The inputs and outputs of the five graphs. It knows nothing of their nodes.
 
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -11,24 +11,24 @@ use crate::denoise::DenoiseError;
 /// One of the five graphs of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GraphKind {
-    /// Token ids to encodings.
+    /// Makes encodings from token ids.
     NoteEncoder,
-    /// Past frames to encodings.
+    /// Makes encodings from past frames.
     ContextEncoder,
-    /// Encodings to the keys and values of every decoder layer.
+    /// Makes the keys and values of every decoder layer from encodings.
     Memory,
-    /// Time to the scales and shifts of every decoder layer.
+    /// Makes the scales and shifts of every decoder layer from a time.
     Film,
-    /// One evaluation of the decoder.
+    /// Evaluates the decoder once.
     Step,
 }
 
 impl GraphKind {
-    /// All five, in the order they run.
+    /// All five, in the order in which they run.
     pub const ALL: [Self; 5] =
         [Self::NoteEncoder, Self::ContextEncoder, Self::Memory, Self::Film, Self::Step];
 
-    /// The graph's name, also the stem of its file.
+    /// The name of the graph, which is also the stem of its file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoteEncoder => "note_encoder",
@@ -39,7 +39,7 @@ impl GraphKind {
         }
     }
 
-    /// Inputs and outputs in a network of size `config`.
+    /// The inputs and outputs in a network of size `config`.
     pub(super) fn ports(self, config: &NetworkConfig) -> (Vec<Port>, Vec<Port>) {
         use Dim::{Any, Is};
         let &NetworkConfig { emb, heads, head_dim, mel_bins, decoder_layers, .. } = config;
@@ -81,8 +81,8 @@ impl GraphKind {
     }
 }
 
-/// That `model` has the inputs of graph `kind` in a network of size `config`, and as many outputs
-/// of the same names. Any symbol is taken where a length is free.
+/// Checks that `model` has the inputs of the graph `kind` in a network of size `config`, and
+/// outputs with the same names. A free length may have any symbol.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.
@@ -95,7 +95,7 @@ pub fn check_signature(
     check_ports(kind.name(), &inputs, &outputs, model)
 }
 
-/// [`check_signature`] for any graph, by the ports it should have.
+/// As [`check_signature`], for any graph, by the ports that it should have.
 pub(super) fn check_ports(
     name: &'static str,
     inputs: &[Port],
@@ -131,7 +131,7 @@ pub(super) fn check_ports(
     Ok(())
 }
 
-/// Name, type and shape of a port in words; free lengths are `_`.
+/// The name, type and shape of a port in words; free lengths are `_`.
 pub(crate) fn written(port: &pb::ValueInfoProto) -> String {
     let Some(pb::type_proto::Value::TensorType(tensor)) =
         port.r#type.as_ref().and_then(|t| t.value.as_ref())

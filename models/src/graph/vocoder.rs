@@ -1,10 +1,9 @@
-//! The vocoder's network as one ONNX graph. Knows no audio: what the corrections are for is in
-//! `crate::vocoder`.
+//! The network of the vocoder as one ONNX graph. `crate::vocoder` explains the corrections.
 //!
-//! `log_mel`, `log_levels` and `log_share` [1, T, 128] (nats / 8), `state_i` [1, 4, width] ->
-//! `corrections` [1, T, 512] = [2 blocks, tone and noise, 128] in nats, with an upper band
-//! `upper_corrections` [1, T, 64] = [2 blocks, tone and noise, 16], `next_state_i`. Torch twin:
-//! `models/training/timbre_training/vocoder.py`.
+//! Inputs `log_mel`, `log_levels` and `log_share` [1, T, 128] (nats / 8), and `state_i` [1, 4,
+//! width]. Outputs `corrections` [1, T, 512] = [2 blocks, tone and noise, 128] in nats, with an
+//! upper band `upper_corrections` [1, T, 64] = [2 blocks, tone and noise, 16], and `next_state_i`.
+//! Torch twin: `models/training/timbre_training/vocoder.py`.
 
 use tract_onnx::pb::ModelProto;
 
@@ -16,7 +15,7 @@ use super::{ParamError, Params};
 use crate::denoise::DenoiseError;
 use crate::units::MEL_BINS;
 
-/// Inputs and outputs of the graph.
+/// The inputs and outputs of the graph.
 fn ports(config: &VocoderConfig) -> (Vec<Port>, Vec<Port>) {
     let port = |name: String, rows: Dim, width: usize| Port {
         name,
@@ -38,7 +37,7 @@ fn ports(config: &VocoderConfig) -> (Vec<Port>, Vec<Port>) {
     (inputs, outputs)
 }
 
-/// That `model` has the inputs and outputs of a vocoder of these sizes.
+/// Checks that `model` has the inputs and outputs of a vocoder with these sizes.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.
@@ -50,7 +49,7 @@ pub fn check_vocoder(config: &VocoderConfig, model: &ModelProto) -> Result<(), D
 /// Builds the graph from its weights.
 ///
 /// # Errors
-/// [`ParamError`] for a parameter that is missing, too much, of another shape or not finite.
+/// [`ParamError`] if a parameter is missing or superfluous, has another shape, or is not finite.
 pub fn build_vocoder(
     config: &VocoderConfig,
     params: &Params,
@@ -76,7 +75,7 @@ pub fn build_vocoder(
     Ok(b.finish("vocoder", &inputs, &outputs))
 }
 
-/// x [1, T, width] through a kernel, plus a bias -> the output `name`.
+/// Adds the output `name`: x [1, T, width] times a kernel, plus a bias.
 fn outputs(
     b: &mut Builder<'_>,
     x: &str,
@@ -88,7 +87,7 @@ fn outputs(
     Ok(())
 }
 
-/// x [1, T, width]: causal depthwise convolution, norm, up, GELU, down, residual.
+/// A residual block over x [1, T, width]: causal depthwise convolution, norm, up, GELU, down.
 fn block(b: &mut Builder<'_>, i: usize, x: String) -> Result<String, ParamError> {
     let state = format!("state_{i}");
     let padded = b.op("Concat", &[&state, &x], &[Attr::Int("axis", 1)]);

@@ -1,29 +1,29 @@
-//! Sizes of the vocoder's network and the parameters they imply, of the tables of how notes begin
-//! and live, and the reach of a mel decoder. Knows no graph.
+//! The sizes of the network of the vocoder and its parameters, those of the attack table and the
+//! life table, and the reach of a mel decoder. It knows no graph.
 
 use serde::{Deserialize, Serialize};
 
 use super::prior_config::TABLE_KEYS;
 use crate::units::MEL_BINS;
 
-/// Frames each block's convolution sees, the present one included.
+/// The frames in the convolution of each block, with the present one.
 pub(super) const KERNEL: usize = 5;
-/// Frames of history each block keeps.
+/// The frames of history that each block keeps.
 pub const HISTORY: usize = KERNEL - 1;
-/// Values the network gives for a frame: 2 blocks of 10 ms, tone and noise, 128 bands.
+/// The number of outputs for a frame: 2 blocks of 10 ms, tone and noise, 128 bands.
 pub const OUTPUTS: usize = 4 * MEL_BINS;
-/// The same of the upper band: 16 bands from 8 to 16 kHz.
+/// The same for the upper band: 16 bands from 8 to 16 kHz.
 pub const UPPER_OUTPUTS: usize = 4 * 16;
 
-/// Sizes of the vocoder's network.
+/// The sizes of the network of the vocoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VocoderConfig {
-    /// Channels between the blocks.
+    /// The channels between the blocks.
     pub width: usize,
-    /// Residual blocks.
+    /// The number of residual blocks.
     pub blocks: usize,
-    /// Whether the network says how the sound goes on above 8 kHz.
+    /// Whether the network has an output for the band above 8 kHz.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub upper_band: bool,
 }
@@ -53,33 +53,33 @@ impl VocoderConfig {
     }
 }
 
-/// Values of an attack: when it reaches so many levels.
+/// The values of an attack, which are the times at which it reaches as many levels.
 pub const ATTACK_LEVELS: usize = 5;
-/// The row of the attack table where the drums begin, by key; before it the keys of program 0, of
-/// program 1, ...
+/// The row of the attack table where the drums begin, by key. Before it are the keys of program 0,
+/// of program 1, ...
 pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
-/// Rows of the attack table.
+/// The rows of the attack table.
 pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
-/// Groups of partials that live together, the last of which is what lies above 8 kHz.
+/// The groups of partials in the life table. The last one has everything above 8 kHz.
 pub const LIFE_GROUPS: usize = 16;
-/// Bands of the mel that share a number about noise.
+/// The groups of four mel bands, each with one share of noise.
 pub const NOISE_BANDS: usize = MEL_BINS / 4;
-/// Numbers that say how a zone of keys lives: its key, how its values lie, its sway, three for each
-/// group, and of each band the share of noise.
+/// The facts of a zone of keys in the life table: its key, the place of its values and its sway,
+/// three facts for each group, and the share of noise for each group of bands.
 pub const LIFE_FACTS: usize = 5 + 3 * LIFE_GROUPS + NOISE_BANDS;
-/// Rows of the table of zones: the keys of program 0, of program 1, ...
+/// The rows of the table of zones: the keys of program 0, of program 1, ...
 pub const LIFE_ROWS: usize = 128 * TABLE_KEYS;
 
-/// Frames that a mel decoder may look back or ahead; one that looks further is given no more:
-/// 1.28 s.
+/// The most frames that a mel decoder may look back or ahead: 1.28 s. One that looks further gets
+/// no more.
 pub const MAX_REACH: usize = 64;
 
-/// What the graph of a mel decoder hears around a frame.
+/// The context that a mel decoder needs around a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MelDecoderConfig {
-    /// Frames before a frame that its sound depends on, at most [`MAX_REACH`].
+    /// The frames before a frame that affect its sound, at most [`MAX_REACH`].
     pub past_frames: usize,
-    /// Frames behind it, at most [`MAX_REACH`].
+    /// The frames after it that do, at most [`MAX_REACH`].
     pub future_frames: usize,
 }

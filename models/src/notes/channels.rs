@@ -1,8 +1,8 @@
-//! What the channels of MIDI are set to, and controllers as controls of parts. Knows no key that is
-//! held.
+//! The settings of MIDI channels, and how controllers become controls of parts. It knows no held
+//! key.
 //!
 //! Sources: General MIDI 2 and its recommended practices RP-015, RP-018, RP-021 and RP-024; MPE
-//! 1.0; the portamento time is FluidSynth's, milliseconds in fourteen bits.
+//! 1.0. The portamento time is that of FluidSynth: milliseconds in fourteen bits.
 
 mod banks;
 mod controllers;
@@ -22,43 +22,44 @@ pub(super) use own::{OWN, data_of};
 use tunings::Tunings;
 pub use tunings::{EQUAL, Tuning};
 
-/// Channels of one port.
+/// The channels of one port.
 pub const CHANNELS: usize = 16;
 /// MIDI channel 10, counted from 0.
 const DRUM_CHANNEL: usize = 9;
-/// Switches are on from this value.
+/// The value from which on switches are on.
 pub const ON: u8 = 64;
-/// Semitones of a bend wheel at its end, of a channel, and of a member of an MPE zone.
+/// The semitones of a full pitch bend, for a channel and for a member of an MPE zone.
 const BEND_SEMITONES: f32 = 2.0;
 const MEMBER_BEND_SEMITONES: f32 = 48.0;
-/// Semitones of vibrato of a full modulation wheel (SoundFont 2.04, default modulators).
+/// The semitones of vibrato of a full modulation wheel (SoundFont 2.04, default modulators).
 const VIBRATO_SEMITONES: f32 = 0.5;
-/// Octaves of the farthest times of attack, decay and release.
+/// The most by which the times of attack, decay and release change, octaves.
 const TIME_OCTAVES: f32 = 3.0;
-/// Seconds of the longest delay of vibrato.
+/// The longest delay of vibrato, seconds.
 const DELAY_S: f32 = 2.0;
-/// Below this a damper pedal lifts no damper; from [`ON`] on it holds.
+/// The value of a damper pedal from which on it begins to lift the dampers. From [`ON`] on it holds
+/// notes.
 const DAMPER_LIFTS: u8 = 40;
-/// By what a strike is softer with the soft pedal down.
+/// The factor of velocity with the soft pedal down.
 const SOFT: f32 = 0.7;
 
-/// What a channel is set to.
+/// The settings of a channel.
 #[derive(Debug, Clone, Copy)]
 struct Channel {
     program: u8,
     bank: u8,
-    /// The bank that its program was asked of, where there is no such bank.
+    /// The bank of its program, if there is no such bank.
     missing: Option<u8>,
     is_rhythm: bool,
-    /// The registered parameter that data entry sets; none after half of a number or an
-    /// unregistered.
+    /// The registered parameter for data entry. It is none if only half of its number was sent, or
+    /// if the last one was unregistered.
     registered: [Option<u8>; 2],
-    /// The same of unregistered ones.
+    /// The unregistered parameter for data entry.
     unregistered: [Option<u8>; 2],
-    /// The upper half of what data entry says.
+    /// The upper half of the last data entry.
     data: u8,
     bend_semitones: f32,
-    /// The wheel, -1..=1.
+    /// The position of the wheel, -1..=1.
     bend: f32,
     fine: f32,
     coarse: f32,
@@ -72,9 +73,9 @@ struct Channel {
     is_mono: bool,
     is_legato: bool,
     is_soft: bool,
-    /// Whether breath is a volume.
+    /// Whether breath acts as a volume.
     has_breath: bool,
-    /// Semitones of the twelve notes of the octave.
+    /// The tuning of the twelve notes of the octave, semitones.
     scale: [f32; 12],
     /// The channel whose zone it is a member of.
     master: Option<u8>,
@@ -110,26 +111,26 @@ impl Channel {
     }
 }
 
-/// What the channels of all ports are set to.
+/// The settings of the channels of all ports.
 #[derive(Debug, Clone)]
 pub struct Channels {
     channels: Vec<Channel>,
     tunings: Tunings,
-    /// Semitones of all: fine and coarse.
+    /// The master tuning, semitones: fine and coarse.
     master: [f32; 2],
     standard: Standard,
 }
 
-/// Emits events of one message.
+/// Emits the events of one message.
 pub(super) struct Emit<'a, F: FnMut(Event)> {
-    /// When.
+    /// The time, seconds.
     pub at_s: f64,
-    /// Where to.
+    /// The receiver.
     pub out: &'a mut F,
 }
 
 impl<F: FnMut(Event)> Emit<'_, F> {
-    /// Something happens to a channel's part.
+    /// Emits something that happens to the part of a channel.
     pub fn what(&mut self, channel: usize, what: What) {
         (self.out)(Event { at_s: self.at_s, part: Part(channel as u8), what });
     }
@@ -140,7 +141,7 @@ impl<F: FnMut(Event)> Emit<'_, F> {
 }
 
 impl Channels {
-    /// Sixteen channels for each of `ports` ports, as General MIDI has them at the start.
+    /// Sixteen channels for each of `ports` ports, with the settings of General MIDI at the start.
     pub fn new(ports: usize) -> Self {
         Self {
             channels: (0..CHANNELS * ports).map(Channel::new).collect(),
@@ -150,7 +151,7 @@ impl Channels {
         }
     }
 
-    /// How many there are.
+    /// The number of channels.
     pub fn count(&self) -> usize {
         self.channels.len()
     }
@@ -160,26 +161,26 @@ impl Channels {
         self.channels.get(channel).map_or(0, |c| c.program)
     }
 
-    /// What a key of a channel sounds as.
+    /// The instrument and the key of a key of a channel; none if there is no such channel.
     pub fn voice(&self, channel: usize, key: u8) -> Option<Voice> {
         let own = self.channels.get(channel)?;
         let owner = own.master.and_then(|m| self.channels.get(usize::from(m))).unwrap_or(own);
         Some(Voice { is_drum: owner.is_rhythm, program: owner.program, key })
     }
 
-    /// Semitones of a key of a channel beside equal temperament; drums are never tuned.
+    /// The tuning of a key of a channel, semitones beside equal temperament. Drums are never tuned.
     pub fn tuning(&self, channel: usize, key: u8) -> f32 {
         let is_drum = self.voice(channel, key).is_some_and(|voice| voice.is_drum);
         let Some(channel) = self.channels.get(channel).filter(|_| !is_drum) else { return 0.0 };
         self.tunings.of(key) + channel.scale[usize::from(key) % 12]
     }
 
-    /// Tunes a key, which no reset takes back.
+    /// Sets the tuning of a key so that it stays after a reset.
     pub(super) fn tune_key(&mut self, key: u8, semitones: f32) {
         self.tunings.keep(key, semitones);
     }
 
-    /// Whether breath (CC 2) is a volume of a channel.
+    /// Sets whether breath (CC 2) acts as a volume of a channel.
     pub fn set_breath(&mut self, channel: usize, is_volume: bool) {
         if let Some(channel) = self.channels.get_mut(channel) {
             channel.has_breath = is_volume;
@@ -191,12 +192,12 @@ impl Channels {
         self.channels.get(channel).is_some_and(|c| c.is_mono || c.is_legato)
     }
 
-    /// The channel whose pedals hold this one's keys too.
+    /// The channel whose pedals also hold the keys of this one.
     pub fn master(&self, channel: usize) -> Option<usize> {
         self.channels.get(channel)?.master.map(usize::from)
     }
 
-    /// The velocity of a strike.
+    /// The velocity of a strike, with the soft pedal.
     pub fn velocity(&self, channel: usize, velocity: u8) -> u8 {
         match self.channels.get(channel) {
             Some(state) if state.is_soft => (f32::from(velocity) * SOFT).round().max(1.0) as u8,
@@ -204,7 +205,7 @@ impl Channels {
         }
     }
 
-    /// Where a note that begins now glides from; the next glides from this one.
+    /// The glide of a note that begins now. The next note can glide from this one.
     pub fn glide(&mut self, channel: usize, key: u8) -> Option<Glide> {
         let state = self.channels.get_mut(channel)?;
         let last = state.last_key.replace(key);
@@ -215,7 +216,7 @@ impl Channels {
         (seconds > 0.0 && from != 0.0).then_some(Glide { from, seconds })
     }
 
-    /// A message other than a key's, a pedal's or a mode's.
+    /// Takes a message that is not one of a key, a pedal or a mode.
     pub(super) fn message<F: FnMut(Event)>(
         &mut self,
         channel: usize,
@@ -314,7 +315,7 @@ impl Channels {
         }
     }
 
-    /// Reset all controllers (RP-015): volume, pan, sends, sounds and programs stay.
+    /// Resets all controllers (RP-015). Volume, pan, sends, sounds and programs stay.
     fn reset_controllers<F: FnMut(Event)>(&mut self, channel: usize, emit: &mut Emit<'_, F>) {
         let Some(state) = self.channels.get_mut(channel) else { return };
         (state.registered, state.unregistered) = ([None; 2], [None; 2]);
@@ -327,7 +328,7 @@ impl Channels {
         }
     }
 
-    /// A system exclusive message that is understood; `port` is the one it came from.
+    /// Takes a system exclusive message that was understood; `port` is its port.
     pub(super) fn exclusive<F: FnMut(Event)>(
         &mut self,
         port: usize,
@@ -360,7 +361,7 @@ impl Channels {
         }
     }
 
-    /// Everything is as at the start.
+    /// Resets everything.
     fn reset<F: FnMut(Event)>(&mut self, standard: Standard, emit: &mut Emit<'_, F>) {
         self.standard = standard;
         self.tunings.reset();
@@ -374,7 +375,7 @@ impl Channels {
     }
 }
 
-/// A value of seven bits as a part of the whole.
+/// A value of seven bits as a share of 1.
 fn unit(value: u8) -> f32 {
     f32::from(value) / 127.0
 }

@@ -1,11 +1,11 @@
-//! What messages set: bends, tunings, resets, banks, mono, portamento, zones.
+//! Tests of channels: bends, tunings, resets, banks, mono, portamento and zones.
 #![allow(clippy::unwrap_used)]
 
 use super::midi_write::track_head;
 use super::{GrowingTrack, Keyboard, NoteEvent, Voice, read_mended};
 use crate::event::{Control, Event, Part, What};
 
-/// What messages become, without their times.
+/// The events of messages, without their times.
 fn events(messages: &[&[u8]]) -> Vec<(Part, What)> {
     let (mut keyboard, mut all) = (Keyboard::new(), vec![]);
     for bytes in messages {
@@ -31,7 +31,7 @@ fn a_bend_is_as_wide_as_its_range() {
     let range: [&[u8]; 4] = [&[0xB0, 101, 0], &[0xB0, 100, 0], &[0xB0, 6, 12], &[0xB0, 38, 50]];
     let wide: Vec<&[u8]> = range.into_iter().chain([up]).collect();
     assert_eq!(control(&wide, Control::Bend), Some(12.5));
-    // Half of a number, and a null parameter, select nothing.
+    // Half of a number selects nothing, and neither does the null parameter.
     let half: [&[u8]; 3] = [&[0xB0, 101, 0], &[0xB0, 6, 24], up];
     assert_eq!(control(&half, Control::Bend), Some(2.0));
     let null: [&[u8]; 4] = [&[0xB0, 101, 127], &[0xB0, 100, 127], &[0xB0, 6, 24], up];
@@ -79,7 +79,7 @@ fn drums_are_where_a_bank_or_gs_says() {
     assert!(!is_drum(&[&[0xB9, 0, 121], &[0xC9, 0], &[0x99, 60, 90]]));
 }
 
-/// (key, velocity or 0, whether it goes on from another) of the notes.
+/// The notes as (key, velocity or 0, whether it continues another note).
 fn notes(messages: &[&[u8]]) -> Vec<(u8, u8, bool)> {
     let mut keys = std::collections::HashMap::new();
     let all = events(messages).into_iter().filter_map(|(_, what)| match what {
@@ -129,7 +129,7 @@ fn portamento_glides_from_the_last_key_in_its_time() {
     let on: [&[u8]; 3] = [&[0xB0, 65, 127], &[0xB0, 5, 1], &[0xB0, 37, 72]];
     let both: Vec<&[u8]> = on.into_iter().chain([first, second]).collect();
     assert_eq!(glide(&both), Some((-7.0, 0.2)));
-    // CC 84 names the key once, with the pedal up.
+    // CC 84 sets the key for one note, even with portamento off.
     let from: [&[u8]; 4] = [&[0xB0, 5, 1], &[0xB0, 37, 72], &[0xB0, 84, 72], second];
     assert_eq!(glide(&from), Some((5.0, 0.2)));
 }
@@ -165,7 +165,7 @@ fn members_of_a_zone_obey_its_master() {
     assert_eq!(strike, Some(40), "the program is the master's");
     let off = all.iter().position(|(_, what)| matches!(what, What::Off(_))).unwrap();
     assert_eq!(off, all.len() - 1, "the master's pedal holds it");
-    // The upper zone takes what overlaps.
+    // The upper zone takes the members that overlap.
     let upper = zone(15, 14);
     let both: Vec<&[u8]> = lower.iter().chain(&upper).map(|m| m.as_slice()).collect();
     assert_eq!(masters(&both)[..3], [-1.0, 15.0, 15.0]);
@@ -211,7 +211,7 @@ fn what_is_recorded_of_controls_is_what_they_were() {
     for (control, value) in wanted {
         let mut track = GrowingTrack::new();
         for part in 0..16 {
-            // Everything has one master.
+            // Master volume is sent for every part.
             if part == 3 || control == Control::MasterVolume {
                 track.control(Part(part), 0.5, control, value);
             }

@@ -1,4 +1,4 @@
-//! One MIDI source: messages in, events of parts out. Knows no device and no clock.
+//! One MIDI source: turns its messages into events of parts. It knows no device and no clock.
 
 use midly::MidiMessage;
 use midly::live::{LiveEvent, SystemCommon, SystemRealtime};
@@ -8,39 +8,40 @@ use super::keys::Keys;
 use super::sysex::{Standard, SysEx, decode};
 use crate::event::Event;
 
-/// Ports that one keyboard can have: channels are counted in a byte.
+/// The most ports of one keyboard, because channels are counted in a byte.
 const MOST_PORTS: usize = 16;
 
-/// A message that is no complete MIDI message.
+/// The bytes are not one complete MIDI message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{length} bytes starting with {first:#04x} are not one MIDI message; wanted a status byte \
      (0x80 or more) and all its data bytes, without running status"
 )]
 pub struct BadMessage {
-    /// How many bytes there were.
+    /// The number of bytes.
     pub length: usize,
-    /// The first of them, 0 if there was none.
+    /// The first byte, or 0 if there is none.
     pub first: u8,
 }
 
 /// The state of one MIDI source.
 ///
-/// * Velocity 0 is a release. Drums are struck only: those of channel 10 and of every channel that
-///   a bank or a system exclusive message makes one.
-/// * A key struck while its note sounds (held or under a pedal) gives a release and a strike at one
-///   time. Every strike has an id of its own.
-/// * CC64 sustain and CC66 sostenuto, down from 64 on. Sostenuto catches the keys down when it is
-///   pressed. From 40 on CC64 lifts the dampers a little: releases take longer.
-/// * A channel of one note at a time (CC126, or CC68 while it is down) plays the key that was
-///   pressed last, without an attack where it takes over from another.
-/// * CC120 silences at once; CC123 (and the mode messages 124..=127, which imply it) lifts all
-///   fingers and leaves what a pedal holds; CC121 lifts the pedals and resets controllers (RP-015).
+/// * Velocity 0 is a release. Drums are only struck: those of channel 10, and of every channel that
+///   a bank or a system exclusive message makes a drum channel.
+/// * Striking a key whose note sounds (held or under a pedal) gives a release and a strike at the
+///   same time. Every strike has its own id.
+/// * The pedals CC64 (sustain) and CC66 (sostenuto) are down from 64 on. Sostenuto holds the keys
+///   that are down when it is pressed. From 40 on CC64 lifts the dampers a little, so that releases
+///   take longer.
+/// * A monophonic channel (CC126, or CC68 while it is down) plays the key that was pressed last. If
+///   it takes over from another key, it has no attack.
+/// * CC120 silences at once. CC123 (and the mode messages 124..=127, which imply it) releases all
+///   keys, but leaves what a pedal holds. CC121 lifts the pedals and resets controllers (RP-015).
 /// * All other controllers become [`crate::event::Control`]s.
 ///
 /// # Real time
-/// Channel messages allocate nothing. At most one event per held key is emitted per message, plus
-/// three; a reset emits some twenty a channel.
+/// Channel messages allocate nothing. A message gives at most one event per held key, plus three. A
+/// reset gives about twenty per channel.
 #[derive(Debug, Clone)]
 pub struct Keyboard {
     channels: Channels,
@@ -54,13 +55,13 @@ impl Default for Keyboard {
 }
 
 impl Keyboard {
-    /// All keys up, all pedals up, program 0 everywhere.
+    /// All keys and pedals are up, and all channels have program 0.
     pub fn new() -> Self {
         Self::with_ports(1, &EQUAL)
     }
 
-    /// A keyboard with sixteen channels for each of up to 16 ports, whose keys are tuned so.
-    /// Channel `n` of port `p`, both counted from 0, is channel and part `16 * p + n`.
+    /// A keyboard with sixteen channels for each of up to 16 ports, and with a tuning. Channel `n`
+    /// of port `p`, both counted from 0, is channel and part `16 * p + n`.
     pub fn with_ports(ports: usize, tuning: &Tuning) -> Self {
         let ports = ports.clamp(1, MOST_PORTS);
         let mut channels = Channels::new(ports);
@@ -70,15 +71,16 @@ impl Keyboard {
         Self { channels, keys: Keys::new(CHANNELS * ports, 0) }
     }
 
-    /// What the channels are set to.
+    /// The settings of the channels.
     pub fn channels(&self) -> &Channels {
         &self.channels
     }
 
-    /// One complete message as a MIDI port delivers it. What no synthesizer obeys is ignored.
+    /// Takes one complete message as a MIDI port delivers it. Messages that do not matter to a
+    /// synthesizer are ignored.
     ///
     /// # Errors
-    /// [`BadMessage`] if the bytes are no complete message; nothing has changed then.
+    /// [`BadMessage`] if the bytes are no complete message. Then nothing has changed.
     pub fn feed_bytes(
         &mut self,
         time_s: f64,
@@ -108,8 +110,8 @@ impl Keyboard {
         Ok(())
     }
 
-    /// A system exclusive message that came from `port`, with or without its F0 and F7. Whether it
-    /// was understood; nothing has changed otherwise.
+    /// Takes a system exclusive message from `port`, with or without its F0 and F7. Returns whether
+    /// it was understood; if not, nothing has changed.
     pub fn feed_exclusive(
         &mut self,
         time_s: f64,
@@ -131,8 +133,8 @@ impl Keyboard {
         exclusive(&mut self.channels, sources, port, message, time_s, out);
     }
 
-    /// One channel message at `time_s` seconds; `channel` counts from 0; one that the keyboard
-    /// does not have is ignored.
+    /// Takes one channel message at `time_s` seconds. `channel` counts from 0; channels that the
+    /// keyboard does not have are ignored.
     pub fn feed(
         &mut self,
         time_s: f64,
@@ -144,14 +146,14 @@ impl Keyboard {
         feed(&mut self.channels, &mut self.keys, channel, message, time_s, out);
     }
 
-    /// Releases everything and lifts all pedals: the source is gone, or messages were lost.
+    /// Releases all keys and lifts all pedals, because the source is gone or messages were lost.
     /// Programs stay.
     pub fn release_all(&mut self, time_s: f64, out: &mut impl FnMut(Event)) {
         release_all(&mut self.keys, time_s, out);
     }
 }
 
-/// A channel message of the source that has these keys, at `at_s` seconds.
+/// Takes a channel message at `at_s` seconds from the source that has these keys.
 pub fn feed(
     channels: &mut Channels,
     keys: &mut Keys,
@@ -181,7 +183,7 @@ pub fn feed(
     }
 }
 
-/// A system exclusive message that came from `port`, for all sources that share the channels.
+/// Takes a system exclusive message from `port`, for all sources that share the channels.
 pub fn exclusive<'a>(
     channels: &mut Channels,
     sources: impl Iterator<Item = &'a mut Keys>,
@@ -203,8 +205,7 @@ pub fn exclusive<'a>(
     }
 }
 
-/// A key has another tuning from now on, which resets go back to, for all sources that share the
-/// channels.
+/// Changes the tuning of a key, also after resets, for all sources that share the channels.
 pub fn tune_key<'a>(
     channels: &mut Channels,
     sources: impl Iterator<Item = &'a mut Keys>,
@@ -216,12 +217,12 @@ pub fn tune_key<'a>(
     sources.for_each(|keys| keys.retune(channels, &mut Emit { at_s, out }));
 }
 
-/// Releases everything of a source and lifts its pedals.
+/// Releases all keys of a source and lifts its pedals.
 pub fn release_all(keys: &mut Keys, at_s: f64, out: &mut impl FnMut(Event)) {
     keys.release_all(&mut Emit { at_s, out });
 }
 
-/// Releases what a source holds on a channel.
+/// Releases the keys of a source on a channel.
 pub fn silence(keys: &mut Keys, at_s: f64, channel: usize, out: &mut impl FnMut(Event)) {
     keys.silence(channel, &mut Emit { at_s, out });
 }

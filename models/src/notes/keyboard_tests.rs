@@ -1,4 +1,4 @@
-//! The keyboard: pedals, repeated keys, several holders, panic messages.
+//! Tests of the keyboard: pedals, repeated keys, several holders, panic messages.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use super::{Keyboard, NoteEvent};
 use crate::event::{Control, Event, Part, What};
 use crate::tokens::merge::Merge;
 
-/// A keyboard whose notes are heard as voices.
+/// A keyboard whose notes become events of voices.
 #[derive(Default)]
 struct Played {
     keyboard: Keyboard,
@@ -32,7 +32,7 @@ impl Played {
     }
 }
 
-/// Feeds (time, bytes) and gives (time, program, key, velocity).
+/// Feeds (time, bytes), and returns (time, program, key, velocity).
 fn play(messages: &[(f64, &[u8])]) -> Vec<(f64, u8, u8, u8)> {
     let mut keyboard = Played::default();
     let mut events = Vec::new();
@@ -209,7 +209,7 @@ fn a_recorded_part_is_read_as_it_was_played() {
     }
 }
 
-/// Numbers without order, the same each time (Knuth's constants).
+/// Pseudo-random numbers, the same each time (Knuth's constants).
 fn numbers() -> impl FnMut(u64) -> u8 {
     let mut state = 1u64;
     move |below| {
@@ -236,7 +236,7 @@ fn no_note_hangs_after_a_million_messages_of_all_kinds() {
         };
         keyboard.feed_bytes(0.0, bytes, keep).unwrap();
         match bytes {
-            // Only the last messages are asked.
+            // Only the last messages need the result.
             [status, 127, 0] if status & 0xF0 == 0x80 => sounding.values().copied().collect(),
             _ => vec![],
         }
@@ -259,7 +259,7 @@ fn no_note_hangs_after_a_million_messages_of_all_kinds() {
         let length = if message[0] & 0xF0 == 0xC0 { 2 } else { 3 };
         play(&mut keyboard, &message[..length]);
     }
-    // Every finger and every pedal goes up.
+    // All keys and all pedals go up.
     let mut left = vec![];
     for channel in 0..16 {
         for controller in [64, 66] {
@@ -273,8 +273,8 @@ fn no_note_hangs_after_a_million_messages_of_all_kinds() {
 }
 
 proptest! {
-    /// Whatever is played: strikes and releases of a voice alternate but for drums, time does not
-    /// run backwards within a voice, and after `release_all` nothing sounds.
+    /// In any case strikes and releases of a voice alternate (except for drums), time does not run
+    /// backwards within a voice, and after `release_all` nothing sounds.
     #[test]
     fn nothing_ever_hangs(
         messages in prop::collection::vec((0u8..4, 0u8..8, 0u8..128, 58u8..62), 0..80),

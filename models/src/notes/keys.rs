@@ -1,4 +1,4 @@
-//! The keys and pedals of one source: which notes are held. Knows no controller of sound.
+//! The keys and pedals of one source, and which notes they hold. It knows no sound controller.
 
 use super::channels::{CHANNELS, Channels, Emit, ON};
 use crate::event::{Event, NoteId, Strike, What};
@@ -8,16 +8,17 @@ const KEYS: usize = 128;
 /// A key of one channel.
 #[derive(Debug, Clone, Copy)]
 struct Key {
-    /// The finger is on it.
+    /// Whether a finger holds it.
     down: bool,
-    /// Its note sounds, held by finger or pedal.
+    /// Whether its note sounds, held by finger or pedal.
     holds: bool,
-    /// The sostenuto pedal caught it.
+    /// Whether the sostenuto pedal holds it.
     caught: bool,
-    /// How it was struck, and when among the others: for a channel of one note at a time.
+    /// The velocity of its strike, and the place of the strike among all strikes, for monophonic
+    /// channels.
     velocity: u8,
     order: u64,
-    /// The note it holds.
+    /// The note that it holds.
     note: NoteId,
 }
 
@@ -33,19 +34,20 @@ struct Pedals {
 /// The keys of a source.
 ///
 /// # Real time
-/// No call allocates. At most one event per held key is emitted per message, plus three.
+/// No call allocates. A message gives at most one event per held key, plus three.
 #[derive(Debug, Clone)]
 pub struct Keys {
     keys: Box<[[Key; KEYS]]>,
     pedals: Box<[Pedals]>,
-    /// The first bits of every note's id, which no other source has.
+    /// The upper bits of the ids of its notes, which differ from those of other sources.
     source: u64,
-    /// Notes so far.
+    /// The number of notes so far.
     count: u64,
 }
 
 impl Keys {
-    /// All keys and pedals of so many channels up. No two sources of a stream have the same number.
+    /// All keys and pedals of some channels, which are up. Each source of a stream needs its own
+    /// number.
     pub fn new(channels: usize, source: u32) -> Self {
         let up = Pedals { sustain: false, sostenuto: false };
         Self {
@@ -56,12 +58,12 @@ impl Keys {
         }
     }
 
-    /// Notes that are held.
+    /// The number of notes that are held.
     pub fn held(&self) -> usize {
         self.keys.iter().flatten().filter(|key| key.holds).count()
     }
 
-    /// A key goes down, 1..=127.
+    /// Takes the press of a key with a velocity of 1..=127.
     pub(super) fn strike<F: FnMut(Event)>(
         &mut self,
         channels: &mut Channels,
@@ -89,7 +91,7 @@ impl Keys {
         self.begin(channels, channel, key, velocity, was_sounding, emit);
     }
 
-    /// A key goes up.
+    /// Takes the release of a key.
     pub(super) fn lift<F: FnMut(Event)>(
         &mut self,
         channels: &mut Channels,
@@ -104,7 +106,7 @@ impl Keys {
         if !(was_down && sounded && channels.is_mono(channel)) {
             return;
         }
-        // The key that was pressed last of those that are still down sounds again.
+        // The last pressed of the keys that are still down sounds again.
         let others = self.keys.get(channel).into_iter().flatten().zip(0u8..);
         let last = others.filter(|(other, _)| other.down).max_by_key(|(other, _)| other.order);
         if let Some((Key { velocity, holds: false, .. }, other)) = last.map(|(key, n)| (*key, n)) {
@@ -116,7 +118,7 @@ impl Keys {
         }
     }
 
-    /// A pedal or mode message.
+    /// Takes a pedal or mode message.
     pub(super) fn control<F: FnMut(Event)>(
         &mut self,
         channels: &Channels,
@@ -155,7 +157,7 @@ impl Keys {
         }
     }
 
-    /// Releases everything and lifts all pedals.
+    /// Releases all keys and lifts all pedals.
     pub(super) fn release_all<F: FnMut(Event)>(&mut self, emit: &mut Emit<'_, F>) {
         for channel in 0..self.keys.len() {
             self.silence(channel, emit);
@@ -165,7 +167,7 @@ impl Keys {
         }
     }
 
-    /// Releases what a channel holds, but leaves its pedals.
+    /// Releases the keys of a channel, but leaves its pedals.
     pub(super) fn silence<F: FnMut(Event)>(&mut self, channel: usize, emit: &mut Emit<'_, F>) {
         for key in 0..KEYS as u8 {
             let Some(state) = self.key_mut(channel, key) else { return };
@@ -176,7 +178,7 @@ impl Keys {
         }
     }
 
-    /// Tells the notes that sound how they are tuned now.
+    /// Sends the current tuning to the notes that sound.
     pub(super) fn retune<F: FnMut(Event)>(&self, channels: &Channels, emit: &mut Emit<'_, F>) {
         for (channel, keys) in self.keys.iter().enumerate() {
             for (state, key) in keys.iter().zip(0u8..).filter(|(state, _)| state.holds) {
@@ -186,7 +188,7 @@ impl Keys {
         }
     }
 
-    /// Pressure on one key.
+    /// Takes pressure on one key.
     pub(super) fn pressure<F: FnMut(Event)>(
         &self,
         channel: usize,
@@ -204,7 +206,7 @@ impl Keys {
         self.keys.get_mut(channel)?.get_mut(usize::from(key))
     }
 
-    /// A note of a key begins.
+    /// Begins a note of a key.
     fn begin<F: FnMut(Event)>(
         &mut self,
         channels: &mut Channels,
@@ -226,7 +228,7 @@ impl Keys {
         emit.what(channel, What::On(strike));
     }
 
-    /// Ends all notes of a channel but a key's; whether there was one.
+    /// Ends all notes of a channel except that of one key. Returns whether another key was down.
     fn silence_others<F: FnMut(Event)>(
         &mut self,
         channel: usize,
@@ -267,7 +269,7 @@ impl Keys {
         self.settle_zone(channels, channel, emit);
     }
 
-    /// Lets go of what nothing holds any more on a channel and on those whose pedals are its own.
+    /// Ends the notes that nothing holds any more, on a channel and on the members of its zone.
     fn settle_zone<F: FnMut(Event)>(
         &mut self,
         channels: &Channels,
@@ -282,7 +284,7 @@ impl Keys {
         }
     }
 
-    /// Lets go of what neither finger nor pedal holds any more: of `only` this key, or of all.
+    /// Ends the notes that neither finger nor pedal holds any more, of one key if `only` is set.
     fn settle<F: FnMut(Event)>(
         &mut self,
         channels: &Channels,

@@ -1,5 +1,5 @@
-//! Songs, and note events as they come, to standard MIDI files (format 0, 0.1 ms ticks). Knows no
-//! tokens; drums go to channel 10.
+//! Writes songs, and note events as they come, to standard MIDI files (format 0, 0.1 ms ticks). It
+//! knows no tokens; drums go to channel 10.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::midi_file::MAX_SONG_S;
 use super::{NoteEvent, Song, Voice};
 use crate::event::{Control, Part};
 
-/// Ticks a second: [`PER_QUARTER`] at 120 quarter notes a minute.
+/// The ticks per second: [`PER_QUARTER`] at 120 quarter notes a minute.
 const TICKS_PER_S: f64 = 10_000.0;
 const PER_QUARTER: u16 = 5_000;
 const TEMPO_US: u32 = 500_000;
@@ -23,17 +23,17 @@ const DRUM_CHANNEL: usize = 9;
 /// Writes a song to a file; see [`write_song`].
 ///
 /// # Errors
-/// What the system says about the file.
+/// The error of the system about the file.
 pub fn write_song_file(song: &Song, path: impl AsRef<Path>) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     write_song(song, &mut bytes)?;
     std::fs::write(path, bytes)
 }
 
-/// Writes a song as a format 0 file. Times are rounded to 0.1 ms; each program has its channel, and
-/// with more than 15 programs a silent channel unused for long changes its program. Overlapping
-/// notes of one voice, which MIDI cannot tell apart, end at the first release. Times beyond 24 h
-/// are written as 24 h.
+/// Writes a song as a format 0 file. Times are rounded to 0.1 ms. Each program has its own channel;
+/// with more than 15 programs, a silent channel that was not used for long changes its program.
+/// Overlapping notes of one voice, which MIDI cannot tell apart, end at the first release. Times
+/// beyond 24 h are written as 24 h.
 ///
 /// # Errors
 /// Those of the writer.
@@ -46,13 +46,13 @@ pub fn write_song(song: &Song, mut out: impl std::io::Write) -> std::io::Result<
     out.write_all(&end)
 }
 
-/// Bytes before the first event of a file that [`track_head`] begins.
+/// The bytes before the first event of a file that [`track_head`] begins.
 pub const TRACK_AT: usize = 22;
 
 /// The first [`TRACK_AT`] bytes of a file whose one track has `length` bytes.
 ///
 /// # Errors
-/// A track longer than MIDI can say (4 GiB).
+/// The track is longer than MIDI allows (4 GiB).
 pub fn track_head(length: usize) -> std::io::Result<Vec<u8>> {
     let mut head = encoded(&[])?;
     let length = u32::try_from(length)
@@ -61,13 +61,13 @@ pub fn track_head(length: usize) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// A track that grows: its bytes come in pieces, and after each of them the track can end.
+/// A track that grows: its bytes come in pieces, and the track can end after each piece.
 #[derive(Debug)]
 pub struct GrowingTrack {
     channels: Channels,
-    /// What the channels of parts are set to.
+    /// The settings of the channels of parts.
     parts: [PartChannel; 16],
-    /// The level of everything, 0 to 127.
+    /// The master volume, 0 to 127.
     master_volume: u8,
     tick: u64,
     events: Vec<TrackEvent<'static>>,
@@ -92,7 +92,7 @@ impl GrowingTrack {
         Self { channels: Channels::default(), parts, master_volume: 127, tick: 0, events }
     }
 
-    /// One more event; one earlier than the last is put at its time.
+    /// Adds an event. If it is earlier than the last one, it gets the time of that one.
     pub fn push(&mut self, event: &NoteEvent) {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(event.time_s));
         let (channel, program_change) = self.channels.of(event);
@@ -105,8 +105,8 @@ impl GrowingTrack {
         put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
     }
 
-    /// One more event of a part, on the channel of the part, which plays drums or the program of
-    /// the note from then on.
+    /// Adds an event of a part on the channel of the part. The channel then plays drums or the
+    /// program of the note.
     pub fn push_to(&mut self, part: Part, event: &NoteEvent) {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(event.time_s));
         let channel = usize::from(part.0) % self.parts.len();
@@ -126,8 +126,8 @@ impl GrowingTrack {
         put(track, tick, at, channel, MidiMessage::NoteOn { key, vel });
     }
 
-    /// A control of a part moves, as the messages that move it: unregistered parameters of our own
-    /// where MIDI has none. The zones of MPE are left out.
+    /// Adds the messages that change a control of a part. Controls without a MIDI message are
+    /// written as unregistered parameters of this project. The zones of MPE are left out.
     pub fn control(&mut self, part: Part, time_s: f64, control: Control, value: f32) {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(time_s));
         let channel = usize::from(part.0) % self.parts.len();
@@ -155,7 +155,7 @@ impl GrowingTrack {
                 say(MidiMessage::ChannelAftertouch { vel });
             }
             Control::MasterVolume => {
-                // Every part says it, and it is that of all.
+                // Every part sends it, but it applies to all of them.
                 let level = seven(value);
                 if std::mem::replace(&mut self.master_volume, level) != level {
                     let delta = wait(track, tick, at);
@@ -173,11 +173,11 @@ impl GrowingTrack {
         }
     }
 
-    /// The bytes of what was pushed since the last piece, and those that end the track at `end_s`,
-    /// in whose place the next piece goes.
+    /// The bytes of everything added since the last piece, and the bytes that end the track at
+    /// `end_s`. The next piece replaces the latter.
     ///
     /// # Errors
-    /// None: it writes to memory.
+    /// None, because it writes to memory.
     pub fn piece(&mut self, end_s: f64) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
         let piece = encoded(&self.events)?.split_off(TRACK_AT);
         self.events.clear();
@@ -188,7 +188,7 @@ impl GrowingTrack {
     }
 }
 
-/// What the channel of a part is set to.
+/// The settings of the channel of a part.
 #[derive(Debug, Clone, Copy)]
 struct PartChannel {
     is_drum: bool,
@@ -200,7 +200,7 @@ struct PartChannel {
 const RHYTHM_BANK: u8 = 120;
 const MELODY_BANK: u8 = 121;
 
-/// A part of the whole as seven bits.
+/// A share of 1 in seven bits.
 fn seven(value: f32) -> u8 {
     (127.0 * value).round().clamp(0.0, 127.0) as u8
 }
@@ -210,12 +210,12 @@ fn controller(number: u8, value: u8) -> MidiMessage {
     MidiMessage::Controller { controller, value }
 }
 
-/// Sets a registered parameter, then selects none.
+/// Sets a registered parameter, and then selects none.
 fn registered(number: u8, coarse: u8, say: &mut impl FnMut(MidiMessage)) {
     parameter([101, 100], [0, number], [coarse, 0], say);
 }
 
-/// Sets the parameter that these controllers select with these numbers, then selects none.
+/// Sets the parameter that these controllers select with these numbers, and then selects none.
 fn parameter(select: [u8; 2], numbers: [u8; 2], data: [u8; 2], say: &mut impl FnMut(MidiMessage)) {
     let [high, low] = select;
     for (number, value) in [
@@ -253,7 +253,7 @@ fn ticks(time_s: f64) -> u64 {
     (time_s.min(MAX_SONG_S) * TICKS_PER_S).round() as u64
 }
 
-/// The delta to tick `at`; what does not fit into one delta is waited for with empty texts.
+/// The delta time to tick `at`. If it is too long for one event, empty texts come before.
 fn wait(track: &mut Vec<TrackEvent<'_>>, tick: &mut u64, at: u64) -> u28 {
     let longest = u64::from(u28::max_value().as_int());
     let mut delta = at.saturating_sub(*tick);
@@ -280,7 +280,7 @@ fn put(
     track.push(TrackEvent { delta, kind: TrackEventKind::Midi { channel, message } });
 }
 
-/// Which channel plays which program, and which voices sound where.
+/// Which channel plays which program, and which voices sound on it.
 #[derive(Debug, Default)]
 struct Channels {
     states: [Channel; 16],
@@ -308,7 +308,7 @@ impl Channels {
         let Some(state) = self.states.get_mut(channel) else { return (channel, None) };
         state.used_at = self.clock;
         if event.velocity == 0 {
-            // A release finds its key whatever the program of the channel is by now.
+            // A release finds its key even if the program of the channel has changed.
             if self.sounding.remove(&voice).is_some() {
                 state.sounding = state.sounding.saturating_sub(1);
             }
@@ -321,8 +321,8 @@ impl Channels {
         (channel, changed.then_some(voice.program))
     }
 
-    /// The channel that has the program, else a silent one, else any; of those the one unused for
-    /// longest.
+    /// The channel that has the program, else a silent one, else any one; among those, the one that
+    /// was not used for the longest time.
     fn choose(&self, program: u8) -> usize {
         let melodic =
             self.states.iter().enumerate().filter(|&(channel, _)| channel != DRUM_CHANNEL);

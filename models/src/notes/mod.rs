@@ -1,5 +1,5 @@
-//! Notes and note events, and the order in which the models hear them. Knows no tokens, segments or
-//! devices.
+//! Notes and note events, and the order in which the models get them. It knows no tokens, segments
+//! or devices.
 
 pub mod channels;
 pub mod keyboard;
@@ -21,44 +21,44 @@ pub use midi_file::{
 };
 pub use midi_write::{GrowingTrack, write_song, write_song_file};
 
-/// The length given to a note that has none (seconds): one token step.
+/// The length of a note that has none, seconds: one token step.
 ///
-/// At equal times an off sorts before an on, so a note without length would hang.
+/// At equal times a release is sorted before a strike, so a note without length would hang.
 pub const MIN_NOTE_S: f64 = 0.01;
 
-/// What sounds. Ordered by drum, program, key: the order of simultaneous events in the published
-/// models.
+/// An instrument and a key. The order is drum, program, key, which is the order of simultaneous
+/// events in the published models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Voice {
-    /// Percussion (MIDI channel 10): struck only, never released.
+    /// Whether it is percussion (MIDI channel 10), which is only struck and never released.
     pub is_drum: bool,
-    /// General MIDI program, 0..=127. For drums it only takes part in the order.
+    /// The General MIDI program, 0..=127. For drums it only matters for the order.
     pub program: u8,
-    /// MIDI key, 0..=127; 60 is middle C.
+    /// The MIDI key, 0..=127; 60 is middle C.
     pub key: u8,
 }
 
-/// One thing that happens to a voice.
+/// A strike or a release of a voice.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NoteEvent {
     /// Seconds from the start of the stream, exact (not rounded to a token step).
     pub time_s: f64,
-    /// What sounds.
+    /// The instrument and the key.
     pub voice: Voice,
-    /// 1..=127 strikes, 0 releases.
+    /// The velocity: 1..=127 is a strike, 0 is a release.
     pub velocity: u8,
 }
 
-/// A note from strike to release.
+/// A note from its strike to its release.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Note {
-    /// What sounds.
+    /// The instrument and the key.
     pub voice: Voice,
-    /// 1..=127. A note of velocity 0 is played as a release at its start.
+    /// The velocity, 1..=127. A note of velocity 0 is played as a release at its start.
     pub velocity: u8,
-    /// Strike, seconds.
+    /// The time of the strike, seconds.
     pub start_s: f64,
-    /// Release, seconds. Without meaning for drums, except for the length of the song.
+    /// The time of the release, seconds. For drums it only matters for the length of the song.
     pub end_s: f64,
 }
 
@@ -67,7 +67,7 @@ pub struct Note {
 pub struct Song {
     /// The notes, in any order.
     pub notes: Vec<Note>,
-    /// Length in seconds; at least the latest note end.
+    /// The length in seconds; at least the latest end of a note.
     pub total_time_s: f64,
 }
 
@@ -78,9 +78,8 @@ impl Song {
     }
 }
 
-/// Notes as events: sorted by exact time; at equal times all releases before all strikes, each in
-/// the order of [`Voice`]; what is still equal stays in the order of `notes`. Drums have no
-/// release.
+/// Turns notes into events, sorted by exact time. At equal times all releases come before all
+/// strikes, each sorted by [`Voice`], and then in the order of `notes`. Drums have no release.
 ///
 /// A note of velocity 0 keeps its place among the strikes, as in the published pipeline
 /// (`note_sequences.note_sequence_to_onsets_and_offsets_and_programs`).

@@ -1,60 +1,61 @@
-//! System exclusive messages that a synthesizer obeys, as typed values. Knows no channel's state.
+//! The system exclusive messages for a synthesizer, as typed values. It knows no channel.
 //!
-//! Sources: General MIDI 1 and 2, the MIDI tuning standard, Roland's GS and Yamaha's XG resets.
+//! Sources: General MIDI 1 and 2, the MIDI tuning standard, and the resets of Roland GS and Yamaha
+//! XG.
 
-/// A way of being a synthesizer that a reset asks for.
+/// The standard of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standard {
     /// General MIDI 1 or 2.
     Gm,
-    /// Roland's.
+    /// Roland GS.
     Gs,
-    /// Yamaha's.
+    /// Yamaha XG.
     Xg,
 }
 
 /// A message that is understood.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SysEx {
-    /// Everything is as at the start.
+    /// Resets everything.
     Reset(Standard),
-    /// A channel, counted from 0, plays drums or does not (GS).
+    /// A channel becomes a drum channel or a melodic one (GS).
     Rhythm {
-        /// Which.
+        /// The channel, counted from 0.
         channel: u8,
-        /// Whether it does.
+        /// Whether it plays drums.
         is_rhythm: bool,
     },
-    /// The level of everything, 0..=1; amplitude goes with its square.
+    /// The master volume, 0..=1; amplitude goes with its square.
     MasterVolume(f32),
-    /// The tuning of everything, semitones; fine and coarse add up.
+    /// The master tuning, semitones. Fine and coarse tuning add up.
     MasterTuning {
-        /// How much.
+        /// The tuning.
         semitones: f32,
-        /// Which of the two.
+        /// Whether it is the coarse tuning.
         is_coarse: bool,
     },
     /// The tuning of one key, semitones beside equal temperament.
     KeyTuning {
-        /// Which key.
+        /// The key.
         key: u8,
-        /// How much.
+        /// The tuning.
         semitones: f32,
     },
     /// The tuning of the twelve notes of an octave, from C on.
     OctaveTuning {
         /// Bit n is channel n, counted from 0.
         channels: u16,
-        /// How much each is beside equal temperament, semitones.
+        /// The tuning of each note, semitones beside equal temperament.
         semitones: [f32; 12],
     },
 }
 
-/// Reads a message, with or without its F0 and F7; real-time bytes in it do not count. What it says
-/// goes to `out`, several values where it tunes several keys. Whether it was understood.
+/// Reads a message, with or without its F0 and F7; real-time bytes in it are ignored. Its content
+/// goes to `out`, several times if it tunes several keys. Returns whether it was understood.
 ///
 /// # Real time
-/// Messages longer than [`LONGEST`] are ignored; nothing is allocated.
+/// Messages longer than [`LONGEST`] are ignored. It allocates nothing.
 pub fn decode(bytes: &[u8], out: &mut impl FnMut(SysEx)) -> bool {
     let mut kept = [0u8; LONGEST];
     let mut count = 0;
@@ -117,7 +118,7 @@ pub fn decode(bytes: &[u8], out: &mut impl FnMut(SysEx)) -> bool {
     true
 }
 
-/// Bytes of the longest message that is read: a dump of all keys' tunings.
+/// The length of the longest message that is read, a dump of the tunings of all keys, bytes.
 pub const LONGEST: usize = 5 + 16 + 3 * 128 + 1;
 
 /// A number of fourteen bits.
@@ -125,12 +126,13 @@ fn fourteen(low: u8, high: u8) -> f32 {
     f32::from(high) * 128.0 + f32::from(low)
 }
 
-/// The channels of a tuning of the octave: 15 and 16, 8 to 14, 1 to 7.
+/// The channels of an octave tuning: 15 and 16, 8 to 14, 1 to 7.
 fn channels(a: u8, b: u8, c: u8) -> u16 {
     u16::from(a & 3) << 14 | u16::from(b) << 7 | u16::from(c)
 }
 
-/// Tunings of single keys: key, then the key whose pitch it has and a fraction of fourteen bits.
+/// Tunings of single keys: the key, then the key whose pitch it gets, and a fraction of fourteen
+/// bits.
 fn keys(count: u8, rest: &[u8], out: &mut impl FnMut(SysEx)) -> bool {
     if rest.len() != 4 * usize::from(count) || count == 0 {
         return false;
@@ -143,7 +145,7 @@ fn keys(count: u8, rest: &[u8], out: &mut impl FnMut(SysEx)) -> bool {
     true
 }
 
-/// A dump of all keys: a name of sixteen letters, three bytes a key, a checksum.
+/// A dump of all keys: a name of sixteen letters, three bytes a key, and a checksum.
 fn dump(rest: &[u8], out: &mut impl FnMut(SysEx)) -> bool {
     let Some(pitches) = rest.get(16..16 + 3 * 128).filter(|_| rest.len() == 16 + 3 * 128 + 1)
     else {
@@ -155,7 +157,7 @@ fn dump(rest: &[u8], out: &mut impl FnMut(SysEx)) -> bool {
     true
 }
 
-/// One key's tuning; 7F 7F 7F is no change.
+/// The tuning of one key; 7F 7F 7F means no change.
 fn tuned(key: u8, pitch: &[u8], out: &mut impl FnMut(SysEx)) {
     if let [like, high, low] = *pitch
         && (like, high, low) != (0x7F, 0x7F, 0x7F)
@@ -194,7 +196,7 @@ mod tests {
     fn what_is_wrong_or_cut_off_says_nothing() {
         let whole = [0xF0, 0x7F, 0x7F, 0x04, 0x01, 0, 64, 0xF7];
         assert_eq!(decoded(&whole), [SysEx::MasterVolume(64.0 / 127.0)]);
-        // A clock in the middle does not count.
+        // A clock byte in the middle is ignored.
         assert_eq!(decoded(&[0xF0, 0x7F, 0xF8, 0x7F, 0x04, 0x01, 0, 0xFE, 64, 0xF7]).len(), 1);
         for end in 0..whole.len() - 2 {
             assert!(decoded(&whole[..end]).is_empty());

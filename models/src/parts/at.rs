@@ -1,66 +1,69 @@
-//! A part at one moment: what its controls make of the sound. Knows no time.
+//! The state of a part at one moment: how its controls change the sound. It knows no time.
 
 use std::f32::consts::{FRAC_PI_4, SQRT_2};
 
 use crate::event::Control;
 
-/// A part at one moment.
+/// The state of a part at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct At {
-    /// Amplitude of its notes; 1 at rest.
+    /// The amplitude of its notes; 1 at rest.
     pub gain: f32,
-    /// From left, -1, to right, 1, and how far from there the outer keys of a keyboard are.
+    /// The place between left, -1, and right, 1. The outer keys of a keyboard are `spread` away
+    /// from it.
     pub pan: f32,
-    /// See `pan`.
+    /// How far the outer keys of a keyboard are from `pan`, 0..=1.
     pub spread: f32,
-    /// The shares of the sides, where all keys are in one place.
+    /// The amplitude on the left and on the right side, for instruments without spread.
     pub sides: [f32; 2],
-    /// Send to the reverb.
+    /// The send to the reverb.
     pub reverb: f32,
-    /// Send to the chorus.
+    /// The send to the chorus.
     pub chorus: f32,
-    /// Semitones that all its notes are higher, without vibrato.
+    /// The transposition of all notes, semitones, without vibrato.
     pub semitones: f32,
-    /// Semitones of vibrato, and where it is, -1..=1.
+    /// The depth of the vibrato, semitones, and its current position, -1..=1.
     pub vibrato: [f32; 2],
-    /// Seconds from a key press until vibrato begins.
+    /// The time from a key press until vibrato begins, seconds.
     pub vibrato_delay_s: f32,
-    /// How bright, and how much of a resonance, -1..=1.
+    /// The brightness and the resonance, each -1..=1.
     pub colour: [f32; 2],
-    /// Octaves by which attack, decay and release are longer.
+    /// By how much attack, decay and release are longer, octaves.
     pub times: [f32; 3],
-    /// Octaves by which a release is longer under a half pedal.
+    /// By how much a half-pressed damper pedal makes releases longer, octaves.
     pub damper: f32,
-    /// Channel pressure, 0..=1.
+    /// The channel pressure, 0..=1.
     pub pressure: f32,
-    /// Another instrument that its notes turn into.
+    /// The instrument that its notes turn into.
     pub morph: Morph,
 }
 
-/// Into which program notes turn, how far, and how far full pressure turns them, 0..=1.
+/// The program that notes turn into, and how far they do, 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Morph {
-    /// General MIDI program.
+    /// The General MIDI program.
     pub program: u8,
-    /// Without pressure.
+    /// How far notes turn into it without pressure.
     pub amount: f32,
-    /// What full pressure adds.
+    /// How much full pressure adds to that.
     pub by_pressure: f32,
 }
 
-/// Where a vibrato is after so many turns, -1..=1: a triangle (SoundFont 2.04, its oscillators).
+/// The position of a vibrato after a number of cycles, -1..=1. It is a triangle, like the
+/// oscillators of SoundFont 2.04.
 fn swing(turns: f64) -> f32 {
     (1.0 - 4.0 * ((turns + 0.25).fract() - 0.5).abs()) as f32
 }
 
-/// Share of the left side, and of the right: 1 each in the middle, of constant power.
+/// The amplitude on the left and on the right side. The power is constant, and both are 1 in the
+/// middle.
 pub fn sides(pan: f32) -> [f32; 2] {
     let (sin, cos) = ((pan.clamp(-1.0, 1.0) + 1.0) * FRAC_PI_4).sin_cos();
     [SQRT_2 * cos, SQRT_2 * sin]
 }
 
 impl At {
-    /// A part that nobody has touched.
+    /// A part with all controls at rest.
     pub const REST: Self = Self {
         gain: 1.0,
         pan: 0.0,
@@ -78,7 +81,7 @@ impl At {
         morph: Morph { program: 0, amount: 0.0, by_pressure: 0.0 },
     };
 
-    /// Of the values of the controls, and the turns of the vibrato.
+    /// The state for the values of the controls and the cycles of the vibrato.
     pub fn new(values: &[f32; Control::COUNT], turns: f64) -> Self {
         let of = |control: Control| values[control as usize];
         let square = |x: f32| x * x;
@@ -112,8 +115,8 @@ impl At {
         }
     }
 
-    /// The same with the controls of another part on top (MPE): levels, bends, pressures and
-    /// colours add up; place, sends, times and morph are the other's.
+    /// This part with the controls of a master part added (MPE). Levels, bends, pressures and
+    /// colours add up; place, sends, times and morph are those of the master.
     #[must_use]
     pub fn under(&self, master: &Self) -> Self {
         let both = |a: f32, b: f32| (a + b).clamp(-1.0, 1.0);

@@ -1,31 +1,31 @@
-//! The buses of a stream: a bus is nothing but a weight for each note. Knows no sound.
+//! The buses of a stream. A bus is a sum of all notes with a weight for each. It makes no sound.
 
 use crate::event::Part;
 
 /// One bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bus {
-    /// Everything, with its level.
+    /// All notes, each as loud as the model makes it.
     Mono,
-    /// The left side, 0, or the right, 1.
+    /// The left side, 0, or the right side, 1.
     Side(usize),
-    /// What the reverb hears.
+    /// The input of the reverb.
     Reverb,
-    /// What the chorus hears.
+    /// The input of the chorus.
     Chorus,
     /// One side of one part.
     Part(Part, usize),
 }
 
-/// Which buses a stream makes.
+/// The set of buses that a stream makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Buses {
-    /// One, without sides: what models are trained and measured with.
+    /// One bus without sides. Models are trained and measured with it.
     #[default]
     Mono,
-    /// Left, right, reverb, chorus, in this order.
+    /// Left, right, reverb and chorus, in this order.
     Stereo,
-    /// The same, and behind them left and right of each of the first sixteen parts.
+    /// The buses of `Stereo`, and then left and right of each of the first sixteen parts.
     Stems,
 }
 
@@ -45,12 +45,12 @@ impl Buses {
 }
 
 impl Bus {
-    /// Whether it goes up to 16 kHz; what only sets a room going does not.
+    /// Whether the bus reaches 16 kHz. The inputs of reverb and chorus do not.
     pub fn is_wide(self) -> bool {
         !matches!(self, Self::Reverb | Self::Chorus)
     }
 
-    /// The side it is heard from, if it is heard from one.
+    /// The side of the bus; none for mono, reverb and chorus.
     pub fn side(self) -> Option<usize> {
         match self {
             Self::Side(side) | Self::Part(_, side) => Some(side),

@@ -1,7 +1,7 @@
-//! What each part sounds like now: its controls, smoothed, tick by tick. Knows no note.
+//! The state of each part: its controls, smoothed, tick by tick. It knows no note.
 //!
-//! A control acts from the tick of 2.5 ms in which its event lies, and moves evenly inside a tick,
-//! so a sample depends on events up to the end of its tick, however the stream is cut.
+//! A control takes effect in the 2.5 ms tick of its event, and moves evenly inside a tick. So a
+//! sample depends only on events up to the end of its tick, however the stream is cut into hops.
 
 mod at;
 mod buses;
@@ -16,30 +16,30 @@ use crate::units::{SAMPLE_RATE_HZ, TICK_SAMPLES};
 pub use at::{At, Morph};
 pub use buses::{Bus, Buses};
 
-/// Levels, pans and sends reach a new value within about this time, seconds.
+/// The time constant of levels, pans and sends, seconds.
 const SMOOTH_S: f64 = 0.010;
-/// The same of pitch, seconds.
+/// The time constant of pitch, seconds.
 const PITCH_S: f64 = 0.004;
-/// Closer than this to its target a control is there.
+/// A control that is closer to its target than this has reached it.
 const THERE: f32 = 1e-5;
-/// The rate of a vibrato that nothing sets, Hz (SoundFont 2.04, generator 24, its default).
+/// The rate of a vibrato if nothing sets it, Hz (the default of generator 24 in SoundFont 2.04).
 const VIBRATO_HZ: f64 = 8.176;
 
-/// Seconds of a tick.
+/// The length of a tick, seconds.
 pub const TICK_S: f64 = TICK_SAMPLES as f64 / SAMPLE_RATE_HZ as f64;
 
-/// One part.
+/// The state of one part.
 #[derive(Debug, Clone)]
 struct State {
     targets: [f32; Control::COUNT],
     values: [f32; Control::COUNT],
-    /// Whether all values are there.
+    /// Whether all values have reached their targets.
     is_settled: bool,
-    /// Whether a note has been struck: before that, controls jump.
+    /// Whether a note has been struck. Before that, controls jump to their targets.
     is_struck: bool,
-    /// Whether one of them has in this tick.
+    /// Whether a control has jumped in this tick.
     has_jumped: bool,
-    /// Turns of the vibrato.
+    /// The phase of the vibrato, cycles.
     turns: f64,
 }
 
@@ -57,14 +57,15 @@ impl Default for State {
 }
 
 impl State {
-    /// At rest, at the start of a tick; the vibrato has turned since the start of the stream.
+    /// A part at rest at the start of a tick. The phase of the vibrato is that of a vibrato that
+    /// has run since the start of the stream.
     fn new(tick: u64) -> Self {
         let turns = (VIBRATO_HZ * TICK_S * tick as f64).fract();
         Self { turns, ..Self::default() }
     }
 }
 
-/// How fast a control moves: its share of the way in a tick, 1 for at once.
+/// The share of the way to its target that a control moves in a tick; 1 if it jumps.
 fn share(control: usize) -> f32 {
     use Control::{
         Attack, Bend, Damper, Decay, Master, MorphProgram, Release, Tuning, VibratoDelay,
@@ -95,7 +96,7 @@ impl State {
         }
     }
 
-    /// Goes on by a tick.
+    /// Advances by one tick.
     fn tick(&mut self, shares: &[f32; Control::COUNT]) {
         if !self.is_settled {
             self.is_settled = true;
@@ -123,14 +124,14 @@ enum Change {
     Struck,
 }
 
-/// The parts.
+/// The states of all parts.
 #[derive(Debug)]
 pub struct Parts {
     states: Vec<State>,
-    /// In the order of their ticks.
+    /// Sorted by tick.
     changes: Vec<(u64, Part, Change)>,
-    /// [ticks + 1] of each part: at the start of what was made last and at the end of each of its
-    /// ticks, without what another part does to it, and with.
+    /// The states of each part at the start of the frame or hop and at the end of each of its
+    /// ticks, [ticks + 1]: without the controls of its master, and with them.
     own: Vec<Vec<At>>,
     table: Vec<Vec<At>>,
     shares: [f32; Control::COUNT],
@@ -143,32 +144,33 @@ impl Default for Parts {
 }
 
 impl Parts {
-    /// All at rest.
+    /// All parts at rest.
     pub fn new() -> Self {
         let shares = std::array::from_fn(share);
         Self { states: vec![], changes: vec![], own: vec![], table: vec![], shares }
     }
 
-    /// A control has this value from a tick on, which lies in the hop that [`Parts::advance`] makes
-    /// next; changes come in the order of their ticks. What is no number is ignored.
+    /// Sets a control to a value from a tick on. The tick must lie in the hop that
+    /// [`Parts::advance`] makes next, and changes must come in the order of their ticks. Values
+    /// that are not finite are ignored.
     pub fn set(&mut self, tick: u64, part: Part, control: Control, value: f32) {
         self.changes.push((tick, part, Change::Control(control, value)));
     }
 
-    /// A note of the part begins in a tick.
+    /// Records that a note of the part begins in a tick.
     pub fn strike(&mut self, tick: u64, part: Part) {
         self.changes.push((tick, part, Change::Struck));
     }
 
-    /// Goes on through `ticks` ticks from `start` on, of which all is known.
+    /// Advances by `ticks` ticks from the tick `start` on, of which all changes are known.
     pub fn advance(&mut self, start: u64, ticks: usize) {
         for tick in 0..ticks {
             self.tick(start, tick, tick + 1);
         }
     }
 
-    /// Goes on by tick `tick` of a frame of `ticks` from `start` on, and says of all its ticks what
-    /// parts are if nothing happens behind this one.
+    /// Advances by one tick, which has the index `tick` in a frame of `ticks` ticks that begins at
+    /// `start`. The states of the later ticks of the frame are computed as if no more changes came.
     pub fn tick(&mut self, start: u64, tick: usize, ticks: usize) {
         let is_changed = self.obey(start + tick as u64, tick);
         for (own, state) in self.own.iter_mut().zip(&mut self.states) {
@@ -188,9 +190,11 @@ impl Parts {
         }
     }
 
-    /// Does what happens up to the end of `now`, tick `tick` of the frame; whether anything does.
+    /// Applies the changes up to the tick `now`, which has the index `tick` in the frame. Returns
+    /// whether there were any.
     fn obey(&mut self, now: u64, tick: usize) -> bool {
-        // A time just below a border may be a tick behind it: what lies there waits for its tick.
+        // Because of rounding, a time just before a border may lie in the next tick. Its change
+        // waits for that tick.
         let here = self.changes.partition_point(|(at, ..)| *at <= now);
         let most = self.changes[..here].iter().map(|(_, part, _)| usize::from(part.0) + 1).max();
         for _ in self.states.len()..most.unwrap_or(0) {
@@ -221,22 +225,22 @@ impl Parts {
         here > 0
     }
 
-    /// What a part is at the start of the frame and at the end of each of its ticks, [ticks + 1];
-    /// empty for a part that was never heard of.
+    /// The states of a part at the start of the frame and at the end of each of its ticks, [ticks +
+    /// 1]. It is empty for a part without events.
     pub fn of(&self, part: Part) -> &[At] {
         self.table.get(usize::from(part.0)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What a part is at the end of frame `frame` of those that were made, counted from 0; as far
-    /// as is known of later ones.
+    /// The state of a part at the end of the frame `frame` of the last hop, counted from 0. For
+    /// frames that are not made yet it is the last known state.
     pub fn at_frame(&self, part: Part, frame: usize) -> At {
         let table = self.of(part);
         let tick = (frame + 1) * crate::units::TICKS_PER_FRAME;
         table.get(tick).or(table.last()).copied().unwrap_or(At::REST)
     }
 
-    /// Makes the tables of all parts from tick `from` on: some have another part's controls on top
-    /// of their own.
+    /// Makes the tables of all parts from the tick `from` on. Parts with a master get its controls,
+    /// too.
     fn obey_masters(&mut self, from: usize) {
         for member in 0..self.states.len() {
             let master =

@@ -1,37 +1,39 @@
-//! What the controls of a part make of one of its notes: pitch, colour, times. Knows no sound.
+//! How the controls of a part change one of its notes: its pitch, colour and times. It makes no
+//! sound.
 
 use super::at::sides;
 use super::{At, Bus, Morph};
 use crate::ledger::{Sounding, Touch};
 use crate::units::MEL_BINS;
 
-/// Semitones of vibrato that full pressure adds (SoundFont 2.04, default modulators).
+/// The semitones of vibrato that full pressure adds (SoundFont 2.04, default modulators).
 const PRESSURE_SEMITONES: f32 = 0.5;
-/// Within this time after its delay a vibrato comes in, seconds.
+/// The time in which a vibrato reaches its depth after its delay, seconds.
 const VIBRATO_COMES_S: f64 = 0.1;
-/// Decibels in an octave above a note's pitch at the brightest and the darkest.
+/// The slope above the pitch of a note at the brightest and at the darkest setting, dB per octave.
 const BRIGHTER_DB: f32 = 4.0;
 const DARKER_DB: f32 = -8.0;
-/// Colour never changes a band by more, dB.
+/// The most that colour changes a band, dB.
 const MOST_DB: f32 = 24.0;
-/// The height of a resonance, dB, its width and its place above a note's pitch, octaves.
+/// A resonance: its height in dB, its width in octaves, and its place above the pitch of the note
+/// in octaves.
 const RESONANCE_DB: f32 = 12.0;
 const RESONANCE_WIDTH: f32 = 0.35;
 const RESONANCE_PLACE: f32 = 2.5;
-/// Programs whose keys or bars lie in a row, pianos to dulcimer, the middle of that row, and half
-/// of its length, keys.
+/// The programs whose keys or bars lie in a row (pianos to dulcimer), the middle of the row, and
+/// half of its length, keys.
 const IN_A_ROW: std::ops::Range<u8> = 0..16;
 const MIDDLE_KEY: f32 = 64.5;
 const HALF_ROW: f32 = 43.5;
-/// Nepers of power in a decibel.
+/// Nepers of power in one decibel.
 const POWER_DB: f32 = std::f32::consts::LN_10 / 10.0;
-/// What of a note is its attack, whose time can be another, seconds.
+/// The length of the attack of a note, seconds. Its time can be changed.
 const ATTACK_S: f64 = 0.08;
-/// A note that goes on from another begins at this age, seconds.
+/// The age at which a note begins that continues another one, seconds.
 const LEGATO_S: f64 = 0.15;
 
-/// Semitones by which a note is higher than its key, `age_s` seconds after its press, when its
-/// finger does that to it.
+/// The semitones that a note is above its key `age_s` seconds after its press, with the tuning and
+/// pressure of `touch`.
 pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
     let glide = note.glide.map_or(0.0, |glide| {
         let left = 1.0 - age_s / f64::from(glide.seconds.max(1e-3));
@@ -49,7 +51,7 @@ pub fn semitones(note: &Sounding, touch: Touch, at: &At, age_s: f64) -> f32 {
     at.semitones + touch.tuning + glide + vibrato
 }
 
-/// The program that a note turns into, and how far it has, 0..=1, if it does.
+/// The program that a note turns into, and how far it does, 0..=1; none if it does not.
 pub fn morph(note: &Sounding, touch: Touch, at: &At) -> Option<(u8, f32)> {
     let Morph { program, amount, by_pressure } = at.morph;
     let amount = amount + by_pressure * (at.pressure + touch.pressure);
@@ -57,7 +59,7 @@ pub fn morph(note: &Sounding, touch: Touch, at: &At) -> Option<(u8, f32)> {
     turns.then_some((program, amount.min(1.0)))
 }
 
-/// The age that a note's sound is asked for with, `age_s` seconds after its press.
+/// The age that the model is asked for, `age_s` seconds after the press of a note.
 pub fn age(note: &Sounding, at: &At, age_s: f64) -> f64 {
     if note.is_legato {
         return age_s + LEGATO_S;
@@ -70,12 +72,12 @@ pub fn age(note: &Sounding, at: &At, age_s: f64) -> f64 {
     if age_s < attack_s { age_s / attack } else { ATTACK_S + (age_s - attack_s) / decay }
 }
 
-/// The weight that a note has in a bus.
+/// The weight of a note in a bus, with the level of its part.
 pub fn weight(note: &Sounding, at: &At, bus: Bus) -> f32 {
     at.gain * share(note, at, bus)
 }
 
-/// The same of a part that is as loud as its notes.
+/// The weight of a note in a bus, without the level of its part.
 pub fn share(note: &Sounding, at: &At, bus: Bus) -> f32 {
     match bus {
         Bus::Mono => 1.0,
@@ -87,7 +89,7 @@ pub fn share(note: &Sounding, at: &At, bus: Bus) -> f32 {
     }
 }
 
-/// How much of a note is on a side: where its part is, and where its key is in the row.
+/// The amplitude of a note on a side, by the pan of its part and the place of its key in the row.
 fn side_of(note: &Sounding, at: &At, side: usize) -> f32 {
     let voice = note.voice;
     let sides = match at.spread > 0.0 && !voice.is_drum && IN_A_ROW.contains(&voice.program) {
@@ -97,13 +99,13 @@ fn side_of(note: &Sounding, at: &At, side: usize) -> f32 {
     sides.get(side).copied().unwrap_or(0.0)
 }
 
-/// By how much a release takes longer.
+/// The factor by which a release is longer.
 pub fn release(at: &At) -> f64 {
     f64::from(at.times[2] + at.damper).exp2()
 }
 
-/// By how much the power of each band is multiplied, where the part has a colour: `octaves` (128)
-/// are those of the bands above 1 Hz, `pitch` is the note's.
+/// The factors of power of all bands; none if the part has no colour. `octaves` \[128\] are the
+/// frequencies of the bands in octaves above 1 Hz, and `pitch` is that of the note.
 pub fn colour(at: &At, octaves: &[f32], pitch: f32) -> Option<[f32; MEL_BINS]> {
     let [bright, resonance] = at.colour;
     if bright == 0.0 && resonance == 0.0 {

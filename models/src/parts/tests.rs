@@ -1,4 +1,4 @@
-//! Parts: levels, places, smoothing, cuts, masters.
+//! Tests of parts: levels, places, smoothing, hops of any length, and masters.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -143,7 +143,7 @@ fn keys_in_a_row_are_spread_and_others_are_where_their_part_is() {
         assert!((left * left + right * right - 2.0).abs() < 1e-4, "constant power");
         20.0 * (right / left).log10()
     };
-    // Some 4 dB at the ends.
+    // About 4 dB at the ends.
     let [low, high] = [21, 108].map(|key| balance(0, key, &[(Control::Spread, 0.3)]));
     assert!((-4.5..-3.5).contains(&low) && (low + high).abs() < 1e-3, "{low} {high}");
     assert_eq!(balance(73, 21, &[(Control::Pan, 0.0)]), 0.0, "a flute");

@@ -1,35 +1,36 @@
-//! How a note goes on in time: how long it has been released, how it fades, how much of it a frame
-//! hears. Knows no network.
+//! The course of a note in time: how long it has been released, how it fades, and how much of it a
+//! frame covers. It knows no network.
 
 use super::features::{DRUM_S, FADE_S, TAIL_S};
 use crate::ledger::Sounding;
 use crate::parts::{At, of_note};
 use crate::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 
-/// A frame, a window of 40 ms around its centre, hears no more than a part of a younger note,
+/// The age from which on a frame (a window of 40 ms around its centre) covers a note completely,
 /// seconds.
 pub const ATTACK_S: f64 = 0.02;
-/// A note that rings out is forgotten once no band has more power than this: a hundredth of the
-/// floor's.
+/// A note that rings out is removed once no band has more power than this, which is a hundredth of
+/// the floor.
 pub const FAINT_POWER: f32 = 1e-12;
-/// A note that is silenced is gone after this time, seconds.
+/// The time in which a silenced note ends, seconds.
 const CUT_S: f64 = 0.06;
 
-/// What is kept for a note.
+/// The state of a note.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kept {
-    /// The note's serial number; 0 for none.
+    /// The serial number of the note; 0 for none.
     pub serial: u64,
-    /// How long it has been released, as its sound is asked for, seconds, and until when that was
-    /// counted.
+    /// The time since its release in seconds, as the network is asked for it, and the stream time
+    /// in seconds at which it was updated.
     pub rung_s: f64,
     pub until_s: f64,
-    /// Whether nothing of it was heard in the last frame, were it as loud as it can be.
+    /// Whether it was too faint to be heard in the last frame, even at the highest level of its
+    /// part.
     pub is_faint: bool,
 }
 
 impl Kept {
-    /// How long the note has been released at `now_s`, as its sound is asked for.
+    /// The time since the release at `now_s` in seconds, as the network is asked for it.
     pub fn rung_s(&self, note: &Sounding, at: &At, now_s: f64) -> f64 {
         let Some(end_s) = note.end_s.filter(|_| !note.voice.is_drum) else { return self.rung_s };
         let since_s = (now_s - end_s.max(self.until_s)).max(0.0);
@@ -37,7 +38,7 @@ impl Kept {
     }
 }
 
-/// Powers on the way to other ones, evenly in their logarithms.
+/// Interpolates powers in nats: `amount` of the way from `own` to `other`.
 pub fn morph(own: &mut [f32], other: &[f32], amount: f32) {
     for (own, other) in own.iter_mut().zip(other) {
         let (a, b) = (own.max(FAINT_POWER).ln(), other.max(FAINT_POWER).ln());
@@ -45,7 +46,7 @@ pub fn morph(own: &mut [f32], other: &[f32], amount: f32) {
     }
 }
 
-/// What a note's power is multiplied with at `now_s`: its amplitude goes evenly to zero.
+/// The factor of the power of a note at `now_s`. Its amplitude falls linearly to zero.
 pub fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
     let cut = note.cut_s.map_or(1.0, |cut_s| 1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0);
     let left_s = match (note.voice.is_drum, note.end_s) {
@@ -56,14 +57,14 @@ pub fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
     (cut * (left_s / FADE_S).clamp(0.0, 1.0)).powi(2) as f32
 }
 
-/// The share of the front end's Hann window that hears a note, `age_s` seconds, 0..=[`ATTACK_S`],
-/// before the window's centre.
+/// The share of a note in the Hann window of the front end, if it begins `age_s` seconds,
+/// 0..=[`ATTACK_S`], before the centre of the window.
 pub fn coverage(age_s: f64) -> f64 {
     let turn = age_s / (2.0 * ATTACK_S);
     0.5 + turn + (std::f64::consts::TAU * turn).sin() / std::f64::consts::TAU
 }
 
-/// The time at which a frame begins, which is the centre of the frame before.
+/// The time at which a frame begins, which is the centre of the window of the frame before.
 pub fn frame_start_s(index: u64) -> f64 {
     index as f64 * (HOP_SAMPLES as f64 / f64::from(SAMPLE_RATE_HZ))
 }

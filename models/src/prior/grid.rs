@@ -1,31 +1,33 @@
-//! The places at which the network is asked for a note: an even grid over velocities and the
-//! logarithms of times, which is what it hears of them. Knows no network.
+//! The grid on which the network is evaluated: it is even in velocities and in the logarithms of
+//! times, like the inputs of the network. It knows no network.
 
 use super::features::{NEAR_S, OLDEST_S, TAIL_S};
 
-/// Velocities that are asked for; between them powers go evenly in nats over their logarithms.
+/// The velocities of the grid. Between them powers are interpolated in nats over the logarithm of
+/// the velocity.
 const VELOCITIES: [u8; 5] = [1, 24, 56, 92, 127];
-/// Ages of a held note; times since the release of a released one, and times that its key was down.
+/// The numbers of ages of held notes, of times since the release, and of times that the key was
+/// down.
 const AGES: usize = 33;
 const RELEASES: usize = 17;
 const DOWNS: usize = 9;
-/// Places of one key of one instrument.
+/// The grid points for one key of one instrument.
 pub const PLACES: usize = VELOCITIES.len() * (AGES + RELEASES * DOWNS);
-/// Places of the grid between which a note lies, at most.
+/// The most grid points around a note.
 pub const CORNERS: usize = 8;
 
-/// One place: what the network is asked for.
+/// A point, which is one input of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
-    /// 1..=127.
+    /// The velocity, 1..=127.
     pub velocity: u8,
     /// Seconds since the press.
     pub age_s: f64,
-    /// Seconds since the release; 0 while held.
+    /// Seconds since the release; 0 while it is held.
     pub release_s: f64,
 }
 
-/// The places between which a note lies, by number, with their shares, which are 1 together.
+/// The grid points around a note, by their indices, with weights whose sum is 1.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Corners {
     all: [(u16, f32); CORNERS],
@@ -33,7 +35,7 @@ pub struct Corners {
 }
 
 impl Corners {
-    /// Those of which there is something.
+    /// The points with a weight above 0.
     pub fn iter(self) -> impl Iterator<Item = (u16, f32)> {
         self.all.into_iter().take(self.count)
     }
@@ -46,14 +48,14 @@ impl Corners {
     }
 }
 
-/// The places of held notes that are younger than 40 ms: what is needed at once when a key is
-/// pressed.
+/// The grid points of held notes that are younger than 40 ms, which are needed at once when a key
+/// is pressed.
 pub fn beginnings() -> std::ops::Range<u16> {
     let [_, (last, _)] = even(0.04, AGES, OLDEST_S);
     0..((last + 1) * VELOCITIES.len()) as u16
 }
 
-/// The places around a note.
+/// The grid points around a note.
 pub fn around(place: &Place) -> Corners {
     let mut corners = Corners::default();
     let above = VELOCITIES.partition_point(|v| *v <= place.velocity);
@@ -78,14 +80,15 @@ pub fn around(place: &Place) -> Corners {
     corners
 }
 
-/// The place of a number.
+/// The grid point with an index.
 pub fn place(number: usize) -> Place {
     let velocity = VELOCITIES[number % VELOCITIES.len()];
     match number / VELOCITIES.len() {
         age if age < AGES => Place { velocity, age_s: time_s(age, AGES, OLDEST_S), release_s: 0.0 },
         released => {
             let at = released - AGES;
-            // The network is told of a release at once, and never that it lies 0 s back.
+            // Released notes are a different case for the network, so a release never lies 0 s
+            // back.
             let release_s = time_s(at / DOWNS, RELEASES, TAIL_S).max(1e-6);
             let age_s = release_s + time_s(at % DOWNS, DOWNS, OLDEST_S);
             Place { velocity, age_s, release_s }
@@ -93,7 +96,7 @@ pub fn place(number: usize) -> Place {
     }
 }
 
-/// The two of `count` times between which a time lies, evenly in its logarithm, with their shares.
+/// The two of `count` times around a time, interpolated in the logarithm, with their weights.
 fn even(time_s: f64, count: usize, longest_s: f64) -> [(usize, f32); 2] {
     let (low, high) = (NEAR_S.ln(), (longest_s + NEAR_S).ln());
     let place = ((time_s.min(longest_s) + NEAR_S).ln() - low) / (high - low) * (count - 1) as f64;
@@ -102,7 +105,7 @@ fn even(time_s: f64, count: usize, longest_s: f64) -> [(usize, f32); 2] {
     [(below, 1.0 - share), (below + 1, share)]
 }
 
-/// The time of a number.
+/// The time with an index.
 fn time_s(number: usize, count: usize, longest_s: f64) -> f64 {
     let (low, high) = (NEAR_S.ln(), (longest_s + NEAR_S).ln());
     ((low + (high - low) * number as f64 / (count - 1) as f64).exp() - NEAR_S).max(0.0)

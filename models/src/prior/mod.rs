@@ -1,11 +1,12 @@
-//! The note prior: what each sounding note adds to a mel frame, by itself; the denoiser says what
-//! then is missing.
+//! The note prior: the part of a mel frame that comes from the sounding notes themselves. The
+//! denoiser adds what is missing.
 //!
-//! Sounds add up in power, so a frame's mel is the root of the sum of its notes' mel powers. A
-//! small network sees one note at a time (instrument, key, velocity, age, time since release) and
-//! gives the gains of a tone, whose harmonics the key fixes, and the levels of a noise. It hears no
-//! past sound, so nothing drifts, and a frame hears no note that comes after it, so hops of any
-//! length say the same. Starting a diffusion from such a mean is Grad-TTS (Popov et al. 2021).
+//! Sounds add up in power, so the mel of a frame is the square root of the sum of the mel powers of
+//! its notes. A small network takes one note at a time (instrument, key, velocity, age, time since
+//! the release). It gives the gains of a tone, whose harmonics follow from the key, and the levels
+//! of a noise. Its input has no past sound, so nothing drifts, and no later note, so hops of any
+//! length give the same result. Starting a diffusion from such a mean is the idea of Grad-TTS
+//! (Popov et al. 2021).
 
 mod course;
 mod features;
@@ -30,81 +31,82 @@ use rows::{Asked, Rows, halves};
 
 pub use rows::{FilledRows, RowNetwork};
 
-/// The front end's floor, squared.
+/// The floor of the front end, squared.
 const FLOOR_POWER: f32 = 1e-10;
-/// A band's share of noise counts as no less.
+/// The smallest share of noise in a band.
 const LEAST_NOISE: f32 = 1e-6;
-/// A note is not forgotten before this, seconds: it may have a slow attack.
+/// The age before which a note is never removed, seconds, because it may have a slow attack.
 const FAINT_AFTER_S: f64 = 0.3;
-/// How much later than now rows are looked for, seconds, and up to which of these for a release.
+/// The times ahead for which rows are prepared, seconds. The release of a note is prepared for
+/// those below `ENDS_S`.
 const SOON_S: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5];
 const ENDS_S: f64 = 0.15;
 
 /// What a note adds to a frame.
 #[derive(Debug, Clone, Copy)]
 struct Sound {
-    /// Its place in the ledger.
+    /// The index of the note in the ledger.
     note: usize,
     own: Asked,
-    /// Of the program that it turns into, and how far it has.
+    /// The sound of the program that it turns into, and how far it does.
     other: Option<(Asked, f32)>,
-    /// How much of the power.
+    /// The factor of its power.
     weight: f32,
-    /// Semitones by which it is higher than its key.
+    /// The semitones above its key.
     semitones: f32,
-    /// Its part.
+    /// The state of its part.
     at: At,
-    /// Of a note that the frame hears only a part of.
+    /// Set if the frame covers only a part of the note.
     struck: Option<Struck>,
 }
 
-/// How loud a note is that has just been pressed: as loud as what the frame hears of it, had it
-/// sounded in all of the window, but not louder than it is once a frame hears it wholly. The former
-/// alone would be too loud where the cut splashes over the bands, the latter where a note comes
-/// slowly.
+/// The level of a note that has just been pressed: that of the part in the frame, as if it filled
+/// the whole window, but not more than that of the first frame that covers the note completely. The
+/// former alone would be too loud where the sudden start spreads over the bands, and the latter
+/// alone if the note begins slowly.
 #[derive(Debug, Clone, Copy)]
 struct Struck {
-    /// The note as it is when a frame first hears it wholly.
+    /// The sound in the first frame that covers the note completely.
     whole: Asked,
-    /// What makes the power of the part that is heard that of the whole.
+    /// The factor from the power of the covered part to the power of a whole window.
     scale: f32,
 }
 
-/// The mean power of a note in a frame, as it counts among the others.
+/// The power of a note in a frame, relative to the reference.
 #[derive(Debug, Clone, Copy)]
 pub struct NotePower {
-    /// The note's place in the ledger.
+    /// The index of the note in the ledger.
     pub note: usize,
-    /// Of the note.
+    /// The mean power over all bands.
     pub power: f32,
-    /// Of its noise, the sum over all bands.
+    /// The power of its noise, summed over all bands.
     pub noise: f32,
 }
 
-/// The notes as they are known, with the parts at the end of the frame that is asked for.
+/// The notes known so far, and the parts at the end of the frame that is asked for.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     /// The notes.
     pub ledger: &'a Ledger,
-    /// What a part is at the end of the frame.
+    /// The state of a part at the end of the frame.
     pub at: &'a dyn Fn(Part) -> At,
-    /// The level that their loudness is beside.
+    /// The reference to which loudness is relative.
     pub reference: f32,
 }
 
-/// The note prior with what it keeps for the notes.
+/// The note prior with the state of all notes.
 #[derive(Debug)]
 pub struct NotePrior {
     tables: Arc<Tables>,
     lives: Arc<LifeTable>,
     rows: Rows,
     kept: Vec<Kept>,
-    /// What the rows asked for add to the frame.
+    /// The sounds of the current frame.
     sounds: Vec<Sound>,
-    /// Mel power [128] of the frame, and how much more it is struck.
+    /// The mel power [128] of the frame, and how much attacks (`struck`) add to it.
     power: [f32; MEL_BINS],
     rise: [f32; MEL_BINS],
-    /// What of the power is noise, and the logarithm of its share.
+    /// The power of the noise, and the logarithm of its share.
     noise: [f32; MEL_BINS],
     log_share: [f32; MEL_BINS],
     powers: Vec<NotePower>,
@@ -112,7 +114,7 @@ pub struct NotePrior {
 }
 
 impl NotePrior {
-    /// Loads the network from ONNX bytes; `tables` and `lives` are those of the vocoder.
+    /// Loads the network from ONNX bytes. `tables` and `lives` are those of the vocoder.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `prior`.
@@ -136,15 +138,14 @@ impl NotePrior {
         })
     }
 
-    /// Writes the natural-log mel \[128\] that a frame will have if nothing happens to the notes
-    /// that are known; a frame without notes is the floor. `struck` \[128\] is the same, but notes
-    /// that the frame hears only a part of, as they have just been pressed, are as loud as the
-    /// vocoder must make them from the key press on. A note counts as loud as its part is beside
-    /// the reference. The frame may be asked for again, and others after it, until
-    /// [`Self::next_frame`].
+    /// Writes the natural-log mel \[128\] that a frame will have if no more events come. A frame
+    /// without notes is the floor. `struck` \[128\] is the same with attacks: notes that the frame
+    /// covers only partly, because they have just been pressed, are as loud as the vocoder must
+    /// make them from the key press on. The loudness of a note is relative to the reference. The
+    /// same frame or later ones can be computed again, until [`Self::next_frame`].
     ///
     /// # Errors
-    /// Whatever the engine says; nothing else can fail.
+    /// The inference engine failed.
     pub fn frame(
         &mut self,
         frame: FrameIdx,
@@ -185,23 +186,23 @@ impl NotePrior {
         Ok(())
     }
 
-    /// The logarithm of the share of each band's power that is noise, \[128\], in the frame that
-    /// was asked for last.
+    /// The logarithm of the share of noise in the power of each band, \[128\], in the last computed
+    /// frame.
     pub fn log_share(&self) -> &[f32; MEL_BINS] {
         &self.log_share
     }
 
-    /// How loud the notes are in the frame that was asked for last.
+    /// The powers of the notes in the last computed frame.
     pub fn powers(&self) -> &[NotePower] {
         &self.powers
     }
 
-    /// The tones of the notes in the frame that was asked for last.
+    /// The tones of the notes in the last computed frame.
     pub fn tones(&self) -> &[NoteTone] {
         &self.tones
     }
 
-    /// A frame is over, with all that happened in it.
+    /// Ends a frame with all of its events.
     pub fn next_frame(&mut self, frame: FrameIdx, ledger: &Ledger, at: impl Fn(Part) -> At) {
         let now_s = frame_start_s(frame.0 + 1);
         for note in ledger.notes().iter().filter(|note| note.start_s < now_s) {
@@ -214,7 +215,7 @@ impl NotePrior {
         }
     }
 
-    /// Whether a note is over at the end of the frame before `next`, or rings below hearing.
+    /// Whether a note is over, or too faint to be heard, at the end of the frame before `next`.
     pub fn is_over(&self, note: &Sounding, next: FrameIdx) -> bool {
         let now_s = frame_start_s(next.0);
         let kept = self.kept_of(note);
@@ -226,14 +227,14 @@ impl NotePrior {
             || (rings_out && kept.is_faint && note.start_s + FAINT_AFTER_S < now_s)
     }
 
-    /// What is kept for a note; nothing yet for a new one.
+    /// The state of a note, which is that of a new one if there is none yet.
     fn kept_of(&self, note: &Sounding) -> Kept {
         let kept = self.kept.get(note.slot).filter(|kept| kept.serial == note.serial);
         let new = Kept { serial: note.serial, until_s: note.start_s, ..Kept::default() };
         kept.copied().unwrap_or(new)
     }
 
-    /// Asks for what a note adds to the frame that ends at `now_s`, if it sounds there.
+    /// Requests the rows of a note for the frame that ends at `now_s`, if it sounds there.
     fn ask(
         &mut self,
         note: &Sounding,
@@ -325,7 +326,7 @@ impl NotePrior {
         self.tones.push(NoteTone { note: sound.note, power: tones });
     }
 
-    /// The share of each band's power of a note that is noise.
+    /// The share of noise in the power of each band of a note.
     fn noise_of(&self, sound: &Sound, note: &Sounding) -> [f32; MEL_BINS] {
         let voice = note.voice;
         let rings = voice.is_drum && self.tables.steady(voice).is_some();
@@ -337,8 +338,8 @@ impl NotePrior {
         std::array::from_fn(|band| shares[band * NOISE_BANDS / MEL_BINS])
     }
 
-    /// Rows that will be needed of the notes that sound, at most `count` and a few: as they go on
-    /// in the next half second, and as held ones begin to end.
+    /// Rows that the sounding notes will need and that are not known yet, at most `count` and a few
+    /// more: for the next half second of each note, and for the start of the release of held ones.
     pub fn wanted(
         &mut self,
         frame: FrameIdx,
@@ -372,12 +373,12 @@ impl NotePrior {
         wanted
     }
 
-    /// What the network says of single notes at single times.
+    /// The rows of the network: its results for single notes at single times.
     pub fn rows(&mut self) -> &mut Rows {
         &mut self.rows
     }
 
-    /// Forgets every note at once.
+    /// Removes the state of all notes.
     pub fn clear(&mut self) {
         self.kept.fill(Kept::default());
         self.powers.clear();

@@ -1,9 +1,10 @@
-//! What single notes are made of at single times: asked of the network once, then kept. Knows no
-//! stream.
+//! Rows: the results of the network for single notes at single times. Each is computed once and
+//! then cached. It knows no stream.
 //!
-//! What the network says depends on instrument, key, velocity, age and release alone. So it is
-//! asked at the places of a grid, and what it says is kept in 16 bits a value; a note lies evenly,
-//! in nats, between the places around it. What was not used for longest goes first.
+//! A result depends only on instrument, key, velocity, age and release. So the network is evaluated
+//! on the points of a grid, and the results are cached with 16 bits per value. A note is
+//! interpolated, in nats, between the points around it. Entries that were not used for the longest
+//! time are removed first.
 
 use std::collections::HashMap;
 
@@ -18,49 +19,49 @@ use crate::notes::Voice;
 use crate::units::MEL_BINS;
 use crate::vocoder::polar::exp;
 
-/// Rows of one network call, so that memory stays small whatever is played.
+/// The most rows in one call of the network, so that its memory stays small.
 const ROWS: usize = 1024;
-/// Rows that are kept: 20 MB.
+/// The most rows in the cache: 20 MB.
 const KEPT: usize = 20_000_000 / (2 * GAINS);
-/// Rows that are asked for before they are needed, of some nine instruments.
+/// The most rows that are computed ahead, enough for about nine instruments.
 const MOST_FILLED: usize = KEPT * 5 / 6;
-/// Sheets that there is room for from the start.
+/// The number of sheets that have room from the start.
 const SHEETS: usize = 1024;
-/// Keys of an instrument that are expected: five octaves, and all drums.
+/// The keys of an instrument to compute ahead: five octaves, and all drums.
 const KEYS: std::ops::Range<u8> = 35..97;
-/// Gains stay in this range of nats.
+/// The range of the gains, nats.
 const GAIN_RANGE: (f32, f32) = (-16.0, 8.0);
-/// Nats of a step of a gain that is kept.
+/// The step of a cached gain, nats.
 const STEP: f32 = (GAIN_RANGE.1 - GAIN_RANGE.0) / u16::MAX as f32;
-/// The row of the instrument table where drums begin.
+/// The first row of the drums in the instrument table.
 const DRUMS: i64 = 128;
-/// A place that has not been asked for.
+/// Marks a grid point that is not known yet.
 const NOWHERE: u32 = u32::MAX;
 
-/// What is kept of one key of one instrument.
+/// The rows of one key of one instrument.
 #[derive(Debug)]
 struct Sheet {
-    /// Where each place of the grid is kept.
+    /// The index of the row of each grid point.
     rows: Vec<u32>,
-    /// When it was used last.
+    /// When it was last used.
     used: u64,
 }
 
 impl Sheet {
-    /// Nothing is known.
+    /// A sheet without rows.
     fn new(now: u64) -> Self {
         Self { rows: vec![NOWHERE; PLACES], used: now }
     }
 }
 
-/// Places that were asked for elsewhere, with what is known of them now.
+/// Grid points that were computed elsewhere, with their rows.
 #[derive(Debug)]
 pub struct FilledRows {
     places: Vec<(Voice, u16)>,
     gains: Vec<[u16; GAINS]>,
 }
 
-/// Where a note is found.
+/// The grid points of a requested note.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
     voice: Voice,
@@ -68,25 +69,25 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whose sound it is.
+    /// The voice of the note.
     pub fn voice(&self) -> Voice {
         self.voice
     }
 }
 
-/// The network, and what it has said.
+/// The network and its cache.
 #[derive(Debug)]
 pub struct Rows {
     network: RowNetwork,
     sheets: HashMap<Voice, Sheet>,
-    /// [rows][tone and noise, 128]: gains in nats, in steps above the least.
+    /// Gains in nats, as steps above the lowest, [rows][tone and noise, 128].
     gains: Vec<[u16; GAINS]>,
     free: Vec<u32>,
-    /// Asked for and not answered.
+    /// The grid points that were requested and not computed yet.
     missing: Vec<(Voice, u16)>,
-    /// Counts questions.
+    /// Counts the calls of [`Self::answer`].
     now: u64,
-    /// Instruments that are expected, and how many of their keys have been looked at.
+    /// The instruments to compute ahead, and how many of their keys are done.
     expected: Vec<Voice>,
     looked_at: usize,
 }
@@ -97,7 +98,8 @@ impl Rows {
         Ok(Self {
             network: RowNetwork::load(bytes)?,
             sheets: HashMap::with_capacity(SHEETS),
-            // Address space at once, memory as it is used: growing would copy all of it.
+            // This reserves address space, and memory only as it is used. Growing would copy all of
+            // it.
             gains: Vec::with_capacity(KEPT),
             free: vec![],
             missing: vec![],
@@ -107,7 +109,7 @@ impl Rows {
         })
     }
 
-    /// Asks for a note; [`Self::answer`] must be called before it is read.
+    /// Requests a note. It can be read after [`Self::answer`].
     pub fn ask(&mut self, voice: Voice, place: &Place) -> Asked {
         let corners = grid::around(place);
         let now = self.now;
@@ -118,13 +120,14 @@ impl Rows {
         Asked { voice, corners }
     }
 
-    /// The network, to be asked elsewhere for what [`Self::wanted`] says.
+    /// A network that can compute the points of [`Self::wanted`] elsewhere, such as in another
+    /// thread.
     pub fn network(&self) -> RowNetwork {
         self.network.clone()
     }
 
-    /// Places that are not there and will be needed soon, at most `count` and a few: how the keys
-    /// of these instruments begin, first of those that are named first.
+    /// Grid points that are not known yet and will be needed soon, at most `count` and a few more:
+    /// the first 40 ms of the keys of these instruments, in their order.
     pub fn wanted(&mut self, instruments: &[Voice], count: usize) -> Vec<(Voice, u16)> {
         if instruments != self.expected {
             self.expected = instruments.to_vec();
@@ -141,7 +144,7 @@ impl Rows {
         wanted
     }
 
-    /// The places around a note that are not there.
+    /// The grid points around a note that are not known yet.
     pub fn unknown_around(
         &self,
         voice: Voice,
@@ -150,7 +153,7 @@ impl Rows {
         self.unknown(voice, grid::around(place).iter().map(|(place, _)| place))
     }
 
-    /// Those of `places` that are not there.
+    /// Those of `places` that are not known yet.
     fn unknown(
         &self,
         voice: Voice,
@@ -163,7 +166,8 @@ impl Rows {
         places.into_iter().filter(is_unknown).map(move |place| (voice, place))
     }
 
-    /// Takes what was asked elsewhere; what has been asked here meanwhile stays.
+    /// Takes points that were computed elsewhere. Points that have become known in the meantime
+    /// stay.
     pub fn fill(&mut self, filled: &FilledRows) {
         for (place, gains) in filled.places.iter().zip(&filled.gains) {
             let now = self.now;
@@ -174,10 +178,11 @@ impl Rows {
         }
     }
 
-    /// Asks the network for what is not there; from now on all that was asked for can be read.
+    /// Computes the requested grid points that are not known. After it, everything requested can be
+    /// read.
     ///
     /// # Errors
-    /// Whatever the engine says; what was asked for is forgotten then.
+    /// The inference engine failed. The requests are removed then.
     pub fn answer(&mut self) -> Result<(), DenoiseError> {
         self.now += 1;
         if self.missing.is_empty() {
@@ -204,7 +209,7 @@ impl Rows {
         result
     }
 
-    /// Keeps what is known of places: `gains` [places][GAINS].
+    /// Stores the rows of grid points: `gains` [places][GAINS].
     fn keep(&mut self, places: &[(Voice, u16)], gains: &[[u16; GAINS]]) {
         self.make_room(places.len());
         for ((voice, place), row) in places.iter().zip(gains) {
@@ -223,7 +228,7 @@ impl Rows {
         }
     }
 
-    /// Forgets sheets until there is room for so many rows; never one that was used just now.
+    /// Removes sheets until there is room for some more rows, but none that was used just now.
     fn make_room(&mut self, rows: usize) {
         while self.gains.len() - self.free.len() + rows > KEPT {
             let old = self.sheets.iter().filter(|(_, sheet)| sheet.used + 1 < self.now);
@@ -237,8 +242,8 @@ impl Rows {
         }
     }
 
-    /// What a note that was asked for is made of: factors for the power of a tone's profile [128],
-    /// and the mel power of a noise [128].
+    /// The sound of a requested note: factors for the power of the profile of a tone [128], and the
+    /// mel power of a noise [128].
     pub fn read(&self, asked: &Asked, out: &mut [f32; GAINS]) {
         out.fill(0.0);
         let rows = self.sheets.get(&asked.voice).map(|sheet| sheet.rows.as_slice());
@@ -252,29 +257,30 @@ impl Rows {
     }
 }
 
-/// The network itself.
+/// The network.
 #[derive(Debug, Clone)]
 pub struct RowNetwork {
     plan: Plan,
 }
 
 impl RowNetwork {
-    /// Loads it from ONNX bytes.
+    /// Loads the network from ONNX bytes.
     pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
         Ok(Self { plan: Plan::load("prior", bytes, check_prior)? })
     }
 
-    /// Asks for places that are wanted.
+    /// Computes grid points.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn fill(&mut self, places: Vec<(Voice, u16)>) -> Result<FilledRows, DenoiseError> {
         let of = places.iter().map(|(voice, place)| (*voice, grid::place(usize::from(*place))));
         let gains = self.run(of)?;
         Ok(FilledRows { places, gains })
     }
 
-    /// What it says of notes at places: gains of tone and noise, in steps above the least.
+    /// Runs the network for notes at grid points. Returns the gains of tone and noise, as steps
+    /// above the lowest.
     fn run(
         &mut self,
         places: impl Iterator<Item = (Voice, Place)>,
@@ -304,7 +310,7 @@ impl RowNetwork {
     }
 }
 
-/// The row of the note table; keys beyond a piano's sound as its first and last.
+/// The row of the note table. Keys beyond those of a piano use its first and last key.
 fn table_row(voice: Voice) -> i64 {
     if voice.is_drum {
         return NOTE_ROWS as i64 - 1;
@@ -313,7 +319,7 @@ fn table_row(voice: Voice) -> i64 {
     (usize::from(voice.program) * TABLE_KEYS + key) as i64
 }
 
-/// The halves of a row: tone and noise.
+/// The two halves of a row: tone and noise.
 pub fn halves(row: &[f32; GAINS]) -> (&[f32], &[f32]) {
     row.split_at(MEL_BINS)
 }

@@ -1,4 +1,4 @@
-//! The note prior against its Python twin (tests/vectors), and against itself.
+//! Tests of the note prior against its Python twin (tests/vectors), and against itself.
 
 use super::*;
 use crate::graph::{PriorConfig, WeightFormat, build_prior};
@@ -7,8 +7,8 @@ use crate::vocoder::tests::lives;
 use ndarray::ArrayD;
 use prost::Message;
 
-/// The mel of the vectors' notes, plain and struck, and their share of noise, and what Python made
-/// of them.
+/// The mel of the vectors' notes, without and with attacks, and their share of noise; and the same
+/// from Python.
 fn rendered() -> ([Vec<f32>; 3], [Vec<f32>; 3]) {
     let mut npz = open("prior");
     let config = PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 1.0 };
@@ -28,7 +28,7 @@ fn rendered() -> ([Vec<f32>; 3], [Vec<f32>; 3]) {
         }
         let [mut mel, mut struck] = [[0.0; MEL_BINS]; 2];
         let known = Known { ledger: &ledger, at: &|_| At::REST, reference: 1.0 };
-        // It may be asked as often as one likes, and for later frames.
+        // A frame can be computed any number of times, and later frames, too.
         for later in [3, 0] {
             let frame = FrameIdx(frame.0 + later);
             prior.frame(frame, known, &mut mel, &mut struck).unwrap();
@@ -49,7 +49,7 @@ fn it_agrees_with_its_python_twin() {
     assert!(mel.iter().any(|v| *v > -5.0) && mel.iter().any(|v| *v < -11.5));
     assert!(mel.iter().zip(struck).any(|(mel, struck)| struck - mel > 0.1));
     assert!(log_share.iter().any(|v| *v < -3.0) && log_share.iter().any(|v| *v > -0.1));
-    // Ours lies between the places of a grid, theirs is asked for each frame.
+    // Ours is interpolated on a grid, and theirs is computed for each frame.
     let apart = |a: &[f32], b: &[f32]| {
         let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
         (apart.clone().sum::<f32>() / a.len() as f32, apart.fold(0.0, f32::max))

@@ -1,5 +1,6 @@
-//! The network with its sampler: what it adds to the note prior is asked for by question and
-//! answer, so that who asks need not wait. Knows no note and no sound.
+//! The network with its sampler. The stream sends it questions about the residual, which it adds to
+//! the note prior, and receives answers, so that the stream need not wait. It knows no note and no
+//! sound.
 
 use super::{StreamError, StreamOptions};
 use crate::bundle::Bundle;
@@ -11,34 +12,36 @@ use crate::mel::FeatureRange;
 use crate::threads::Threads;
 use crate::units::MEL_BINS;
 
-/// How far above the floor, in network scale, still is the floor: what rounding leaves.
+/// The distance from the floor, in network scale, up to which a value still counts as the floor,
+/// because of rounding.
 const SILENCE: f32 = 1e-5;
 
-/// What is asked of the denoiser for one hop of a model with a note prior.
+/// A request to the denoiser for one hop of a model with a note prior.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Which hop; a stream begins with 1, as nothing is known before hop 0.
+    /// The index of the hop. The first question of a stream is about hop 1, because hop 0 has begun
+    /// before any note is known.
     pub hop: u64,
     pub(super) options: StreamOptions,
     pub(super) ids: Vec<u32>,
-    /// What the note prior says of it, natural-log mel [hop_frames, 128].
+    /// The note prior of the hop, natural-log mel [hop_frames, 128].
     pub(super) prior: Vec<f32>,
-    /// The frames that were played since the last question, natural-log mel [frames, 128].
+    /// The frames played since the last question, natural-log mel [frames, 128].
     pub(super) played: Vec<f32>,
 }
 
-/// What the denoiser adds to the note prior.
+/// The residual of one hop, which the denoiser adds to the note prior.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// To which hop.
+    /// The index of the hop.
     pub hop: u64,
-    /// What it was asked with, natural-log mel [hop_frames, 128].
+    /// The note prior that came with the question, natural-log mel [hop_frames, 128].
     pub(super) prior: Vec<f32>,
-    /// Nats [hop_frames, 128].
+    /// The residual in nats, [hop_frames, 128]; empty if no step was taken.
     pub(super) residual: Vec<f32>,
 }
 
-/// The network and how it is sampled.
+/// The network and its sampler.
 #[derive(Debug)]
 pub struct Denoiser {
     pub(super) network: Network,
@@ -46,9 +49,10 @@ pub struct Denoiser {
     schedule: Schedule,
     pub(super) options: StreamOptions,
     range: FeatureRange,
-    /// Nats that one unit of its output adds to a note prior; 0 without one.
+    /// The nats by which one unit of the output of the network changes a note prior; 0 for a model
+    /// without one.
     residual_nats: f32,
-    /// The last frames in network scale, at most `context_frames`; not used with a window.
+    /// The last frames in network scale, at most `context_frames`. It is not used with a window.
     pub(super) context: Vec<f32>,
 }
 
@@ -56,7 +60,7 @@ impl Denoiser {
     /// Loads the network.
     ///
     /// # Errors
-    /// [`StreamError`] naming what does not fit.
+    /// [`StreamError`] names what does not fit.
     pub fn new(bundle: &Bundle, options: StreamOptions) -> Result<Self, StreamError> {
         let manifest = bundle.manifest();
         let sampler = Sampler::new(SamplerOptions {
@@ -77,10 +81,10 @@ impl Denoiser {
         Ok(denoiser)
     }
 
-    /// Goes on with other options.
+    /// Changes the options.
     ///
     /// # Errors
-    /// [`StreamError`] for an option that does not fit; nothing has changed then.
+    /// [`StreamError`] if an option does not fit. Then nothing has changed.
     pub(super) fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         let config = self.network.config();
         let schedule = Self::check(&options, config.target_frames, config.prior)?;
@@ -92,8 +96,8 @@ impl Denoiser {
         Ok(())
     }
 
-    /// The schedule of options that fit a network of so many target frames, which adds to a note
-    /// prior or makes all of the mel.
+    /// Checks options for a network with `max` target frames, which adds to a note prior if
+    /// `has_prior` is set and otherwise makes the whole mel. Returns their noise schedule.
     pub(super) fn check(
         options: &StreamOptions,
         max: usize,
@@ -105,15 +109,17 @@ impl Denoiser {
         Ok(Schedule::new(options.steps.max(usize::from(has_prior)), options.spacing)?)
     }
 
-    /// Lets the network use these threads, one without this; the same frames either way.
+    /// Sets the threads that the network may use; by default it uses one. The frames are the same
+    /// either way.
     pub fn set_threads(&mut self, threads: Threads) {
         self.network.set_threads(threads);
     }
 
-    /// Answers a question; they come in the order of their hops. Without a step nothing is added.
+    /// Answers a question. Questions must come in the order of their hops. With 0 steps the
+    /// residual is empty.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn answer(&mut self, question: Question) -> Result<Answer, StreamError> {
         let Question { hop, options, ids, mut prior, mut played } = question;
         if options != self.options {
@@ -135,7 +141,7 @@ impl Denoiser {
         self.sample(hop, &mut residual, &mut |_, _| {})?;
         let frames = residual.chunks_exact_mut(MEL_BINS).zip(scaled.chunks_exact(MEL_BINS));
         for (residual, prior) in frames {
-            // Where no note sounds it stays silent.
+            // The sound stays silent where no note sounds.
             let is_silent = prior.iter().all(|v| *v < -1.0 + SILENCE);
             let by = if is_silent { 0.0 } else { self.residual_nats };
             residual.iter_mut().for_each(|x| *x *= by);
@@ -144,8 +150,8 @@ impl Denoiser {
         Ok(Answer { hop, prior, residual })
     }
 
-    /// Samples `frames` [T, 128], in network scale, with the noise of a hop; `hold` may change what
-    /// goes into each step.
+    /// Samples `frames` [T, 128], in network scale, with the noise of a hop. `hold` may change the
+    /// input of each step.
     pub(super) fn sample(
         &mut self,
         hop: u64,
@@ -158,7 +164,7 @@ impl Denoiser {
         Ok(())
     }
 
-    /// Frames were played, in network scale: they become the end of the context.
+    /// Adds frames that were played, in network scale, to the end of the context.
     pub(super) fn remember(&mut self, frames: &[f32]) {
         let most = self.options.context_frames.min(self.network.config().context_frames);
         self.context.extend_from_slice(frames);

@@ -1,5 +1,5 @@
-//! What is made hop by hop: models without a note prior, whose network knows alone what notes sound
-//! like. Knows no tick.
+//! Streams made hop by hop, for models without a note prior, whose network makes the whole mel. It
+//! knows no tick.
 
 use super::denoiser::Denoiser;
 use super::{Maker, StreamError, StreamOptions, Streamer};
@@ -14,27 +14,27 @@ use crate::vocoder::tables::Tables;
 use crate::window::Window;
 use std::sync::Arc;
 
-/// The network, and what it needs to play.
+/// The network, and the state of a stream made with it.
 #[derive(Debug)]
 pub(super) struct Hops {
     pub(super) denoiser: Denoiser,
     tables: Arc<Tables>,
     window: Option<Window>,
-    /// A full target in network scale, with a window.
+    /// A full target in network scale, used with a window.
     target: Vec<f32>,
-    /// How loud notes are.
+    /// The loudness of the notes.
     dynamics: Dynamics,
-    /// Whether no note is in the window.
+    /// Whether the window has no note.
     pub(super) is_idle: bool,
     ids: Vec<u32>,
     count: u64,
-    /// How loud the noise is in each bus before the hop and at the end of each frame, [frames + 1,
-    /// buses].
+    /// The level of the noise in each bus before the hop and at the end of each of its frames,
+    /// [frames + 1, buses].
     noise: Vec<f32>,
 }
 
 impl Hops {
-    /// Nothing has been played.
+    /// The state before anything was played.
     pub(super) fn new(denoiser: Denoiser, tables: Arc<Tables>) -> Self {
         Self {
             denoiser,
@@ -49,12 +49,12 @@ impl Hops {
         }
     }
 
-    /// Goes on with other options.
+    /// Changes the options.
     pub(super) fn set(&mut self, options: StreamOptions) -> Result<(), StreamError> {
         self.denoiser.set(options)
     }
 
-    /// Forgets what was played.
+    /// Removes everything that was played.
     pub(super) fn restart(&mut self, options: &StreamOptions, tokens: &TokenOptions) {
         self.denoiser.context.clear();
         let network = self.denoiser.network.config();
@@ -65,12 +65,12 @@ impl Hops {
         (self.count, self.is_idle) = (0, false);
     }
 
-    /// The hop's frames in network scale.
+    /// Makes the frames of the hop, in network scale.
     fn denoise(&mut self, frames: &mut Vec<f32>) -> Result<(), StreamError> {
         let options = self.denoiser.options;
         frames.resize(options.hop_frames * MEL_BINS, 0.0);
         let Some(window) = &mut self.window else {
-            // The hop is the target; it becomes the end of the context.
+            // Without a window the hop is the target, and it becomes the end of the context.
             self.denoiser.sample(self.count, frames, &mut |_, _| {})?;
             self.denoiser.remember(frames);
             return Ok(());
@@ -80,7 +80,7 @@ impl Hops {
             window.play(frames);
             return Ok(());
         }
-        // The hop is what a full target has behind the frames that were played.
+        // With a window the hop is the part of the full target behind the frames that were played.
         let played = window.held(options.hop_frames);
         let mut held = Held::new(played);
         let full = self.denoiser.network.config().target_frames;
@@ -160,7 +160,7 @@ impl Streamer {
         }
         let buses = self.samples.len();
         if hops.noise.len() < (self.options.hop_frames + 1) * buses {
-            // Before the first hop the noise is what it is at the end of its first frame.
+            // Before the first hop the noise has the level of the end of its first frame.
             hops.noise.splice(..0, hops.noise[..buses].to_vec());
         }
         self.vocoder.hop(&voiced, &hops.noise, &mut self.samples)?;

@@ -1,8 +1,9 @@
-//! How loud the parts of a frame are together, and their noise in each bus. Knows no sound.
+//! The level of the parts in a frame, and the level of their noise in each bus. It makes no sound.
 //!
-//! Mel and network hear each note as loud as its part is beside the loudest part that is held (the
-//! reference), so that a fader does not change what a note sounds like; tones get their level
-//! themselves, noise that of the reference. A frame may be heard again as more becomes known of it.
+//! In the mel each note is as loud as its part relative to the loudest part that is held, which is
+//! called the reference. So a fader does not change the tone of a note. The vocoder gives tones the
+//! level of their own part, and noise the level of the reference. A frame may be computed again
+//! when more of its events are known.
 
 use crate::event::Part;
 use crate::ledger::{Ledger, Sounding};
@@ -10,46 +11,48 @@ use crate::parts::{At, Bus, Buses, of_note};
 use crate::prior::NotePower;
 use crate::units::FrameIdx;
 
-/// The reference falls by no more in a frame, and not below `LEAST`.
+/// In one frame the reference falls at most to this share of its value, and it never falls below
+/// `LEAST`.
 const FALL: f32 = 0.8;
 const LEAST: f32 = 1e-3;
-/// A drum counts for so long, seconds.
+/// How long a drum counts as held, seconds.
 const DRUM_S: f64 = 0.25;
-/// Noise of less power says nothing about where it is.
+/// Noise with less power than this does not change the levels of the buses.
 const UNHEARD: f32 = 1e-16;
 
-/// The mix of a frame.
+/// The mix of one frame.
 #[derive(Debug, Default)]
 pub struct Mix {
     buses: Vec<Bus>,
-    /// The reference at the end of the frame before, once a note was held, and of this one.
+    /// The reference at the end of the previous frame and of this one; none before the first note.
     levels: [Option<f32>; 2],
-    /// The noise in each bus there; empty before the first frame.
+    /// The level of the noise in each bus at the same two times; empty before the first frame.
     noise: [Vec<f32>; 2],
 }
 
 impl Mix {
-    /// Before a stream with these buses.
+    /// The state before the first frame of a stream with these buses.
     pub fn new(buses: Buses) -> Self {
         Self { buses: buses.list(), ..Self::default() }
     }
 
-    /// The level that loudness is beside, at the end of the frame before and of this one.
+    /// The reference at the end of the previous frame and of this one.
     pub fn reference(&self) -> [f32; 2] {
         self.levels.map(|level| level.unwrap_or(1.0))
     }
 
-    /// How loud the noise is in each bus at the end of this frame.
+    /// The level of the noise in each bus at the end of this frame.
     pub fn noise(&self) -> &[f32] {
         &self.noise[1]
     }
 
-    /// The same at the end of the frame before.
+    /// The level of the noise in each bus at the end of the previous frame.
     pub fn noise_before(&self) -> &[f32] {
         &self.noise[0]
     }
 
-    /// Finds the reference of a frame, at whose end parts are `at`.
+    /// Computes the reference of a frame. `at` gives the state of each part at the end of the
+    /// frame.
     pub fn hear(&mut self, frame: FrameIdx, ledger: &Ledger, at: impl Fn(Part) -> At) {
         let now_s = FrameIdx(frame.0 + 1).start().seconds();
         let counts = |note: &&Sounding| {
@@ -70,7 +73,7 @@ impl Mix {
         };
     }
 
-    /// Finds how loud the noise is in each bus, from its power in each note of the ledger.
+    /// Computes the level of the noise in each bus from the noise power of each note in the ledger.
     pub fn share(&mut self, powers: &[NotePower], ledger: &Ledger, at: impl Fn(Part) -> At) {
         let reference = self.reference()[1];
         let [before, now] = &mut self.noise;
@@ -92,7 +95,7 @@ impl Mix {
         }
     }
 
-    /// The frame is over.
+    /// Ends the frame.
     pub fn next_frame(&mut self) {
         self.levels[0] = self.levels[1];
         let [before, now] = &mut self.noise;

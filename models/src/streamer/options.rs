@@ -1,4 +1,4 @@
-//! What can be chosen for a stream, and why one cannot start or go on. Knows no stream.
+//! The options of a stream, and its errors. It knows no stream.
 
 use crate::bundle::{Bundle, BundleError};
 use crate::denoise::sampler::SamplerKind;
@@ -6,49 +6,52 @@ use crate::denoise::schedule::Spacing;
 use crate::denoise::{Arithmetic, DenoiseError};
 use crate::parts::Buses;
 
-/// What can be chosen for a stream; a model's manifest has the defaults.
+/// The options of a stream. The manifest of a model has the defaults.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StreamOptions {
-    /// Frames of 20 ms made per turn, 1..=the network's target frames.
+    /// Frames of 20 ms in a hop, 1..= the target frames of the network.
     pub hop_frames: usize,
-    /// Denoising steps per turn, 1..=1000; with 0 a note prior is heard as it is, and the denoiser is
-    /// not asked.
+    /// Denoising steps for a hop, 1..=1000. For a model with a note prior it may also be 0: then
+    /// the prior is played as it is, without the denoiser.
     pub steps: usize,
-    /// Frames of its own past the model hears, at most the network's context frames.
+    /// Frames of context, that is of sound already played, which the network gets; at most the
+    /// context frames of the network.
     pub context_frames: usize,
-    /// How a step is taken.
+    /// The method of a step.
     pub sampler: SamplerKind,
-    /// Where the steps lie.
+    /// How the steps are spaced.
     pub spacing: Spacing,
-    /// Guidance weight; 1 is one network call a step.
+    /// Guidance weight. With 1, a step is one call of the network, otherwise two.
     pub guidance: f64,
-    /// Sound may wait for the frames behind it, where the vocoder is a mel decoder that hears them;
-    /// [`super::Streamer::finish`] then gives the last. Only a new stream takes it.
+    /// Whether sound may wait for later frames, if the vocoder is a mel decoder that uses them.
+    /// Then [`super::Streamer::finish`] gives the last samples. It takes effect when a stream
+    /// starts.
     pub looks_ahead: bool,
-    /// What lies above 8 kHz is made too, if the model knows it: 48,000 samples a second. Only a
-    /// new stream takes it.
+    /// Whether to make the band above 8 kHz, too, at 48,000 Hz, if the model knows it. It takes
+    /// effect when a stream starts.
     pub is_wide: bool,
-    /// Which buses are made. Only a new stream takes it.
+    /// The buses to make. It takes effect when a stream starts.
     pub buses: Buses,
-    /// Hops are taken out of a sliding window of full targets, and notes are as loud as they were
-    /// struck even where the network does not hear velocity. Only a new stream takes it.
+    /// Whether hops are taken from a sliding window of full targets. Then the velocity of notes is
+    /// applied to the mel if the network does not hear velocity. It takes effect when a stream
+    /// starts.
     pub window: bool,
-    /// What the weights are while the network runs. Only a new stream takes it.
+    /// The form of the weights while the network runs. It takes effect when a stream starts.
     pub arithmetic: Arithmetic,
-    /// Fixes all noise: the same events, options and seed give the same samples on the same
+    /// The seed of all noise. The same events, options and seed give the same samples on the same
     /// machine.
     pub seed: u64,
 }
 
 impl StreamOptions {
-    /// The model's own choice for whole songs.
+    /// The options of the model for whole songs.
     pub fn song(bundle: &Bundle) -> Self {
         let m = bundle.manifest();
         let song = Self::with(bundle, m.song.hop_frames, m.song.steps, m.song.context_frames);
         Self { looks_ahead: true, ..song }
     }
 
-    /// The model's own choice for playing live, if it can.
+    /// The options of the model for playing live; none if it cannot.
     pub fn live(bundle: &Bundle) -> Option<Self> {
         let live = bundle.manifest().live?;
         let options = Self::with(bundle, live.hop_frames, live.steps, live.context_frames);
@@ -88,18 +91,18 @@ pub enum StreamError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The engine or an option refused.
+    /// The inference engine failed, or an option does not fit.
     #[error(transparent)]
     Denoise(#[from] DenoiseError),
-    /// A hop the model was not made for.
+    /// The model cannot make hops of this length.
     #[error(
         "a hop of {found} frames ({ms} ms); this model makes 1 to {max} frames of 20 ms",
         ms = found * 20
     )]
     Hop {
-        /// Frames asked for.
+        /// The frames of the hop in the options.
         found: usize,
-        /// The network's target frames.
+        /// The target frames of the network.
         max: usize,
     },
 }

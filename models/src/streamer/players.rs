@@ -1,5 +1,5 @@
-//! What the events of a hop do: notes begin and end, controls move, and what is over is forgotten.
-//! Knows no network.
+//! Applies the events of a hop: notes begin and end, controls change, and notes that are over are
+//! removed. It knows no network.
 
 use super::queue::Item;
 use super::{Maker, StreamError, Streamer};
@@ -9,8 +9,8 @@ use crate::ledger::sample_at;
 use crate::units::SamplePos;
 
 impl Streamer {
-    /// Level of each of the first sixteen parts in the last hop, root of the mean square of both
-    /// sides: the parts share that of the hop by the power of their notes.
+    /// The level of each of the first sixteen parts in the last hop, as the root mean square of
+    /// both sides. The level of the hop is divided among the parts by the power of their notes.
     pub fn part_levels(&self) -> [f32; 16] {
         let mut powers = [0.0f32; 16];
         for note in self.ledger.notes().iter().filter(|note| note.power.is_finite()) {
@@ -25,7 +25,7 @@ impl Streamer {
         powers.map(|power| (power * share).sqrt())
     }
 
-    /// Takes the events of the hop up to the 10 ms step `end`.
+    /// Applies the events of the hop before the 10 ms token step `end`.
     pub(super) fn listen_to_steps(&mut self, end: u64) -> Result<(), StreamError> {
         let start_s = self.position.start().seconds();
         while let Some(item) = self.queue.next(end) {
@@ -34,8 +34,8 @@ impl Streamer {
         Ok(())
     }
 
-    /// Takes the events of the tick from `start` to `end`: whether there are any, and whether a
-    /// note begins or ends.
+    /// Applies the events of the tick from `start` to `end`. Returns whether there are any, and
+    /// whether a note begins or ends.
     pub(super) fn listen(
         &mut self,
         [start, end]: [SamplePos; 2],
@@ -48,8 +48,8 @@ impl Streamer {
         Ok((any, is_struck))
     }
 
-    /// An event, which acts at `start_s` or later, goes to the notes, the parts and the timeline;
-    /// whether a note begins or ends with it.
+    /// Passes an event, which takes effect at `start_s` or later, to the notes, the parts and the
+    /// timeline. Returns whether a note begins or ends with it.
     fn hear(&mut self, item: Item, start_s: f64) -> Result<bool, StreamError> {
         let event = match item {
             Item::Event(event) => {
@@ -66,7 +66,7 @@ impl Streamer {
         Ok(matches!(event.what, What::On(_) | What::Off(_) | What::Silence))
     }
 
-    /// An event acts at `at_s`.
+    /// Applies an event to the notes or the parts at `at_s`, seconds.
     fn obey(&mut self, event: Event, at_s: f64) -> Result<(), StreamError> {
         let (part, tick) = (event.part, sample_at(at_s).tick());
         match event.what {
@@ -89,7 +89,7 @@ impl Streamer {
         Ok(())
     }
 
-    /// Forgets the notes of which nothing is heard any more.
+    /// Removes the notes that cannot be heard any more.
     pub(super) fn forget(&mut self) {
         let (maker, vocoder, next) = (&self.maker, &self.vocoder, self.position);
         self.ledger.next_hop();

@@ -1,4 +1,4 @@
-//! Events that wait for their hop, in any order. Knows no notes.
+//! Events that wait for their hop. They may be added in any order. It knows no notes.
 
 use std::collections::VecDeque;
 
@@ -8,28 +8,29 @@ use crate::notes::NoteEvent;
 use crate::tokens::TokenOptions;
 use crate::units::SamplePos;
 
-/// What waits.
+/// An event that waits.
 #[derive(Debug, Clone, Copy)]
 pub enum Item {
     /// An event of a part.
     Event(Event),
-    /// A note event that belongs to nobody.
+    /// A note event that belongs to no part.
     Note(NoteEvent),
 }
 
-/// What waits, by time; what comes at one time stays in the order in which it was pushed.
+/// Events that wait, sorted by time. Events of the same time stay in the order in which they were
+/// added.
 #[derive(Debug, Default)]
 pub struct Queue(VecDeque<(f64, u64, Item)>);
 
 impl Queue {
-    /// Adds what happens at a time, seconds; a time that is no number counts as 0.
+    /// Adds an event at a time in seconds; NaN counts as 0.
     pub fn push(&mut self, tokens: &TokenOptions, at_s: f64, item: Item) {
         let at_s = if at_s.is_nan() { 0.0 } else { at_s };
         let place = self.0.partition_point(|(other, ..)| other.total_cmp(&at_s).is_le());
         self.0.insert(place, (at_s, tokens.step(at_s), item));
     }
 
-    /// The next one that lies before the 10 ms step `end`.
+    /// Removes the next event, if it is before the 10 ms token step `end`.
     pub fn next(&mut self, end: u64) -> Option<Item> {
         match self.0.front() {
             Some((_, step, _)) if *step < end => self.0.pop_front().map(|(.., item)| item),
@@ -37,7 +38,7 @@ impl Queue {
         }
     }
 
-    /// The next one that lies before the sample `end`.
+    /// Removes the next event, if it is before the sample `end`.
     pub fn next_before(&mut self, end: SamplePos) -> Option<Item> {
         match self.0.front() {
             Some((at_s, ..)) if sample_at(*at_s) < end => self.0.pop_front().map(|(.., item)| item),
@@ -45,7 +46,7 @@ impl Queue {
         }
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub fn clear(&mut self) {
         self.0.clear();
     }

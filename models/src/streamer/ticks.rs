@@ -1,13 +1,12 @@
-//! What is made tick by tick: models with a note prior. Knows no device.
+//! Streams made tick by tick, for models with a note prior. It knows no device.
 //!
-//! * Where a hop begins the denoiser is asked for the one behind it, as far as its notes are known
-//!   then.
-//! * Every 2.5 ms a tick hears the events that lie in it. With a note that begins or ends in it the
-//!   frame is asked for again from what was played before it: its mel from the note prior, its
-//!   gains from the vocoder. So a sample depends on the events up to the end of its tick alone,
-//!   however the stream is fed.
-//! * What the denoiser adds stays what it was made from: to a band that a younger note has made
-//!   louder it adds as much less.
+//! * At the start of a hop the denoiser is asked for the residual of the next hop, with the notes
+//!   that are known by then.
+//! * Every 2.5 ms a tick takes its events. If a note begins or ends in it, the whole frame is
+//!   computed again: its mel by the note prior, its gains by the vocoder. So a sample depends only
+//!   on events up to the end of its tick, however the stream is fed.
+//! * The residual stays as it was computed. Where newer notes have made a band louder than the
+//!   prior of the question, the residual of that band is divided by the growth of its power.
 
 use super::denoiser::{Answer, Denoiser, Question};
 use super::{Maker, StreamError, StreamOptions, Streamer};
@@ -20,31 +19,32 @@ use crate::units::{FrameIdx, MEL_BINS, SamplePos, TICK_SAMPLES, TICKS_PER_FRAME}
 use crate::vocoder::Playing;
 use crate::vocoder::inverter::Inverter;
 
-/// The note prior, the denoiser or the way to it, and the frame that is made.
+/// The note prior, the denoiser or its questions and answers, and the current frame.
 #[derive(Debug)]
 pub(super) struct Ticks {
     pub(super) prior: NotePrior,
-    /// Where it is not elsewhere ([`Streamer::separate`]).
+    /// The denoiser; none if it runs elsewhere ([`Streamer::separate`]).
     denoiser: Option<Denoiser>,
-    /// What is to be asked, what has been answered for this hop, and for the next.
+    /// The question to send, the answer for this hop, and the answer for the next hop.
     question: Option<Question>,
     answer: Option<Answer>,
     next: Option<Answer>,
-    /// Which hop is made, which of its frames, which tick of that, and how many frames it has.
+    /// The index of the hop, of its current frame, and of the current tick in that frame; the
+    /// number of frames in the hop.
     hop: u64,
     frame: usize,
     tick: usize,
     hop_frames: usize,
-    /// Frames of a hop at most.
+    /// The most frames in a hop.
     most_frames: usize,
-    /// Of the frame that is made, natural-log mel [128]: what the note prior says of it, the same
-    /// struck, and with what the denoiser adds.
+    /// The natural-log mel [128] of the current frame: from the note prior, from the note prior
+    /// with attacks, and from the note prior with the residual.
     plain: [f32; MEL_BINS],
     struck: [f32; MEL_BINS],
     mel: [f32; MEL_BINS],
-    /// Whether more is known than the frame was aimed with.
+    /// Whether events have arrived since the frame was last computed.
     is_stale: bool,
-    /// Frames that were played since the last question.
+    /// The frames played since the last question.
     played: Vec<f32>,
 }
 
@@ -74,7 +74,7 @@ impl Ticks {
         Denoiser::check(&options, self.most_frames, true)?;
         match &mut self.denoiser {
             Some(denoiser) => denoiser.set(options),
-            // It takes them with the next question.
+            // The separate denoiser gets the options with the next question.
             None => Ok(()),
         }
     }
@@ -92,7 +92,8 @@ impl Ticks {
         self.played.clear();
     }
 
-    /// What the denoiser adds to the frame, nats: as much as there was of what it was made from.
+    /// Adds the residual of the denoiser to the frame. Each band of it is divided by the growth of
+    /// the power of the prior since the question.
     fn add_residual(&mut self) {
         self.mel = self.plain;
         let frame = self.frame * MEL_BINS..(self.frame + 1) * MEL_BINS;
@@ -109,8 +110,8 @@ impl Ticks {
 }
 
 impl Streamer {
-    /// The network that knows single notes, to be asked elsewhere for what [`Self::rows_wanted`]
-    /// says.
+    /// A network that can compute the rows of [`Self::rows_wanted`] elsewhere, such as in another
+    /// thread. None for streams made hop by hop.
     pub fn row_network(&mut self) -> Option<RowNetwork> {
         match &mut self.maker {
             Maker::Ticks(ticks) => Some(ticks.prior.rows().network()),
@@ -118,9 +119,9 @@ impl Streamer {
         }
     }
 
-    /// Rows of the note prior that are not known yet and will be needed, at most `count` and a few:
-    /// those of the notes that sound, as they go on or end, then those of notes that begin, as soon
-    /// as somebody plays one of these instruments. None where enough is known.
+    /// Rows of the note prior that are not known yet and will be needed, at most `count` and a few
+    /// more: first those for the future of the notes that sound, then those for the start of notes
+    /// of these instruments. It is empty if enough is known.
     pub fn rows_wanted(&mut self, instruments: &[Voice], count: usize) -> Vec<(Voice, u16)> {
         let mapped: Vec<_> = instruments.iter().map(|v| self.tokens.map_voice(*v)).collect();
         let (position, ledger, parts) = (self.position, &self.ledger, &self.parts);
@@ -133,20 +134,21 @@ impl Streamer {
         wanted
     }
 
-    /// Rows have been asked for elsewhere.
+    /// Takes rows that were computed elsewhere.
     pub fn fill_rows(&mut self, filled: &FilledRows) {
         if let Maker::Ticks(ticks) = &mut self.maker {
             ticks.prior.rows().fill(filled);
         }
     }
 
-    /// Whether it is made tick by tick.
+    /// Whether the stream is made tick by tick.
     pub fn is_in_ticks(&self) -> bool {
         matches!(self.maker, Maker::Ticks(_))
     }
 
-    /// Gives the denoiser of a stream in ticks away, to be run elsewhere: from now on it is asked
-    /// by [`Self::question`], and a hop whose answer has not come is played without.
+    /// Takes the denoiser out of a stream made tick by tick, so that it can run elsewhere. From
+    /// then on [`Self::question`] gives its questions, and a hop whose answer is late is played
+    /// without a residual. None for streams made hop by hop.
     pub fn separate(&mut self) -> Option<Denoiser> {
         match &mut self.maker {
             Maker::Ticks(ticks) => ticks.denoiser.take(),
@@ -154,7 +156,8 @@ impl Streamer {
         }
     }
 
-    /// What the denoiser is to be asked, once a hop, ahead of the hop's time.
+    /// The next question for the denoiser. There is one for each hop, at the start of the hop
+    /// before.
     pub fn question(&mut self) -> Option<Question> {
         match &mut self.maker {
             Maker::Ticks(ticks) => ticks.question.take(),
@@ -162,7 +165,7 @@ impl Streamer {
         }
     }
 
-    /// The denoiser has answered.
+    /// Takes the answer of the denoiser. An answer for a hop that has begun is ignored.
     pub fn answer(&mut self, answer: Answer) {
         if let Maker::Ticks(ticks) = &mut self.maker
             && answer.hop > ticks.hop
@@ -171,7 +174,7 @@ impl Streamer {
         }
     }
 
-    /// The stream second at which the next tick or hop begins.
+    /// The time at which the next tick or hop begins, in seconds from the start of the stream.
     pub fn next_s(&self) -> f64 {
         let tick = match &self.maker {
             Maker::Ticks(ticks) => ticks.tick as u64,
@@ -180,21 +183,21 @@ impl Streamer {
         SamplePos((self.position.tick() + tick) * TICK_SAMPLES as u64).seconds()
     }
 
-    /// The samples of every bus in the hop, or in the tick, made last.
+    /// The samples of every bus in the last hop or tick.
     pub fn buses(&self) -> &[Vec<f32>] {
         &self.samples
     }
 
-    /// Makes the next tick of a stream in ticks, which then is in [`Self::buses`].
+    /// Makes the next tick of a stream made tick by tick. [`Self::buses`] then gives its samples.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn tick(&mut self) -> Result<(), StreamError> {
         self.samples.iter_mut().for_each(Vec::clear);
         self.add_tick()
     }
 
-    /// A hop of ticks.
+    /// Makes a whole hop of ticks.
     pub(super) fn hop_of_ticks(&mut self) -> Result<(), StreamError> {
         self.samples.iter_mut().for_each(Vec::clear);
         self.frames.clear();
@@ -210,7 +213,7 @@ impl Streamer {
         Ok(())
     }
 
-    /// Adds the next tick to the samples.
+    /// Makes the next tick and adds it to the samples.
     fn add_tick(&mut self) -> Result<(), StreamError> {
         let Maker::Ticks(ticks) = &mut self.maker else { return Ok(()) };
         let tick = ticks.tick;
@@ -249,7 +252,7 @@ impl Streamer {
         Ok(())
     }
 
-    /// Takes the events up to the end of a tick; whether a note begins or ends in it.
+    /// Applies the events up to the end of a tick. Returns whether a note begins or ends in it.
     fn listen_to_tick(&mut self, tick: usize) -> Result<bool, StreamError> {
         let first = SamplePos((self.position.tick() + tick as u64) * TICK_SAMPLES as u64);
         let end = SamplePos(first.0 + TICK_SAMPLES as u64);
@@ -260,7 +263,7 @@ impl Streamer {
         Ok(is_struck)
     }
 
-    /// Asks the note prior for the frame as it is known at a tick, and aims the vocoder at it.
+    /// Computes the frame from the notes known at a tick, and sets it as the target of the vocoder.
     fn aim(&mut self, tick: usize) -> Result<(), StreamError> {
         let (ledger, parts, position) = (&self.ledger, &self.parts, self.position);
         let at = |part| parts.at_frame(part, 0);
@@ -294,7 +297,7 @@ impl Streamer {
         Ok(())
     }
 
-    /// The frame is over.
+    /// Ends the frame.
     fn next_frame(&mut self) {
         let Maker::Ticks(ticks) = &mut self.maker else { return };
         let parts = &self.parts;
@@ -310,7 +313,7 @@ impl Streamer {
         self.forget();
     }
 
-    /// Asks the denoiser for the hop behind the one that begins, of the notes that are known.
+    /// Makes the question for the hop after the one that begins, with the notes that are known now.
     fn ask(&mut self) -> Result<(), StreamError> {
         let Maker::Ticks(ticks) = &mut self.maker else { return Ok(()) };
         let options = self.options;

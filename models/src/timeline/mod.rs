@@ -1,5 +1,5 @@
-//! Note events by time, cut into what is held and what happens in one model call. Knows no tokens
-//! and no clock.
+//! Note events in the order of time, cut into what is held and what happens in one model call. It
+//! knows no tokens and no clock.
 
 #[cfg(test)]
 mod tests;
@@ -10,25 +10,25 @@ use crate::notes::{NoteEvent, Voice};
 use crate::tokens::TokenOptions;
 use crate::units::STEPS_PER_SECOND;
 
-/// A voice that sounds at the start of a cut.
+/// A voice that is held at the start of a cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Held {
-    /// What sounds; never a drum.
+    /// The instrument and the key; never a drum.
     pub voice: Voice,
-    /// How it was last struck, 1..=127.
+    /// The velocity of its last strike, 1..=127.
     pub velocity: u8,
-    /// The 10 ms step of that strike.
+    /// The 10 ms token step of that strike.
     pub onset_step: u64,
     /// The time of that strike, seconds.
     pub onset_s: f64,
 }
 
-/// What one model call hears: steps `start_step..end_step`.
+/// The notes of one model call, for the steps `start_step..end_step`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cut<'a> {
-    /// First 10 ms step.
+    /// The first 10 ms token step.
     pub start_step: u64,
-    /// What sounds just before the first event, sorted by voice.
+    /// The voices that are held just before the first event, sorted by voice.
     pub held: &'a [Held],
     /// The events with their absolute steps (`start_step` or later), in order.
     pub events: &'a [(u64, NoteEvent)],
@@ -36,7 +36,7 @@ pub struct Cut<'a> {
 
 #[derive(Debug, Clone, Copy)]
 struct Pending {
-    /// The time the event came with: the order, even after it was moved.
+    /// The original time of the event, which decides the order even if the event was moved.
     sort_s: f64,
     step: u64,
     event: NoteEvent,
@@ -44,27 +44,28 @@ struct Pending {
 
 /// Collects events in any order and gives them out in consecutive cuts, each event exactly once.
 ///
-/// Order: exact time; at equal times releases before strikes, then [`Voice`]; else as pushed. One
-/// release ends a key, however often it was struck; drums are never held. Programs are mapped as
-/// the options say, so that everything behind the timeline sees the programs of the model.
+/// Events are sorted by their exact time. At equal times releases come before strikes, then they
+/// are sorted by [`Voice`], and then by the order in which they were added. One release ends a key,
+/// however often it was struck; drums are never held. Programs are mapped as the options say, so
+/// that everything after the timeline sees the programs of the model.
 ///
 /// # Real time
-/// Events are forgotten once cut: memory is the largest number of events ever waiting, and after a
-/// while nothing allocates.
+/// Events are removed once they are cut. The memory is that of the largest number of events that
+/// ever waited, so after a while nothing allocates.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     options: TokenOptions,
     pending: VecDeque<Pending>,
-    /// Sorted by voice, as of the start of the last cut.
+    /// Sorted by voice, at the start of the last cut.
     held: Vec<Held>,
-    /// The last cut; not yet in `held`.
+    /// The events of the last cut, which are not in `held` yet.
     cut: Vec<(u64, NoteEvent)>,
     position_step: u64,
     late_events: u64,
 }
 
 impl Timeline {
-    /// An empty timeline at step 0. Of the options it uses the rounding and the program map.
+    /// An empty timeline at step 0. It uses the rounding and the program map of the options.
     pub fn new(options: &TokenOptions) -> Self {
         Self {
             options: options.clone(),
@@ -76,19 +77,19 @@ impl Timeline {
         }
     }
 
-    /// Where the next cut starts, in 10 ms steps.
+    /// The start of the next cut, in 10 ms token steps.
     pub fn position_step(&self) -> u64 {
         self.position_step
     }
 
-    /// How many events came for a time that was already cut (or skipped) and were moved to the next
-    /// cut.
+    /// The number of events whose time was already cut (or skipped), so that they were moved to the
+    /// next cut.
     pub fn late_events(&self) -> u64 {
         self.late_events
     }
 
-    /// Adds an event. One that is earlier than [`Timeline::position_step`] is moved there (`time_s`
-    /// too; its order among the others stays) and counted. A time that is no number counts as 0.
+    /// Adds an event. If it is earlier than [`Timeline::position_step`], it is moved there (with
+    /// its `time_s`, but in the old order) and counted as late. A time that is NaN counts as 0.
     pub fn push(&mut self, mut event: NoteEvent) {
         event.voice = self.options.map_voice(event.voice);
         let key = |sort_s: f64, event: &NoteEvent| (sort_s, event.velocity > 0, event.voice);
@@ -104,8 +105,7 @@ impl Timeline {
         self.pending.insert(at, new);
     }
 
-    /// Adds an event that is already in the wanted order among those of the same time, program
-    /// mapped.
+    /// Adds an event whose program is mapped already, behind all others of the same time.
     pub(crate) fn push_ordered(&mut self, event: NoteEvent) {
         let new = self.stamp(event);
         let at = self.pending.partition_point(|old| old.sort_s.total_cmp(&new.sort_s).is_le());
@@ -131,10 +131,10 @@ impl Timeline {
         Pending { sort_s, step, event }
     }
 
-    /// The events of `start_step..end_step` and what is held before them.
+    /// The events of `start_step..end_step`, and the voices held before them.
     ///
-    /// Cuts follow one another: `start_step` is the `end_step` of the cut before. If it is later,
-    /// the events in between are not lost but moved to `start_step` and counted as late; if it is
+    /// Cuts follow one another: `start_step` should be the `end_step` of the last cut. If it is
+    /// later, the events in between are moved to `start_step` and counted as late. If it is
     /// earlier, the cut starts where the last one ended.
     pub fn cut(&mut self, start_step: u64, end_step: u64) -> Cut<'_> {
         let start_step = start_step.max(self.position_step);
@@ -155,7 +155,7 @@ impl Timeline {
         Cut { start_step, held: &self.held, events: &self.cut }
     }
 
-    /// Forgets all events and all held voices; the position and the count stay.
+    /// Removes all events and all held voices. The position and the count of late events stay.
     pub fn clear(&mut self) {
         self.pending.clear();
         self.held.clear();
@@ -167,7 +167,7 @@ fn seconds(step: u64) -> f64 {
     step as f64 / STEPS_PER_SECOND
 }
 
-/// What is held after an event.
+/// Updates the held voices by an event.
 fn hold(held: &mut Vec<Held>, step: u64, event: NoteEvent) {
     let NoteEvent { time_s, voice, velocity } = event;
     if voice.is_drum {

@@ -1,4 +1,4 @@
-//! The timeline: nothing lost, nothing doubled, what is held is right.
+//! Tests of the timeline: no event is lost or doubled, and the held voices are right.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;

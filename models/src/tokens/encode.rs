@@ -1,34 +1,35 @@
-//! One cut of the timeline to token ids. Knows redundancy and the token limit; not what comes
-//! before or after.
+//! Encodes one cut of the timeline as token ids. It knows redundant tokens and the token limit, but
+//! not the segments before or after.
 
 use super::{HeldStyle, TokenOptions, Vocabulary};
 use crate::timeline::{Cut, Held};
 
-/// What a segment cost and what had to be left out of it.
+/// The size of a segment, and what was left out because of the token limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EncodeReport {
-    /// Ids written, without the end token.
+    /// The ids written, without the end token.
     pub tokens: usize,
-    /// Releases left out (they went first, oldest first).
+    /// The releases left out (first of all, oldest first).
     pub dropped_offs: usize,
-    /// Held keys left out (second, oldest first).
+    /// The held keys left out (second, oldest first).
     pub dropped_held: usize,
-    /// Strikes left out (last, oldest first).
+    /// The strikes left out (last, oldest first).
     pub dropped_ons: usize,
 }
 
-/// Writes a cut as `[held ...] tie [events ...] end` into `ids` (cleared first).
+/// Writes a cut as `[held ...] tie [events ...] end` into `ids`, which is cleared first.
 ///
-/// Shifts are absolute from the start of the cut and written when the step changes; beyond 1000
-/// steps they are written in several tokens, as the published encoder does. A program or velocity
-/// equal to the last one in this segment, held part included, is left out. Drums write no program.
+/// Shifts count from the start of the cut and are written when the step changes. A shift of more
+/// than 1000 steps takes several tokens, as in the published encoder. A program or velocity equal
+/// to the last one in this segment, including its held part, is left out. Drums have no program
+/// token.
 ///
-/// Never more than `options.max_tokens` ids (at least the tie) and the end token: if they do not
-/// fit, releases are left out first, then held keys, then strikes, the oldest first and no more
-/// than needed. The timeline still knows them, so the next segment is right again.
+/// There are at most `options.max_tokens` ids (but always the tie) before the end token. If the cut
+/// does not fit, the fewest possible parts are left out: first releases, then held keys, then
+/// strikes, the oldest first. The timeline still knows them, so the next segment is right again.
 ///
 /// # Real time
-/// Does not allocate once `ids` has grown, except when something must be left out.
+/// It does not allocate once `ids` has grown, except if something must be left out.
 pub fn encode_segment(cut: &Cut<'_>, options: &TokenOptions, ids: &mut Vec<u32>) -> EncodeReport {
     let vocabulary = Vocabulary::new(options.velocity_bins);
     let limit = options.max_tokens.max(1);
@@ -42,8 +43,8 @@ pub fn encode_segment(cut: &Cut<'_>, options: &TokenOptions, ids: &mut Vec<u32>)
     if count(&|_| true) <= limit {
         walk(cut, options, &vocabulary, &|_| true, ids);
     } else {
-        // Leaving one more out never makes it longer, so the least number can be searched by
-        // halves.
+        // Leaving out one more part never makes the segment longer, so a binary search finds the
+        // least number.
         let order = drop_order(cut);
         let mut rank_of_held = vec![0; cut.held.len()];
         let mut rank_of_event = vec![0; cut.events.len()];
@@ -86,8 +87,8 @@ pub fn encode_segment(cut: &Cut<'_>, options: &TokenOptions, ids: &mut Vec<u32>)
     report
 }
 
-/// An age in steps as it is written: at least 1 and at most 1000; exact up to 16, above that
-/// `floor(16 * 2^(k/8))` with `k = floor(8 * log2(age / 16))`.
+/// The age in steps as it is written: at least 1 and at most 1000. Up to 16 it is exact; above that
+/// it is `floor(16 * 2^(k/8))` with `k = floor(8 * log2(age / 16))`.
 pub fn age_token(age: u64) -> u64 {
     let age = age.clamp(1, 1000);
     if age <= 16 {
@@ -97,7 +98,7 @@ pub fn age_token(age: u64) -> u64 {
     (16.0 * (k / 8.0).exp2()).floor() as u64
 }
 
-/// A held key or an event, by its place in the cut.
+/// A held key or an event, by its index in the cut.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Held(usize),
@@ -108,7 +109,7 @@ fn is_off(cut: &Cut<'_>, at: usize) -> bool {
     cut.events.get(at).is_some_and(|(_, event)| event.velocity == 0)
 }
 
-/// Everything in the cut, what goes first in front.
+/// All parts of the cut, in the order in which they are left out.
 fn drop_order(cut: &Cut<'_>) -> Vec<Part> {
     let mut by_age: Vec<(u64, usize)> =
         cut.held.iter().enumerate().map(|(at, held)| (held.onset_step, at)).collect();
@@ -119,10 +120,10 @@ fn drop_order(cut: &Cut<'_>) -> Vec<Part> {
     events(true).chain(by_age.iter().map(|&(_, at)| Part::Held(at))).chain(events(false)).collect()
 }
 
-/// Where tokens go: into a list, or only into a count.
+/// The target of tokens: a list, or only a count.
 trait Sink {
     fn id(&mut self, id: u32);
-    /// A shift of any number of steps.
+    /// A shift by any number of steps.
     fn shift(&mut self, steps: u64, vocabulary: &Vocabulary);
 }
 
@@ -168,7 +169,7 @@ fn change(last: &mut Option<u32>, id: u32, sink: &mut impl Sink) {
     }
 }
 
-/// Writes the parts that are kept, without the end token.
+/// Writes the parts that `keep` accepts, without the end token.
 fn walk(
     cut: &Cut<'_>,
     options: &TokenOptions,

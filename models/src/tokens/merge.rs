@@ -1,12 +1,12 @@
-//! Notes of parts to the events of the models' vocabulary, which knows no parts: here alone notes
-//! of one program and key are one voice. Knows no tokens.
+//! Merges the notes of all parts into events of the vocabulary of the models, which has no parts.
+//! Only here do notes with the same program and key become one voice. It knows no tokens.
 
 use std::collections::HashMap;
 
 use crate::event::{Event, NoteId, What};
 use crate::notes::{NoteEvent, Voice};
 
-/// A voice and who holds it.
+/// A voice and the number of notes that hold it.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     holders: u32,
@@ -16,11 +16,11 @@ struct Held {
 
 /// Merges the notes of all parts.
 ///
-/// * A voice that several notes hold is released when the last of them is; a strike of a voice that
+/// * A voice that several notes hold is released with the last of them. A strike of a voice that
 ///   sounds releases it first, at the same time.
-/// * A release never has the time of its strike: it comes one representable number later, because
-///   at equal times releases sort first and the voice would hang. The events of a voice never run
-///   backwards.
+/// * A release never has the time of its strike, but that of the next representable number.
+///   Otherwise it would be sorted before the strike, and the voice would hang. The events of a
+///   voice never run backwards in time.
 #[derive(Debug, Default)]
 pub struct Merge {
     voices: HashMap<Voice, Held>,
@@ -28,7 +28,7 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// Takes an event; what it means for voices goes to `out`.
+    /// Takes an event, and gives the resulting events of voices to `out`.
     pub fn event(&mut self, event: &Event, out: &mut impl FnMut(NoteEvent)) {
         match event.what {
             What::On(strike) if strike.voice.is_drum => {
@@ -51,13 +51,13 @@ impl Merge {
         }
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub fn clear(&mut self) {
         self.voices.clear();
         self.notes.clear();
     }
 
-    /// Voices that are held.
+    /// The number of voices that are held.
     pub fn held(&self) -> usize {
         self.voices.values().filter(|held| held.holders > 0).count()
     }
@@ -73,8 +73,8 @@ impl Merge {
 }
 
 impl Held {
-    /// An event of this voice, after the one before: a release strictly, a strike at the same time
-    /// or later.
+    /// An event of this voice, not before its last one: a release strictly after it, a strike at
+    /// the same time or later.
     fn event(&mut self, time_s: f64, voice: Voice, velocity: u8) -> NoteEvent {
         let earliest_s = if velocity == 0 { self.last_s.next_up() } else { self.last_s };
         self.last_s = if time_s >= earliest_s { time_s } else { earliest_s };

@@ -1,5 +1,5 @@
-//! Cuts of the timeline as token ids. Knows vocabulary and limits; no network, no time but 10 ms
-//! steps.
+//! Encodes cuts of the timeline as token ids. It knows the vocabulary and its limits, but no
+//! network, and time only in steps of 10 ms.
 
 mod encode;
 pub mod merge;

@@ -1,20 +1,20 @@
-//! How a model wants its notes written. Knows only the choices; a bundle's manifest makes them.
+//! The options of note tokens, which the manifest of a bundle chooses. It does not encode anything.
 
 use serde::{Deserialize, Serialize};
 
 use crate::notes::Voice;
 use crate::units::STEPS_PER_SECOND;
 
-/// Time to 10 ms steps.
+/// How times are rounded to 10 ms token steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rounding {
-    /// To the nearest step, half to even, after the product in f64: Python's `round(seconds *
-    /// 100)`.
+    /// To the nearest step, half to even, after the product in f64: Python's
+    /// `round(seconds * 100)`.
     #[default]
     Nearest,
-    /// Down: an event never moves to a later hop than the one it fell in. `floor(seconds * 100 +
-    /// 1e-6)`.
+    /// Down, so that an event never moves to a later hop than its own:
+    /// `floor(seconds * 100 + 1e-6)`.
     Floor,
 }
 
@@ -22,26 +22,28 @@ pub enum Rounding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeldStyle {
-    /// Program and pitch, as published.
+    /// Program and pitch, as in the published models.
     #[default]
     Key,
-    /// Program and velocity where they change, the age as a shift ([`super::age_token`]), pitch.
+    /// Program and velocity where they change, the age as a shift ([`super::age_token`]), and the
+    /// pitch.
     KeyVelocityAge,
 }
 
-/// Which programs a model knows.
+/// The programs that a model knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProgramMap {
-    /// All of them.
+    /// All programs.
     #[default]
     None,
-    /// The classes of Slakh2100 ([`SLAKH_PROGRAMS`]), all that the published weights were trained
-    /// on.
+    /// The classes of Slakh2100 ([`SLAKH_PROGRAMS`]), because the published weights were trained on
+    /// nothing else.
     Slakh,
 }
 
-/// The highest Slakh class program not above each program, as in the published notebook.
+/// For each program, the highest Slakh class program that is not above it, as in the published
+/// notebook.
 #[rustfmt::skip]
 pub const SLAKH_PROGRAMS: [u8; 128] = [
     0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8,
@@ -54,20 +56,21 @@ pub const SLAKH_PROGRAMS: [u8; 128] = [
     88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88, 88,
 ];
 
-/// Everything that differs between models in the way notes become tokens. The default is the
-/// published model.
+/// The options of note tokens that differ between models. The default is that of the published
+/// model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct TokenOptions {
-    /// Loudness classes, 1..=127; 1 = on and off only.
+    /// The number of velocity classes, 1..=127; with 1 there are only on and off.
     pub velocity_bins: u16,
-    /// Most ids in a segment, without the end token; at least 1 (the tie token). Published: 2047.
+    /// The most ids in a segment, without the end token; at least 1 (the tie token). The published
+    /// models have 2047.
     pub max_tokens: usize,
-    /// Time to steps.
+    /// How times are rounded to steps.
     pub rounding: Rounding,
-    /// Held keys.
+    /// How held keys are written.
     pub held: HeldStyle,
-    /// Programs, mapped when events enter the timeline.
+    /// How programs are mapped when events enter the timeline.
     pub program_map: ProgramMap,
 }
 
@@ -83,25 +86,25 @@ impl Default for TokenOptions {
     }
 }
 
-/// A field of [`TokenOptions`] out of range.
+/// A field of [`TokenOptions`] is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// No such number of velocity bins.
+    /// The number of velocity bins is out of range.
     #[error("velocity_bins is {found}, wanted 1..=127")]
     VelocityBins {
         /// The value.
         found: u16,
     },
-    /// Not even the tie token fits.
+    /// Not even the tie token would fit.
     #[error("max_tokens is 0, wanted at least 1 (the published models: 2047)")]
     MaxTokens,
 }
 
 impl TokenOptions {
-    /// Checks the ranges.
+    /// Checks the ranges of all fields.
     ///
     /// # Errors
-    /// The first field out of range.
+    /// The first field that is out of range.
     pub fn validate(&self) -> Result<(), OptionsError> {
         if !(1..=127).contains(&self.velocity_bins) {
             return Err(OptionsError::VelocityBins { found: self.velocity_bins });
@@ -112,7 +115,7 @@ impl TokenOptions {
         Ok(())
     }
 
-    /// The 10 ms step of a time in seconds. Negative and not-a-number give 0.
+    /// The 10 ms token step of a time in seconds. Negative times and NaN give 0.
     pub fn step(&self, time_s: f64) -> u64 {
         let steps = time_s * STEPS_PER_SECOND;
         match self.rounding {
@@ -121,7 +124,7 @@ impl TokenOptions {
         }
     }
 
-    /// The voice with the program the model knows. Drums stay as they are.
+    /// The voice with the program that the model knows. Drums stay as they are.
     pub fn map_voice(&self, voice: Voice) -> Voice {
         match (self.program_map, SLAKH_PROGRAMS.get(usize::from(voice.program))) {
             (ProgramMap::Slakh, Some(&program)) if !voice.is_drum => Voice { program, ..voice },

@@ -1,5 +1,5 @@
-//! A whole song as the published pipeline cuts it, quirks included. Knows no model; the quirks stay
-//! in this file.
+//! Cuts a whole song into segments like the published pipeline, with its quirks, which are only in
+//! this file. It knows no model.
 
 use super::{EncodeReport, TokenOptions, encode_segment};
 use crate::notes::midi_file::MAX_SONG_S;
@@ -10,25 +10,28 @@ use crate::units::{FrameIdx, HOP_SAMPLES, SAMPLE_RATE_HZ};
 /// One model call of a song.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Frames of 20 ms that belong to the song; only the last segment has fewer than asked for.
+    /// The frames of 20 ms that belong to the song. Only the last segment has fewer than asked for.
     pub frames: usize,
-    /// Token ids with the end token, without padding.
+    /// The token ids with the end token, without padding.
     pub ids: Vec<u32>,
-    /// What it cost, and what did not fit.
+    /// The size of the segment, and what was left out.
     pub report: EncodeReport,
 }
 
 /// Cuts a song into segments of `segment_frames` frames (at least 1; published: 256) of 20 ms.
 ///
-/// Exactly the published pipeline for `options` of the published kind, with its quirks:
-/// * one frame is always added: a song that ends on a border gets one more segment of one frame;
-/// * the last segment takes every later event, with shifts beyond its end;
-/// * segments after the last event list as held what was held *before the events of the last step*
-///   (its state index stops moving there), so notes that ended there are listed again;
-/// * a note of velocity 0 is a release, in the place of its strike; a note without length hangs.
+/// With the `options` of the published models, the result is exactly that of the published
+/// pipeline, with its quirks:
+/// * One frame is always added: a song that ends on a border gets one more segment of one frame.
+/// * The last segment has all later events, with shifts beyond its end.
+/// * Segments after the last event list the keys that were held *before the events of the last
+///   step* (the state index of the pipeline stops there), so notes that ended there are listed
+///   again.
+/// * A note of velocity 0 is a release in the place of its strike. A note without length hangs.
 ///
-/// Where the original gives up (more tokens than the limit; no notes at all), this leaves out notes
-/// and says so in the report, or gives segments without events. At most 24 h are rendered.
+/// The original fails if there are more tokens than the limit, or no notes at all. This function
+/// leaves out notes and says so in the report, or gives segments without events. At most 24 h are
+/// rendered.
 pub fn song_segments(
     notes: &[Note],
     total_time_s: f64,
@@ -42,7 +45,7 @@ pub fn song_segments(
         timeline.push_ordered(event);
     }
     let last_step = timeline.last_step();
-    // The stale state of the trailing segments.
+    // The outdated held keys of the segments after the last event.
     let mut ahead = timeline.clone();
     let stale = last_step.map(|step| {
         ahead.cut(0, step);

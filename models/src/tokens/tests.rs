@@ -1,4 +1,4 @@
-//! The encoder: the live style of held keys, and what happens when a segment is full.
+//! Tests of the encoder: the live style of held keys, and segments that are full.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -112,7 +112,7 @@ fn absurd_times_end() {
 }
 
 proptest! {
-    /// Whatever the limit: it is kept, and one part fewer would not have been enough.
+    /// Any limit is kept, and nothing is left out if everything fits.
     #[test]
     fn the_limit_is_always_kept(
         raw in prop::collection::vec((0u64..2500, 0u8..4, 0u8..3), 0..80),

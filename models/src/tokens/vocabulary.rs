@@ -1,21 +1,21 @@
-//! Token ids and what they mean. Knows the ranges of the published vocabulary; no segment, no
-//! order.
+//! The token ids and their meanings. It knows the ranges of the published vocabulary, but no
+//! segment and no order.
 
-/// Padding behind the last token; masked.
+/// Padding after the last token, which is masked.
 const PAD: u32 = 0;
-/// End of a segment.
+/// The end of a segment.
 const EOS: u32 = 1;
 /// Never written.
 const UNKNOWN: u32 = 2;
-/// The first id that is an event.
+/// The first id of an event.
 const FIRST: u32 = 3;
 /// The longest shift, in 10 ms steps.
 const MAX_SHIFT: u32 = 1000;
-/// Unused ids behind the last event (seqio's default `extra_ids`).
+/// Unused ids after the last event (the default `extra_ids` of seqio).
 const EXTRA: usize = 100;
 
-/// The ids of one vocabulary. In order: 0 pad, 1 end, 2 unknown, shift 0..=1000, pitch 0..=127,
-/// velocity 0..=`velocity_bins` (0 = release), tie, program 0..=127, drum 0..=127.
+/// The ids of one vocabulary, in this order: 0 pad, 1 end, 2 unknown, shift 0..=1000, pitch
+/// 0..=127, velocity 0..=`velocity_bins` (0 is a release), tie, program 0..=127, drum 0..=127.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vocabulary {
     velocity_bins: u32,
@@ -25,23 +25,24 @@ impl Vocabulary {
     /// The longest shift of one token, in 10 ms steps.
     pub const MAX_SHIFT_STEPS: u64 = MAX_SHIFT as u64;
 
-    /// The vocabulary with this many velocity bins, 1..=127 (others are moved into that range). The
-    /// published models have 1: they hear on and off.
+    /// The vocabulary with a number of velocity bins, which is clamped to 1..=127. The published
+    /// models have 1, which means only on and off.
     pub fn new(velocity_bins: u16) -> Self {
         Self { velocity_bins: u32::from(velocity_bins.clamp(1, 127)) }
     }
 
-    /// Padding.
+    /// The id of padding.
     pub fn pad(&self) -> u32 {
         PAD
     }
 
-    /// The end of a segment.
+    /// The id of the end of a segment.
     pub fn eos(&self) -> u32 {
         EOS
     }
 
-    /// Steps from the start of the segment, or an age; 0..=1000, larger ones become 1000.
+    /// The id of a shift, which is a number of steps from the start of the segment, or an age. The
+    /// range is 0..=1000; larger numbers become 1000.
     pub fn shift(&self, steps: u64) -> u32 {
         FIRST + steps.min(Self::MAX_SHIFT_STEPS) as u32
     }
@@ -54,7 +55,7 @@ impl Vocabulary {
         self.first_pitch() + 128
     }
 
-    /// The end of the held keys.
+    /// The id of the end of the held keys.
     pub fn tie(&self) -> u32 {
         self.first_velocity() + self.velocity_bins + 1
     }
@@ -63,23 +64,23 @@ impl Vocabulary {
         self.tie() + 1 + 128
     }
 
-    /// A MIDI key (0..=127, larger ones become 127).
+    /// The id of a MIDI key (0..=127; larger numbers become 127).
     pub fn pitch(&self, key: u8) -> u32 {
         self.first_pitch() + u32::from(key.min(127))
     }
 
-    /// A MIDI velocity (0..=127, larger ones become 127) by its bin: 0 if 0, else `ceil(bins *
-    /// velocity / 127)`.
+    /// The id of a MIDI velocity (0..=127; larger numbers become 127). Its bin is 0 for 0, and else
+    /// `ceil(bins * velocity / 127)`.
     pub fn velocity(&self, velocity: u8) -> u32 {
         self.first_velocity() + (self.velocity_bins * u32::from(velocity.min(127))).div_ceil(127)
     }
 
-    /// A General MIDI program (0..=127, larger ones become 127).
+    /// The id of a General MIDI program (0..=127; larger numbers become 127).
     pub fn program(&self, program: u8) -> u32 {
         self.tie() + 1 + u32::from(program.min(127))
     }
 
-    /// A drum key (0..=127, larger ones become 127).
+    /// The id of a drum key (0..=127; larger numbers become 127).
     pub fn drum(&self, key: u8) -> u32 {
         self.first_drum() + u32::from(key.min(127))
     }
@@ -89,13 +90,13 @@ impl Vocabulary {
         (self.first_drum() + 128 - FIRST) as usize
     }
 
-    /// Ids with special and extra ones (1491 with one bin).
+    /// The number of ids, with special and extra ones (1491 with one bin).
     pub fn size(&self) -> usize {
         self.classes() + FIRST as usize + EXTRA
     }
 
-    /// Rows of the embedding table: [`Vocabulary::size`] rounded up to a multiple of 128 (1536 with
-    /// one bin).
+    /// The rows of the embedding table: [`Vocabulary::size`] rounded up to a multiple of 128 (1536
+    /// with one bin).
     pub fn embeddings(&self) -> usize {
         self.size().next_multiple_of(128)
     }

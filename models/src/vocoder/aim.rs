@@ -1,5 +1,5 @@
-//! Where the gains of a frame go: from what was played before it to what its mel asks for. Knows no
-//! sample.
+//! The target gains of a frame: how they move from those of the last frame to those that its mel
+//! needs. It makes no samples.
 
 use super::excitation::BLOCK;
 use super::filter::{Ramp, SOURCES};
@@ -10,12 +10,13 @@ use crate::denoise::noise::{NoiseSource, SeededNoise};
 use crate::units::{HOP_SAMPLES, MEL_BINS, SamplePos, TICK_SAMPLES};
 
 impl Vocoder {
-    /// Aims at a frame: from tick `tick` on, with which alone a frame may begin, it goes to `mel`
-    /// \[128\], natural-log, at its end. With a key press in the tick the mel should be as loud as
-    /// the note will be ([`crate::prior::NotePrior::frame`], struck).
+    /// Sets the target of a frame from the tick `tick` on: the natural-log `mel` \[128\] is that at
+    /// the end of the frame. A frame must begin with a call for tick 0. If a key is pressed in the
+    /// tick, the mel should be as loud as the note will be (see [`crate::prior::NotePrior::frame`],
+    /// `struck`).
     ///
     /// # Errors
-    /// Whatever the engine says; nothing else can fail.
+    /// The inference engine failed.
     pub fn aim(
         &mut self,
         playing: &Playing<'_>,
@@ -30,7 +31,8 @@ impl Vocoder {
         })
     }
 
-    /// [`Self::aim`] with any source of noise, which fills the 320 samples of a frame, twice.
+    /// As [`Self::aim`], but with any source of noise, which fills the 320 samples of a frame,
+    /// twice.
     pub(super) fn aim_with(
         &mut self,
         playing: &Playing<'_>,
@@ -66,7 +68,7 @@ impl Vocoder {
         Ok(())
     }
 
-    /// Asks the network for the frame's corrections.
+    /// Runs the network for the corrections of the frame.
     fn ask(&mut self) -> Result<(), DenoiseError> {
         let [log_mel, log_levels, log_share] = &mut self.inputs;
         log_mel.clear();
@@ -88,8 +90,8 @@ impl Vocoder {
         Ok(())
     }
 
-    /// From sample `from` of a block on gains go to those at its end; `press` is the sample of a
-    /// key press.
+    /// Sets the target gains of a block from its sample `from` on; `press` is the sample of a key
+    /// press.
     pub(super) fn aim_block(&mut self, block: usize, from: usize, press: Option<isize>) {
         let part = |all: &[f32], size: usize| block * size..((block + 1) * size).min(all.len());
         let levels = self.levels.get(part(&self.levels, MEL_BINS)).unwrap_or_default();
@@ -98,7 +100,7 @@ impl Vocoder {
             self.corrections.get(part(&self.corrections, sources)).unwrap_or_default();
         let (tone, noise) = self.gains.split_at_mut(MEL_BINS);
         let (tone_by, noise_by) = corrections.split_at(MEL_BINS.min(corrections.len()));
-        // The mel goes evenly from frame to frame, but a rise with a key press comes at once.
+        // The mel moves evenly from frame to frame, but rises at once at a key press.
         let fall = (block + 1) as f32 / BLOCKS as f32;
         let (rise, floor) = match (self.is_pressed, self.is_drummed) {
             (true, true) => (1.0, f32::NEG_INFINITY),
@@ -121,7 +123,7 @@ impl Vocoder {
             let gain = mel + 0.5 * log_share - noises + noise_by;
             *noise = gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1);
         }
-        // Where a block begins the ramp is still that of the one before.
+        // At the start of a block, the ramp is still that of the last block.
         let reached = self.ramp.at(if from == 0 { BLOCK } else { from } - 1);
         let unfinished = match from {
             0 => self.ramp.press_at(BLOCK).map(|press| press - BLOCK as isize),

@@ -1,10 +1,11 @@
-//! How a note begins: the shape that its sources get in the first 120 ms. Knows no stream and no
-//! network but a table.
+//! The attack of a note: the shape of its sources in the first 120 ms. It knows no stream, and no
+//! network except a table.
 //!
-//! A mel frame is 40 ms of sound, so it does not say when in it a note became loud; recorded
-//! instruments take from 1 to 70 ms, each key of each its own time. A model's attack table says, of
-//! every key of every program and of every drum, when its amplitude first reaches 2, 10, 25, 50 and
-//! 90 % of its highest in 80 ms. Python twin: `models/training/timbre_training/attacks.py`.
+//! A mel frame covers 40 ms of sound, so it does not tell when in it a note became loud. Recorded
+//! instruments take 1 to 70 ms, and each key of each instrument has its own time. For every key of
+//! every program and for every drum, the attack table of a model has the times at which the
+//! amplitude first reaches 2, 10, 25, 50 and 90 % of its highest value in 80 ms. Python twin:
+//! `models/training/timbre_training/attacks.py`.
 
 use std::f64::consts::PI;
 
@@ -15,23 +16,23 @@ use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ};
 use tract_onnx::prelude::*;
 
-/// The levels whose times an attack is, parts of the highest amplitude.
+/// The levels whose times the table has, as shares of the highest amplitude.
 const LEVELS: [f64; ATTACK_LEVELS] = [0.02, 0.1, 0.25, 0.5, 0.9];
-/// Where the rise begins, and how long before the first level, seconds.
+/// The level at which the rise begins, and how long before the first time it does, seconds.
 const BEGINS: f64 = 0.001;
 const BEFORE_S: f64 = 0.001;
-/// Samples from the centre of a frame's window to its end.
+/// The samples from the centre of the window of a frame to its end.
 const HALF: f64 = FRAME_SAMPLES as f64 / 2.0;
-/// Samples between the values of a shape.
+/// The samples between the values of a shape.
 const GRID: usize = 32;
-/// Values of a shape: 120 ms.
+/// The number of values in a shape, for 120 ms.
 const SHAPES: usize = 61;
-/// Samples after which a shape changes no more.
+/// The samples after which a shape stays constant.
 pub const SHAPED: u64 = (GRID * (SHAPES - 1)) as u64;
-/// A shape never raises a source by more, nats.
+/// The most that a shape raises a source, nats.
 const LOUDEST: f64 = 1.5;
 
-/// The attacks of a model.
+/// The attack table of a model.
 #[derive(Debug)]
 pub struct AttackTable {
     plan: Plan,
@@ -46,10 +47,11 @@ impl AttackTable {
         Ok(Self { plan: Plan::load("attacks", bytes, check_attacks)? })
     }
 
-    /// How a note begins whose key press lies `age` samples, 1..=320, before the end of its frame.
+    /// The shape of a note whose key press lies `age` samples (1..=320) before the end of its
+    /// frame.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn shape(&mut self, voice: Voice, age: u64) -> Result<Shape, DenoiseError> {
         let row = self.plan.input(&[1], &[row(voice)])?;
         let found = self.plan.run(tvec![row])?;
@@ -57,7 +59,7 @@ impl AttackTable {
     }
 }
 
-/// The row of a voice; keys beyond a piano's begin as its first and last.
+/// The row of a voice. Keys beyond those of a piano use its first and last key.
 fn row(voice: Voice) -> i64 {
     if voice.is_drum {
         return (DRUM_ATTACKS + usize::from(voice.key)) as i64;
@@ -66,12 +68,12 @@ fn row(voice: Voice) -> i64 {
     (usize::from(voice.program) * TABLE_KEYS + key) as i64
 }
 
-/// How the amplitude of a note rises from nothing to 1: (seconds after the key press, nats), evenly
-/// in between.
+/// The rise of the amplitude of a note from 0 to 1, as points (seconds after the key press, nats)
+/// with straight lines between them.
 struct Rise([(f64, f64); ATTACK_LEVELS + 2]);
 
 impl Rise {
-    /// Of the times at which it reaches [`LEVELS`].
+    /// The rise for the times at which it reaches [`LEVELS`].
     fn new(attack: &[f32]) -> Self {
         let time = |i: usize| attack.get(i).map_or(0.0, |time_s| f64::from(*time_s));
         let mut points = [(time(0) - BEFORE_S, BEGINS.ln()); ATTACK_LEVELS + 2];
@@ -109,15 +111,15 @@ impl Rise {
 pub struct Shape([f32; SHAPES]);
 
 impl Shape {
-    /// That of a note which is at once as loud as its mel.
+    /// The shape of a note without attack, which is as loud as its mel from the start.
     pub const NONE: Self = Self([1.0; SHAPES]);
 
-    /// The attack over what the gains would make of it, which follow its mel frame by frame.
+    /// Divides the attack by what the gains, which follow the mel frame by frame, would make of it.
     ///
-    /// A frame's mel is its mean under a Hann window of 40 ms; in the frame of the key press it is
-    /// raised to what it would be had the note filled the window, but not above that of the first
-    /// full one (`crate::prior`, struck); gains go from frame to frame evenly in nats, block by
-    /// block, and within a block evenly.
+    /// The mel of a frame is its mean under a Hann window of 40 ms. In the frame of the key press
+    /// the mel is raised as if the note had filled the window, but not above that of the first full
+    /// frame (`crate::prior`, `struck`). From frame to frame the gains move evenly in nats, block
+    /// by block, and within a block they move evenly.
     fn new(attack: &[f32], age: u64) -> Self {
         let age = age as f64;
         let hop = HOP_SAMPLES as f64;
@@ -145,7 +147,7 @@ impl Shape {
                 (before, after) = (after, measured(age + f64::from(frame + 1) * hop));
             }
             let halfway = (before * after).sqrt();
-            // In blocks since the last frame's end; 0 before the first.
+            // The blocks since the end of the last frame; 0 before the first.
             let blocks = ((at - age - f64::from(frame) * hop) / (hop / 2.0)).max(0.0);
             let gains = match blocks < 1.0 {
                 true => before + blocks * (halfway - before),
@@ -162,7 +164,7 @@ impl Shape {
     }
 }
 
-/// `values` at a place between them, as the first before it and as the last behind it.
+/// Linear interpolation of `values` at `place`; outside of them the first or the last value.
 fn between(values: &[f32], place: f64) -> f32 {
     let last = values.len().saturating_sub(1);
     let place = place.clamp(0.0, last as f64);

@@ -1,38 +1,39 @@
-//! Gains of bands -> filters of minimum phase, which look ahead nothing. Knows no stream.
+//! Filters of minimum phase from the gains of bands. They have no look-ahead. It knows no stream.
 
 use crate::units::{MEL_BINS, SAMPLE_RATE_HZ};
 use realfft::num_complex::Complex;
 use realfft::{FftNum, RealFftPlanner};
 
-/// FFT length of the block filters; impulse responses up to `FFT - BLOCK` samples come out whole.
+/// The FFT length of the block filters. Impulse responses of up to `FFT - BLOCK` samples are kept
+/// whole.
 pub const FFT: usize = 1024;
-/// Bins of the block filters.
+/// The bins of the block filters.
 pub const BINS: usize = FFT / 2 + 1;
-/// Bands between 8 and 16 kHz, even in mel.
+/// The number of bands between 8 and 16 kHz, which are even in mel.
 pub const UPPER_BANDS: usize = 16;
 
 const NYQUIST_HZ: f64 = SAMPLE_RATE_HZ as f64 / 2.0;
 
-/// Where the bands of a signal at 16 kHz lie, which are even in HTK mel: log magnitudes of the bins
-/// lie evenly between those of the two bands beside them.
+/// The places of the bands in a signal at 16 kHz. Bands are even in HTK mel, and the log magnitude
+/// of a bin is interpolated between those of the two bands beside it.
 #[derive(Debug)]
 pub struct BandFilters {
-    /// Of each bin: the band below it, and how far it is from that to the next.
+    /// For each bin: the band below it, and its place between that band and the next, 0..=1.
     places: Vec<(usize, f32)>,
 }
 
 impl BandFilters {
-    /// Of the mel's 128 bands.
+    /// For the 128 bands of the mel.
     pub fn lower() -> Self {
         Self::new(MEL_BINS, [0.0, NYQUIST_HZ], |hz| hz)
     }
 
-    /// Of the bands from 8 to 16 kHz, in a signal that has them upside down.
+    /// For the bands from 8 to 16 kHz, in a signal whose spectrum is mirrored.
     pub fn upper() -> Self {
         Self::new(UPPER_BANDS, [NYQUIST_HZ, 2.0 * NYQUIST_HZ], |hz| 2.0 * NYQUIST_HZ - hz)
     }
 
-    /// Bands between two frequencies; `hz_of` says what the frequency of a bin stands for.
+    /// For bands between two frequencies; `hz_of` gives the frequency that a bin stands for.
     fn new(bands: usize, hz: [f64; 2], hz_of: impl Fn(f64) -> f64) -> Self {
         let to_mel = |hz: f64| 1127.0 * (hz / 700.0).ln_1p();
         let [low, high] = hz.map(to_mel);
@@ -47,7 +48,7 @@ impl BandFilters {
         Self { places: (0..BINS).map(place).collect() }
     }
 
-    /// Gains of the bands in nats -> log magnitudes of the bins.
+    /// The log magnitudes of the bins, for gains of the bands in nats.
     pub fn log_magnitudes(&self, gains: &[f32]) -> impl Iterator<Item = f32> {
         self.places.iter().map(|(band, share)| match gains.get(*band..band + 2) {
             Some([below, above]) => below + share * (above - below),
@@ -56,9 +57,9 @@ impl BandFilters {
     }
 }
 
-/// Log magnitudes -> log magnitudes with the phases of minimum phase: the phase is the Hilbert
-/// transform of the log magnitude, through the folded cepstrum (Oppenheim & Schafer, Discrete-Time
-/// Signal Processing, ch. 13).
+/// Computes spectra of minimum phase from log magnitudes: the phase is the Hilbert transform of the
+/// log magnitude, computed with the folded cepstrum (Oppenheim & Schafer, Discrete-Time Signal
+/// Processing, ch. 13).
 pub struct MinimumPhase<T> {
     forward: std::sync::Arc<dyn realfft::RealToComplex<T>>,
     inverse: std::sync::Arc<dyn realfft::ComplexToReal<T>>,
@@ -78,10 +79,11 @@ impl<T: FftNum> MinimumPhase<T> {
         Self { forward, inverse, spectrum, cepstrum, scratch }
     }
 
-    /// Natural-log magnitudes of the bins -> the same and, as the imaginary part, radians.
+    /// Takes natural-log magnitudes of the bins, and returns them with the phases in radians as
+    /// imaginary parts.
     ///
     /// # Real time
-    /// Allocates nothing.
+    /// It allocates nothing.
     pub fn of(&mut self, log_magnitude: impl Iterator<Item = T>) -> &[Complex<T>] {
         let spectrum = self.spectrum.iter_mut().zip(log_magnitude);
         spectrum.for_each(|(value, log)| *value = Complex::new(log, T::zero()));

@@ -1,29 +1,30 @@
-//! How loud a note's tone is, sample by sample, before any gain. Knows no sound.
+//! The level of the tone of a note, sample by sample, before any gain. It makes no sound.
 
 use super::tone::DRUM_TONES;
 use crate::ledger::Sounding;
 use crate::units::SAMPLE_RATE_HZ;
 
-/// A released note falls by a factor e in this time.
+/// The time in which a released note falls by the factor e, seconds.
 const RELEASE_S: f64 = 0.25;
-/// In this time the rest of a note falls by a factor e once its key is struck again.
+/// The time in which the rest of a note falls by the factor e once its key is struck again,
+/// seconds.
 const RESTRUCK_S: f64 = 0.02;
-/// A released note is forgotten below this level.
+/// The level below which a released note is removed.
 const FORGET: f64 = 1e-3;
-/// A struck note does not fall below this level while it is held.
+/// The lowest level of a held note.
 const HELD_FLOOR: f64 = 0.02;
-/// A drum falls by a factor e in this time.
+/// The time in which a drum falls by the factor e, seconds.
 pub const DRUM_S: f64 = 0.1;
-/// Samples a second.
+/// The sample rate, Hz.
 pub const RATE: f64 = SAMPLE_RATE_HZ as f64;
 
-/// True for programs that fade while held: pianos, mallets, guitars, basses, plucked strings,
-/// percussion.
+/// Whether the notes of a program fade while they are held: those of pianos, mallets, guitars,
+/// basses, plucked strings and percussion do.
 fn fades(program: u8) -> bool {
     matches!(program, 0..=15 | 24..=39 | 45..=47 | 104..=108 | 112..=119)
 }
 
-/// In this time a note falls by a factor e once it is over, seconds.
+/// The time in which a note falls by the factor e after its release, seconds.
 fn fall_s(note: &Sounding) -> f64 {
     let tone = DRUM_TONES.iter().find(|(key, ..)| *key == note.voice.key);
     match note.voice.is_drum {
@@ -32,16 +33,16 @@ fn fall_s(note: &Sounding) -> f64 {
     }
 }
 
-/// Samples after its release in which a note has fallen below hearing.
+/// The samples after the release of a note until it cannot be heard any more.
 pub fn fall(note: &Sounding) -> f64 {
     -FORGET.ln() * fall_s(note) * RATE
 }
 
-/// How the level of a note goes on from a sample.
+/// The level of a note from a given sample on.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope {
     level: f64,
-    /// Samples since the press.
+    /// The samples since the press.
     n: u64,
     down: u64,
     again: u64,
@@ -51,8 +52,8 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Of a note `n` samples after its press, of which `rung` count as released and each further
-    /// one as `1 / stretch`.
+    /// The level of a note `n` samples after its press. `rung` of these samples count as released,
+    /// and each later one counts as `1 / stretch`.
     pub fn new(note: &Sounding, n: u64, rung: f64, stretch: f64) -> Self {
         let decay = match fades(note.voice.program) && !note.voice.is_drum {
             true => 1.0 / (1.5 * RATE * ((60.0 - f64::from(note.voice.key)) / 24.0).exp2()),

@@ -1,8 +1,8 @@
-//! The score-informed excitation: a tone for every sounding note, from the notes alone, and how
-//! noise begins with them. Knows no network and no mel frame.
+//! The score-informed excitation: the tones of all sounding notes, made from the notes alone, and
+//! the attack of the noise. It knows no network and no mel frame.
 //!
-//! Python twin: `models/training/timbre_training/excitation.py`; both are held to
-//! `tests/vectors/excitation.npz`.
+//! Python twin: `models/training/timbre_training/excitation.py`. `tests/vectors/excitation.npz`
+//! tests both.
 
 use super::Playing;
 use super::attack::{SHAPED, Shape};
@@ -19,49 +19,49 @@ use crate::units::{TICK_SAMPLES, TICKS_PER_FRAME};
 use realfft::num_complex::Complex;
 use std::sync::Arc;
 
-/// Samples of one gain step (10 ms).
+/// The samples of one block of gains (10 ms).
 pub const BLOCK: usize = 160;
-/// Samples in which that rest is over.
+/// The samples until the rest of a note whose key is struck again is over.
 const RESTRUCK: u64 = 2210;
-/// Mel level below which the tones count as absent.
+/// The mel magnitude below which tones count as absent.
 pub const LEVEL_FLOOR: f32 = 0.02;
 
-/// What is kept for a note.
+/// The state of the tone of a note.
 #[derive(Debug, Clone, Copy)]
 struct Tone {
-    /// The note's serial number; 0 for none.
+    /// The serial number of the note; 0 for none.
     serial: u64,
-    /// How it begins.
+    /// The shape of its attack.
     shape: Shape,
-    /// How long it has been released, in samples as its level counts them.
+    /// The samples since its release, as its envelope counts them.
     rung: f64,
-    /// Samples of it that have been made.
+    /// The samples that have been made.
     heard: u64,
-    /// What bending has done to its time.
+    /// How bending has moved it in time.
     warp: Warp,
-    /// What its groups are multiplied with at the end of the tick, once it has been aimed, and where
-    /// that goes.
+    /// The weights of its groups of partials at the end of the tick, once they are known, and the
+    /// target of the weights.
     weights: Option<Lanes>,
     aim: Lanes,
-    /// Whether nothing of it is heard any more.
+    /// Whether it cannot be heard any more.
     is_over: bool,
 }
 
 impl Tone {
-    /// Whether it is the tone of this note, and goes on.
+    /// Whether it is the tone of this note, and not over.
     fn is_of(&self, note: &Sounding) -> bool {
         self.serial == note.serial && !self.is_over
     }
 
-    /// How long it has been released `n` samples after its press, in samples as its level counts
-    /// them, each `stretch` as long.
+    /// The samples since its release, `n` samples after its press, as its envelope counts them:
+    /// `stretch` real samples count as one.
     fn rung_at(&self, note: &Sounding, n: u64, stretch: f64) -> f64 {
         let since = note.down().unwrap_or(u64::MAX).max(self.heard);
         self.rung + n.saturating_sub(since) as f64 / stretch
     }
 }
 
-/// Power of the notes in each sample of a tick, whole and as they begin.
+/// The power of all notes in each sample of a tick, without and with their attacks.
 #[derive(Debug)]
 struct Powers {
     whole: [f64; TICK_SAMPLES],
@@ -74,32 +74,32 @@ impl Default for Powers {
     }
 }
 
-/// What the excitation makes of a tick.
+/// The excitation of one tick.
 #[derive(Debug)]
 pub struct Excited {
     /// The tones of each bus.
     pub tones: Vec<[Complex<f32>; TICK_SAMPLES]>,
-    /// The upper tones of each bus, where the model has them and the bus is wide.
+    /// The upper tones of each bus, if the model has them and the bus is wide.
     pub upper: Vec<[f32; TICK_SAMPLES]>,
-    /// By how much the noise of each sample is softer as its notes begin.
+    /// The attack of the noise: its factor in each sample, 0..=1.
     pub begins: [f32; TICK_SAMPLES],
 }
 
-/// The tones of all notes, tick by tick.
+/// Makes the tones of all notes, tick by tick.
 #[derive(Debug)]
 pub struct Excitation {
     tables: Arc<Tables>,
     lives: Arc<LifeTable>,
     tones: Vec<Tone>,
-    /// First samples of the notes pressed in this frame.
+    /// The first samples of the notes pressed in this frame.
     presses: Vec<u64>,
-    /// First samples of the drum strokes since shortly before it.
+    /// The first samples of the recent drum strokes.
     strokes: Vec<u64>,
     shares: Shares,
 }
 
 impl Excitation {
-    /// Silence, of notes that live so.
+    /// The state without notes; `lives` has the movement of notes.
     pub fn new(tables: Arc<Tables>, lives: Arc<LifeTable>) -> Self {
         let nothing = Tone {
             serial: 0,
@@ -122,7 +122,7 @@ impl Excitation {
         }
     }
 
-    /// A note of the ledger begins as `shape` says.
+    /// Begins a note of the ledger, with the shape of its attack.
     pub fn strike(&mut self, note: &Sounding, shape: Shape) {
         self.presses.push(note.first.0);
         self.strokes.extend(note.voice.is_drum.then_some(note.first.0));
@@ -135,9 +135,9 @@ impl Excitation {
         }
     }
 
-    /// The mel magnitude [blocks, 128] of the tones at the end of each block of the frame, as far
-    /// as it is known what happens in it: as if every note were at once as loud as its frame, each
-    /// as loud as its part is beside the reference.
+    /// Computes the mel magnitudes [blocks, 128] of the tones at the end of each block of the
+    /// frame, with the notes known so far. Attacks are left out, and each note is as loud as its
+    /// part relative to the reference.
     pub fn levels(&self, playing: &Playing<'_>, levels: &mut [f32]) {
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let marks = marks(playing.reference);
@@ -154,7 +154,8 @@ impl Excitation {
         levels.iter_mut().for_each(|l| *l = l.sqrt());
     }
 
-    /// Aims at what each note's groups of partials have of their bands at the end of the frame.
+    /// Sets the targets of the weights of each note at the end of the frame: the shares of its
+    /// groups of partials in their bands.
     pub fn weigh(&mut self, playing: &Playing<'_>) {
         let tick = TICKS_PER_FRAME - 1;
         let end = FrameIdx(playing.start.0 + 1).start().0;
@@ -181,8 +182,8 @@ impl Excitation {
         Voicing::new(&self.tables, &self.lives, note.voice)
     }
 
-    /// The power of a note of part `at` at sample `end`, beside the reference `mark`, and the
-    /// semitones by which it is higher than its key.
+    /// The power of a note at the sample `end`, with the part `at` relative to the reference
+    /// `mark`, and its semitones above its key. None if it is over.
     fn power(
         &self,
         end: u64,
@@ -204,8 +205,8 @@ impl Excitation {
         Some(((level * at.gain / mark).powi(2), semitones))
     }
 
-    /// Makes tick `tick` of the frame: the tones of each bus, the upper ones where `is_wide`, and
-    /// how the noise begins.
+    /// Makes the tick `tick` of the frame: the tones of each bus, the upper tones if `is_wide` is
+    /// set, and the attack of the noise.
     pub fn tick(
         &mut self,
         playing: &Playing<'_>,
@@ -227,7 +228,7 @@ impl Excitation {
         }
     }
 
-    /// Adds a note to the tick from `start` on.
+    /// Adds a note to the tick that begins at `start`.
     fn note(
         &mut self,
         start: u64,
@@ -248,7 +249,7 @@ impl Excitation {
         let at = note.first.0.max(start);
         let n = at - note.first.0;
         let stretch = of_note::release(&to);
-        // Where in this tick the note is over.
+        // Where the note ends in this tick.
         let left = ((fall(note) - tone.rung).max(0.0) * stretch) as u64;
         let last = down.max(n).saturating_add(left).min(again);
         let stop = end.min(note.first.0.saturating_add(last)).max(at);
@@ -287,34 +288,34 @@ impl Excitation {
         (tone.heard, tone.is_over) = (stop - note.first.0, stop < end);
     }
 
-    /// The frame before `start` is over.
+    /// Ends the frame before `start`.
     pub fn next_frame(&mut self, start: SamplePos) {
         self.presses.retain(|press| *press >= start.0);
         let lately = start.0.saturating_sub((DRUM_S * RATE) as u64);
         self.strokes.retain(|stroke| *stroke >= lately);
     }
 
-    /// Whether nothing of a note's tone is heard any more.
+    /// Whether the tone of a note cannot be heard any more.
     pub fn is_over(&self, note: &Sounding) -> bool {
         !self.tones.get(note.slot).is_some_and(|tone| tone.is_of(note))
     }
 
-    /// Where in the tick from `start`, which lies in this frame, the first key is pressed.
+    /// The offset of the first key press in the tick from `start`, which must lie in this frame.
     pub fn press_in(&self, start: SamplePos) -> Option<usize> {
         let tick = start.0..start.0 + TICK_SAMPLES as u64;
         let first = self.presses.iter().filter(|press| tick.contains(press)).min();
         first.map(|press| (press - start.0) as usize)
     }
 
-    /// Whether the frame from `start` has a drum stroke or lies so near after one that its mel may
-    /// be the drum's.
+    /// Whether the frame from `start` has a drum stroke, or comes so soon after one that its mel
+    /// may be that of the drum.
     pub fn is_drummed(&self, start: SamplePos) -> bool {
         let near = (DRUM_S * f64::from(SAMPLE_RATE_HZ)) as u64;
         let near = start.0.saturating_sub(near)..start.0 + HOP_SAMPLES as u64;
         self.strokes.iter().any(|stroke| near.contains(stroke))
     }
 
-    /// Forgets every note at once.
+    /// Removes all notes at once.
     pub fn clear(&mut self) {
         self.presses.clear();
         self.strokes.clear();
@@ -329,7 +330,7 @@ impl Default for Excited {
 }
 
 impl Excited {
-    /// Silence.
+    /// Resets it to silence for these buses.
     fn clear(&mut self, buses: &[Bus]) {
         self.tones.clear();
         self.tones.resize(buses.len(), [Complex::ZERO; TICK_SAMPLES]);
@@ -338,15 +339,15 @@ impl Excited {
     }
 }
 
-/// The reference at the end of each block: evenly in decibels from frame to frame, as gains go.
+/// The reference at the end of each block. It moves evenly in decibels from frame to frame, like
+/// the gains.
 fn marks(reference: [f32; 2]) -> [f32; HOP_SAMPLES / BLOCK] {
     let [before, now] = reference.map(|reference| reference.max(f32::MIN_POSITIVE));
     let blocks = (HOP_SAMPLES / BLOCK) as f32;
     std::array::from_fn(|block| before * (now / before).powf((block + 1) as f32 / blocks))
 }
 
-/// Adds the sound of a note in a part of a tick, which begins at sample `offset` of it, to the
-/// buses.
+/// Adds the sound of a note to the buses, from the sample `offset` of the tick on.
 fn add(
     sound: &super::voice::TickSound,
     [from, to]: [&At; 2],
@@ -363,7 +364,7 @@ fn add(
         }
         let step = (b - a) / TICK_SAMPLES as f32;
         let weight = |i: usize| a + step * (offset + i + 1) as f32;
-        // The left side is the middle and the side, the right the middle without it.
+        // Left is the middle plus the side, and right is the middle minus the side.
         let of_side = match bus.side() {
             Some(0) => 1.0,
             Some(_) => -1.0,

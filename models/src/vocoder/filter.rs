@@ -1,10 +1,10 @@
-//! Filters tones and noise by gains per mel band, with minimum phase: no look-ahead. Knows no
-//! notes.
+//! Filters tones and noise by gains for each mel band. The filters have minimum phase, so there is
+//! no look-ahead. It knows no notes.
 //!
-//! The filters of a block of [`BLOCK`] samples come in evenly over it, or at a key press at once,
-//! and may be aimed anew at any tick of it. What a tick's sources make within their block is
-//! summed directly, so that a tick is out at once; what rings on behind the block comes from one
-//! transform of the whole block once it is over.
+//! The filters of a block of [`BLOCK`] samples are faded in evenly over the block, or at once at a
+//! key press. They can be changed at any tick of it. The response within the block is summed
+//! directly, so that each tick is ready at once. The response after the block comes from one
+//! transform of the whole block at its end.
 
 use super::bands::{BINS, BandFilters, FFT, MinimumPhase};
 use super::excitation::BLOCK;
@@ -14,32 +14,32 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use std::sync::Arc;
 
-/// The two sources a block is made of: tones and noise.
+/// The two sources of a block: tones and noise.
 pub const SOURCES: usize = 2;
-/// Samples in which the filters of a key press come in.
+/// The samples in which filters are faded in at a key press.
 const ATTACK: usize = 16;
-/// Filters that a block goes through at most: the last block's, and one for each of its ticks.
+/// The most filters used in a block: that of the last block, and one for each tick.
 const STAGES: usize = 1 + BLOCK / TICK_SAMPLES;
 
-/// How something comes in, in the samples of a stretch that begins at 0.
+/// A fade-in over a range of samples that begins at 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ramp {
-    /// From which sample on.
+    /// The sample at which it begins.
     pub from: usize,
-    /// The sample of a key press, which may lie before the stretch.
+    /// The sample of a key press, which may lie before the range.
     pub press: Option<isize>,
-    /// The sample at which it is there, without a key press.
+    /// The sample at which it is complete, if there is no key press.
     pub end: usize,
 }
 
 impl Ramp {
-    /// Evenly over a whole stretch.
+    /// An even fade-in over the whole range.
     pub fn over(end: usize) -> Self {
         Self { from: 0, press: None, end }
     }
 
-    /// The share that is there in sample `n`: evenly more up to the end, or after a key press
-    /// within [`ATTACK`] samples of it.
+    /// The share that is reached in sample `n`. It grows evenly up to the end, or within [`ATTACK`]
+    /// samples after a key press.
     pub fn at(self, n: usize) -> f32 {
         let [n, from, end] = [n + 1, self.from, self.end].map(|n| n as isize);
         let (begin, end) = match self.press {
@@ -49,41 +49,41 @@ impl Ramp {
         ((n - begin) as f32 / (end - begin).max(1) as f32).clamp(0.0, 1.0)
     }
 
-    /// The key press, if it has not come in wholly before sample `n`.
+    /// The key press, if its fade-in is not complete before sample `n`.
     pub fn press_at(self, n: usize) -> Option<isize> {
         self.press.filter(|press| press + ATTACK as isize > n as isize)
     }
 }
 
-/// The filters of all sources, and how much of them is there in each sample of the block.
+/// The filters of all sources, and their weight in each sample of the block.
 #[derive(Debug, Clone)]
 struct Stage {
     /// [SOURCES, BINS]
     spectrum: Vec<Complex<f32>>,
-    /// The first samples of their impulse responses [SOURCES, BLOCK].
+    /// The first samples of their impulse responses, [SOURCES, BLOCK].
     head: Vec<f32>,
     weights: [f32; BLOCK],
 }
 
-/// What goes through the filters.
+/// The signals of one bus.
 #[derive(Debug, Clone)]
 struct Channel {
-    /// The block so far [SOURCES, BLOCK].
+    /// The inputs of the block so far, [SOURCES, BLOCK].
     inputs: Vec<f32>,
-    /// Ringing of earlier blocks that is still to come out, [FFT].
+    /// The response of earlier blocks that is still to be played, [FFT].
     tail: Vec<f32>,
 }
 
-/// Goes from the filters of one block to those of the next.
+/// Filters signals block by block, and fades from the filters of one block to those of the next.
 pub struct BlockFilter {
     bands: Arc<BandFilters>,
     minimum_phase: MinimumPhase<f32>,
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
-    /// The last block's, then those of this one, in the order in which they come in.
+    /// The filter of the last block, and then those of this block in the order of their fade-ins.
     stages: Vec<Stage>,
     count: usize,
-    /// Nothing has been filtered yet: the first block fades from its own filter.
+    /// Whether nothing has been filtered yet. Then the first block begins with its own filter.
     is_fresh: bool,
     channels: Vec<Channel>,
     padded: Vec<f32>,
@@ -93,7 +93,7 @@ pub struct BlockFilter {
 }
 
 impl BlockFilter {
-    /// A filter at rest, for so many buses.
+    /// A filter without signal, for a number of buses.
     pub fn new(bands: Arc<BandFilters>, buses: usize) -> Self {
         let mut planner = RealFftPlanner::new();
         let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
@@ -121,11 +121,11 @@ impl BlockFilter {
         }
     }
 
-    /// From `ramp.from` on, the start of a tick, the block goes to filters of these `gains`
-    /// [SOURCES, bands] in nats.
+    /// Begins to fade to filters with these `gains` [SOURCES, bands] in nats at `ramp.from`, which
+    /// must be the start of a tick.
     ///
     /// # Real time
-    /// Allocates nothing.
+    /// It allocates nothing.
     pub fn aim(&mut self, gains: &[f32], ramp: Ramp) {
         let Ramp { from, .. } = ramp;
         let count = self.count.min(STAGES - 1);
@@ -136,7 +136,7 @@ impl BlockFilter {
         for ((spectrum, head), gains) in spectra.zip(heads).zip(of_sources) {
             let logs = self.minimum_phase.of(self.bands.log_magnitudes(gains));
             spectrum.iter_mut().zip(logs).for_each(|(bin, log)| *bin = from_log(log));
-            // The ends of a real spectrum are real.
+            // The first and the last bin of a real spectrum are real.
             self.sum.copy_from_slice(spectrum);
             transform_back(&*self.inverse, &mut self.sum, &mut self.padded, &mut self.scratch);
             head.iter_mut().zip(&self.padded).for_each(|(h, p)| *h = p / FFT as f32);
@@ -163,8 +163,8 @@ impl BlockFilter {
         self.count = count + 1;
     }
 
-    /// What of a source the block's filters let through in a bin where they began to come in last,
-    /// and what they will once they are there.
+    /// The response of the filters for a source in a bin: where the last fade-in began, and when it
+    /// is complete.
     pub fn change(&self, source: usize, bin: usize) -> [Complex<f32>; 2] {
         let at = source * BINS + bin;
         let value = |stage: &Stage| stage.spectrum.get(at).copied().unwrap_or(Complex::ZERO);
@@ -180,11 +180,11 @@ impl BlockFilter {
         [mixed, value(now)]
     }
 
-    /// Filters the tick from sample `at` of the block: every source of a bus, [TICK_SAMPLES] each,
-    /// into `out` [TICK_SAMPLES].
+    /// Filters the tick from the sample `at` of the block. `sources` are those of a bus,
+    /// [TICK_SAMPLES] each, and `out` is [TICK_SAMPLES].
     ///
     /// # Real time
-    /// Allocates nothing.
+    /// It allocates nothing.
     pub fn tick(&mut self, bus: usize, at: usize, sources: [&[f32]; SOURCES], out: &mut [f32]) {
         let Some(Channel { inputs, tail }) = self.channels.get_mut(bus) else { return };
         let end = at + TICK_SAMPLES;
@@ -204,10 +204,10 @@ impl BlockFilter {
         out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
     }
 
-    /// The block is over.
+    /// Ends the block.
     ///
     /// # Real time
-    /// Allocates nothing.
+    /// It allocates nothing.
     pub fn next_block(&mut self) {
         for bus in 0..self.channels.len() {
             self.ring_on(bus);
@@ -221,7 +221,7 @@ impl BlockFilter {
         if now.weights[BLOCK - 1] == 1.0 {
             std::mem::swap(first, now);
         } else {
-            // A key press has not come in wholly: what there is goes on.
+            // The fade-in of a key press is not complete, so the mix of filters goes on.
             let by = first.weights[BLOCK - 1];
             first.spectrum.iter_mut().for_each(|bin| *bin *= by);
             first.head.iter_mut().for_each(|sample| *sample *= by);
@@ -236,7 +236,7 @@ impl BlockFilter {
         self.count = 1;
     }
 
-    /// Adds what rings on behind the block to the tail of a bus.
+    /// Adds the response after the block to the tail of a bus.
     fn ring_on(&mut self, bus: usize) {
         let Some(Channel { inputs, tail }) = self.channels.get_mut(bus) else { return };
         tail.copy_within(BLOCK.., 0);
@@ -253,7 +253,8 @@ impl BlockFilter {
                 let weighted = inputs.iter().zip(&stage.weights).map(|(x, w)| x * w);
                 self.padded[BLOCK..].fill(0.0);
                 self.padded.iter_mut().zip(weighted).for_each(|(p, x)| *p = x);
-                // All buffers were made by the plan: the lengths fit, the transform cannot fail.
+                // All buffers come from the plan, so their lengths fit and the transform cannot
+                // fail.
                 let _ = self.forward.process_with_scratch(
                     &mut self.padded,
                     &mut self.spectrum,
@@ -273,8 +274,8 @@ impl BlockFilter {
     }
 }
 
-/// The end of a block's inputs, the last of which are the tick's, through the head of a filter that
-/// is there with `weights`, into the tick's sums.
+/// Adds the response to a block's inputs, the last of which are those of the tick, to the sums of
+/// the tick. `head` is the impulse response of a filter that has `weights`.
 fn add_heads(inputs: &[f32], weights: &[f32], head: &[f32], sums: &mut [f32; TICK_SAMPLES]) {
     let at = inputs.len() - TICK_SAMPLES;
     for (m, (x, weight)) in inputs.iter().zip(weights).enumerate() {
@@ -291,14 +292,16 @@ fn add_heads(inputs: &[f32], weights: &[f32], head: &[f32], sums: &mut [f32; TIC
     }
 }
 
-/// A spectrum, which is used up, to samples [`FFT`] times as large.
+/// Transforms a spectrum to samples, which are [`FFT`] times too large. The spectrum is
+/// overwritten.
 fn transform_back(
     inverse: &dyn ComplexToReal<f32>,
     spectrum: &mut [Complex<f32>],
     out: &mut [f32],
     scratch: &mut [Complex<f32>],
 ) {
-    // The ends of a real spectrum are real; realfft reports anything else as an error.
+    // The first and the last bin of a real spectrum are real; realfft reports anything else as an
+    // error.
     if let [first, .., last] = spectrum {
         (first.im, last.im) = (0.0, 0.0);
     }

@@ -1,34 +1,35 @@
-//! How the network's corrections become a path that does not hum, and how loud a tone may be where
-//! it has no partial. Knows no notes.
+//! Smooths the corrections of the network so that they do not hum, and limits the gain of tones in
+//! bands without a partial. It knows no notes.
 
 use super::BLOCKS;
 use super::excitation::LEVEL_FLOOR;
 
-/// The most that a tone's gain may be in bands where it has no partial, nats: what leaks into those
-/// when a key is struck must not be raised by the new note's mel.
+/// The limit of the gain of tones in bands without a partial, nats. When a key is struck, the mel
+/// of the new note must not raise what leaks into those bands.
 const UNHEARD_GAIN: f32 = -1.0;
-/// The limit goes up as fast once the level, in nats, is `UNHEARD_LEAST` above its floor.
+/// The limit rises with this slope from the level (in nats) on that is `UNHEARD_LEAST` above the
+/// floor.
 const UNHEARD_SLOPE: f32 = 10.0;
 const UNHEARD_LEAST: f32 = 0.2;
 
-/// The most that the gain of a tone may be whose level in a band is `log_level`, nats.
+/// The highest gain in nats of a tone whose level in the band is `log_level`.
 pub fn most_tone(log_level: f32) -> f32 {
     let above = log_level - LEVEL_FLOOR.ln() - UNHEARD_LEAST;
     UNHEARD_GAIN + UNHEARD_SLOPE * above.max(0.0)
 }
 
-/// Makes corrections go evenly from frame to frame where nothing is struck: two blocks that differ
-/// in every frame alike would be heard as a line 50 Hz beside every partial. There both count as
-/// one, their mean, and the first block is halfway to it.
+/// Makes corrections move evenly from frame to frame if nothing is struck. Otherwise two blocks
+/// that differ in the same way in every frame would be heard as lines 50 Hz beside every partial.
+/// The second block becomes the mean of both, and the first is halfway to it from the last frame.
 #[derive(Debug, Default)]
 pub struct Even {
-    /// With what the last frame ended, of both bands; empty before the first.
+    /// The corrections at the end of the last frame, of both bands; empty before the first frame.
     ends: [Vec<f32>; 2],
 }
 
 impl Even {
-    /// Makes a frame even, in place: corrections of both bands [2 blocks, ...], the second empty
-    /// where it is not made.
+    /// Smooths the corrections of a frame in place, of both bands, [2 blocks, ...] each. The second
+    /// is empty if there is no upper band.
     pub fn frame(&self, all: [&mut [f32]; 2]) {
         for (frame, end) in all.into_iter().zip(&self.ends) {
             let (first, second) = frame.split_at_mut(frame.len() / BLOCKS);
@@ -40,7 +41,7 @@ impl Even {
         }
     }
 
-    /// A frame is over, with these corrections as they were made even.
+    /// Ends a frame with these smoothed corrections.
     pub fn next_frame(&mut self, all: [&[f32]; 2]) {
         for (frame, end) in all.into_iter().zip(&mut self.ends) {
             end.clear();
@@ -48,7 +49,7 @@ impl Even {
         }
     }
 
-    /// Forgets the past.
+    /// Removes the past.
     pub fn reset(&mut self) {
         self.ends.iter_mut().for_each(Vec::clear);
     }

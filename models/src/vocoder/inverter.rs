@@ -1,5 +1,5 @@
-//! Mel frames -> samples by what the model's bundle has: the project's own vocoder, or a mel
-//! decoder. Knows neither from inside.
+//! Makes samples from mel frames with the inverter of the bundle, which is the vocoder of this
+//! project or a mel decoder. It knows no details of either.
 
 use super::mel_decoder::MelDecoder;
 use super::{Playing, Vocoder};
@@ -11,15 +11,16 @@ use crate::units::{HOP_SAMPLES, SAMPLE_RATE_HZ};
 /// A spectrogram inverter.
 #[derive(Debug)]
 pub enum Inverter {
-    /// Tones of the notes, shaped by the mel; looks ahead nothing.
+    /// The vocoder of this project, which shapes the tones of the notes by the mel. It has no
+    /// look-ahead.
     ScoreInformed(Box<Vocoder>),
-    /// The mel alone, and how many buses are made of its one.
+    /// A mel decoder, which uses only the mel and makes one signal.
     MelDecoder {
-        /// What makes sound of it.
+        /// The decoder.
         decoder: Box<MelDecoder>,
-        /// How many.
+        /// The number of buses that get its signal.
         buses: usize,
-        /// The hop, before it goes to them.
+        /// The signal of the hop.
         mono: Vec<f32>,
     },
 }
@@ -30,10 +31,10 @@ impl Inverter {
         Self::MelDecoder { decoder: Box::new(decoder), buses: 1, mono: vec![] }
     }
 
-    /// A note of the ledger begins, in the hop that is rendered next.
+    /// Begins a note of the ledger in the frame or hop that is made next.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn strike(&mut self, note: &Sounding) -> Result<(), DenoiseError> {
         match self {
             Self::ScoreInformed(vocoder) => vocoder.strike(note),
@@ -41,7 +42,7 @@ impl Inverter {
         }
     }
 
-    /// Whether nothing of a note is needed here any more.
+    /// Whether the inverter does not need a note any more.
     pub fn is_over(&self, note: &Sounding) -> bool {
         match self {
             Self::ScoreInformed(vocoder) => vocoder.is_over(note),
@@ -49,7 +50,7 @@ impl Inverter {
         }
     }
 
-    /// Samples a second of what it renders.
+    /// The sample rate of the output, Hz.
     pub fn sample_rate_hz(&self) -> u32 {
         match self {
             Self::ScoreInformed(vocoder) => vocoder.sample_rate_hz(),
@@ -57,11 +58,11 @@ impl Inverter {
         }
     }
 
-    /// Adds a frame of `mel` \[128\], natural-log, of which all is known, to `out`; a mel decoder
-    /// makes no frames, but hops.
+    /// Adds a frame to `out`, with its natural-log `mel` \[128\] and all of its notes known. A mel
+    /// decoder does nothing here, because it makes whole hops.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn frame(
         &mut self,
         playing: &Playing<'_>,
@@ -74,12 +75,12 @@ impl Inverter {
         }
     }
 
-    /// Adds the samples of a mel decoder that are ready ([`MelDecoder::render`]) once it has heard
-    /// a hop of `mel` [T, 128], natural-log; `levels` [T + 1, buses] are those of each bus, before
-    /// it and at the end of each of its frames.
+    /// Gives a hop of natural-log `mel` [T, 128] to a mel decoder, and adds the samples that are
+    /// ready ([`MelDecoder::render`]). `levels` [T + 1, buses] are the levels of the buses before
+    /// the hop and at the end of each frame.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn hop(
         &mut self,
         mel: &[f32],
@@ -101,11 +102,11 @@ impl Inverter {
         Ok(())
     }
 
-    /// `out` becomes the samples of each bus that still wait, if any do; each bus is as loud as
-    /// `levels`, one a bus, say.
+    /// Fills `out` with the last samples of each bus, if a mel decoder looks ahead, and else with
+    /// nothing. `levels` \[buses\] are the levels of the buses.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn finish(&mut self, levels: &[f32], out: &mut [Vec<f32>]) -> Result<(), DenoiseError> {
         out.iter_mut().for_each(Vec::clear);
         match self {
@@ -121,12 +122,12 @@ impl Inverter {
         }
     }
 
-    /// Forgets notes and past; `seed` fixes the noise, `looks_ahead` says whether sound may wait
-    /// for the frames behind it, `is_wide` whether what lies above 8 kHz is made, and `made` which
-    /// buses are.
+    /// Removes all notes and the past. `seed` is that of the noise, `looks_ahead` says whether
+    /// sound may wait for later frames, `is_wide` whether to make the band above 8 kHz, and `made`
+    /// which buses to make.
     ///
     /// # Errors
-    /// None that a loaded network can give.
+    /// None for a loaded network.
     pub fn restart(
         &mut self,
         seed: u64,

@@ -1,8 +1,8 @@
-//! Two bands of 8 kHz, each sampled at 16 kHz -> the signal at 48 kHz. Knows no vocoder.
+//! Joins two bands of 8 kHz, each sampled at 16 kHz, to a signal at 48 kHz. It knows no vocoder.
 //!
-//! Zeros between the samples repeat a band's spectrum, every second time upside down; a filter
-//! leaves the repetition that is wanted. Its phase is minimum, so that sound is late by a tenth of
-//! a millisecond, not by half the filter's length.
+//! With zeros between its samples, the spectrum of a band is repeated, every second time mirrored;
+//! a filter keeps the repetition that is wanted. It has minimum phase, so that sound is delayed by
+//! a tenth of a millisecond and not by half of the length of the filter.
 
 use super::bands::MinimumPhase;
 use crate::units::SAMPLE_RATE_HZ;
@@ -10,33 +10,33 @@ use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 use std::f64::consts::PI;
 
-/// Samples out for one sample in.
+/// Output samples for each input sample.
 pub const FACTOR: usize = 3;
-/// Samples in that one sample out depends on. From 7.55 kHz to 8.45 kHz a band gives way to the
-/// other.
+/// The input samples that an output sample depends on. The bands cross over from 7.55 kHz to 8.45
+/// kHz.
 const TAPS: usize = 64;
-/// Shape of the Kaiser window: 60 dB.
+/// The shape of the Kaiser window, for 60 dB.
 const BETA: f64 = 5.65;
-/// In which the filters are made to have minimum phase.
+/// The FFT length for the computation of the filters.
 const FFT: usize = 1 << 14;
-/// Lowest magnitude of a filter there, as minimum phase has no zeros: -120 dB.
+/// The lowest magnitude of a filter, -120 dB, because filters of minimum phase have no zeros.
 const FLOOR: f64 = 1e-6;
 
-/// The two filters and the last samples of both bands.
+/// The two filters, and the last samples of both bands.
 #[derive(Debug)]
 pub struct Join {
-    /// For each of the samples out: weights of the samples in, oldest first.
+    /// For each phase of the output: the weights of the input samples, oldest first.
     lower: [Vec<f32>; FACTOR],
     upper: [Vec<f32>; FACTOR],
-    /// The last samples in and the new ones.
+    /// The last input samples and the new ones.
     inputs: [Vec<f32>; 2],
     sums: Vec<f32>,
 }
 
 impl Join {
-    /// Silence before.
+    /// The state before any sound.
     pub fn new() -> Self {
-        // In cycles per sample out.
+        // In cycles per output sample.
         let edge = 0.5 / FACTOR as f64;
         let band = |cycles: f64| {
             move |n: f64| {
@@ -53,8 +53,8 @@ impl Join {
         }
     }
 
-    /// The next samples of the lower band and of the upper one, as many of both, if there is one:
-    /// three times as many are added to `out`.
+    /// Takes the next samples of the lower band and, if there is one, as many of the upper band.
+    /// Adds three times as many samples to `out`.
     pub fn push(&mut self, lower: &[f32], upper: Option<&[f32]>, out: &mut Vec<f32>) {
         let before = out.len();
         out.resize(before + FACTOR * lower.len(), 0.0);
@@ -66,8 +66,8 @@ impl Join {
             self.sums.resize(lower.len(), 0.0);
             for (filter, input) in [filters.0, filters.1].into_iter().zip(&self.inputs).take(count)
             {
-                // Tap by tap, not sample by sample: sums over neighbours the compiler may not
-                // reorder, this it makes vectors of.
+                // The outer loop is over taps, not over samples: the compiler can vectorise this,
+                // but must not reorder a sum over neighbours.
                 for (by, input) in filter.iter().zip(input.windows(lower.len())) {
                     self.sums.iter_mut().zip(input).for_each(|(sum, x)| *sum += by * x);
                 }
@@ -79,9 +79,9 @@ impl Join {
     }
 }
 
-/// An ideal filter's impulse response around 0 -> one of as many samples as the window has, with
-/// the same magnitudes and minimum phase, FACTOR times as loud (for the zeros between the samples),
-/// cut into the weights of each sample out, oldest first.
+/// Makes a filter from the ideal impulse response around 0, with the length and the magnitudes of
+/// the windowed one, but minimum phase. It is FACTOR times as loud, because of the zeros between
+/// the samples. Returns the weights for each phase of the output, oldest first.
 fn minimum_phase(response: impl Fn(f64) -> f64) -> [Vec<f32>; FACTOR] {
     let mut planner = RealFftPlanner::<f64>::new();
     let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
@@ -123,15 +123,15 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// Samples a second of what comes out.
+/// The sample rate of the output, Hz.
 pub const RATE_HZ: u32 = FACTOR as u32 * SAMPLE_RATE_HZ;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The level in dB of what comes out at `found_hz` when a sine of amplitude 1 at `hz` of a
-    /// signal at 16 kHz goes into a band.
+    /// The level in dB of the output at `found_hz`, if the input of a band at 16 kHz is a sine of
+    /// amplitude 1 at `hz`.
     fn level(band: usize, hz: f64, found_hz: f64) -> f64 {
         let wave: Vec<f32> =
             (0..16_000).map(|n| (2.0 * PI * hz * f64::from(n) / 16e3).sin() as f32).collect();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn each_band_comes_out_where_it_belongs_and_nowhere_else() {
-        // 100 Hz of the upper band lie at its edge, 16 kHz.
+        // 100 Hz of the upper band are left out, because they lie at its edge, 16 kHz.
         for (band, hz) in
             [(0, 100.0), (0, 1e3), (0, 4e3), (0, 7.5e3), (1, 5e2), (1, 4e3), (1, 7.5e3)]
         {

@@ -1,25 +1,25 @@
-//! Arithmetic with the groups of partials of a tone side by side, which processors do several at a
-//! time. Knows no note.
+//! Arithmetic on the groups of partials of a tone side by side, which processors can do for several
+//! groups at once. It knows no note.
 
 use super::life::{GRID, UPPER};
 use super::tables::place_of;
 use crate::graph::LIFE_GROUPS;
 use realfft::num_complex::Complex;
 
-/// A value of every group: see [`super::life`].
+/// One value for every group; see [`super::life`].
 pub type Lanes = [f32; LIFE_GROUPS];
 
-/// All groups alike, as they are.
+/// The weight 1 for all groups.
 pub const EVEN: Lanes = [1.0; LIFE_GROUPS];
-/// What comes of the way to where the weights of a note's groups go in a tick.
+/// The share of the way to their target that weights move in a tick.
 const COMES: f32 = 0.5;
 
-/// A tick nearer to where weights go.
+/// The weights one tick later, on the way to their target `aim`.
 pub fn nearer(weights: &Lanes, aim: &Lanes) -> Lanes {
     std::array::from_fn(|l| weights[l] + COMES * (aim[l] - weights[l]))
 }
 
-/// A complex value of every group.
+/// One complex value for every group.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
 pub struct Row {
@@ -30,19 +30,19 @@ pub struct Row {
 }
 
 impl Row {
-    /// Puts a group's value.
+    /// Sets the value of a group.
     pub fn set(&mut self, group: usize, value: Complex<f32>) {
         (self.re[group], self.im[group]) = (value.re, value.im);
     }
 
-    /// Each group times a number.
+    /// Multiplies each group by a number.
     pub fn weigh(&mut self, by: &Lanes) {
         for part in [&mut self.re, &mut self.im] {
             part.iter_mut().zip(by).for_each(|(part, by)| *part *= by);
         }
     }
 
-    /// Products, group by group.
+    /// The product of each group.
     #[inline(always)]
     fn times(&self, by: &Self) -> Self {
         let mut out = Self::default();
@@ -53,7 +53,7 @@ impl Row {
         out
     }
 
-    /// A share of the way to other values.
+    /// Interpolates linearly: `share` of the way from these values to `to`.
     #[inline(always)]
     fn toward(&self, to: &Self, share: f32) -> Self {
         let mut out = Self::default();
@@ -65,10 +65,11 @@ impl Row {
     }
 }
 
-/// What the groups of a tone are multiplied with at one time: in its middle and at its side.
+/// The envelope of a tone at one time: the factors of its groups in the middle and at the side.
 pub type Envelope = [Row; 2];
 
-/// Adds a period [length + 1] at phases counted in turns, times `weight`, to as many rows.
+/// Reads a period [length + 1] at phases counted in cycles, and adds it, times `weight`, to the
+/// rows.
 pub fn read(period: &[Row], turns: &[f64], weight: f32, sound: &mut [Row]) {
     let length = period.len().saturating_sub(1);
     for (sound, turns) in sound.iter_mut().zip(turns) {
@@ -82,7 +83,7 @@ pub fn read(period: &[Row], turns: &[f64], weight: f32, sound: &mut [Row]) {
     }
 }
 
-/// Turns rows on: the first is multiplied with `from`, each after it with `step` more.
+/// Rotates rows: the first is multiplied by `from`, and each later one by `step` once more.
 pub fn turn(sound: &mut [Row], mut from: Row, step: &Row) {
     for sound in sound {
         *sound = sound.times(&from);
@@ -90,9 +91,9 @@ pub fn turn(sound: &mut [Row], mut from: Row, step: &Row) {
     }
 }
 
-/// Moves rows as an envelope goes from one value to the next, of which the first lies `offset`
-/// samples before the first of them, times their levels: the sums of all groups but the upper one,
-/// and that one's real part.
+/// Multiplies rows by an envelope, which moves from one value to the next, and by levels. The first
+/// value of the envelope lies `offset` samples before the first row. Adds the sum of all groups but
+/// the upper one to `tone`, and the real part of the upper one to `upper`.
 pub fn mix(
     sound: &[Row],
     levels: &[f32],
@@ -110,7 +111,7 @@ pub fn mix(
     }
 }
 
-/// The sum of all groups, halves added to halves.
+/// The sum of all groups, computed by halves.
 #[inline(always)]
 fn sum(mut lanes: Lanes) -> f32 {
     for half in [8, 4, 2, 1] {

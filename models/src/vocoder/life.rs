@@ -1,11 +1,10 @@
-//! How a held note lives: what vibrato, beating strings and players who play together do to the
-//! partials of every key, in the middle, (L + R) / 2, and at the side, (L - R) / 2. Knows no
-//! stream.
+//! The life of a held note: how vibrato, beating strings and ensembles change the partials of every
+//! key over time, in the middle, (L + R) / 2, and at the side, (L - R) / 2. It knows no stream.
 //!
-//! The same key lives in the same way each time it sounds, as the recording that the model learned
-//! from does. Keys that share a recording share a zone, in which time runs as the recording is
-//! played: faster for a key above the zone's own. Partials are put into groups by their number, and
-//! all of a group are multiplied with the same complex envelope. Python twin:
+//! A key lives in the same way each time it sounds, like the recording that the model was trained
+//! on. Keys that share a recording share a zone. Time in a zone runs as fast as the recording is
+//! played, which is faster for a key above the zone's own key. Partials are grouped by their
+//! number, and all partials of a group have the same complex envelope. Python twin:
 //! `models/training/timbre_training/life.py`; `measure_life.py` beside it measures the table.
 
 use std::f64::consts::LN_2;
@@ -19,22 +18,22 @@ use crate::notes::Voice;
 use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, TICK_SAMPLES};
 use realfft::num_complex::Complex;
 
-/// The number of the first partial of each group; what lies from 8 to 16 kHz is one more.
+/// The number of the first partial in each group. One more group has what lies from 8 to 16 kHz.
 pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24, 34, 49];
-/// The group of what lies from 8 to 16 kHz.
+/// The group of the partials from 8 to 16 kHz.
 pub const UPPER: usize = LIFE_GROUPS - 1;
-/// Samples between values of an envelope that are worked out; evenly in between.
+/// The samples between computed values of an envelope, which is linear in between.
 pub const GRID: u64 = 32;
-/// Of these there are so many around a tick.
+/// The number of computed values around a tick.
 pub const AROUND: usize = TICK_SAMPLES.div_ceil(GRID as usize) + 2;
-/// Where a zone's numbers lie: its key; points a second, and in all; its first value; the sway's
-/// largest value, turns; of each group the turns by which it goes ahead in a period of the tone,
-/// and the largest value of its middle and of its side; of each quarter of the mel's bands the
-/// share of noise, ln.
+/// The indices of the facts of a zone: its own key; its points per second, and their number; the
+/// index of its first value; the largest value of the sway, cycles; for each group the cycles by
+/// which it advances in a period of the tone, and the largest values of its middle and of its side;
+/// for each group of four mel bands the logarithm of the share of noise.
 ///
-/// Its values lie point by point: the sway, then of each group middle and side, complex, each only
-/// where its largest value is not 0. Without a middle a group stays as it is, without a side it has
-/// none.
+/// A zone has curves one after the other: the sway, and then for each group the middle and the
+/// side, which are complex. A curve is left out if its largest value is 0. A group without a middle
+/// curve is constant, and one without a side curve has no side.
 const OWN_KEY: usize = 0;
 const POINT_HZ: usize = 1;
 const POINTS: usize = 2;
@@ -44,18 +43,18 @@ const SHIFT: usize = 5;
 const MIDDLE: usize = SHIFT + LIFE_GROUPS;
 const SIDE: usize = MIDDLE + LIFE_GROUPS;
 const NOISE: usize = SIDE + LIFE_GROUPS;
-/// The largest of a zone's values.
+/// The largest quantised value of a zone.
 const LARGEST: f64 = 127.0;
-/// The share of noise where nothing is known of it, of drums that ring, and of other drums.
+/// The share of noise if the table does not know it, of drums with a tone, and of other drums.
 const UNKNOWN_NOISE: f32 = 0.05;
 const TONAL_DRUM_NOISE: f32 = 0.5;
 const DRUM_NOISE: f32 = 1.0;
 
-/// The lives of a model's notes.
+/// The lives of all notes of a model.
 #[derive(Debug)]
 pub struct LifeTable {
     parts: LifeParts,
-    /// [zones, [`NOISE_BANDS`]]: the shares of noise.
+    /// The shares of noise, [zones, [`NOISE_BANDS`]].
     noise: Vec<f32>,
 }
 
@@ -68,7 +67,7 @@ impl LifeTable {
         Ok(Self::of(read_life(&decode("life", bytes)?)?))
     }
 
-    /// Of notes that do not move and have nothing at the side.
+    /// A table for models without one: notes do not change over time, and they have no side.
     pub fn still() -> Self {
         let mut facts = [0.0; LIFE_FACTS];
         (facts[OWN_KEY], facts[POINT_HZ], facts[POINTS]) = (60.0, 25.0, 75.0);
@@ -82,7 +81,8 @@ impl LifeTable {
         Self { parts, noise }
     }
 
-    /// How a voice lives that is no drum; keys beyond a piano's live as its first and last.
+    /// The life of a voice that is not a drum. Keys beyond those of a piano use its first and last
+    /// key.
     pub fn life(&self, voice: Voice) -> Life<'_> {
         let LifeParts { facts, values, .. } = &self.parts;
         let zone = self.zone(voice);
@@ -102,8 +102,8 @@ impl LifeTable {
         Life { facts, values, pace, points, sway, parts }
     }
 
-    /// The share of a band's power that is noise, for each quarter of the mel's bands; `rings` says
-    /// of a drum whether it has a tone.
+    /// The share of noise in the power of a band, for each group of four mel bands. For drums,
+    /// `rings` says whether they have a tone.
     pub fn noise(&self, voice: Voice, rings: bool) -> [f32; NOISE_BANDS] {
         match (voice.is_drum, rings) {
             (true, true) => [TONAL_DRUM_NOISE; NOISE_BANDS],
@@ -123,7 +123,7 @@ impl LifeTable {
     }
 }
 
-/// The logarithm of the share of noise where nothing is known of the notes, \[128\].
+/// The logarithm of the share of noise if nothing is known about the notes, \[128\].
 pub fn unknown_noise() -> [f32; MEL_BINS] {
     [UNKNOWN_NOISE.ln(); MEL_BINS]
 }
@@ -133,28 +133,28 @@ pub fn unknown_noise() -> [f32; MEL_BINS] {
 pub struct Life<'a> {
     facts: &'a [f32],
     values: &'a [i8],
-    /// Points a sample, and in all.
+    /// Points per sample, and their number.
     pace: f64,
     points: usize,
-    /// Where the values of the sway begin, and those of middle and side of each group.
+    /// The index of the first value of the sway, and of the middle and the side of each group.
     sway: usize,
     parts: [[usize; 2]; LIFE_GROUPS],
 }
 
 impl Life<'_> {
-    /// The part of it from `n` samples after the key press on, a tick long.
+    /// The life in a tick that begins `n` samples after the key press.
     pub fn span(&self, n: u64) -> Span<'_> {
         let first = n / GRID;
         let place = |i: usize| self.place((first + i as u64) as f64 * GRID as f64 * self.pace);
         Span { life: self, offset: (n % GRID) as usize, places: std::array::from_fn(place) }
     }
 
-    /// The turns by which each group goes ahead of its partials in a period of the tone.
+    /// The cycles by which each group advances beyond its partials in a period of the tone.
     pub fn shifts(&self) -> [f64; LIFE_GROUPS] {
         std::array::from_fn(|group| self.fact(SHIFT + group))
     }
 
-    /// Whether anything is heard at the side.
+    /// Whether the note has a side.
     pub fn has_side(&self) -> bool {
         (SIDE..SIDE + LIFE_GROUPS).any(|fact| self.fact(fact) > 0.0)
     }
@@ -163,7 +163,8 @@ impl Life<'_> {
         self.facts.get(at).map_or(0.0, |fact| f64::from(*fact))
     }
 
-    /// Curve `first`, whose points lie `apart`, at a place, times its largest value `largest`.
+    /// The value of a curve at a place. The curve begins at the index `first`, its points are
+    /// `apart`, and its largest value is `largest`.
     fn curve(&self, first: usize, apart: usize, place: &Place, largest: f64) -> f64 {
         let value = |(k, weight): (usize, &f64)| {
             let point = (place.point + k).saturating_sub(1).min(self.points - 1);
@@ -172,8 +173,8 @@ impl Life<'_> {
         place.weights.iter().enumerate().map(value).sum::<f64>() * (largest / LARGEST)
     }
 
-    /// Where a place counted in points is found: the point before it, and how far it is from that
-    /// to the next. From their end envelopes go back to a third of them and come again.
+    /// The place of a time, counted in points, between two points. At the end, envelopes run back
+    /// to a third of their length and then forward again.
     fn place(&self, points: f64) -> Place {
         let (last, from) = ((self.points - 1) as f64, (self.points / 3) as f64);
         let points = if points < last {
@@ -185,7 +186,7 @@ impl Life<'_> {
         };
         let point = (points as usize).min(self.points - 2);
         let t = points - point as f64;
-        // Catmull and Rom's cubic.
+        // The cubic spline of Catmull and Rom.
         let weights = [
             0.5 * t * (t * (2.0 - t) - 1.0),
             1.0 + 0.5 * t * t * (3.0 * t - 5.0),
@@ -201,27 +202,28 @@ impl Life<'_> {
 struct Place {
     /// The point before it.
     point: usize,
-    /// How much the one before that, it, and the two behind it weigh.
+    /// The weights of the point before that, of this point, and of the next two.
     weights: [f64; 4],
 }
 
-/// A tick of a life.
+/// One tick of a life.
 #[derive(Debug, Clone, Copy)]
 pub struct Span<'a> {
     life: &'a Life<'a>,
-    /// Samples from the first value that is worked out to the first of the tick.
+    /// The samples from the first computed value to the first sample of the tick.
     offset: usize,
     places: [Place; AROUND],
 }
 
 impl Span<'_> {
-    /// The turns by which sample `i` of the tick is ahead.
+    /// The cycles by which sample `i` of the tick is ahead. `known` is the result of
+    /// [`Self::sways`].
     pub fn sway(&self, known: &[f64; AROUND], i: usize) -> f64 {
         let (at, share) = self.between(i);
         known[at] + f64::from(share) * (known[at + 1] - known[at])
     }
 
-    /// The sway where it is worked out.
+    /// The sway at the computed values.
     pub fn sways(&self) -> [f64; AROUND] {
         let largest = self.life.fact(SWAY);
         if largest == 0.0 {
@@ -230,7 +232,7 @@ impl Span<'_> {
         self.places.map(|place| self.life.curve(self.life.sway, 1, &place, largest))
     }
 
-    /// The envelopes of all groups where they are worked out.
+    /// The envelopes of all groups at the computed values.
     pub fn envelopes(&self) -> [Envelope; AROUND] {
         let still = [Complex::new(1.0, 0.0), Complex::ZERO];
         let mut envelopes = [[Row::default(); 2]; AROUND];
@@ -249,12 +251,13 @@ impl Span<'_> {
         envelopes
     }
 
-    /// Samples from the first value that is worked out to the first of the tick.
+    /// The samples from the first computed value to the first sample of the tick.
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// Between which two values sample `i` lies, and how far it is from the first to the second.
+    /// The computed value before sample `i`, and the place of the sample between it and the next,
+    /// 0..=1.
     fn between(&self, i: usize) -> (usize, f32) {
         let n = self.offset + i;
         (n / GRID as usize, (n % GRID as usize) as f32 / GRID as f32)
@@ -265,8 +268,8 @@ impl Span<'_> {
 mod tests {
     use super::*;
 
-    /// A table of one zone whose own key is 60: the sway and the first group's middle go up by one
-    /// with each point, the first group's side is half as large.
+    /// A table of one zone whose own key is 60. The sway and the middle of the first group rise by
+    /// one with each point, and the side of the first group is half as large.
     fn table() -> LifeTable {
         let mut parts = LifeTable::still().parts;
         (parts.facts[SWAY], parts.facts[MIDDLE], parts.facts[SIDE]) = (1.0, 1.0, 0.5);

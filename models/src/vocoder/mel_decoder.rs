@@ -1,11 +1,12 @@
-//! A mel decoder that comes as an ONNX file, as the public SoundStream one: mel frames -> samples,
-//! in overlapping windows. Knows no notes.
+//! A mel decoder from an ONNX file, such as the public SoundStream decoder. It makes samples from
+//! mel frames in overlapping windows, and knows no notes.
 //!
-//! The graph takes natural-log mel [1, T, 128] of this project's front end, as the published
-//! pipeline feeds it (not scaled to [-1, 1]), and gives T * 320 samples at 16 kHz. It is asked for
-//! windows of one length, whose outer frames are heard and not played: as many as the graph looks
-//! back and ahead, which [`MelDecoderConfig::measure`] finds out. So what comes out is what the
-//! whole mel would give at once, memory stays that of one window, and there are no seams.
+//! The graph takes the natural-log mel [1, T, 128] of the front end of this project (as in the
+//! published pipeline, not scaled to [-1, 1]), and gives T * 320 samples at 16 kHz. It runs on
+//! windows of one length. The outer frames of a window, as many as the graph looks back and ahead
+//! ([`MelDecoderConfig::measure`] finds out), serve as context, and their samples are dropped. So
+//! the sound is the same as if the whole mel were decoded at once, without seams, and with the
+//! memory of one window.
 
 use prost::Message;
 use tract_onnx::pb::ModelProto;
@@ -19,28 +20,29 @@ use crate::graph::{MAX_REACH, MelDecoderConfig};
 use crate::mel::FeatureRange;
 use crate::units::{HOP_SAMPLES, MEL_BINS};
 
-/// The graph's name in errors.
+/// The name of the graph in errors.
 const NAME: &str = "vocoder";
-/// What the file must be, in words.
+/// The wanted kind of file, in words.
 const WANTED: &str =
     "one float input [1, T, 128] with T free, and T * 320 samples as [1, n], [n] or [1, n, 1]";
-/// A change of the sound below this part of the largest is none (-80 dB).
+/// The share of the largest change of the sound below which a change does not count (-80 dB).
 const HEARD: f32 = 1e-4;
-/// Frames of the second length that is tried.
+/// The frames of the second length to try.
 const OTHER_LENGTH: usize = 48;
-/// Random mels that the reach is measured with.
+/// The random mels for the measurement.
 const TRIALS: u64 = 3;
-/// The keys of their noise.
+/// The key of their noise.
 const TRIAL_KEY: u64 = 0x6d65_6c00;
-/// Nats by which a frame is raised to see what follows it.
+/// The nats by which a frame is raised to see its effect.
 const RAISED: f32 = 3.0;
 
 impl MelDecoderConfig {
-    /// Loads the graph, tries it with two lengths, and measures how far a frame is heard.
+    /// Loads the graph, tries it with two lengths, and measures how far the effect of a frame
+    /// reaches.
     ///
     /// # Errors
-    /// What was found and what was wanted, for a file that is no ONNX graph, that tract does not
-    /// take, or that is no mel decoder.
+    /// The file is no ONNX graph, tract does not support it, or it is no mel decoder. The error
+    /// names what was found and what was wanted.
     pub fn measure(bytes: &[u8]) -> Result<Self, DenoiseError> {
         let graph = Graph::load(bytes)?;
         graph.plan(OTHER_LENGTH)?.decode(&random_mel(0, OTHER_LENGTH))?;
@@ -75,20 +77,20 @@ impl MelDecoderConfig {
     }
 }
 
-/// A mel decoder with the frames it still needs.
+/// A mel decoder with the frames that it still needs.
 #[derive(Debug)]
 pub struct MelDecoder {
     graph: Graph,
     config: MelDecoderConfig,
-    /// For windows of one length; made anew when hops change theirs.
+    /// The plan for windows of one length. It is made again when the length of hops changes.
     plan: Option<Decoder>,
-    /// Whether sound may wait for the frames behind it.
+    /// Whether sound may wait for later frames.
     looks_ahead: bool,
-    /// The window's frames that are there, natural-log.
+    /// The frames in the window so far, natural-log.
     window: Vec<f32>,
-    /// Samples of the silence before the stream, which are not given out.
+    /// The samples to drop, which belong to the silence before the stream.
     skip: usize,
-    /// Frames of the last hop.
+    /// The frames in the last hop.
     hop_frames: usize,
 }
 
@@ -96,8 +98,8 @@ impl MelDecoder {
     /// Loads the graph from ONNX bytes.
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] for another kind of graph, [`DenoiseError::Engine`] when tract
-    /// refuses it.
+    /// [`DenoiseError::Graph`] if it is not a mel decoder, and [`DenoiseError::Engine`] if tract
+    /// does not support it.
     pub fn load(config: MelDecoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
         let mut decoder = Self {
             graph: Graph::load(bytes)?,
@@ -112,9 +114,9 @@ impl MelDecoder {
         Ok(decoder)
     }
 
-    /// Forgets all frames; before the stream there is silence. With `looks_ahead` the samples come
-    /// as late as the graph hears ahead, and [`Self::finish`] gives the last; without, the frame
-    /// that is last stands in for those behind it.
+    /// Removes all frames. Before the stream there is silence. With `looks_ahead`, samples are late
+    /// by the look-ahead of the graph, and [`Self::finish`] gives the last ones. Without it, the
+    /// last frame is repeated in place of later ones.
     pub fn restart(&mut self, looks_ahead: bool) {
         self.looks_ahead = looks_ahead;
         self.window.clear();
@@ -122,16 +124,16 @@ impl MelDecoder {
         self.skip = self.waiting() * HOP_SAMPLES;
     }
 
-    /// Frames that sound waits for.
+    /// The number of frames that sound waits for.
     fn waiting(&self) -> usize {
         if self.looks_ahead { self.config.future_frames } else { 0 }
     }
 
-    /// Takes the hop's frames `mel` [T, 128], natural-log, and adds the samples that are ready to
-    /// `out`: T * 320, fewer at the beginning of a stream that looks ahead.
+    /// Takes the frames of a hop, natural-log `mel` [T, 128], and adds the samples that are ready
+    /// to `out`: T * 320, but fewer at the beginning of a stream that looks ahead.
     ///
     /// # Errors
-    /// Whatever the engine says; a hop of a new length is planned first.
+    /// The inference engine failed, which may be when it plans for a new length of hops.
     pub fn render(&mut self, mel: &[f32], out: &mut Vec<f32>) -> Result<(), DenoiseError> {
         let hop = mel.len() / MEL_BINS;
         self.hop_frames = hop;
@@ -156,10 +158,10 @@ impl MelDecoder {
         Ok(())
     }
 
-    /// Adds the samples of the frames that still wait to `out`; behind the stream there is silence.
+    /// Adds the samples of the frames that still wait to `out`. After the stream there is silence.
     ///
     /// # Errors
-    /// Whatever the engine says.
+    /// The inference engine failed.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), DenoiseError> {
         let end = out.len() + (self.waiting() * HOP_SAMPLES).saturating_sub(self.skip);
         let silent = vec![silence(); self.hop_frames * MEL_BINS];
@@ -171,8 +173,8 @@ impl MelDecoder {
     }
 }
 
-/// A mel decoder's graph, for which each length of mel is a plan of its own: so any graph is taken
-/// that runs with fixed lengths.
+/// The graph of a mel decoder. Each length of mel has its own plan, so the graph only has to run
+/// with fixed lengths.
 #[derive(Debug)]
 struct Graph(Box<InferenceModel>);
 
@@ -208,7 +210,7 @@ impl Graph {
 }
 
 impl Decoder {
-    /// `mel` [frames, 128] -> [frames * 320] samples.
+    /// Decodes `mel` [frames, 128] to [frames * 320] samples.
     fn decode(&mut self, mel: &[f32]) -> Result<Vec<f32>, DenoiseError> {
         let input = self.plan.input(&[1, self.frames, MEL_BINS], mel)?;
         let output = self.plan.run(tvec![input])?;
@@ -227,7 +229,7 @@ impl Decoder {
     }
 }
 
-/// That the graph takes one mel of any length.
+/// Checks that the graph takes one mel of any length.
 fn check_input(model: &ModelProto) -> Result<(), DenoiseError> {
     use tract_onnx::pb::tensor_proto::DataType;
     use tract_onnx::pb::tensor_shape_proto::dimension::Value::DimValue;
@@ -275,7 +277,7 @@ fn silence() -> f32 {
     FeatureRange::default().unscale(-1.0)
 }
 
-/// A mel [frames, 128] in nats, from loud to quiet.
+/// A random mel [frames, 128] in nats, from loud to quiet.
 fn random_mel(trial: u64, frames: usize) -> Vec<f32> {
     let mut mel = vec![0.0; frames * MEL_BINS];
     SeededNoise::new(TRIAL_KEY, trial).start(&mut mel);

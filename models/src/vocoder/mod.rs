@@ -1,14 +1,14 @@
-//! Mel frames and the notes behind them -> samples, tick by tick, without look-ahead. Knows no
-//! denoiser and no device.
+//! The vocoder: makes samples from mel frames and their notes, tick by tick, without look-ahead. It
+//! knows no denoiser and no device.
 //!
-//! The notes say where the tones are (`excitation`), the mel says how loud each band is, a small
-//! network (`network`) corrects what the two together get wrong, and `filter` shapes tones and
-//! noise by the result. All that at 16 kHz, as the mel knows of no more; a model may say how the
-//! sound goes on above 8 kHz (`upper`), and `join` then makes 48 kHz of both.
+//! The notes give the tones (`excitation`), the mel gives the level of each band, a small network
+//! (`network`) corrects the errors of the two, and `filter` shapes tones and noise with the result.
+//! All this runs at 16 kHz, like the mel. If the model knows the band above 8 kHz (`upper`), `join`
+//! makes 48 kHz of both.
 //!
-//! A frame is aimed at with the mel that it will have at its end, as far as its notes are known,
-//! and aimed at anew at any tick of 2.5 ms at which more is known of it: gains then go there from
-//! where they are. So each sample depends on what happened up to the end of its tick alone.
+//! Gains move towards the mel that the frame will have at its end, with the notes known so far.
+//! This target can be changed at any 2.5 ms tick at which more is known; the gains then move to it
+//! from their current values. So each sample depends only on events up to the end of its tick.
 
 mod aim;
 pub mod attack;
@@ -55,31 +55,32 @@ use tables::Tables;
 use turn::Turn;
 use upper::UpperBand;
 
-/// Blocks of 10 ms in a frame.
+/// The blocks of 10 ms in a frame.
 const BLOCKS: usize = HOP_SAMPLES / BLOCK;
-/// Nats the network's inputs are divided by.
+/// The factor of the inputs of the network, which are in nats.
 const INPUT_SCALE: f32 = 1.0 / 8.0;
-/// Gains stay in this range of nats.
+/// The range of the gains, nats.
 const GAIN_RANGE: (f32, f32) = (-20.0, 6.0);
-/// From a key press to the end of its frame the network takes no more than this from a tone, nats,
-/// unless a drum is loud: how fast it comes is the attack table's, and must not depend on where in
-/// a frame the key fell.
+/// The most that the network may lower a tone from a key press to the end of its frame, nats,
+/// unless a drum may be loud. The attack table decides how fast a tone rises, and that must not
+/// depend on the place of the press in the frame.
 const STRUCK_FLOOR: f32 = -0.5;
-/// The share of noise that takes from the tones' power at most: what is known of it is not certain.
+/// The largest share of noise that is subtracted from the power of tones, because the share is not
+/// exact.
 const MOST_NOISE: f32 = 0.9;
-/// Keeps the vocoder's noise apart from the denoiser's.
+/// Makes the noise of the vocoder different from that of the denoiser.
 const NOISE_KEY: u64 = 0x766f_636f_6465_7200;
 
-/// What a model knows of how notes begin and live.
+/// The tables of a model about the course of notes.
 #[derive(Debug)]
 pub struct NoteTables {
-    /// How they begin; without it they are at once as loud as their frames.
+    /// The attacks of notes; without them a note is as loud as its frames from the start.
     pub attacks: Option<AttackTable>,
-    /// How they live.
+    /// The lives of notes.
     pub lives: Arc<LifeTable>,
 }
 
-/// Who plays in a frame, as far as it is known.
+/// The notes and parts that play in a frame, as far as they are known.
 #[derive(Debug, Clone, Copy)]
 pub struct Playing<'a> {
     /// The frame.
@@ -88,20 +89,21 @@ pub struct Playing<'a> {
     pub ledger: &'a Ledger,
     /// The parts.
     pub parts: &'a Parts,
-    /// Where the frame begins in the ticks of the parts.
+    /// The index of the first tick of the frame in the table of the parts.
     pub first_tick: usize,
-    /// The level that the mel's loudness is beside, at the end of the frame before and of this one.
+    /// The reference to which the loudness of the mel is relative, at the end of the previous frame
+    /// and of this one.
     pub reference: [f32; 2],
-    /// How loud the noise is in each bus at the end of this frame, \[buses\].
+    /// The level of the noise in each bus at the end of this frame, \[buses\].
     pub noise: &'a [f32],
-    /// The logarithm of the share of each band's power that is noise in this frame, \[128\].
+    /// The logarithm of the share of noise in the power of each band of this frame, \[128\].
     pub log_share: &'a [f32; MEL_BINS],
-    /// The tones of its notes, where more is known of them than their sum.
+    /// The tones of single notes, if the model knows more than their sum.
     pub tones: &'a [NoteTone],
 }
 
 impl Playing<'_> {
-    /// A part at the start of a tick of the frame and at its end.
+    /// The state of a part at the start and at the end of a tick of the frame.
     fn part(&self, part: Part, tick: usize) -> (At, At) {
         let first = self.first_tick + tick;
         match self.parts.of(part).get(first..first + 2) {
@@ -111,7 +113,7 @@ impl Playing<'_> {
     }
 }
 
-/// The vocoder with all it remembers of the stream.
+/// The vocoder with its state of the stream.
 #[derive(Debug)]
 pub struct Vocoder {
     tables: Arc<Tables>,
@@ -121,25 +123,25 @@ pub struct Vocoder {
     excited: Excited,
     filter: BlockFilter,
     turn: Turn,
-    /// Where the model has one and it is wanted.
+    /// The upper band, if the model has one and it is wanted.
     upper: Option<UpperBand>,
     buses: Vec<Bus>,
     seed: u64,
     noise: BusNoise,
-    /// The last frame [128], empty before the first, and what this one is aimed at.
+    /// The mel of the last frame [128] (empty before the first), and the target mel of this frame.
     last_mel: Vec<f32>,
     mel: Vec<f32>,
-    /// The share of noise in this one, ln [128].
+    /// The logarithm of the share of noise in this frame, [128].
     log_share: [f32; MEL_BINS],
-    /// Of this frame: levels of the tones at the end of each block [BLOCKS, 128], nats, and what
-    /// the network says [BLOCKS, SOURCES, 128].
+    /// For this frame: the levels of the tones at the end of each block [BLOCKS, 128], nats, and
+    /// the corrections of the network [BLOCKS, SOURCES, 128].
     levels: Vec<f32>,
     corrections: Vec<f32>,
     even: Even,
     /// Whether a key has been pressed in this frame, and whether a drum may be loud in it.
     is_pressed: bool,
     is_drummed: bool,
-    /// How the gains come in, in this block; and whether this tick has been aimed at.
+    /// The fade-in of the gains in this block, and whether the target was set for this tick.
     ramp: Ramp,
     is_aimed: bool,
     inputs: [Vec<f32>; 3],
@@ -147,7 +149,7 @@ pub struct Vocoder {
 }
 
 impl Vocoder {
-    /// Loads the network from ONNX bytes, with noise seed 0 and nothing above 8 kHz.
+    /// Loads the network from ONNX bytes, with noise seed 0 and without the band above 8 kHz.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `vocoder`.
@@ -184,10 +186,10 @@ impl Vocoder {
         })
     }
 
-    /// A note of the ledger begins, in the frame that is made now.
+    /// Begins a note of the ledger in the current frame.
     ///
     /// # Errors
-    /// Whatever the engine says of the table; the note then begins at once.
+    /// The inference engine failed for the attack table. The note then begins without an attack.
     pub fn strike(&mut self, note: &Sounding) -> Result<(), DenoiseError> {
         let hop = HOP_SAMPLES as u64;
         let shape = match &mut self.attacks {
@@ -198,20 +200,20 @@ impl Vocoder {
         shape.map(|_| ())
     }
 
-    /// Whether nothing of a note's tone is heard any more.
+    /// Whether the tone of a note cannot be heard any more.
     pub fn is_over(&self, note: &Sounding) -> bool {
         self.excitation.is_over(note)
     }
 
-    /// Samples a second of what it renders: 48,000 with an upper band, else 16,000.
+    /// The sample rate of the output: 48,000 Hz with an upper band, else 16,000 Hz.
     pub fn sample_rate_hz(&self) -> u32 {
         if self.upper.is_some() { join::RATE_HZ } else { SAMPLE_RATE_HZ }
     }
 
-    /// Makes tick `tick` of the frame: 2.5 ms of samples are added to `out` for each bus.
+    /// Makes the tick `tick` of the frame, and adds 2.5 ms of samples to `out` for each bus.
     ///
     /// # Real time
-    /// Once `out` has room, allocates nothing.
+    /// It allocates nothing once `out` has room.
     pub fn tick(&mut self, playing: &Playing<'_>, tick: usize, out: &mut [Vec<f32>]) {
         let at = tick * TICK_SAMPLES;
         let within = at % BLOCK;
@@ -247,7 +249,7 @@ impl Vocoder {
         }
     }
 
-    /// The frame is over.
+    /// Ends the frame.
     fn next_frame(&mut self, frame: FrameIdx) {
         self.network.next_frame();
         let upper = self.upper.as_ref().map(|upper| upper.corrections.as_slice());
@@ -256,11 +258,11 @@ impl Vocoder {
         self.excitation.next_frame(FrameIdx(frame.0 + 1).start());
     }
 
-    /// Makes a whole frame, of which all is known: 20 ms of samples are added to `out` for each
-    /// bus. Up to a key press bands do not rise to what they are with it.
+    /// Makes a whole frame whose notes are all known, and adds 20 ms of samples to `out` for each
+    /// bus. Before a key press, bands do not rise to the level of the new note.
     ///
     /// # Errors
-    /// Whatever the engine says; nothing else can fail.
+    /// The inference engine failed.
     pub fn frame(
         &mut self,
         playing: &Playing<'_>,
@@ -290,11 +292,12 @@ impl Vocoder {
         Ok(())
     }
 
-    /// Forgets notes and past; `seed` fixes the noise from here on, `is_wide` says whether what
-    /// lies above 8 kHz is made too, if the model knows it, and `buses` what is made.
+    /// Removes all notes and the past. `seed` is that of the noise from here on, `is_wide` says
+    /// whether to make the band above 8 kHz, if the model knows it, and `buses` which buses to
+    /// make.
     ///
     /// # Errors
-    /// None that a loaded network can give.
+    /// None for a loaded network.
     pub fn restart(&mut self, seed: u64, is_wide: bool, buses: Buses) -> Result<(), DenoiseError> {
         self.seed = seed ^ NOISE_KEY;
         self.buses = buses.list();
@@ -313,7 +316,7 @@ impl Vocoder {
     }
 }
 
-/// Tones turned back: the real parts of the products.
+/// Rotates tones by `back`, and returns the real parts.
 fn turned(
     tones: Option<&[Complex<f32>; TICK_SAMPLES]>,
     back: &[Complex<f32>; TICK_SAMPLES],

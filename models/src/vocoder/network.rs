@@ -1,5 +1,5 @@
-//! The vocoder's network run by tract, frame after frame, its convolution history kept. Knows no
-//! audio.
+//! Runs the network of the vocoder in tract, frame by frame, and keeps the history of its
+//! convolutions. It knows no audio.
 
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
@@ -13,7 +13,7 @@ pub struct VocoderNetwork {
     config: VocoderConfig,
     plan: Plan,
     states: TVec<TValue>,
-    /// The history with what was asked last.
+    /// The history after the last frame that was asked for.
     next: TVec<TValue>,
 }
 
@@ -21,8 +21,8 @@ impl VocoderNetwork {
     /// Loads the graph from ONNX bytes.
     ///
     /// # Errors
-    /// [`DenoiseError::Graph`] when it is not the graph `config` describes,
-    /// [`DenoiseError::Engine`] when tract refuses it.
+    /// [`DenoiseError::Graph`] if it is not the graph that `config` describes, and
+    /// [`DenoiseError::Engine`] if tract does not support it.
     pub fn load(config: VocoderConfig, bytes: &[u8]) -> Result<Self, DenoiseError> {
         let plan = Plan::load("vocoder", bytes, |model| check_vocoder(&config, model))?;
         let mut network = Self { config, plan, states: tvec![], next: tvec![] };
@@ -30,10 +30,10 @@ impl VocoderNetwork {
         Ok(network)
     }
 
-    /// Forgets the past.
+    /// Removes the past.
     ///
     /// # Errors
-    /// None that a loaded network can give.
+    /// None for a loaded network.
     pub fn reset(&mut self) -> Result<(), DenoiseError> {
         let zeros = vec![0.0f32; HISTORY * self.config.width];
         let state = self.plan.input(&[1, HISTORY, self.config.width], &zeros)?;
@@ -42,19 +42,19 @@ impl VocoderNetwork {
         Ok(())
     }
 
-    /// Whether it says how the sound goes on above 8 kHz.
+    /// Whether it has an output for the band above 8 kHz.
     pub fn has_upper_band(&self) -> bool {
         self.config.upper_band
     }
 
-    /// Mel, levels of the tones and share of noise [T, 128], in nats / 8 -> corrections
-    /// [T, 2 blocks, tone and noise, 128] in nats into `out`, and those of the upper band
-    /// [T, 2 blocks, tone and noise, 16] into `upper`, where the network has one and it is asked
-    /// for (not empty). The history stays as it is: the same frames may be asked again as more
-    /// becomes known of them.
+    /// Computes corrections from mel, levels of the tones and share of noise, [T, 128] each, in
+    /// nats / 8. The corrections [T, 2 blocks, tone and noise, 128] in nats go to `out`. Those of
+    /// the upper band [T, 2 blocks, tone and noise, 16] go to `upper`, if the network has one and
+    /// `upper` is not empty. The history stays as it is, so that the same frames can be computed
+    /// again when more is known about them.
     ///
     /// # Errors
-    /// Whatever tract says.
+    /// The inference engine failed.
     pub fn ask(
         &mut self,
         inputs: [&[f32]; 3],
@@ -78,7 +78,7 @@ impl VocoderNetwork {
         Ok(())
     }
 
-    /// What was asked last is over, and belongs to the history.
+    /// Ends the frames of the last call, which become part of the history.
     pub fn next_frame(&mut self) {
         self.states.clone_from(&self.next);
     }

@@ -1,32 +1,31 @@
-//! The noise of each bus: one source for all, as loud as the notes are there, with sides of its
-//! own. Knows no filter.
+//! The noise of each bus. All buses share one source, but the two sides differ. It knows no filter.
 
 use super::filter::Ramp;
 use crate::parts::Bus;
 use crate::units::{HOP_SAMPLES, TICK_SAMPLES};
 
-/// How far the noises of the two sides are turned away from each other, turns of a circle: they are
-/// alike to the cosine of twice that, a half.
+/// The angle by which the noise of each side is rotated, in opposite directions, cycles. The
+/// correlation of the sides is the cosine of twice that angle, which is one half.
 const WIDTH_TURNS: f32 = 1.0 / 12.0;
 
 /// The noise of a frame, tick by tick.
 #[derive(Debug)]
 pub struct BusNoise {
-    /// Of variance 1.
+    /// Two noises of variance 1.
     drawn: [Vec<f32>; 2],
-    /// How loud each bus is where the levels last changed their way, and where they go.
+    /// The level of each bus where the last fade began, and its target.
     levels: [Vec<f32>; 2],
     ramp: Ramp,
 }
 
 impl BusNoise {
-    /// Silence.
+    /// The state without noise.
     pub fn new() -> Self {
         let drawn = [0, 1].map(|_| vec![0.0; HOP_SAMPLES]);
         Self { drawn, levels: [vec![], vec![]], ramp: Ramp::over(HOP_SAMPLES) }
     }
 
-    /// Goes on to the next frame, of which `noise_of` fills both noises.
+    /// Begins the next frame; `noise_of` fills both noises.
     pub fn next_frame(&mut self, noise_of: impl Fn([&mut [f32]; 2])) {
         let [first, second] = &mut self.drawn;
         noise_of([first, second]);
@@ -35,7 +34,7 @@ impl BusNoise {
         self.ramp = Ramp { press, ..Ramp::over(HOP_SAMPLES) };
     }
 
-    /// From `ramp.from` on each bus goes to another level of `levels`.
+    /// Sets the targets of all buses to `levels`, from `ramp.from` on.
     pub fn aim(&mut self, levels: &[f32], ramp: Ramp) {
         self.reach(ramp.from);
         let [from, to] = &mut self.levels;
@@ -48,15 +47,15 @@ impl BusNoise {
         self.ramp = Ramp { press, ..ramp };
     }
 
-    /// The levels before sample `n` are where they go on from.
+    /// Makes the levels before sample `n` the start of the next fade.
     fn reach(&mut self, n: usize) {
         let share = n.checked_sub(1).map_or(0.0, |n| self.ramp.at(n));
         let [from, to] = &mut self.levels;
         from.iter_mut().zip(to).for_each(|(from, to)| *from += share * (*to - *from));
     }
 
-    /// The noise of a bus in the tick from sample `at` of the frame: `begins` is how softly each of
-    /// its samples begins.
+    /// The noise of a bus in the tick from the sample `at` of the frame. `begins` has the factor of
+    /// its attack in each sample.
     pub fn tick(
         &self,
         at: usize,

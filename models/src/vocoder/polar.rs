@@ -1,34 +1,34 @@
-//! Logarithms of many complex numbers -> the numbers. Knows no filter.
+//! The exponentials of many complex numbers. It knows no filter.
 //!
-//! The standard library asks the system for one exponential, sine and cosine after the other; these
-//! polynomials the compiler makes vectors of. Their relative error is below 1e-6 (a test).
+//! The standard library computes one exponential, sine and cosine after the other. The compiler can
+//! vectorise these polynomials. Their relative error is below 1e-6 (tested).
 
 use realfft::num_complex::Complex;
 use std::f32::consts::{LOG2_E, TAU};
 
-/// Added and taken away again it leaves the nearest whole number, for numbers below 2^22.
+/// Adding and subtracting this rounds a number below 2^22 to the nearest whole number.
 const ROUND: f32 = 12_582_912.0;
-/// Beyond these, nats, an exponential is no number of single precision.
+/// The range of exponents whose exponential is a normal number of single precision, nats.
 const RANGE: (f32, f32) = (-87.0, 88.0);
 
-/// The exponential of a number of nats.
+/// The exponential of a number.
 #[inline]
 pub fn exp(x: f32) -> f32 {
     let octaves = x.clamp(RANGE.0, RANGE.1) * LOG2_E;
     let whole = (octaves + ROUND) - ROUND;
     let part = (octaves - whole) * std::f32::consts::LN_2;
-    // The series of the exponential, for up to a third of a neper.
+    // The series of the exponential, for arguments of up to about a third.
     let series = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     let power = series.iter().fold(0.0, |sum, c| sum * part + c);
     power * f32::from_bits(((whole as i32 + 127) << 23) as u32)
 }
 
-/// Sine and cosine of an angle in radians, up to some thousand turns.
+/// The sine and cosine of an angle in radians, of up to some thousand cycles.
 #[inline]
 fn sin_cos(x: f32) -> (f32, f32) {
     let turns = x / TAU;
     let turns = turns - ((turns + ROUND) - ROUND);
-    // A quarter of the angle, whose series are short; doubled twice.
+    // A quarter of the angle, for which short series are enough. Then the angle is doubled twice.
     let quarter = turns * (TAU / 4.0);
     let square = quarter * quarter;
     let series = [1.0 / 362_880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0, 1.0];
@@ -39,7 +39,7 @@ fn sin_cos(x: f32) -> (f32, f32) {
     (2.0 * sin * cos, 1.0 - 2.0 * sin * sin)
 }
 
-/// Natural-log magnitude and radians -> the number.
+/// The complex number with a natural-log magnitude and an angle in radians.
 #[inline]
 pub fn from_log(log: &Complex<f32>) -> Complex<f32> {
     let magnitude = exp(log.re);

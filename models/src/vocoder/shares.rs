@@ -1,10 +1,11 @@
-//! What each note's partials have of the bands that it shares with others. Knows no sample.
+//! The shares of the partials of each note in the bands that it shares with other notes. It makes
+//! no samples.
 //!
-//! The filters of a band are the same for all notes, so by itself a note of which a band has nothing
-//! would sound there because another one does: a bass as bright as the strings above it. So each
-//! group of a note's partials is multiplied beforehand with the root of what the note prior says
-//! that the note has of the group's bands, by what it would have of them. The sum stays as it is,
-//! and a note alone is left alone.
+//! The filter of a band is the same for all notes. By itself, a note that should have nothing in a
+//! band would sound there if another note does, so that a bass would be as bright as the strings
+//! above it. So each group of partials of a note is scaled beforehand: by the square root of the
+//! power that the note prior gives the note in the bands of the group, divided by the power that it
+//! would get. The sum of all notes does not change, and neither does a note alone.
 
 use super::lanes::Lanes;
 use super::life::{GROUP_FIRST, UPPER};
@@ -12,27 +13,26 @@ use super::tables::Tables;
 use super::voice::Voicing;
 use crate::units::MEL_BINS;
 
-/// A group is never weighed less than this, nor more.
+/// The smallest and the largest weight of a group.
 const LEAST: f32 = 0.01;
 const MOST: f32 = 10.0;
 
-/// The mel power of a note's tone in a frame, as it counts among the others; struck, as the vocoder
-/// must make it.
+/// The mel power of the tone of a note in a frame, with attacks (`struck`).
 #[derive(Debug, Clone, Copy)]
 pub struct NoteTone {
-    /// The note's place in the ledger.
+    /// The index of the note in the ledger.
     pub note: usize,
-    /// Of each band.
+    /// The power in each band.
     pub power: [f32; MEL_BINS],
 }
 
-/// What is known of a note.
+/// One note of a frame.
 #[derive(Debug)]
 struct Share {
     slot: usize,
-    /// Octaves above 1 Hz of its first harmonic, where it has any.
+    /// The frequency of its first harmonic in octaves above 1 Hz; none without harmonics.
     octave: Option<f32>,
-    /// The mel power that it has by itself, and that it is to have.
+    /// The mel power that its excitation has, and the one that it should have.
     has: [f32; MEL_BINS],
     wants: [f32; MEL_BINS],
 }
@@ -41,7 +41,7 @@ struct Share {
 #[derive(Debug)]
 pub struct Shares {
     notes: Vec<Share>,
-    /// The sums over the notes.
+    /// The sums of all notes.
     has: [f32; MEL_BINS],
     wants: [f32; MEL_BINS],
 }
@@ -53,14 +53,14 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Forgets the notes.
+    /// Removes all notes.
     pub fn clear(&mut self) {
         self.notes.clear();
         (self.has, self.wants) = ([0.0; MEL_BINS], [0.0; MEL_BINS]);
     }
 
-    /// Adds the note of a slot, with its power and the semitones by which it is bent, and what it
-    /// is to have of each band; what has no tone has no share.
+    /// Adds the note in a slot, with its power, the semitones by which it is bent, and the power
+    /// that it should have in each band. A note without a tone is ignored.
     pub fn add(
         &mut self,
         voicing: &Voicing<'_>,
@@ -79,7 +79,7 @@ impl Shares {
         self.notes.push(Share { slot, octave, has, wants: *wants });
     }
 
-    /// What the groups of the note of each slot are multiplied with.
+    /// The weights of the groups of the note in each slot.
     pub fn weights(&self, tables: &Tables) -> impl Iterator<Item = (usize, Lanes)> {
         let by: [f32; MEL_BINS] =
             std::array::from_fn(|b| self.wants[b] / self.has[b].max(f32::MIN_POSITIVE));
@@ -88,7 +88,7 @@ impl Shares {
 }
 
 impl Share {
-    /// Of one note, where the common filters multiply the power of a band `by` so much.
+    /// The weights of one note, if the common filters multiply the power of each band by `by`.
     fn weights(&self, by: &[f32; MEL_BINS], tables: &Tables) -> Lanes {
         let weight = |first: usize, last: usize| {
             let bands = self.wants.iter().zip(self.has.iter().zip(by));
@@ -119,8 +119,8 @@ mod tests {
     use crate::notes::Voice;
     use crate::vocoder::life::LifeTable;
 
-    /// The weights of notes of these keys, each with its power and what it is to have of the lower
-    /// half of the bands and of the upper.
+    /// The weights of notes, each given by its key, its power, and its wanted factor in the lower
+    /// and in the upper half of the bands.
     fn weights(notes: &[(u8, f32, [f32; 2])]) -> Vec<Lanes> {
         let (tables, lives) = (Tables::new(), LifeTable::still());
         let mut shares = Shares::default();
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_dark_note_stays_dark_beside_a_bright_one() {
-        // Of the same key, so that each would have half of every band.
+        // Both notes have the same key, so by themselves each would have half of every band.
         let found = weights(&[(48, 1.0, [1.0, 0.0]), (48, 1.0, [1.0, 1.0])]);
         let (dark, bright) = (found[0], found[1]);
         assert!((dark[0] - 1.0).abs() < 1e-3 && (bright[0] - 1.0).abs() < 1e-3);

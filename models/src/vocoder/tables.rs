@@ -1,9 +1,9 @@
-//! Tables the vocoder is made of: wavetables, what the front end measures of them, filters of
-//! bands. Knows no stream.
+//! The tables of the vocoder: wavetables, their mel as the front end measures it, and the filters
+//! of bands. It knows no stream.
 //!
-//! A signal at 16 kHz of what lies between 8 and 16 kHz, the upper band, is upside down: what lies
-//! at f is found at 16 kHz less f. So an upper tone needs no more than its partials in its table:
-//! read at 16 kHz they come to lie there by themselves.
+//! In a signal at 16 kHz, the band from 8 to 16 kHz, called the upper band, is mirrored: the
+//! frequency f appears at 16 kHz minus f. So an upper tone only needs its partials in its
+//! wavetable. Read at 16 kHz, they appear at these places by themselves.
 
 use super::bands::BandFilters;
 use super::lanes::{Row, read};
@@ -18,57 +18,58 @@ use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Samples of one period of the cosine; one more repeats the first, for interpolation.
+/// The samples in one period of the cosine. One more repeats the first, for interpolation.
 const TABLE: usize = 4096;
-/// Amplitude of every harmonic of a full-level tone.
+/// The amplitude of every harmonic of a full-level tone.
 pub const HARMONIC_AMPLITUDE: f64 = 0.05;
-/// Where the partials of a tone lie.
+/// The frequencies of the partials of a tone.
 pub const LOWER_HZ: RangeInclusive<f64> = 0.0..=7600.0;
-/// Where those of an upper tone lie.
+/// The frequencies of the partials of an upper tone.
 pub const UPPER_HZ: RangeInclusive<f64> = 8400.0..=15600.0;
-/// Partial h, from 1, starts at phase h² times this (of a turn): spread out, the same on every
-/// machine.
+/// Partial h (from 1) starts at the phase h² times this, in cycles, so that phases are spread out
+/// and the same on every machine.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
 
-/// Everything that depends on no note and no model; made once, shared.
+/// All tables that depend on no note and no model. They are computed once and shared.
 #[derive(Debug)]
 pub struct Tables {
     waves: Waves,
-    /// [128 keys, 128 bands]: mel magnitude of the steady full-level tone.
+    /// The mel magnitude of the steady full-level tone, [128 keys, 128 bands].
     profiles: Vec<f32>,
-    /// [TABLE + 1]: one period of a cosine, the imaginary part a sine.
+    /// One period of a cosine, with a sine as the imaginary part, [TABLE + 1].
     cosine: Vec<Complex<f32>>,
     inharmonic: Vec<Inharmonic>,
-    /// [128 bands]: octaves above 1 Hz of the middle of each band.
+    /// The centre of each band in octaves above 1 Hz, [128 bands].
     pub octaves: Vec<f32>,
-    /// [128 bands]: ln of the expected mel magnitude of white noise of variance 1.
+    /// The natural logarithm of the expected mel magnitude of white noise of variance 1, [128
+    /// bands].
     pub noise_log_level: Vec<f32>,
-    /// Filters by the gains of the mel's bands.
+    /// The filters for the gains of the mel bands.
     pub bands: Arc<BandFilters>,
-    /// Filters by the gains of the upper band's.
+    /// The filters for the gains of the upper bands.
     pub upper_bands: Arc<BandFilters>,
 }
 
-/// What has partials that are no harmonics.
+/// A program or drum whose partials are not harmonic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Program(u8),
     Drum(u8),
 }
 
-/// The partials of such a one.
+/// The partials of a program or drum that are not harmonic.
 #[derive(Debug)]
 struct Inharmonic {
     owner: Owner,
-    /// [keys]: frequency in turns a sample and starting phase in turns, from low to high; a drum
-    /// has one key.
+    /// For each key: the frequency in cycles per sample and the starting phase in cycles of each
+    /// partial, from low to high. A drum has one key.
     partials: Vec<Vec<(f64, f64)>>,
-    /// [keys, 128 bands]: mel magnitude of the steady full-level tone.
+    /// The mel magnitude of the steady full-level tone, [keys, 128 bands].
     profiles: Vec<f32>,
 }
 
 impl Inharmonic {
-    /// Of frequencies in turns a sample, key by key.
+    /// `steps` are the frequencies of each key in cycles per sample.
     fn new(owner: Owner, steps: Vec<Vec<f64>>, cosine: &[Complex<f32>]) -> Self {
         let started = |steps: Vec<f64>| steps.into_iter().zip((1..).map(start_turn)).collect();
         let partials: Vec<Vec<_>> = steps.into_iter().map(started).collect();
@@ -89,7 +90,7 @@ impl Inharmonic {
         Self::new(Owner::Drum(*key), vec![steps], cosine)
     }
 
-    /// The partials of a key in a range.
+    /// The partials of a key in a frequency range.
     fn partials(&self, key: usize, hz: RangeInclusive<f64>) -> &[(f64, f64)] {
         let partials = self.partials.get(key).map(Vec::as_slice).unwrap_or_default();
         let rate = f64::from(SAMPLE_RATE_HZ);
@@ -100,7 +101,7 @@ impl Inharmonic {
 }
 
 impl Tables {
-    /// Computes all tables (some tens of milliseconds).
+    /// Computes all tables, which takes some tens of milliseconds.
     pub fn new() -> Self {
         let waves = Waves::new();
         let cosine = |i| Complex::cis(2.0 * PI * f64::from(i) / TABLE as f64);
@@ -124,17 +125,18 @@ impl Tables {
         }
     }
 
-    /// Periods of a key's tone in one sample: equal temperament, A4 = 440 Hz.
+    /// The frequency of a key in cycles per sample: equal temperament, A4 = 440 Hz.
     pub fn turns_per_sample(key: u8) -> f64 {
         440.0 * ((f64::from(key) - 69.0) / 12.0).exp2() / f64::from(SAMPLE_RATE_HZ)
     }
 
-    /// Octaves above 1 Hz of a key's pitch.
+    /// The frequency of a key in octaves above 1 Hz.
     pub fn octave_of(&self, key: u8) -> f32 {
         (Self::turns_per_sample(key) * f64::from(SAMPLE_RATE_HZ)).log2() as f32
     }
 
-    /// The profile [128 bands] of a key that is bent: it lies evenly between those of two keys.
+    /// The profile [128 bands] of a bent key, whose power is interpolated between those of two
+    /// keys.
     pub fn bent_profile(&self, key: u8, semitones: f32) -> [f32; MEL_BINS] {
         let (lower, share) = bent_key(key, semitones);
         let rows = [self.profile(lower), self.profile(lower.saturating_add(1).min(127))];
@@ -145,8 +147,8 @@ impl Tables {
         bent
     }
 
-    /// Values of the 128 bands moved up by so many semitones, as the spectrum of a recording is
-    /// that is played faster: what was said of a partial is said of it where it is now.
+    /// Moves the values of the 128 bands up by some semitones, like the spectrum of a recording
+    /// that is played faster.
     pub fn moved(&self, values: &[f32], semitones: f32) -> [f32; MEL_BINS] {
         let mut moved = [0.0; MEL_BINS];
         let mut below = 0;
@@ -165,23 +167,23 @@ impl Tables {
         moved
     }
 
-    /// One period of a key's tone, as [`Waves::of`].
+    /// One period of the tone of a key, as [`Waves::of`].
     pub fn period(&self, key: u8) -> &[Row] {
         self.waves.of(key)
     }
 
-    /// The cosine of a phase counted in turns, and its sine.
+    /// The cosine and sine of a phase in cycles.
     #[inline]
     pub fn cis(&self, turns: f64) -> Complex<f32> {
         cis(&self.cosine, turns)
     }
 
-    /// The sum of partials (turns a sample, phase in turns) `n` samples after the key press.
+    /// The sum of partials (cycles per sample, phase in cycles) `n` samples after the key press.
     pub fn partials(&self, partials: &[(f64, f64)], n: f64) -> Complex<f64> {
         partials_at(&self.cosine, partials, n)
     }
 
-    /// The tone that a voice has; most drums have none.
+    /// The tone of a voice; most drums have none.
     pub fn steady(&self, voice: Voice) -> Option<SteadyTone<'_>> {
         let (owner, key) = match voice.is_drum {
             true => (Owner::Drum(voice.key), 0),
@@ -199,24 +201,24 @@ impl Tables {
         Some(SteadyTone { sound: Sound::Harmonics, profile: self.profile(key) })
     }
 
-    /// Mel magnitude [128 bands] of the steady tone of harmonics of a key 0..=127.
+    /// The mel magnitude [128 bands] of the steady harmonic tone of a key 0..=127.
     pub fn profile(&self, key: u8) -> &[f32] {
         row(&self.profiles, usize::from(key), MEL_BINS)
     }
 }
 
-/// Where a phase counted in turns is found in a period of so many samples: the value before it, and
-/// how far it is from that to the next.
+/// The place of a phase in cycles in a period of `length` samples: the sample before it, and the
+/// distance to that sample, 0..1.
 #[inline]
 pub fn place_of(turns: f64, length: usize) -> (usize, f32) {
-    // Rounded towards zero, which takes one instruction; `floor` is a call on many machines.
+    // Rounding towards zero takes one instruction; `floor` is a function call on many machines.
     let share = turns - (turns as i64) as f64;
     let place = if share < 0.0 { share + 1.0 } else { share } * length as f64;
     let i = (place as usize).min(length.saturating_sub(1));
     (i, (place - i as f64) as f32)
 }
 
-/// The period of a cosine [TABLE + 1] at a phase counted in turns, linearly interpolated.
+/// Reads the period of a cosine [TABLE + 1] at a phase in cycles, with linear interpolation.
 #[inline]
 fn cis(cosine: &[Complex<f32>], turns: f64) -> Complex<f32> {
     let (i, share) = place_of(turns, TABLE);
@@ -226,7 +228,7 @@ fn cis(cosine: &[Complex<f32>], turns: f64) -> Complex<f32> {
     }
 }
 
-/// The sum of partials (turns a sample, phase in turns) `n` samples after the key press.
+/// The sum of partials (cycles per sample, phase in cycles) `n` samples after the key press.
 fn partials_at(cosine: &[Complex<f32>], partials: &[(f64, f64)], n: f64) -> Complex<f64> {
     let partial = |(step, phase): &(f64, f64)| {
         let found = cis(cosine, n * step + phase);
@@ -235,29 +237,29 @@ fn partials_at(cosine: &[Complex<f32>], partials: &[(f64, f64)], n: f64) -> Comp
     partials.iter().map(partial).sum::<Complex<f64>>() * HARMONIC_AMPLITUDE
 }
 
-/// A row of a table [keys, width].
+/// One row of a table [keys, width].
 fn row<T>(table: &[T], key: usize, width: usize) -> &[T] {
     let first = key * width;
     table.get(first..first + width).unwrap_or_default()
 }
 
-/// In single precision.
+/// The number in single precision.
 pub fn single(value: Complex<f64>) -> Complex<f32> {
     Complex::new(value.re as f32, value.im as f32)
 }
 
-/// The key below a key that is bent by so many semitones, and how far it is from that to the next.
+/// The key below a bent key, and the distance from there to the bent key, 0..1.
 pub fn bent_key(key: u8, semitones: f32) -> (u8, f32) {
     let place = (f32::from(key) + semitones).clamp(0.0, 127.0);
     (place as u8, place.fract())
 }
 
-/// The phase, in turns, at which the `i`-th partial, from 1, begins.
+/// The starting phase in cycles of the `i`-th partial (from 1).
 pub fn start_turn(i: u32) -> f64 {
     (f64::from(i) * f64::from(i) * GOLDEN).fract()
 }
 
-/// What the front end measures of every key's tone: [keys, 128 bands] magnitudes.
+/// The mel magnitudes of the tone of every key, as the front end measures them, [keys, 128 bands].
 fn profiles(keys: usize, sound: impl Fn(usize, f64) -> f64) -> Vec<f32> {
     let mut front_end = MelFrontEnd::new();
     let (mut frame, mut profiles) = (vec![0.0; FRAME_SAMPLES], vec![0.0; keys * MEL_BINS]);
@@ -275,7 +277,7 @@ impl Default for Tables {
     }
 }
 
-/// [128]: octaves above 1 Hz of the middle of each band, by its weights.
+/// The centre of each band by its weights, in octaves above 1 Hz, [128].
 fn octaves() -> Vec<f32> {
     let (mut sums, mut weights) = (vec![0.0f64; MEL_BINS], vec![0.0f64; MEL_BINS]);
     let hz = f64::from(SAMPLE_RATE_HZ) / FFT_SIZE as f64;
@@ -285,7 +287,7 @@ fn octaves() -> Vec<f32> {
             *weight += f64::from(*w);
         }
     }
-    // A band between two bins hears none of them: it lies where its neighbour below does.
+    // A band between two bins has no weights. It gets the centre of the band below it.
     let mut last = 20.0f64;
     let middles = sums.iter().zip(&weights).map(|(sum, weight)| {
         last = if *weight > 0.0 { sum / weight } else { last };
@@ -294,8 +296,9 @@ fn octaves() -> Vec<f32> {
     middles.collect()
 }
 
-/// [128]: the mean magnitude of a bin of white noise (Rayleigh: sqrt(pi/4 * window power), 3/8 of
-/// the frame for a Hann window), summed over each band, as ln.
+/// The natural logarithm of the mean mel magnitude of white noise, [128]. The mean magnitude of a
+/// bin (Rayleigh: sqrt(pi/4 * window power), where the power of a Hann window is 3/8 of the frame)
+/// is summed over each band.
 fn noise_log_level() -> Vec<f32> {
     let bin = (PI / 4.0 * 0.375 * FRAME_SAMPLES as f64).sqrt();
     let mut sums = vec![0.0f64; MEL_BINS];

@@ -1,4 +1,4 @@
-//! The vocoder against its Python twin (tests/vectors, made by
+//! Tests of the vocoder against its Python twin (tests/vectors, made by
 //! models/training/timbre_training/vectors.py), and against itself.
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use crate::units::TICKS_PER_FRAME;
 use ndarray::ArrayD;
 use prost::Message;
 
-/// The sample at which an event happens.
+/// The sample of an event.
 fn at(event: &NoteEvent) -> u64 {
     (event.time_s * 16_000.0).round_ties_even() as u64
 }
@@ -27,7 +27,7 @@ fn of_notes() -> NoteTables {
     }
 }
 
-/// The table of lives of the vectors, through its graph.
+/// The life table of the vectors, loaded through its graph.
 pub(crate) fn lives() -> LifeTable {
     let mut npz = open("excitation");
     let mut params = Params::new();
@@ -65,7 +65,7 @@ fn upper_band() -> Vec<f32> {
     upper.into_raw_vec_and_offset().0
 }
 
-/// Renders the vectors' mel, whose keys are pressed where frames begin.
+/// Renders the mel of the vectors, whose keys are pressed at the start of frames.
 fn rendered(is_wide: bool) -> (Vec<f32>, Vec<f32>) {
     let (mut vocoder, [mel, log_share, noise, audio]) = random_vocoder();
     vocoder.restart(0, is_wide, Buses::Mono).unwrap();
@@ -119,7 +119,7 @@ fn excitation_agrees_with_its_python_twin() {
             excitation.strike(&note, shape);
         }
     }
-    // Left is the middle and the side, right the middle without it.
+    // Left is the middle plus the side, and right is the middle minus the side.
     let (parts, buses) = (Parts::new(), Buses::Stereo.list());
     let (mut our_tones, mut our_upper, mut our_hush) = ([vec![], vec![]], [vec![], vec![]], vec![]);
     let mut our_levels = vec![];

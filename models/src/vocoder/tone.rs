@@ -1,14 +1,14 @@
-//! What sounds of a note before any filter: equal harmonics of its key, or the partials of its
-//! instrument or drum where those are no harmonics. Knows neither time nor level.
+//! The steady tones of notes before any filter: equal harmonics of the key, or the partials of the
+//! instrument or drum if they are not harmonic. It knows no time and no level.
 //!
 //! Python twin: `models/training/timbre_training/excitation.py`.
 
 /// Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples
-/// of half the key's frequency.
+/// of half the frequency of the key.
 const OCTAVE_LOWER: [u8; 5] = [16, 17, 18, 86, 97];
 
-/// Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the
-/// soundfont of the training (FluidR3 GM); the loudest over several octaves, as
+/// The partials of bars, bells and drumheads as multiples of the frequency of the key, measured in
+/// the soundfont of the training (FluidR3 GM). They are the loudest over several octaves, as
 /// `python -m timbre_training.partials PROGRAM` in `models/training` shows them.
 #[rustfmt::skip]
 pub const PARTIALS: [(u8, &[f64]); 6] = [
@@ -36,8 +36,8 @@ pub const PARTIALS: [(u8, &[f64]); 6] = [
     ]),
 ];
 
-/// Drums that ring: key, the time in which their tone falls by a factor e, in seconds, and their
-/// partials in Hz, in the soundfont of the training.
+/// Drums with a tone: the key, the time in which the tone falls by the factor e in seconds, and the
+/// partials in Hz, measured in the soundfont of the training.
 #[rustfmt::skip]
 pub const DRUM_TONES: [(u8, f64, &[f64]); 21] = [
     // Toms.
@@ -75,7 +75,7 @@ pub const DRUM_TONES: [(u8, f64, &[f64]); 21] = [
     ]),
 ];
 
-/// The key whose tone a key of a program has.
+/// The key whose tone is used for a key of a program.
 pub fn tone_key(program: u8, key: u8) -> u8 {
     if OCTAVE_LOWER.contains(&program) { key.checked_sub(12).unwrap_or(key) } else { key }
 }
@@ -83,18 +83,18 @@ pub fn tone_key(program: u8, key: u8) -> u8 {
 /// A tone at full level.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyTone<'a> {
-    /// What it is made of.
+    /// Its partials.
     pub sound: Sound<'a>,
     /// Its mel magnitude [128 bands].
     pub profile: &'a [f32],
 }
 
-/// What a tone is made of.
+/// The partials of a tone.
 #[derive(Debug, Clone, Copy)]
 pub enum Sound<'a> {
     /// The harmonics of its key.
     Harmonics,
-    /// The frequency (turns a sample) and starting phase (turns) of every partial below 8 kHz, and
-    /// of those above.
+    /// The frequency (cycles per sample) and the starting phase (cycles) of every partial below 8
+    /// kHz, and of those above.
     Partials([&'a [(f64, f64)]; 2]),
 }

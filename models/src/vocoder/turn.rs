@@ -1,6 +1,6 @@
-//! Keeps tones in tune. A filter whose shape goes on changing goes on turning the phase of what it
-//! lets through, and a phase that goes on turning is another pitch: 10 cents at 55 Hz where a
-//! note's spectrum slowly opens. So tones are turned back by as much. Knows no notes.
+//! Keeps tones in tune. A filter that keeps changing its shape keeps rotating the phase of its
+//! output, which changes the pitch: by 10 cents at 55 Hz if the spectrum of a note opens slowly. So
+//! tones are rotated back by the same angle. It knows no notes.
 //!
 //! Python twin: `turned_back` in `models/training/timbre_training/vocoder.py`.
 
@@ -11,21 +11,21 @@ use crate::units::MEL_BINS;
 use realfft::num_complex::Complex;
 use std::f32::consts::TAU;
 
-/// How far the filter of the tones has turned them since the first block, in the mean of the bands
-/// by the power that comes through and, as the same turn is so many more cents the lower a tone is,
-/// by the square of their period.
+/// The angle by which the filter of the tones has rotated them since the first block. It is a mean
+/// over the bands, weighted by their output power and by the square of their period, because the
+/// same rotation is more cents for a lower tone.
 #[derive(Debug)]
 pub struct Turn {
-    /// The bin that each band hears most of.
+    /// The bin with the largest weight in each band.
     centres: Vec<usize>,
     /// Radians at the end of the last block.
     turned: f32,
-    /// Radians in this one.
+    /// Radians in this block.
     step: f32,
 }
 
 impl Turn {
-    /// Nothing has turned.
+    /// The state before any rotation.
     pub fn new() -> Self {
         let matrix = mel_matrix();
         let weight = |bin: usize, band: usize| matrix.get(bin * MEL_BINS + band).copied();
@@ -38,9 +38,9 @@ impl Turn {
         Self { centres: (0..MEL_BINS).map(most).collect(), turned: 0.0, step: 0.0 }
     }
 
-    /// The filter goes on to another one, when `reached` of the last step has come in: `change`
-    /// says of a bin what is let through now and what will be; `log_levels` [128] are those of the
-    /// tones in nats.
+    /// Begins a change of the filter, when the share `reached` of the last change is done. `change`
+    /// gives the response of the filter in a bin now and after the change; `log_levels` [128] are
+    /// those of the tones in nats.
     pub fn aim(
         &mut self,
         reached: f32,
@@ -60,13 +60,13 @@ impl Turn {
         self.step = sum.arg();
     }
 
-    /// By what a tone's sample is turned back where the block's own filter has come in to the
-    /// `share`: the real part of its product with the tone.
+    /// The factor that rotates a sample of a tone back, when the `share` of the change is done. The
+    /// real part of the product is the sample.
     pub fn back(&self, share: f32) -> Complex<f32> {
         Complex::cis(-(self.turned + share * self.step))
     }
 
-    /// Forgets the past.
+    /// Removes the past.
     pub fn reset(&mut self) {
         (self.turned, self.step) = (0.0, 0.0);
     }
@@ -86,8 +86,8 @@ mod tests {
     /// The band of 55 Hz.
     const BAND: usize = 3;
 
-    /// The radians by which a tone goes ahead in half a second while a filter opens from 55 Hz up,
-    /// if its level in its band is said to be `log_level`.
+    /// The radians by which a tone advances in half a second while a filter opens from 55 Hz up, if
+    /// its level in its band is given as `log_level`.
     fn ahead(log_level: f32) -> f32 {
         let mut levels = [LEVEL_FLOOR.ln(); MEL_BINS];
         levels[BAND] = log_level;

@@ -1,6 +1,6 @@
-//! What lies from 8 to 16 kHz, which no mel knows of: made as the rest is, of the upper tones and
-//! the same noise, as a signal at 16 kHz that is upside down (`tables`). The gains of the mel's
-//! highest bands go on into it, and the network corrects them. Knows no notes.
+//! The band from 8 to 16 kHz, which the mel does not contain. It is made like the rest, from the
+//! upper tones and the same noise, as a mirrored signal at 16 kHz (see `tables`). The gains of the
+//! highest mel bands are continued into it, and the network corrects them. It knows no notes.
 
 use super::BLOCKS;
 use super::bands::UPPER_BANDS;
@@ -12,17 +12,17 @@ use crate::parts::Bus;
 use crate::units::{MEL_BINS, TICK_SAMPLES};
 use std::ops::Range;
 
-/// The mel's bands whose gains go on into the upper bands: 6.5 to 7.6 kHz.
+/// The mel bands whose gains are continued into the upper bands: 6.5 to 7.6 kHz.
 const HIGHEST_BANDS: Range<usize> = 112..124;
-/// The gains stay in this range of nats. Of the training's 99 % stay below -3.7; more comes from
+/// The range of the gains in nats. In training, 99 % of them are below -3.7. Larger ones come from
 /// tones that have nothing in the highest bands below 8 kHz, where their level is at its floor and
 /// the gain at its limit.
 const UPPER_GAIN_RANGE: (f32, f32) = (GAIN_RANGE.0, -3.0);
 
-/// The upper band with all it remembers of the stream.
+/// The upper band with its state of the stream.
 #[derive(Debug)]
 pub struct UpperBand {
-    /// What the network says of the frame [`UPPER_OUTPUTS`].
+    /// The corrections of the network for the frame, [`UPPER_OUTPUTS`].
     pub corrections: Vec<f32>,
     filter: BlockFilter,
     gains: Vec<f32>,
@@ -30,7 +30,7 @@ pub struct UpperBand {
 }
 
 impl UpperBand {
-    /// Silence of so many buses.
+    /// The state without sound, for a number of buses.
     pub fn new(tables: &Tables, buses: usize) -> Self {
         Self {
             corrections: vec![0.0; UPPER_OUTPUTS],
@@ -40,7 +40,8 @@ impl UpperBand {
         }
     }
 
-    /// Block `block` of the frame goes to `gains` [SOURCES, 128] in nats of the bands below.
+    /// Sets the target of the block `block` of the frame. `gains` [SOURCES, 128] in nats are those
+    /// of the mel bands.
     pub fn aim(&mut self, block: usize, gains: &[f32], ramp: Ramp) {
         let corrections = self.corrections.chunks_exact(UPPER_OUTPUTS / BLOCKS).nth(block);
         let corrections = corrections.unwrap_or_default().chunks_exact(UPPER_BANDS);
@@ -55,8 +56,8 @@ impl UpperBand {
         self.filter.aim(&self.gains, ramp);
     }
 
-    /// Makes the tick from sample `at` of the block, of tones and noise of a bus and what is
-    /// `lower` there, at 16 kHz: it is added to `out` at 48 kHz.
+    /// Makes the tick from the sample `at` of the block, from the tones and the noise of a bus.
+    /// Joins it with the `lower` band at 16 kHz, and adds the result to `out` at 48 kHz.
     pub fn tick(
         &mut self,
         at: usize,
@@ -74,7 +75,7 @@ impl UpperBand {
         }
     }
 
-    /// The block is over.
+    /// Ends the block.
     pub fn next_block(&mut self) {
         self.filter.next_block();
     }

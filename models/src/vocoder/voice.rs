@@ -1,5 +1,4 @@
-//! The sound of one note in one tick: its waves, bent and alive, at the levels given. Knows no
-//! stream.
+//! The sound of one note in one tick, with its bends, its life and its levels. It knows no stream.
 
 use super::lanes::{Lanes, Row, mix, read, turn};
 use super::life::{GRID, LifeTable};
@@ -10,25 +9,25 @@ use crate::notes::Voice;
 use crate::units::{MEL_BINS, TICK_SAMPLES};
 use realfft::num_complex::Complex;
 
-/// What bending has done to a note's time: it is played `ahead` samples further on than it is old.
+/// How bending has moved a note in time: it is played `ahead` samples later than its age.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Warp {
     ahead: f64,
 }
 
-/// The sound of a note in a tick, or in its end: its middle, (L + R) / 2, and its side,
-/// (L - R) / 2.
+/// The sound of a note in a tick or in a part of one: its middle, (L + R) / 2, and its side, (L -
+/// R) / 2.
 #[derive(Debug)]
 pub struct TickSound {
-    /// Samples that count.
+    /// The number of valid samples.
     pub count: usize,
-    /// Below 8 kHz.
+    /// The band below 8 kHz.
     pub tone: [[Complex<f32>; TICK_SAMPLES]; 2],
-    /// Above, upside down.
+    /// The band above 8 kHz, mirrored.
     pub upper: [[f32; TICK_SAMPLES]; 2],
 }
 
-/// How the sound of a note is made.
+/// Makes the sound of a voice.
 #[derive(Debug)]
 pub struct Voicing<'a> {
     tables: &'a Tables,
@@ -38,25 +37,25 @@ pub struct Voicing<'a> {
     key: u8,
 }
 
-/// What a note does in a tick.
+/// The state of a note in a tick.
 #[derive(Debug, Clone, Copy)]
 pub struct Doing<'a> {
-    /// The sample after its press with which the tick, or what it has of it, begins.
+    /// The samples from its press to the tick, or to the part of the tick in which it sounds.
     pub first: u64,
     /// Its level in each sample.
     pub levels: &'a [f64],
-    /// What its groups are multiplied with at its first sample and at the end of the tick.
+    /// The weights of its groups at its first sample and at the end of the tick.
     pub weights: &'a [Lanes; 2],
-    /// Semitones by which it is bent at its first sample and at the end of the tick.
+    /// The semitones by which it is bent at its first sample and at the end of the tick.
     pub bends: [f32; 2],
-    /// The program that it turns into, and how far it has.
+    /// The program that it turns into, and how far it does, 0..=1.
     pub morph: Option<(u8, f32)>,
-    /// Whether its side is heard.
+    /// Whether its side is needed.
     pub has_sides: bool,
 }
 
 impl Doing<'_> {
-    /// What the groups are multiplied with at sample `i` of the tick, or some way beside it.
+    /// The weights of the groups at sample `i` of the tick, which may lie a little outside.
     fn weights_at(&self, i: f32) -> Lanes {
         let [from, to] = self.weights;
         let share = i / TICK_SAMPLES as f32;
@@ -65,13 +64,13 @@ impl Doing<'_> {
 }
 
 impl<'a> Voicing<'a> {
-    /// Of a voice.
+    /// For one voice.
     pub fn new(tables: &'a Tables, lives: &'a LifeTable, voice: Voice) -> Self {
         let key = if voice.is_drum { voice.key } else { tone_key(voice.program, voice.key) };
         Self { tables, lives, voice, steady: tables.steady(voice), key }
     }
 
-    /// Its sound in a tick.
+    /// The sound in a tick.
     pub fn sound(&self, doing: &Doing<'_>, warp: &mut Warp) -> TickSound {
         let Doing { first, levels, bends, .. } = *doing;
         let mut out = TickSound {
@@ -82,7 +81,7 @@ impl<'a> Voicing<'a> {
         let Some(steady) = &self.steady else { return out };
         let ratios = bends.map(|bend| (f64::from(bend) / 12.0).exp2());
         let step = (ratios[1] - ratios[0]) / TICK_SAMPLES as f64;
-        // Samples since the press, as bending has it.
+        // Samples since the press, moved by bending.
         let mut at = [0.0; TICK_SAMPLES];
         for (i, at) in at.iter_mut().take(levels.len()).enumerate() {
             *at = (first + i as u64) as f64 + warp.ahead;
@@ -107,7 +106,7 @@ impl<'a> Voicing<'a> {
         out
     }
 
-    /// Adds the harmonics as they live in a program, by so much.
+    /// Adds the harmonics with the life of a program, times `weight`.
     fn harmonics(
         &self,
         program: u8,
@@ -159,8 +158,8 @@ impl<'a> Voicing<'a> {
         }
     }
 
-    /// Turns each group on by so many turns in a period of the tone, while `turns` of it pass
-    /// evenly.
+    /// Rotates each group by its shift (in cycles) for each period of the tone. `turns` are the
+    /// phases of the tone, which advance evenly.
     fn shift(&self, shifts: &[f64; LIFE_GROUPS], turns: &[f64], sound: &mut [Row]) {
         let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
         if shifts.iter().all(|shift| *shift == 0.0) {
@@ -175,7 +174,7 @@ impl<'a> Voicing<'a> {
         turn(sound, from, &step);
     }
 
-    /// Adds the periods of the keys between which a bent note lies, at its own pitch.
+    /// Adds the periods of the two keys beside a bent note, at its own pitch.
     fn add_periods(&self, semitones: f32, turns: &[f64], sound: &mut [Row; TICK_SAMPLES]) {
         for (key, weight) in self.keys(semitones) {
             let key = if self.voice.is_drum { key } else { tone_key(self.voice.program, key) };
@@ -185,7 +184,7 @@ impl<'a> Voicing<'a> {
         }
     }
 
-    /// The keys between which it lies, bent by so many semitones, and how much of each it has.
+    /// The two keys beside the note, bent by some semitones, and the weight of each.
     fn keys(&self, semitones: f32) -> [(u8, f32); 2] {
         if semitones == 0.0 || self.voice.is_drum {
             return [(self.voice.key, 1.0), (self.voice.key, 0.0)];
@@ -194,14 +193,14 @@ impl<'a> Voicing<'a> {
         [(lower, 1.0 - share), (lower.saturating_add(1).min(127), share)]
     }
 
-    /// Octaves above 1 Hz of its first harmonic where it is bent by so many semitones; none where its
-    /// partials are no harmonics.
+    /// The frequency of its first harmonic in octaves above 1 Hz, bent by some semitones; none if
+    /// its partials are not harmonic.
     pub fn octave(&self, semitones: f32) -> Option<f32> {
         let is_harmonic = matches!(self.steady.as_ref()?.sound, Sound::Harmonics);
         is_harmonic.then(|| self.tables.octave_of(self.key) + semitones / 12.0)
     }
 
-    /// Adds the mel power [128] of the tone, bent by so many semitones, times `power`.
+    /// Adds the mel power [128] of the tone, bent by some semitones, times `power`.
     pub fn add_profile(&self, levels: &mut [f32], power: f32, semitones: f32) {
         for (key, weight) in self.keys(semitones) {
             if weight == 0.0 {

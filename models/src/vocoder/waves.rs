@@ -1,7 +1,7 @@
-//! Wavetables of the harmonics of every key, by group. Knows no note.
+//! The wavetables of the harmonics of every key, by group. It knows no note.
 //!
-//! A table holds one period, sample after sample, and of each sample what every group has: a tone
-//! reads all of its groups at one place, side by side, which processors do several at a time.
+//! A table holds one period, and for each sample the values of all groups. So a tone reads all
+//! groups at one place, side by side, which processors can do for several groups at once.
 
 use super::lanes::Row;
 use super::life::GROUP_FIRST;
@@ -15,20 +15,21 @@ use std::f64::consts::PI;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Samples of the period of the highest partial in a table at least, but for the lowest keys.
+/// The least number of samples in the period of the highest partial of a table, except for the
+/// lowest keys.
 const FINEST: usize = 16;
-/// Samples of a table at most.
+/// The most samples in a table.
 const LONGEST: usize = 4096;
 
 /// One period of the tone of every key.
 #[derive(Debug)]
 pub struct Waves {
-    /// Of each key, [samples of a period + 1]: the last repeats the first, for interpolation.
+    /// For each key, [samples of a period + 1]. The last repeats the first, for interpolation.
     keys: Vec<Vec<Row>>,
 }
 
 impl Waves {
-    /// Computes all of them: 25 MB.
+    /// Computes all wavetables, which take 25 MB.
     pub fn new() -> Self {
         let mut periods = Periods::default();
         Self { keys: (0..128).map(|key| periods.of_key(key)).collect() }
@@ -40,19 +41,20 @@ impl Waves {
     }
 }
 
-/// Samples of the table of a key: a power of two, as few as its highest partial takes.
+/// The samples in the table of a key: the smallest power of two that is enough for its highest
+/// partial.
 fn length(key_hz: f64) -> usize {
     let partials = (UPPER_HZ.end() / key_hz) as usize;
     (FINEST * partials.max(1)).next_power_of_two().min(LONGEST)
 }
 
-/// The partials of a group, from the first on and up to the last, in a table of a length.
+/// The first partial of a group, the end of its range, and the length of its table.
 type Group = (u32, u32, usize);
 
-/// Real and imaginary parts of one period.
+/// The real and the imaginary parts of one period.
 type Period = [Vec<f64>; 2];
 
-/// Periods that have been computed; keys share what is the same.
+/// Periods that were computed already. Keys share equal ones.
 #[derive(Default)]
 struct Periods {
     planner: RealFftPlanner<f64>,
@@ -95,7 +97,7 @@ impl Periods {
     }
 }
 
-/// One period of these harmonics, each so many turns ahead.
+/// One period of the sum of these harmonics, each moved ahead by some cycles.
 fn period(fft: &dyn ComplexToReal<f64>, harmonics: &Range<u32>, ahead: f64) -> Vec<f64> {
     let (mut spectrum, mut wave) = (fft.make_input_vec(), fft.make_output_vec());
     for (h, value) in (0..).zip(spectrum.iter_mut()) {

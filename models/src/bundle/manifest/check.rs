@@ -1,5 +1,4 @@
-//! Whether a manifest can be that of a model: sizes, ranges and files that belong together. Reads
-//! no file.
+//! Checks manifests: sizes, ranges, and files that belong together. It reads no file.
 
 use super::{ATTACKS, LIFE, Manifest};
 use crate::bundle::{BundleError, Instruments};
@@ -8,10 +7,10 @@ use crate::graph::MAX_REACH;
 use crate::tokens::Vocabulary;
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
-/// The largest size a manifest may name.
+/// The largest size in a manifest.
 const MAX_SIZE: usize = 1 << 16;
 
-/// What in a manifest is no model's.
+/// A value of a manifest that does not fit.
 struct Problem {
     key: String,
     found: String,
@@ -24,7 +23,7 @@ fn unfit(key: &str, found: impl ToString, wanted: impl Into<String>) -> Option<P
 }
 
 impl Manifest {
-    /// Checks everything that can be known without the model's files.
+    /// Checks everything that can be checked without the files of the model.
     pub(super) fn check(&self, path: &str) -> Result<(), BundleError> {
         let problem = self.head_problem().or_else(|| self.network_problem());
         let problem = problem.or_else(|| self.parts_problem()).or_else(|| self.modes_problem());
@@ -38,7 +37,7 @@ impl Manifest {
         })
     }
 
-    /// What is wrong with the name and the mel.
+    /// The first problem with the name and the mel.
     fn head_problem(&self) -> Option<Problem> {
         let named = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.name.is_empty() || !self.name.chars().all(named) {
@@ -56,7 +55,7 @@ impl Manifest {
         None
     }
 
-    /// What is wrong with the sizes of the network, its tokens and its sampling.
+    /// The first problem with the sizes of the network, its tokens and its sampling.
     fn network_problem(&self) -> Option<Problem> {
         let network = &self.network;
         if let Some(problem) = network.problem() {
@@ -86,7 +85,8 @@ impl Manifest {
         None
     }
 
-    /// What is wrong with the note prior, what makes the sound, and what is said of instruments.
+    /// The first problem with the note prior, the vocoder or mel decoder, and the ratings of
+    /// instruments.
     fn parts_problem(&self) -> Option<Problem> {
         if self.network.prior != self.prior.is_some() {
             let found = format!("network.prior = {}", self.network.prior);
@@ -112,7 +112,7 @@ impl Manifest {
         None
     }
 
-    /// What is wrong with how songs are made, and how it is played live.
+    /// The first problem with song mode and live mode.
     fn modes_problem(&self) -> Option<Problem> {
         let frames = 1..=self.network.target_frames;
         let contexts = [
@@ -134,7 +134,7 @@ impl Manifest {
                 let wanted = format!("{frames:?} (network.target_frames)");
                 return unfit(&format!("{mode}.hop_frames"), hop, wanted);
             }
-            // Without a note prior there would be nothing to hear.
+            // Without a note prior there would be no sound.
             let least = usize::from(self.prior.is_none());
             if !(least..=MAX_STEPS).contains(&steps) {
                 return unfit(&format!("{mode}.steps"), steps, format!("{least} to {MAX_STEPS}"));
@@ -154,7 +154,7 @@ impl Manifest {
         None
     }
 
-    /// The first size that no real model has, so that a hostile manifest cannot ask for all memory.
+    /// The first size that no real model has, so that a hostile manifest cannot use all memory.
     fn too_large(&self) -> Option<(&'static str, usize)> {
         let n = &self.network;
         [

@@ -1,8 +1,8 @@
-//! `.bin`: a zip file that `torch.save` wrote, of a pickle that names the tensors and a file of
-//! values for each. Knows no network.
+//! `.bin`: a zip file as `torch.save` writes it, with a pickle that names the tensors and a file of
+//! values for each. It knows no network.
 //!
-//! Nothing is unpacked: torch stores values as they are, so they are read where they lie, and a
-//! file that is packed is refused. So no file can ask for more memory than its own size.
+//! Nothing is unpacked: torch stores values uncompressed, so they are read in place, and compressed
+//! files are refused. So no file can use more memory than its own size.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,21 +13,21 @@ use zip::{CompressionMethod, ZipArchive};
 use super::pickle::{PickledTensor, pickled_tensors};
 use super::tensor::{Tensor, count};
 
-/// The largest pickle that is read: that of the published base model has 40 kB.
+/// The largest pickle that is read, bytes. That of the published base model has 40 kB.
 const PICKLE_BYTES: u64 = 1 << 21;
-/// What the pickle is called.
+/// The name of the pickle.
 const PICKLE: &str = "data.pkl";
 
 /// A file of values in the archive.
 struct Storage {
     /// Its first byte.
     start: u64,
-    /// Its bytes.
+    /// Its length in bytes.
     size: u64,
     crc: u32,
 }
 
-/// The tensors of a file of `length` bytes, all of which lie inside it and apart from each other.
+/// The tensors of a file of `length` bytes. All of them lie inside the file and do not overlap.
 pub(super) fn tensors(file: &File, length: u64) -> Result<BTreeMap<String, Tensor>, String> {
     check_head(file)?;
     let mut archive =
@@ -63,7 +63,7 @@ pub(super) fn tensors(file: &File, length: u64) -> Result<BTreeMap<String, Tenso
     Ok(tensors)
 }
 
-/// That the file begins as torch's zip files do.
+/// Checks that the file begins like the zip files of torch.
 fn check_head(mut file: &File) -> Result<(), String> {
     let mut head = [0; 4];
     let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read(&mut head));
@@ -79,7 +79,7 @@ fn check_head(mut file: &File) -> Result<(), String> {
     }
 }
 
-/// A file of the archive of at most `limit` bytes, if it is there.
+/// A file of the archive of at most `limit` bytes, if it exists.
 fn small(
     archive: &mut ZipArchive<&File>,
     name: &str,
@@ -96,7 +96,7 @@ fn small(
     }
 }
 
-/// Where the values of a storage lie.
+/// The place of the values of a storage.
 fn storage(archive: &mut ZipArchive<&File>, name: &str, length: u64) -> Result<Storage, String> {
     let place = archive.index_for_name(name).ok_or_else(|| format!("no {name} in it"))?;
     let entry = archive.by_index_raw(place).map_err(|e| format!("{name}: {e}"))?;
@@ -110,7 +110,7 @@ fn storage(archive: &mut ZipArchive<&File>, name: &str, length: u64) -> Result<S
     }
 }
 
-/// A tensor of the pickle, where it lies in the file.
+/// The place of a tensor of the pickle in the file.
 fn placed(pickled: &PickledTensor, storage: &Storage) -> Result<Tensor, String> {
     let PickledTensor { name, kind, storage_len, offset, shape, strides, .. } = pickled;
     let bytes = |values: usize| values.checked_mul(kind.size()).map(|bytes| bytes as u64);
@@ -143,7 +143,7 @@ fn placed(pickled: &PickledTensor, storage: &Storage) -> Result<Tensor, String> 
     })
 }
 
-/// Whether columns follow each other instead of rows; none where neither do.
+/// Whether the values are stored by columns instead of by rows; none if neither is the case.
 fn layout(shape: &[usize], strides: &[usize]) -> Option<bool> {
     if shape.len() != strides.len() {
         return None;
@@ -161,7 +161,7 @@ fn layout(shape: &[usize], strides: &[usize]) -> Option<bool> {
     }
 }
 
-/// That no two of these places, each from a byte to a byte, share any.
+/// Checks that these places, each from one byte to another, do not overlap.
 fn check_apart(mut places: Vec<(u64, u64, String)>) -> Result<(), String> {
     places.retain(|(from, to, _)| from < to);
     places.sort();

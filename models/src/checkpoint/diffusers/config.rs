@@ -1,5 +1,5 @@
-//! The `config.json` of each part and of the scheduler -> the sizes of the network, and how it is
-//! sampled. Knows no weights.
+//! Reads the `config.json` of each part and of the scheduler: the sizes of the network, and how it
+//! is sampled. It knows no weights.
 
 use serde::Deserialize;
 
@@ -10,9 +10,10 @@ use crate::graph::NetworkConfig;
 use crate::tokens::Vocabulary;
 use crate::units::MEL_BINS;
 
-/// The pipeline that this program knows.
+/// The pipeline that this program supports.
 const PIPELINE: &str = "SpectrogramDiffusionPipeline";
-/// The most that a size may say: far above any model, far below what a product could not hold.
+/// The largest size, which is far above that of any model, and so small that products do not
+/// overflow.
 const MOST: usize = 1 << 20;
 /// The most layers of a part.
 const MOST_LAYERS: usize = 1 << 10;
@@ -41,13 +42,13 @@ impl ModelIndex {
         }
     }
 
-    /// Whether a mel decoder belongs to the pipeline.
+    /// Whether the pipeline has a mel decoder.
     pub(super) fn has_mel_decoder(&self) -> bool {
         self.melgan.1.is_some()
     }
 }
 
-/// What all three parts say.
+/// The sizes in the configurations of all three parts.
 #[derive(Debug, Deserialize)]
 struct Sizes {
     #[serde(rename = "_class_name", default)]
@@ -57,7 +58,7 @@ struct Sizes {
     num_heads: usize,
     d_kv: usize,
     d_ff: usize,
-    /// Of the two encoders.
+    /// Only in the two encoders.
     #[serde(default)]
     feed_forward_proj: Option<String>,
     #[serde(default)]
@@ -112,7 +113,7 @@ fn yes() -> bool {
 impl Scheduler {
     const NAME: &str = "scheduler/scheduler_config.json";
 
-    /// What the network predicts, and whether clean frames are held inside [-1, 1].
+    /// What the network predicts, and whether clean frames are clipped to [-1, 1].
     pub(super) fn read(folder: &Folder) -> Result<(Prediction, bool), CheckpointError> {
         let scheduler: Self = folder.json(Self::NAME)?;
         let refused = |found: String, wanted: &str| {
@@ -141,7 +142,7 @@ impl Scheduler {
     }
 }
 
-/// The sizes of the network, as the configurations of its parts say them.
+/// The sizes of the network, from the configurations of its parts.
 pub(super) fn network(folder: &Folder) -> Result<NetworkConfig, CheckpointError> {
     let notes: Notes = folder.json("notes_encoder/config.json")?;
     let past: Past = folder.json("continuous_encoder/config.json")?;
@@ -213,7 +214,7 @@ pub(super) fn network(folder: &Folder) -> Result<NetworkConfig, CheckpointError>
 }
 
 impl Sizes {
-    /// What is wrong with them, if anything.
+    /// The first problem with the sizes, if there is one.
     fn problem(&self, class: &str) -> Option<String> {
         if let Some(other) = self.class.as_ref().filter(|other| *other != class) {
             return Some(format!("a {other}; wanted a {class}"));
@@ -238,7 +239,7 @@ impl Sizes {
         self.is_decoder.then(|| "is_decoder = true; wanted an encoder".to_owned())
     }
 
-    /// What must be the same in all parts, beside what another says.
+    /// The sizes that must be equal in all parts, each beside that of another part.
     fn beside(&self, other: &Self) -> [(&'static str, usize, usize); 4] {
         [
             ("d_model", self.d_model, other.d_model),

@@ -1,4 +1,4 @@
-//! The files of a pipeline's folder, none of which may lie outside it. Knows no format of theirs.
+//! The files in the folder of a pipeline; files outside it are refused. It knows no file format.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -8,16 +8,16 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::CheckpointError;
 
-/// The largest configuration or index that is read.
+/// The largest configuration or index that is read, bytes.
 const JSON_BYTES: u64 = 1 << 24;
-/// How a file begins that stands for one that is kept elsewhere.
+/// The beginning of a pointer to a file that is stored elsewhere.
 const POINTER: &[u8] = b"version https://git-lfs";
 
 /// A folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Without links.
+    /// The path without links.
     real: PathBuf,
 }
 
@@ -27,13 +27,13 @@ impl Folder {
         Ok(Self { path: path.to_owned(), real })
     }
 
-    /// A file of the folder in words.
+    /// The path of a file of the folder, in words.
     pub(super) fn name_of(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }
 
-    /// Where a file of the folder is, if it is there: a regular file, which no link leads out of
-    /// the folder for.
+    /// The real path of a file of the folder, if it exists. It must be a regular file, and no link
+    /// may lead out of the folder.
     pub(super) fn find(&self, name: &str) -> Result<Option<PathBuf>, CheckpointError> {
         let path = self.path.join(name);
         if path.symlink_metadata().is_err() {
@@ -56,7 +56,7 @@ impl Folder {
         }
     }
 
-    /// Opens a file of the folder, if it is there, and says how long it is.
+    /// Opens a file of the folder, if it exists, and returns it with its length in bytes.
     pub(super) fn file(&self, name: &str) -> Result<Option<(File, u64)>, CheckpointError> {
         let Some(path) = self.find(name)? else { return Ok(None) };
         let io = || CheckpointError::io(&path);
@@ -72,7 +72,7 @@ impl Folder {
         Ok(Some((file, length)))
     }
 
-    /// A file of the folder in JSON.
+    /// Reads a JSON file of the folder.
     pub(super) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, CheckpointError> {
         let at = self.name_of(name);
         let Some((file, _)) = self.file(name)? else {

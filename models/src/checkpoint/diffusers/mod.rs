@@ -1,8 +1,8 @@
-//! The folder of a pipeline as diffusers saves it -> the sizes and weights of a network. Knows no
-//! graph and no engine.
+//! Reads the folder of a pipeline as diffusers saves it: the sizes and weights of a network. It
+//! knows no graph and no inference engine.
 //!
-//! `model_index.json` names the pipeline; `notes_encoder`, `continuous_encoder` and `decoder` have
-//! a `config.json` and weights each, as safetensors or as torch saves them; `melgan/model.onnx` is
+//! `model_index.json` names the pipeline. `notes_encoder`, `continuous_encoder` and `decoder` have
+//! a `config.json` and weights each, as safetensors or as torch saves them. `melgan/model.onnx` is
 //! the mel decoder.
 
 mod bin;
@@ -31,17 +31,17 @@ use files::Folder;
 use names::{Named, PARTS, Size};
 use store::Store;
 
-/// Where the mel decoder lies.
+/// The path of the mel decoder.
 const MEL_DECODER: &str = "melgan/model.onnx";
-/// The longest version that is repeated.
+/// The most characters of a version that are kept.
 const VERSION_CHARS: usize = 24;
 
-/// Whether there is a pipeline in this folder.
+/// Whether this folder has a pipeline.
 pub(super) fn is_pipeline(path: &Path) -> bool {
     path.is_dir() && path.join("model_index.json").symlink_metadata().is_ok()
 }
 
-/// Opens a pipeline's folder.
+/// Opens the folder of a pipeline.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let folder = Folder::open(path)?;
     let index = ModelIndex::read(&folder)?;
@@ -67,7 +67,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     })
 }
 
-/// The mel decoder's file, which is there if the pipeline has one.
+/// The file of the mel decoder, which must exist if the pipeline has one.
 fn mel_decoder(folder: &Folder, index: &ModelIndex) -> Result<Option<PathBuf>, CheckpointError> {
     let found = folder.file(MEL_DECODER)?.is_some();
     if index.has_mel_decoder() && !found {
@@ -78,7 +78,7 @@ fn mel_decoder(folder: &Folder, index: &ModelIndex) -> Result<Option<PathBuf>, C
     if found { folder.find(MEL_DECODER) } else { Ok(None) }
 }
 
-/// That the tensors are exactly those of the table, with its shapes.
+/// Checks that the tensors are exactly those of the table, with its shapes.
 fn check(
     folder: &Folder,
     table: &[Named],
@@ -121,7 +121,7 @@ fn check(
     Ok(())
 }
 
-/// A shape as the configuration says it.
+/// A shape in the words of the configuration.
 fn said(shape: &[Size]) -> String {
     let words: Vec<String> = shape.iter().map(|(key, size)| format!("{key} = {size}")).collect();
     words.join(" and ")
@@ -133,11 +133,11 @@ fn written(shape: &[usize]) -> String {
     format!("[{}]", sizes.join(", "))
 }
 
-/// The tensors of the three parts by our names.
+/// The tensors of the three parts, by the names of this program.
 #[derive(Debug)]
 struct Tensors {
     named: BTreeMap<String, Named>,
-    /// As [`PARTS`].
+    /// In the order of [`PARTS`].
     stores: Vec<Store>,
 }
 

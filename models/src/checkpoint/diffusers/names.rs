@@ -1,34 +1,34 @@
-//! What diffusers calls each parameter, in which part it lies, and which keys of `config.json` say
-//! its shape. Knows no files.
+//! The name of each parameter in diffusers, its part, and the keys of `config.json` for its shape.
+//! It knows no files.
 //!
-//! torch keeps the kernel of a linear layer as [out, in], T5X as [in, out]: such kernels are
-//! turned. Tables and norms are the same in both. Names: `SpectrogramNotesEncoder`,
-//! `SpectrogramContEncoder` and `T5FilmDecoder` of diffusers.
+//! The kernel of a linear layer is [out, in] in torch and [in, out] in T5X, so these kernels are
+//! transposed. Tables and norms are the same in both. The names are those of
+//! `SpectrogramNotesEncoder`, `SpectrogramContEncoder` and `T5FilmDecoder` in diffusers.
 
 use crate::graph::NetworkConfig;
 
-/// The folder of a part.
+/// The folder of each part.
 pub(super) const PARTS: [&str; 3] = ["notes_encoder", "continuous_encoder", "decoder"];
-/// Their places in [`PARTS`].
+/// Their indices in [`PARTS`].
 const NOTES: usize = 0;
 const PAST: usize = 1;
 const DECODER: usize = 2;
 
-/// One size of a shape: what `config.json` says it with, and how much that is.
+/// One size of a shape: its key in `config.json`, and its value.
 pub(super) type Size = (&'static str, usize);
 
 /// A parameter.
 #[derive(Debug)]
 pub(super) struct Named {
-    /// Place of its part in [`PARTS`].
+    /// The index of its part in [`PARTS`].
     pub part: usize,
-    /// What diffusers calls it.
+    /// Its name in diffusers.
     pub theirs: String,
-    /// What T5X, and so this program, calls it.
+    /// Its name in T5X and in this program.
     pub ours: String,
     /// Its shape in diffusers.
     pub shape: Vec<Size>,
-    /// Whether it is the transpose of ours.
+    /// Whether it is the transpose of the one in this program.
     pub is_turned: bool,
 }
 
@@ -40,7 +40,7 @@ impl Named {
     }
 }
 
-/// Every parameter of a network of these sizes.
+/// Every parameter of a network with these sizes.
 pub(super) fn table(config: &NetworkConfig) -> Vec<Named> {
     let mut list = List::new(config);
     let emb = list.emb;
@@ -81,13 +81,13 @@ impl List {
         }
     }
 
-    /// A table or a norm.
+    /// Adds a table or a norm.
     fn plain(&mut self, part: usize, theirs: &str, ours: &str, shape: &[Size]) {
         let (theirs, ours) = (format!("{theirs}.weight"), ours.to_owned());
         self.named.push(Named { part, theirs, ours, shape: shape.to_vec(), is_turned: false });
     }
 
-    /// The kernel of a linear layer, [out, in].
+    /// Adds the kernel of a linear layer, [out, in].
     fn linear(&mut self, part: usize, theirs: &str, ours: &str, shape: [Size; 2]) {
         self.plain(part, theirs, ours, &shape);
         if let Some(last) = self.named.last_mut() {
@@ -145,7 +145,7 @@ impl List {
         self.linear(part, "spec_out", "decoder.spec_out_dense.kernel", [bins, emb]);
     }
 
-    /// Queries, keys, values and what is made of them.
+    /// Adds the kernels of queries, keys, values and output.
     fn attention(&mut self, part: usize, theirs: [String; 4], ours: &str) {
         let (emb, joined) = (self.emb, self.joined);
         let kernels = [

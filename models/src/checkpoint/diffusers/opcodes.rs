@@ -1,5 +1,5 @@
-//! Pickle's opcodes by name: those that are read, and the names of all. Source: Python's
-//! `pickletools`.
+//! The opcodes of pickle: those that are read, and the names of all. Source: `pickletools` of
+//! Python.
 
 macro_rules! opcodes {
     (
@@ -8,7 +8,7 @@ macro_rules! opcodes {
     ) => {
         $(pub(super) const $read: u8 = $code;)*
 
-        /// What Python calls an opcode.
+        /// The name of an opcode in Python.
         pub(super) fn name(opcode: u8) -> &'static str {
             match opcode {
                 $($read => stringify!($read),)*

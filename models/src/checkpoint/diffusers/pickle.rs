@@ -1,9 +1,8 @@
-//! The pickle of a `.bin` file: which tensors there are and where each lies. Knows no zip file and
-//! no network.
+//! The pickle of a `.bin` file: its tensors and their places. It knows no zip file and no network.
 //!
-//! A pickle is a program. This reader executes nothing: it knows the opcodes that `torch.save`
-//! writes for a dictionary of tensors, and of everything that a pickle may name it knows only what
-//! such a file names, as a word. All else is refused by its name. Memory is bounded: each opcode
+//! A pickle is a program, but this reader executes nothing. It knows only the opcodes that
+//! `torch.save` writes for a dictionary of tensors, and the few names that such a file uses, as
+//! plain values. Everything else is refused by its name. Memory is bounded, because each opcode
 //! adds at most one value, and the pickle is short.
 
 use std::collections::{BTreeSet, HashMap};
@@ -11,29 +10,29 @@ use std::collections::{BTreeSet, HashMap};
 use super::opcodes;
 use super::tensor::Kind;
 
-/// A tensor that a pickle names.
+/// A tensor in a pickle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PickledTensor {
     /// Its name.
     pub name: String,
-    /// What its values are.
+    /// The type of its values.
     pub kind: Kind,
-    /// The file in the archive's `data` folder that holds them.
+    /// The file with its values, in the `data` folder of the archive.
     pub storage: String,
-    /// Values in that file.
+    /// The number of values in that file.
     pub storage_len: usize,
-    /// The first of its values there.
+    /// The index of its first value there.
     pub offset: usize,
-    /// Sizes, outermost first.
+    /// The sizes, outermost first.
     pub shape: Vec<usize>,
-    /// Values from one index of each dimension to the next.
+    /// For each dimension, the number of values from one index to the next.
     pub strides: Vec<usize>,
 }
 
-/// What is said of all that is not known.
+/// The reason why anything unknown is refused.
 const REFUSED: &str = "which a file of weights does not need; nothing of it was executed";
 
-/// The place of a value in [`Reader::values`].
+/// The index of a value in [`Reader::values`].
 type Ref = usize;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -58,11 +57,11 @@ enum Value {
     Tensor(Box<PickledTensor>),
 }
 
-/// The tensors of the dictionary that the pickle makes, in its order.
+/// The tensors of the dictionary in a pickle, in its order.
 ///
 /// # Errors
-/// What was found, in words, for a pickle that is damaged, that asks for anything but tensors, or
-/// that uses an opcode that a dictionary of tensors does not need.
+/// What was found, in words: the pickle is damaged, asks for something else than tensors, or uses
+/// an opcode that a dictionary of tensors does not need.
 pub fn pickled_tensors(pickle: &[u8]) -> Result<Vec<PickledTensor>, String> {
     let mut reader = Reader { rest: pickle, ..Reader::default() };
     let top = loop {
@@ -78,7 +77,7 @@ pub fn pickled_tensors(pickle: &[u8]) -> Result<Vec<PickledTensor>, String> {
 #[derive(Debug, Default)]
 struct Reader<'a> {
     rest: &'a [u8],
-    /// Everything that was made; what stands for a value is its place here, so that none is copied.
+    /// All values so far. Others refer to them by index, so that none is copied.
     values: Vec<Value>,
     stack: Vec<Ref>,
     /// Heights of the stack.
@@ -132,7 +131,7 @@ impl Reader<'_> {
         Ok(self.take(1)?.first().copied().unwrap_or_default())
     }
 
-    /// Little-endian, of up to eight bytes.
+    /// A little-endian number of up to eight bytes.
     fn unsigned(&mut self, bytes: usize) -> Result<u64, String> {
         let taken = self.take(bytes)?;
         Ok(taken.iter().rev().fold(0, |all, byte| (all << 8) | u64::from(*byte)))
@@ -153,7 +152,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The topmost value, which lies above the last mark.
+    /// The topmost value, which must lie above the last mark.
     fn pop(&mut self) -> Result<Ref, String> {
         let floor = self.marks.last().copied().unwrap_or_default();
         match self.stack.pop() {
@@ -162,7 +161,7 @@ impl Reader<'_> {
         }
     }
 
-    /// All above the last mark, which is taken away.
+    /// All values above the last mark, which is removed.
     fn pop_to_mark(&mut self) -> Result<Vec<Ref>, String> {
         let floor = self.marks.pop().filter(|floor| *floor <= self.stack.len());
         Ok(self.stack.split_off(floor.ok_or("the pickle has no mark where it needs one")?))
@@ -183,7 +182,7 @@ impl Reader<'_> {
                     return Err(format!("a number of {bytes} bytes in the pickle"));
                 }
                 let unused = 64 - 8 * bytes as u32;
-                // What is left of the sign when it is moved to the top and back.
+                // Shifting to the top and back extends the sign.
                 match bytes {
                     0 => 0,
                     _ => (self.unsigned(bytes)? as i64) << unused >> unused,
@@ -234,7 +233,7 @@ impl Reader<'_> {
         self.push(Value::Tuple(items))
     }
 
-    /// A name of Python's: one of the few that tensors need, as a word.
+    /// A Python name: one of the few that tensors need, as a plain value.
     fn global(&mut self, opcode: u8) -> Result<(), String> {
         let (module, name) = if opcode == opcodes::GLOBAL {
             (self.line()?, self.line()?)
@@ -286,7 +285,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `("storage", type, file, device, values)` -> where values lie.
+    /// The place of values, from `("storage", type, file, device, values)`.
     fn storage(&mut self) -> Result<(), String> {
         let wanted = || Err("a storage in the pickle that is none of torch's".to_owned());
         let id = self.pop()?;
@@ -310,7 +309,7 @@ impl Reader<'_> {
         self.push(storage)
     }
 
-    /// A call: of the three that tensors need, as what they would give.
+    /// The result of a call: one of the three that tensors need.
     fn reduce(&mut self) -> Result<(), String> {
         let (arguments, callee) = (self.pop()?, self.pop()?);
         let Value::Tuple(arguments) = self.value(arguments) else {
@@ -363,8 +362,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The state of an object: of the dictionary what modules note beside their tensors, which says
-    /// nothing of them.
+    /// The state of an object. Only dictionaries may have one: modules store notes there, which do
+    /// not matter for tensors.
     fn build(&mut self) -> Result<(), String> {
         let (state, object) = (self.pop()?, self.pop()?);
         self.stack.push(object);

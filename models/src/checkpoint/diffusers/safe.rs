@@ -1,5 +1,5 @@
-//! `.safetensors`: a length, a header in JSON that says where each tensor lies, and the values.
-//! Knows no network.
+//! `.safetensors`: a length, a JSON header with the place of each tensor, and the values. It knows
+//! no network.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,10 +10,10 @@ use safetensors::tensor::Metadata;
 
 use super::tensor::{Kind, Tensor};
 
-/// The largest header that is read: that of the published base model has 40 kB.
+/// The largest header that is read, bytes. That of the published base model has 40 kB.
 const HEADER_BYTES: u64 = 1 << 24;
 
-/// The tensors of a file of `length` bytes, all of which lie inside it and apart from each other.
+/// The tensors of a file of `length` bytes. All of them lie inside the file and do not overlap.
 pub(super) fn tensors(mut file: &File, length: u64) -> Result<BTreeMap<String, Tensor>, String> {
     let mut head = [0; 8];
     file.read_exact(&mut head).map_err(|_| format!("only {length} bytes"))?;
@@ -24,8 +24,7 @@ pub(super) fn tensors(mut file: &File, length: u64) -> Result<BTreeMap<String, T
     let mut header = vec![];
     let read = file.take(size).read_to_end(&mut header);
     read.map_err(|e| e.to_string())?;
-    // The crate finds out that the tensors lie one after the other and are as long as their shapes
-    // say.
+    // The crate checks that the tensors lie one after the other, with the lengths of their shapes.
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|e| format!("no safetensors that can be read ({e})"))?;
     let first = 8 + size;

@@ -1,5 +1,5 @@
-//! The weights of one part of a pipeline: one file or several with an index, safetensors or what
-//! torch saves. Knows no network.
+//! The weights of one part of a pipeline: one file or several with an index, as safetensors or as
+//! torch saves them. It knows no network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -11,9 +11,9 @@ use super::tensor::Tensor;
 use super::{bin, safe};
 use crate::checkpoint::{CheckpointError, MAX_VALUES};
 
-/// What diffusers calls the weights of a part, without the ending.
+/// The name of the weights of a part in diffusers, without the ending.
 const STEM: &str = "diffusion_pytorch_model";
-/// The endings, the one that holds no program first.
+/// The endings. The first one is preferred, because it contains no program.
 const ENDINGS: [&str; 2] = ["safetensors", "bin"];
 /// The most files of one part.
 const MAX_FILES: usize = 1000;
@@ -29,14 +29,14 @@ struct Index {
 pub(super) struct Store {
     /// The files, each with its name in words.
     files: Vec<(String, File)>,
-    /// The file of each tensor, and where in it.
+    /// For each tensor, the index of its file and its place there.
     tensors: BTreeMap<String, (usize, Tensor)>,
-    /// The file, or the index, in words.
+    /// The name of the file or of the index, in words.
     pub name: String,
 }
 
 impl Store {
-    /// The weights of `part`, a folder in the pipeline's.
+    /// Opens the weights of `part`, which is a folder in that of the pipeline.
     pub(super) fn open(folder: &Folder, part: &str) -> Result<Self, CheckpointError> {
         for ending in ENDINGS {
             let name = format!("{part}/{STEM}.{ending}");
@@ -82,7 +82,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Adds the tensors of a file: all, or exactly those that are wanted.
+    /// Adds the tensors of a file: all of them, or exactly those in `wanted`.
     fn add(
         &mut self,
         folder: &Folder,
@@ -118,7 +118,7 @@ impl Store {
         Ok(())
     }
 
-    /// Itself, if its tensors are not too large together.
+    /// Checks that the tensors together are not too large.
     fn of_a_size(self) -> Result<Self, CheckpointError> {
         let mut counts = self.tensors.values().map(|(_, tensor)| tensor.count());
         let all = counts.try_fold(0usize, |all, count| all.checked_add(count?));
@@ -131,18 +131,18 @@ impl Store {
         }
     }
 
-    /// Names and shapes of all tensors.
+    /// The names and shapes of all tensors.
     pub(super) fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors.iter().map(|(name, (_, tensor))| (name.as_str(), tensor.shape.as_slice()))
     }
 
-    /// The shape of a tensor, and the file that it is in, in words.
+    /// The shape of a tensor, and the name of its file in words.
     pub(super) fn shape(&self, name: &str) -> Option<(&[usize], &str)> {
         let (file, tensor) = self.tensors.get(name)?;
         Some((&tensor.shape, &self.files.get(*file)?.0))
     }
 
-    /// The values of a tensor row by row, with `turned` those of its transpose.
+    /// The values of a tensor row by row; with `turned`, those of its transpose.
     pub(super) fn read(&self, name: &str, turned: bool) -> Result<Vec<f32>, String> {
         let found = self.tensors.get(name);
         let found = found.and_then(|(file, tensor)| Some((self.files.get(*file)?, tensor)));

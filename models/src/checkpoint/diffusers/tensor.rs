@@ -1,12 +1,11 @@
-//! Where the values of a tensor lie in a file, and how they become float32. Knows no format of a
-//! file.
+//! The place of a tensor in a file, and how its values become float32. It knows no file format.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
 use flate2::Crc;
 
-/// What the values of a tensor are.
+/// The type of the values of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// IEEE float32.
@@ -18,7 +17,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Bytes of a value.
+    /// The size of a value, bytes.
     pub(super) fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -41,32 +40,32 @@ impl Kind {
 /// A tensor whose values lie together in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tensor {
-    /// What its values are.
+    /// The type of its values.
     pub kind: Kind,
-    /// Sizes, outermost first.
+    /// The sizes, outermost first.
     pub shape: Vec<usize>,
-    /// The first of its bytes in the file.
+    /// The offset of its first byte in the file.
     pub offset: u64,
-    /// Whether the file has its columns one after the other instead of its rows.
+    /// Whether the file stores it by columns instead of by rows.
     pub is_by_columns: bool,
-    /// The checksum of its bytes, where the file says it.
+    /// The checksum of its bytes, if the file has one.
     pub crc: Option<u32>,
 }
 
 impl Tensor {
-    /// Values it has; none where that is no number of this machine.
+    /// The number of its values; none if it does not fit into a usize.
     pub(super) fn count(&self) -> Option<usize> {
         count(&self.shape)
     }
 
-    /// The first byte behind it.
+    /// The offset after its last byte; none if it is too large.
     pub(super) fn end(&self) -> Option<u64> {
         let bytes = self.count()?.checked_mul(self.kind.size())?;
         self.offset.checked_add(bytes as u64)
     }
 
-    /// Its values row by row, with `turned` column by column, which is the transpose. The file is
-    /// at least as long as [`Self::end`].
+    /// Its values row by row; with `turned` column by column, which is the transpose. The file must
+    /// be at least as long as [`Self::end`].
     pub(super) fn read(&self, file: &File, turned: bool) -> Result<Vec<f32>, String> {
         let count = self.count().unwrap_or_default();
         let mut bytes = vec![0; count * self.kind.size()];
@@ -92,12 +91,12 @@ impl Tensor {
     }
 }
 
-/// Values of a shape; none where that is no number of this machine.
+/// The number of values in a shape; none if it does not fit into a usize.
 pub(super) fn count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size))
 }
 
-/// Values [rows, columns] -> [columns, rows].
+/// Transposes values [rows, columns] to [columns, rows].
 fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let mut turned = Vec::with_capacity(values.len());
     for column in 0..columns {

@@ -1,21 +1,21 @@
-//! `config.gin`: the bindings an importer asks for; everything else in it is passed over. Knows no
+//! `config.gin`: the bindings that the import needs; everything else in it is ignored. It knows no
 //! sizes.
 
 use std::collections::BTreeMap;
 
-/// Bindings by name without module and scope, `T5Config.emb_dim`; of two of one name the later one
-/// counts, as in gin.
+/// The bindings by name without module and scope, such as `T5Config.emb_dim`. Of two with the same
+/// name the later one counts, as in gin.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gin(BTreeMap<String, String>);
 
 impl Gin {
-    /// Reads what can be read; lines that are no binding are passed over.
+    /// Reads all bindings; other lines are ignored.
     pub(super) fn parse(text: &str) -> Self {
         let mut bindings = BTreeMap::new();
         let mut open = String::new();
         for line in text.lines() {
             open.push_str(without_comment(line));
-            // A value goes on while a bracket is open or the line ends so.
+            // A value continues while a bracket is open, or if the line ends with a backslash.
             if depth(&open) > 0 || open.ends_with('\\') {
                 open = open.trim_end_matches('\\').to_owned() + " ";
                 continue;
@@ -30,24 +30,24 @@ impl Gin {
         Self(bindings)
     }
 
-    /// A binding as it stands.
+    /// The value of a binding, as it is written.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A binding that is a whole number.
+    /// The value of a binding that is a whole number.
     pub(super) fn number(&self, name: &str) -> Option<usize> {
         self.get(name)?.parse().ok()
     }
 
-    /// A binding that is a name in quotes.
+    /// The value of a binding that is a name in quotes.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let value = self.get(name)?;
         let inner = value.strip_prefix(['\'', '"'])?;
         inner.strip_suffix(['\'', '"'])
     }
 
-    /// A whole number in a binding that is a dictionary, `{'inputs': 2048, ...}`.
+    /// A whole number in a binding that is a dictionary, such as `{'inputs': 2048, ...}`.
     pub(super) fn entry(&self, name: &str, key: &str) -> Option<usize> {
         let inner = self.get(name)?.strip_prefix('{')?.strip_suffix('}')?;
         inner.split(',').find_map(|part| {
@@ -57,7 +57,7 @@ impl Gin {
     }
 }
 
-/// A line up to the `#` that is in no quotes.
+/// The line up to the first `#` outside of quotes.
 fn without_comment(line: &str) -> &str {
     let mut quote = None;
     for (at, c) in line.char_indices() {
@@ -71,7 +71,7 @@ fn without_comment(line: &str) -> &str {
     line.trim_end()
 }
 
-/// Brackets that are open at the end.
+/// The number of brackets that are open at the end.
 fn depth(text: &str) -> i32 {
     text.chars().map(|c| i32::from("([{".contains(c)) - i32::from(")]}".contains(c))).sum()
 }

@@ -1,38 +1,38 @@
-//! The file `checkpoint`: which arrays there are and where each is. Knows no files.
+//! The file `checkpoint`: the arrays and their places. It knows no files.
 //!
-//! Msgpack of `flax.serialization`: a leaf is an array itself (extension type 1) or a tensorstore
-//! spec of a zarr folder.
+//! It is msgpack of `flax.serialization`. A leaf is an array itself (extension type 1) or a
+//! tensorstore spec of a zarr folder.
 
 use std::collections::BTreeMap;
 
 use rmpv::Value;
 
-/// Nesting that no real checkpoint has.
+/// The deepest nesting, which no real checkpoint reaches.
 const DEPTH: usize = 64;
-/// Flax's extension type of an array.
+/// The extension type of an array in flax.
 const NDARRAY: i8 = 1;
 
-/// Where the values of an array are.
+/// The place of the values of an array.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Stored {
     /// In the index itself.
     Inline {
-        /// Sizes, outermost first.
+        /// The sizes, outermost first.
         shape: Vec<usize>,
-        /// Row-major values.
+        /// The values, row-major.
         values: Vec<f32>,
     },
     /// In a zarr folder beside the index.
     Zarr {
-        /// Its name.
+        /// The name of the folder.
         folder: String,
-        /// The shape that the index says, if it says one.
+        /// The shape in the index, if there is one.
         shape: Option<Vec<usize>>,
     },
 }
 
-/// The weights' arrays by dotted name, `decoder.layers_0.mlp.wo.kernel`. The error says what was
-/// found and what was wanted.
+/// The arrays of the weights by dotted name, such as `decoder.layers_0.mlp.wo.kernel`. An error
+/// says what was found and what was wanted.
 pub(super) fn parse(mut bytes: &[u8]) -> Result<BTreeMap<String, Stored>, String> {
     let root = rmpv::decode::read_value_with_max_depth(&mut bytes, DEPTH)
         .map_err(|e| format!("no msgpack ({e})"))?;
@@ -74,7 +74,7 @@ fn collect(
     Ok(())
 }
 
-/// (shape, dtype, bytes), msgpack inside msgpack.
+/// (shape, dtype, bytes), as msgpack inside msgpack.
 fn inline(mut bytes: &[u8]) -> Result<Stored, String> {
     let value =
         rmpv::decode::read_value_with_max_depth(&mut bytes, DEPTH).map_err(|e| e.to_string())?;
@@ -96,7 +96,7 @@ fn inline(mut bytes: &[u8]) -> Result<Stored, String> {
 }
 
 /// `{driver, kvstore: {driver, path}, metadata: {shape, ..}}`; the oldest have `path` beside
-/// `kvstore`. Whatever the store was when it was written, the folder now lies beside the index.
+/// `kvstore`. Wherever the array was stored at first, its folder now lies beside the index.
 fn zarr(spec: &Value) -> Result<Stored, String> {
     let driver = get(spec, "driver").and_then(Value::as_str).unwrap_or_default();
     if driver != "zarr" {

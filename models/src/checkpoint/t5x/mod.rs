@@ -1,10 +1,10 @@
-//! A published T5X checkpoint -> the sizes and weights of a network. Knows no graph, no bundle and
-//! no engine.
+//! Reads published T5X checkpoints: the sizes and weights of a network. It knows no graph, no
+//! bundle and no inference engine.
 //!
-//! A checkpoint is a zip file or a folder: `NAME/config.gin` and `NAME/checkpoint_STEP/`, in which
-//! the file `checkpoint` (msgpack) names every array and a zarr folder holds each. Only the weights
-//! are read; the optimizer's state is left alone. Format: T5X's checkpointer of 2022
-//! (`t5x/checkpoints.py`), `flax.serialization`, tensorstore's zarr v2 driver.
+//! A checkpoint is a zip file or a folder with `NAME/config.gin` and `NAME/checkpoint_STEP/`. In
+//! the latter, the file `checkpoint` (msgpack) names every array, and a zarr folder holds each.
+//! Only the weights are read, not the state of the optimizer. Format: the checkpointer of T5X from
+//! 2022 (`t5x/checkpoints.py`), `flax.serialization`, and the zarr v2 driver of tensorstore.
 
 mod gin;
 mod index;
@@ -27,12 +27,12 @@ use gin::Gin;
 use index::Stored;
 use source::Source;
 
-/// The largest index that is read: optimizer moments lie in it.
+/// The largest index that is read, bytes. It also has the moments of the optimizer.
 const INDEX_BYTES: u64 = 1 << 28;
-/// The largest config.gin that is read.
+/// The largest config.gin that is read, bytes.
 const GIN_BYTES: u64 = 1 << 22;
 
-/// The arrays of a checkpoint; those that lie in folders are read when they are asked for.
+/// The arrays of a checkpoint. Those in folders are read when they are needed.
 #[derive(Debug)]
 struct Arrays {
     source: RefCell<Source>,
@@ -40,7 +40,8 @@ struct Arrays {
     shapes: BTreeMap<String, Vec<usize>>,
 }
 
-/// Opens a checkpoint in a zip file or a folder (the model's or the checkpoint's own).
+/// Opens a checkpoint in a zip file or a folder, which may be that of the model or of the
+/// checkpoint itself.
 pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let mut source = Source::open(path)?;
     let bytes = source.read("checkpoint", INDEX_BYTES)?;
@@ -66,7 +67,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     })
 }
 
-/// The shape of each array, of not too many values together.
+/// The shape of each array. It is an error if all arrays together are too large.
 fn shapes(
     source: &mut Source,
     stored: &BTreeMap<String, Stored>,

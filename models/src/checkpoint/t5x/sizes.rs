@@ -1,5 +1,5 @@
-//! The sizes of a network from the shapes of its arrays, and `config.gin` for what shapes do not
-//! say. Knows no files.
+//! The sizes of a network from the shapes of its arrays, and from `config.gin` what shapes do not
+//! tell. It knows no files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use crate::graph::NetworkConfig;
 use crate::tokens::Vocabulary;
 use crate::units::MEL_BINS;
 
-/// Width of a head in every published model, where no config.gin says it.
+/// The width of a head in every published model, used if config.gin does not have it.
 const HEAD_DIM: usize = 64;
 /// The published `max_decoder_noise_time`.
 const MAX_NOISE_TIME: f64 = 20_000.0;
 
-/// The sizes. The error says what was found and what was wanted.
+/// The sizes of the network. An error says what was found and what was wanted.
 pub(super) fn network(
     shapes: &BTreeMap<String, Vec<usize>>,
     gin: &Gin,
@@ -33,7 +33,7 @@ pub(super) fn network(
         let numbers = shapes.keys().filter_map(|name| {
             name.strip_prefix(&prefix)?.split('.').next()?.parse::<usize>().ok()
         });
-        // As many as there are: a number that was made up must not ask for all memory.
+        // The layers are counted, so that a made-up number cannot use all memory.
         numbers.collect::<BTreeSet<_>>().len()
     };
     let has_context = shapes.keys().any(|name| name.starts_with("continuous_encoder."));
@@ -71,7 +71,8 @@ pub(super) fn network(
     Ok(config)
 }
 
-/// Velocity bins: config.gin's, else the published 1; the vocabulary must be that of so many.
+/// The number of velocity bins from config.gin, or else the published 1. The vocabulary must fit
+/// it.
 pub(super) fn velocity_bins(network: &NetworkConfig, gin: &Gin) -> Result<u16, String> {
     let bins = gin.number("NUM_VELOCITY_BINS").unwrap_or(1);
     let fits = |bins: &u16| Vocabulary::new(*bins).embeddings() == network.vocab_size;
@@ -84,7 +85,7 @@ pub(super) fn velocity_bins(network: &NetworkConfig, gin: &Gin) -> Result<u16, S
     }
 }
 
-/// Number and width of the attention heads: their product is the kernels' width.
+/// The number and the width of the attention heads. Their product is the width of the kernels.
 fn heads(joined: usize, gin: &Gin) -> Result<(usize, usize), String> {
     let stated = (gin.number("T5Config.num_heads"), gin.number("T5Config.head_dim"));
     let (heads, head_dim) = match stated {
@@ -105,7 +106,7 @@ fn heads(joined: usize, gin: &Gin) -> Result<(usize, usize), String> {
     ))
 }
 
-/// That what config.gin says is what the arrays are, and a network that this program computes.
+/// Checks that config.gin agrees with the arrays, and that this program supports the network.
 fn agree(config: &NetworkConfig, gin: &Gin) -> Result<(), String> {
     let lengths = |key| gin.entry("TASK_FEATURE_LENGTHS", key);
     let numbers = [

@@ -1,8 +1,7 @@
-//! The files of a checkpoint, in a zip file or in a folder, by their names. Knows no format of
-//! theirs.
+//! The files of a checkpoint by name, in a zip file or in a folder. It knows no file format.
 //!
-//! Nothing is unpacked, so a name in an archive never becomes a path; one that tries to is still
-//! refused.
+//! Nothing is unpacked, so a name in an archive never becomes a path. Names that lead outside are
+//! refused anyway.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +12,7 @@ use zip::ZipArchive;
 
 use crate::checkpoint::CheckpointError;
 
-/// What the index is called.
+/// The name of the index.
 const INDEX: &str = "checkpoint";
 /// How deep a folder is searched for it.
 const DEPTH: usize = 3;
@@ -21,7 +20,7 @@ const DEPTH: usize = 3;
 /// Where the files are.
 #[derive(Debug)]
 enum Place {
-    /// The archive, and the place of each name in it; names have slashes, also where Windows wrote
+    /// The archive, and the index of each name in it. Names have slashes, even if Windows wrote
     /// them.
     Zip(ZipArchive<File>, HashMap<String, usize>),
     Folder(PathBuf),
@@ -32,12 +31,14 @@ enum Place {
 pub(super) struct Source {
     path: PathBuf,
     place: Place,
-    /// Folder of the index inside the place, with a slash at its end unless it is the place itself.
+    /// The folder of the index inside the place, with a slash at its end; empty if it is the place
+    /// itself.
     root: String,
 }
 
 impl Source {
-    /// Finds the checkpoint in a zip file or a folder; of several the one of the most steps.
+    /// Finds the checkpoint in a zip file or a folder. If there are several, it takes the one with
+    /// the most steps.
     pub(super) fn open(path: &Path) -> Result<Self, CheckpointError> {
         let (place, names) = if path.is_dir() {
             let mut names = vec![];
@@ -68,23 +69,24 @@ impl Source {
         Ok(Self { path: path.to_owned(), root: root.to_owned(), place })
     }
 
-    /// Training steps, by the folder's name; 0 where it has none.
+    /// The training steps, from the name of the folder; 0 if it has no number.
     pub(super) fn step(&self) -> u64 {
         let own = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
         step_of(&self.root).max(step_of(&own.unwrap_or_default()))
     }
 
-    /// A file of the checkpoint's folder in words.
+    /// The name of a file in the folder of the checkpoint, in words.
     pub(super) fn name_of(&self, name: &str) -> String {
         format!("{}:{}{name}", self.path.display(), self.root)
     }
 
-    /// A file beside the checkpoint's folder in words.
+    /// The name of a file beside the folder of the checkpoint, in words.
     pub(super) fn beside_name(&self, name: &str) -> String {
         format!("{}:{}{name}", self.path.display(), parent(&self.root))
     }
 
-    /// A file of the checkpoint's folder; one of more than `limit` bytes is an error.
+    /// Reads a file in the folder of the checkpoint. A file with more than `limit` bytes is an
+    /// error.
     pub(super) fn read(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, CheckpointError> {
         match self.find(name, limit)? {
             Some(bytes) => Ok(bytes),
@@ -92,7 +94,7 @@ impl Source {
         }
     }
 
-    /// A file of the checkpoint's folder, if it is there.
+    /// Reads a file in the folder of the checkpoint, if it exists.
     pub(super) fn find(
         &mut self,
         name: &str,
@@ -102,7 +104,7 @@ impl Source {
         self.bytes(&wanted, limit)
     }
 
-    /// A file beside the checkpoint's folder, or in it, if it is there.
+    /// Reads a file beside the folder of the checkpoint or in it, if it exists.
     pub(super) fn read_beside(
         &mut self,
         name: &str,
@@ -110,7 +112,7 @@ impl Source {
     ) -> Result<Option<Vec<u8>>, CheckpointError> {
         let beside = format!("{}{name}", parent(&self.root));
         if let (Place::Folder(folder), true) = (&self.place, self.root.is_empty()) {
-            // The checkpoint's own folder was given: its parent lies outside.
+            // The folder of the checkpoint itself was given, so its parent lies outside.
             let file =
                 folder.parent().map(|parent| parent.join(name)).filter(|file| file.is_file());
             return file.map(|file| read_file(&file, limit)).transpose();
@@ -143,7 +145,7 @@ fn read_file(file: &Path, limit: u64) -> Result<Vec<u8>, CheckpointError> {
     limited(open, limit, &file.display().to_string())
 }
 
-/// Everything of a reader, but never more than `limit` bytes.
+/// Everything from a reader. More than `limit` bytes are an error.
 fn limited(reader: impl Read, limit: u64, at: &str) -> Result<Vec<u8>, CheckpointError> {
     let mut bytes = vec![];
     let read = reader.take(limit + 1).read_to_end(&mut bytes);
@@ -154,7 +156,7 @@ fn limited(reader: impl Read, limit: u64, at: &str) -> Result<Vec<u8>, Checkpoin
     }
 }
 
-/// The folder above one, in names that end with a slash.
+/// The folder above another one, for names that end with a slash.
 fn parent(root: &str) -> &str {
     let inner = root.strip_suffix('/').unwrap_or(root);
     inner.rfind('/').map_or("", |at| &inner[..=at])
@@ -170,7 +172,7 @@ fn leads_outside(name: &str) -> bool {
     name.starts_with('/') || name.contains(':') || name.split('/').any(|part| part == "..")
 }
 
-/// The names of all index files below a folder.
+/// Finds the names of all index files below a folder.
 fn find_indices(
     folder: &Path,
     prefix: &str,

@@ -1,5 +1,5 @@
-//! Checkpoints that are good, old, split in chunks, and hostile. The golden ones are read in
-//! `tests/tests/golden_checkpoint.rs`.
+//! Tests of checkpoints that are good, old, split in chunks, and hostile. The golden ones are read
+//! in `tests/tests/golden_checkpoint.rs`.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
-/// A zarr folder `a` beside an index; the header as given, chunks by name.
+/// Reads a zarr folder `a` beside an index, with a header and chunks by name.
 fn array(header: &str, chunks: &[(&str, Vec<u8>)]) -> Result<(Vec<usize>, Vec<f32>), String> {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("checkpoint"), b"").unwrap();
@@ -107,7 +107,7 @@ fn archives_that_are_no_checkpoint_say_so() {
     assert!(read(&path).contains("msgpack"), "{}", read(&path));
     let (_folder, path) = zipped(&[("m/checkpoint_7/checkpoint", b"\x81\xa1a\x01")]);
     assert!(read(&path).contains("optimizer/target"), "{}", read(&path));
-    // An array said to be 4 GB long in three bytes.
+    // An array that claims to be 4 GB long, in three bytes.
     let (_folder, path) =
         zipped(&[("m/checkpoint_7/checkpoint", b"\x81\xa6target\xdd\xff\xff\xff\xff")]);
     assert!(!read(&path).is_empty());
@@ -116,7 +116,7 @@ fn archives_that_are_no_checkpoint_say_so() {
     assert!(read(Path::new("/nowhere/at/all.zip")).contains("/nowhere/at/all.zip"));
 }
 
-/// A zip file as Python writes it with LZMA and the names that Windows programs give:
+/// A zip file as Python writes it with LZMA, with names as Windows programs write them:
 /// `m_1\\checkpoint`, which is empty, and `m_1\\a\\0`, which holds 1.0 and 2.0.
 const LZMA_FROM_WINDOWS: &[u8] =
     b"\x50\x4b\x03\x04\x3f\x00\x02\x00\x0e\x00\x00\x00\x21\x00\x00\x00\x00\x00\x13\x00\x00\x00\

@@ -1,4 +1,4 @@
-//! One array in a zarr v2 folder: `.zarray` and its chunks. Knows no network.
+//! One array in a zarr v2 folder: `.zarray` and its chunks. It knows no network.
 
 use std::io::Read;
 
@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::source::Source;
 use crate::checkpoint::CheckpointError;
 
-/// The largest `.zarray` that is read.
+/// The largest `.zarray` that is read, bytes.
 const HEADER_BYTES: u64 = 1 << 16;
-/// The most values of one array: the largest of the published models has 2^23.
+/// The most values of one array. The largest of the published models has 2^23.
 const MAX_VALUES: usize = 1 << 28;
 
 /// `.zarray`
@@ -30,8 +30,8 @@ struct Header {
     dimension_separator: Option<String>,
 }
 
-/// What stands where a chunk is missing: a number, or the name of one that JSON has no number for
-/// (`NaN`, `Infinity`).
+/// The value for missing chunks: a number, or the name of one that JSON cannot write (`NaN`,
+/// `Infinity`).
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum FillValue {
@@ -45,7 +45,7 @@ struct Compressor {
 }
 
 impl Header {
-    /// What is wrong with it, if anything.
+    /// The first problem with the header, if there is one.
     fn problem(&self) -> Option<String> {
         let compressor = self.compressor.as_ref().map_or("gzip", |c| c.id.as_str());
         let (form, dtype) = (self.zarr_format, self.dtype.as_str());
@@ -76,7 +76,7 @@ impl Header {
     }
 }
 
-/// What `folder` says of its array: only such arrays as [`read`] reads.
+/// Reads the header of the array in `folder`, and checks that [`read`] supports it.
 fn header(source: &mut Source, folder: &str) -> Result<Header, CheckpointError> {
     let name = format!("{folder}/.zarray");
     let at = source.name_of(&name);
@@ -89,18 +89,18 @@ fn header(source: &mut Source, folder: &str) -> Result<Header, CheckpointError> 
     }
 }
 
-/// Shape of the array in `folder`.
+/// The shape of the array in `folder`.
 pub(super) fn shape(source: &mut Source, folder: &str) -> Result<Vec<usize>, CheckpointError> {
     Ok(header(source, folder)?.shape)
 }
 
-/// Shape and row-major values of the array in `folder`.
+/// The shape and the row-major values of the array in `folder`.
 pub(super) fn read(
     source: &mut Source,
     folder: &str,
 ) -> Result<(Vec<usize>, Vec<f32>), CheckpointError> {
     let header = header(source, folder)?;
-    // One dimension is one row of two.
+    // An array of one dimension is read as one row.
     let pair = |sizes: &[usize]| match sizes {
         [columns] => (1, *columns),
         [rows, columns, ..] => (*rows, *columns),
@@ -116,7 +116,7 @@ pub(super) fn read(
                 _ => format!("{folder}/{down}{separator}{right}"),
             };
             let chunk = chunk(source, &header, &name, high * wide)?;
-            // At the lower and right border a chunk reaches over the array.
+            // At the lower and right border a chunk is larger than the rest of the array.
             let width = wide.min(columns - left);
             let target = values.chunks_exact_mut(columns).skip(top);
             for (row, part) in target.zip(chunk.chunks_exact(wide)) {
@@ -131,7 +131,7 @@ pub(super) fn read(
     Ok((header.shape, values))
 }
 
-/// The values of one chunk: exactly `count`.
+/// The values of one chunk, which must be exactly `count`.
 fn chunk(
     source: &mut Source,
     header: &Header,
@@ -140,7 +140,7 @@ fn chunk(
 ) -> Result<Vec<f32>, CheckpointError> {
     let at = source.name_of(name);
     let size = 4 * count as u64;
-    // Compressed is never much larger than plain.
+    // Compressed data are never much larger than uncompressed ones.
     let Some(packed) = source.find(name, size + size / 8 + HEADER_BYTES)? else {
         return match &header.fill_value {
             Some(FillValue::Number(value)) => Ok(vec![*value; count]),

@@ -1,9 +1,10 @@
-//! Attention of one head: softmax(q k) v over keys and values. Knows no layers, no weights and no
-//! ONNX.
+//! Attention of one head: softmax(q k) v over keys and values. It knows no layers, no weights and
+//! no ONNX.
 //!
-//! Few queries are rows that pass by, and keys and values stay in panels. Many are the panels: a
-//! product is then logits [keys, queries], the softmax goes down its columns, all of a vector at
-//! once, and what it leaves is itself a panel for the values, with nothing laid out again.
+//! With few queries, the queries are rows, and keys and values are in panels. With many, the
+//! queries are the panels. Then a product is logits [keys, queries], the softmax runs down its
+//! columns, for all columns of a vector at once, and the result is itself a panel for the values,
+//! so that nothing is laid out again.
 
 use tract_onnx::prelude::*;
 
@@ -14,18 +15,18 @@ use super::panels::{Buffer, Numbers, Panels, Rows};
 use super::transpose::transpose;
 use crate::threads::Threads;
 
-/// Keys and values in one part. The part and the logits of a whole target stay in a core's own
-/// cache, so what is heard is read once a step.
+/// The keys and values in one part. The part and the logits of a whole target fit into the cache of
+/// one core, so keys and values are read once a step.
 const PART: usize = 256;
 
-/// Keys and values of some neighbouring places.
+/// The keys and values of some neighbouring positions.
 #[derive(Debug)]
 struct Part<Operand> {
     keys: Operand,
     values: Operand,
 }
 
-/// Parts, laid out for so many queries.
+/// Parts, laid out for few or many queries.
 #[derive(Debug)]
 enum Parts {
     /// Keys [head_dim, len] and values [len, head_dim].
@@ -34,7 +35,7 @@ enum Parts {
     Many(Vec<Part<Groups>>),
 }
 
-/// Keys and values of one head in parts.
+/// The keys and values of one head in parts.
 #[derive(Debug)]
 pub(super) struct Heard {
     kernel: Kernel,
@@ -42,13 +43,13 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Nothing yet.
+    /// Without keys and values.
     pub fn new(kernel: Kernel) -> Self {
         Self { kernel, parts: Parts::Few(vec![]) }
     }
 
-    /// Takes keys, rows [len, head_dim] or with `transposed` [head_dim, len], and values, rows
-    /// [len, head_dim], to be heard by about `queries` queries.
+    /// Packs keys (rows [len, head_dim], or with `transposed` [head_dim, len]) and values (rows
+    /// [len, head_dim]) for about `queries` queries.
     pub fn pack(
         &mut self,
         keys: Rows<'_>,
@@ -57,7 +58,7 @@ impl Heard {
         queries: usize,
     ) -> TractResult<()> {
         let kernel = self.kernel;
-        // Panels are filled up with zeros: a fifth of them is allowed to be in vain.
+        // Panels are filled up with zeros. Up to a fifth of a panel may be filled this way.
         let is_many = 4 * queries.next_multiple_of(kernel.width) <= 5 * queries;
         match &mut self.parts {
             Parts::Few(_) if is_many => self.parts = Parts::Many(vec![]),
@@ -109,7 +110,7 @@ fn resize<T>(
     Ok(())
 }
 
-/// What one head needs while it attends.
+/// The buffers of one head.
 #[derive(Debug)]
 pub(super) struct Head {
     kernel: Kernel,
@@ -117,9 +118,9 @@ pub(super) struct Head {
     query_panels: Panels,
     logits: Buffer,
     weights: Groups,
-    /// Of each row the greatest logit so far, and the sum of the weights.
+    /// For each row the greatest logit so far, and the sum of the weights.
     totals: Vec<(f32, f32)>,
-    /// Of a panel of queries what they get [head_dim, width of a panel].
+    /// The result for one panel of queries, [head_dim, width of a panel].
     made: Buffer,
     out: Buffer,
     width: usize,
@@ -141,10 +142,10 @@ impl Head {
         })
     }
 
-    /// Attends from `queries` to what is heard. The result is [`Self::row`].
+    /// Attends from `queries` to keys and values. [`Self::row`] gives the result.
     ///
-    /// The softmax goes part by part: what was summed so far is scaled down whenever a part has a
-    /// greater logit (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
+    /// The softmax runs part by part: the sums so far are scaled down if a part has a greater logit
+    /// (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
     pub fn attend(&mut self, queries: Rows<'_>, heard: &Heard) -> TractResult<()> {
         self.out.fit(queries.count * self.width)?;
         match &heard.parts {
@@ -154,7 +155,7 @@ impl Head {
     }
 
     fn attend_few(&mut self, queries: Rows<'_>, parts: &[Part<Panels>]) -> TractResult<()> {
-        // Heads are what is shared among threads.
+        // Threads share the heads, so each head runs in one thread.
         let alone = Threads::default();
         let (count, width) = (queries.count, self.width);
         self.queries.pack(queries)?;
@@ -222,7 +223,7 @@ impl Head {
         Ok(())
     }
 
-    /// What [`Self::attend`] made for query `i`.
+    /// The result of [`Self::attend`] for query `i`.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.out.values()[i * self.width..][..self.width]
     }

@@ -1,10 +1,10 @@
-//! Norm, softmax and gated GELU over slices, each compiled for the vectors the machine has.
-//! Knows no network and no shapes: rows come one at a time.
+//! Norm, softmax and gated GELU over slices, each compiled for the vectors of the machine. They
+//! know no network and no shapes: rows come one at a time.
 
 use super::kernels::word;
 
-/// Defines a function whose body is compiled once for any machine and again for wider vectors, and
-/// picked at run time. In it `FUSED` says whether [`fused`] costs nothing.
+/// Defines a function whose body is compiled once for any machine and again for wider vectors; the
+/// version is chosen at run time. In the body, `FUSED` says whether [`fused`] is one instruction.
 macro_rules! vectorised {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
@@ -27,7 +27,8 @@ macro_rules! vectorised {
                     body::<true>($($arg),*)
                 }
                 if is_x86_feature_detected!("avx512f") {
-                    // SAFETY: safe code, whose only condition is the feature that was just found.
+                    // SAFETY: the code is safe, and its only condition is the feature that was just
+                    // found.
                     #[allow(unsafe_code)]
                     return unsafe { avx512($($arg),*) };
                 }
@@ -42,29 +43,30 @@ macro_rules! vectorised {
     };
 }
 
-/// a * b + c, rounded once with `FUSED`, which only some machines do without a call.
+/// a * b + c. With `FUSED` it is rounded once, which some machines cannot do without a function
+/// call.
 #[inline(always)]
 fn fused<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Sums are made in so many lanes: as many as the widest vectors have, and the same on every
-/// machine.
+/// The lanes of sums: as many as the widest vectors have, and the same on every machine.
 const LANES: usize = 16;
 
 /// log2(e).
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
-/// ln(2) in two parts: times any exponent the first is exact.
+/// ln(2) in two parts. The product of the first with any exponent is exact.
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
-/// 1.5 * 2^23: added and taken away again it rounds to an integer, which is then in the low bits.
+/// 1.5 * 2^23. Adding it rounds to an integer, which is then in the low bits; subtracting it again
+/// leaves that integer.
 const ROUND: f32 = 12_582_912.0;
-/// Beyond these e^x is no normal number.
+/// The range in which e^x is a normal number.
 const LEAST: f32 = -87.0;
 const MOST: f32 = 88.0;
 
-/// e^x to 2e-7 of it, for x held to [-87, 88]: 2^n e^r with the Taylor series of e^r, |r| <= ln(2)
-/// / 2.
+/// e^x with a relative error of 2e-7, for x clamped to [-87, 88]: 2^n e^r with the Taylor series of
+/// e^r, |r| <= ln(2) / 2.
 #[inline(always)]
 fn exp<const FUSED: bool>(x: f32) -> f32 {
     let x = x.clamp(LEAST, MOST);
@@ -88,8 +90,8 @@ fn sum_of(lanes: [f32; LANES]) -> f32 {
 }
 
 vectorised! {
-    /// RMS norm of a row with its gain and shift: out = x / sqrt(mean(x^2) + eps) * gain + shift.
-    /// All of one length.
+    /// The RMS norm of a row with its gain and shift: out = x / sqrt(mean(x^2) + eps) * gain +
+    /// shift. All slices have one length.
     fn norm(x: &[f32], eps: f32, gain: &[f32], shift: &[f32], out: &mut [f32]) {
         let (rows, rest) = x.as_chunks::<LANES>();
         let mut lanes = [0.0; LANES];
@@ -107,8 +109,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Logits become e^(x - max), max being the largest of them and `most`; the result is max and
-    /// the sum.
+    /// Replaces logits by e^(x - max), where max is the largest of them and of `most`. Returns max
+    /// and the sum.
     fn exponentials(row: &mut [f32], most: f32) -> (f32, f32) {
         let (chunks, rest) = row.as_chunks_mut::<LANES>();
         let mut lanes = [f32::MIN; LANES];
@@ -138,10 +140,10 @@ vectorised! {
 }
 
 vectorised! {
-    /// Down the columns of `logits` [len, width of `most`], a multiple of [`LANES`]: they become
-    /// e^(x - max), max being the largest of the column and its `most`, which becomes that.
-    /// `totals` are scaled by e^(most - max), which `factors` become, and the column's sum is
-    /// added.
+    /// For the columns of `logits` [len, width of `most`], where the width is a multiple of
+    /// [`LANES`]: replaces logits by e^(x - max), where max is the largest of the column and its
+    /// `most`. Sets `most` to max and `factors` to e^(old most - max), scales `totals` by these
+    /// factors, and adds the sums of the columns.
     fn column_exponentials(
         logits: &mut [f32],
         most: &mut [f32],
@@ -179,8 +181,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// out = gelu(gate) * linear, the tanh form: x / (1 + e^(-2 u)), u = sqrt(2 / pi) (x + 0.044715
-    /// x^3). All of one length.
+    /// out = gelu(gate) * linear, in the tanh form: x / (1 + e^(-2 u)), u = sqrt(2 / pi) (x +
+    /// 0.044715 x^3). All slices have one length.
     fn gated_gelu(gate: &[f32], linear: &[f32], out: &mut [f32]) {
         const FACTOR: f32 = -2.0 * 0.797_884_6;
         for ((y, x), linear) in out.iter_mut().zip(gate).zip(linear) {
@@ -191,8 +193,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Int8 rows times the scales of their columns; `out` has the length of `values`, a multiple of
-    /// that of `scales`.
+    /// Multiplies int8 rows by the scales of their columns. `out` has the length of `values`, which
+    /// is a multiple of that of `scales`.
     fn expand(values: &[i8], scales: &[f32], out: &mut [f32]) {
         let width = scales.len().max(1);
         for (out, values) in out.chunks_exact_mut(width).zip(values.chunks_exact(width)) {
@@ -204,7 +206,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Two values each as bf16 in one word; one without another goes with zero.
+    /// Packs pairs of values as bf16 into words. A last value without a partner is paired with
+    /// zero.
     fn pair(values: &[f32], words: &mut [f32]) {
         let (pairs, rest) = values.as_chunks::<2>();
         words.iter_mut().zip(pairs).for_each(|(to, [a, b])| *to = word(*a, *b));
@@ -215,8 +218,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Every row of `x` times the factors of its columns; the length of `x` is a multiple of
-    /// theirs.
+    /// Multiplies every row of `x` by the factors of its columns. The length of `x` is a multiple
+    /// of theirs.
     fn scale_columns(x: &mut [f32], factors: &[f32]) {
         for row in x.chunks_exact_mut(factors.len().max(1)) {
             row.iter_mut().zip(factors).for_each(|(x, factor)| *x *= factor);
@@ -263,7 +266,7 @@ mod tests {
         let (most, sum) = exponentials(&mut row, 0.0);
         assert!(row[2] == 1.0 && (sum - 1.0).abs() < 1e-6, "{row:?} {sum}");
         assert_eq!(most, 3e38);
-        // A greater one elsewhere counts.
+        // A greater one in an earlier part counts.
         let mut row = [1.0, 2.0];
         let (most, sum) = exponentials(&mut row, 3.0);
         assert!(most == 3.0 && (sum - (-2.0f32).exp() - (-1.0f32).exp()).abs() < 1e-6);

@@ -1,5 +1,5 @@
-//! Rows that meet panels: in groups of as many as the kernels take, and their products. Knows no
-//! network and no ONNX.
+//! The rows of matrix products, in groups for the kernels, and the products with panels. It knows
+//! no network and no ONNX.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
@@ -10,10 +10,11 @@ use super::panels::{Buffer, Numbers, Panels, Rows};
 use super::transpose::transpose;
 use crate::threads::Threads;
 
-/// From so many groups on, a panel of int8 becomes float32 once for all of them.
+/// The number of groups from which on a panel of int8 is expanded to float32 once for all of them.
 const MANY_GROUPS: usize = 3;
 
-/// Rows [n, k] in groups of as many as the kernels take, each transposed, [k, rows of the group].
+/// Rows [n, k] in groups of as many as the kernels take. Each group is transposed, [k, rows of the
+/// group].
 #[derive(Debug)]
 pub(super) struct Groups {
     kernel: Kernel,
@@ -26,13 +27,13 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// None yet.
+    /// Without rows.
     pub fn new(kernel: Kernel) -> TractResult<Self> {
         let words = Buffer::new(0)?;
         Ok(Self { kernel, numbers: Numbers::F32, words, n: 0, k: 0, height: 1 })
     }
 
-    /// Takes `rows`, of float32.
+    /// Takes `rows` of float32.
     pub fn pack(&mut self, rows: Rows<'_>) -> TractResult<()> {
         rows.check()?;
         let (n, k) = (rows.count, rows.len);
@@ -44,7 +45,7 @@ impl Groups {
         Ok(())
     }
 
-    /// Takes `n` rows of `len` values, each as `make` makes it by its index.
+    /// Takes `n` rows of `len` values; `make` writes the row of an index.
     pub fn make(
         &mut self,
         threads: &Threads,
@@ -77,7 +78,7 @@ impl Groups {
         Ok(())
     }
 
-    /// Takes rows [k, n], transposed as they are, of float32.
+    /// Takes rows of float32 that are transposed already, [k, n].
     pub fn pack_transposed(&mut self, transposed: Rows<'_>) -> TractResult<()> {
         transposed.check()?;
         let (n, k) = (transposed.len, transposed.count);
@@ -86,7 +87,7 @@ impl Groups {
             let first = i * height;
             let count = height.min(n - first);
             let rows = (0..k).map(|row| &transposed.row(row)[first..first + count]);
-            // Copies of a length that the compiler knows: a call would cost more than they do.
+            // Copies with a length that the compiler knows. A call would cost more than the copy.
             for_rows!(count, N => {
                 for (out, row) in group.as_chunks_mut::<N>().0.iter_mut().zip(rows) {
                     if let Some(row) = row.first_chunk() {
@@ -98,7 +99,7 @@ impl Groups {
         Ok(())
     }
 
-    /// Makes room for `n` rows of `k` words, in groups of one size, which is the result.
+    /// Makes room for `n` rows of `k` words, in groups of equal size. Returns that size.
     fn begin(&mut self, n: usize, k: usize, numbers: Numbers) -> TractResult<usize> {
         let groups = n.div_ceil(self.kernel.rows).max(1);
         let height = n.div_ceil(groups).max(1);
@@ -107,15 +108,16 @@ impl Groups {
         Ok(height)
     }
 
-    /// Rows.
+    /// The number of rows.
     pub fn count(&self) -> usize {
         self.n
     }
 
-    /// These rows times one panel of float32 [k, width] into `out` [n, width], or added to it.
+    /// Multiplies these rows by one panel of float32 [k, width]. The product is written to `out`
+    /// [n, width], or added to it with `adds`.
     ///
     /// # Errors
-    /// A panel or an output of another size.
+    /// The panel or the output has the wrong size.
     pub fn meet(&self, panel: Values<'_>, out: &mut [f32], adds: bool) -> TractResult<()> {
         let (k, width) = (self.k, self.kernel.width);
         let found = if let Values::F32(values) = panel { values.len() } else { 0 };
@@ -137,11 +139,11 @@ impl Groups {
         Ok(())
     }
 
-    /// These rows times `pieces` of a matrix, which have its rows one piece after the other, into
-    /// `out`: the places from one row to the next, and whether it is added to what is there.
+    /// Multiplies these rows by a matrix whose rows are in `pieces`, one after the other. The
+    /// output has its stride from row to row, and says whether to add to it.
     ///
     /// # Errors
-    /// Pieces of another k or other numbers, an output that is too short.
+    /// The pieces have another k or other numbers, or the output is too short.
     pub fn multiply(
         &self,
         threads: &Threads,
@@ -155,7 +157,7 @@ impl Groups {
         let columns = pieces.first().map_or(0, Panels::columns);
         let len = (n.max(1) - 1) * stride + columns;
         ensure!(columns <= stride && out.len() >= len, "{} places for {n} rows", out.len());
-        // Each thread has panels of its own, so that every weight is read by one core.
+        // Each thread has its own panels, so that every weight is read by one core.
         let width = self.kernel.width;
         let panels = columns.div_ceil(width);
         let each = panels.div_ceil(threads.shares(n * k * columns)).max(1);
@@ -171,8 +173,8 @@ impl Groups {
         })
     }
 
-    /// These rows times the panels from `first` on that `out` has columns for, all rows of it as
-    /// long.
+    /// Multiplies these rows by the panels from `first` on for which `out` has columns. All rows of
+    /// `out` have one length.
     fn multiply_panels(&self, pieces: &[Panels], first: usize, out: &mut [&mut [f32]], adds: bool) {
         let (kernel, height, words) = (self.kernel, self.height, self.words.values());
         let columns = out.first().map_or(0, |row| row.len());
@@ -183,8 +185,8 @@ impl Groups {
             let (k, adds) = (piece.words(), adds || i > 0);
             for panel in 0..count {
                 let column = panel * kernel.width;
-                // A core would wait for the next panel. One group alone is over too soon to ask for
-                // it.
+                // Prefetches the next panel, for which the core would have to wait. A single group
+                // ends too soon for that.
                 let next = match panel + 1 < count {
                     true => Some(piece.panel(first + panel + 1)),
                     false => pieces.get(i + 1).map(|piece| piece.panel(first)),
@@ -216,7 +218,8 @@ impl Groups {
     }
 }
 
-/// Of a panel with more columns than there are: the sums that belong somewhere.
+/// Multiplies by a panel that is wider than the rest of the output, and keeps the sums that are
+/// inside.
 fn last_panel(
     kernel: Kernel,
     values: Values<'_>,

@@ -1,4 +1,4 @@
-//! Products of every shape against sums made one by one.
+//! Tests of products of every shape against sums computed one by one.
 
 use super::*;
 

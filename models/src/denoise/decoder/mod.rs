@@ -1,10 +1,10 @@
-//! The denoising step on packed operands: what the graph `step` says, from the same file, without
-//! packing what stays again. Knows no tokens, no samplers and no schedule.
+//! The denoising step on packed operands. It computes the same as the graph `step`, from the same
+//! file, but packs operands that stay only once. It knows no tokens, no samplers and no schedule.
 //!
-//! Weights are packed when loaded, the keys and values of what is heard once a hop. Both branches
-//! of guidance run as one batch, so each weight is read once; the one that hears nothing has no
-//! cross-attention, which would add exactly nothing. A graph that is not node for node the one that
-//! [`crate::graph`] builds is not for this: tract runs it.
+//! Weights are packed when they are loaded, and the keys and values of cross-attention once a hop.
+//! Both branches of guidance run as one batch, so each weight is read once. The unconditional
+//! branch has no cross-attention, which would add exactly nothing. Only a graph that equals the one
+//! of [`crate::graph`] node for node runs here; tract runs any other.
 
 mod attention;
 mod elementwise;
@@ -35,14 +35,14 @@ pub use weights::Arithmetic;
 use crate::graph::NetworkConfig;
 use crate::threads::Threads;
 
-/// Epsilon of the RMS norms, as [`crate::graph`] writes it.
+/// The epsilon of the RMS norms, as [`crate::graph`] writes it.
 const EPS: f32 = 1e-6;
 
-/// Most rows of the MLP at a time: what it makes of them, four times as wide as they are, stays in
-/// a core's own cache.
+/// The most rows in the MLP at a time. Its intermediate values, which are four times as wide as the
+/// rows, then fit into the cache of one core.
 const MLP_ROWS: usize = 96;
 
-/// Rows of each block of as many that go through the MLP.
+/// The number of rows in each block for the MLP. All blocks are about equally large.
 fn mlp_block(rows: usize) -> usize {
     rows.div_ceil(rows.div_ceil(MLP_ROWS).max(1)).max(1)
 }
@@ -61,7 +61,7 @@ struct Layer {
     mlp_out: Weight,
 }
 
-/// The decoder, loaded.
+/// The loaded decoder.
 #[derive(Debug)]
 pub(super) struct Decoder {
     config: NetworkConfig,
@@ -128,7 +128,8 @@ impl Decoder {
         })
     }
 
-    /// What the graph `film` says of a time, [layers, 2, 2 emb], with the norms it comes behind.
+    /// Combines the result of the graph `film` for a time, [layers, 2, 2 emb], with the norms
+    /// before it.
     pub fn modulation(&self, film: &[f32]) -> Modulation {
         let emb = self.config.emb;
         let mut values = Vec::with_capacity(film.len());
@@ -141,8 +142,8 @@ impl Decoder {
         Modulation(values)
     }
 
-    /// Packs what is heard, for steps of about `frames` frames: keys k_0.. [heads, head_dim, M],
-    /// then values v_0.. [heads, M, head_dim].
+    /// Packs keys and values for cross-attention, for steps of about `frames` frames: the keys
+    /// k_0.. [heads, head_dim, M], and then the values v_0.. [heads, M, head_dim].
     pub fn hear(&self, heard: &[&[f32]], frames: usize, memory: &mut Memory) -> TractResult<()> {
         let NetworkConfig { heads, head_dim, decoder_layers, .. } = self.config;
         ensure!(heard.len() == 2 * decoder_layers, "{} keys and values", heard.len());
@@ -165,13 +166,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Frames of `z` [L, mel_bins].
+    /// The number of frames in `z` [L, mel_bins].
     pub fn frames(&self, z: &[f32]) -> usize {
         z.len() / self.config.mel_bins.max(1)
     }
 
-    /// One step: `z` and, where the network has one, `prior` [L, mel_bins] -> [L, mel_bins] of each
-    /// branch that is asked for. Results are the same with any number of threads.
+    /// Runs one step with `z` and, if the network has one, `prior`, [L, mel_bins] each. Writes [L,
+    /// mel_bins] for each requested branch. The results are the same with any number of threads.
     pub fn run(
         &mut self,
         threads: &Threads,
@@ -227,7 +228,7 @@ impl Decoder {
         })
     }
 
-    /// The whole decoder over the scratch.
+    /// The whole decoder, in the buffers of `s`.
     fn step(
         &self,
         threads: &Threads,
@@ -239,7 +240,7 @@ impl Decoder {
     ) -> TractResult<()> {
         let NetworkConfig { emb, heads, head_dim, mel_bins, .. } = self.config;
         let (frames, joined) = (s.frames, heads * head_dim);
-        // Both branches see the same until one of them hears something.
+        // Both branches are the same until the first cross-attention.
         let mut rows = frames;
         let (x, positions) = (s.x.values_mut(), &self.positions[..frames * emb]);
         x[..positions.len()].copy_from_slice(positions);
@@ -277,7 +278,7 @@ impl Decoder {
         s.rows.multiply(threads, &self.output, (s.out.values_mut(), mel_bins, false))
     }
 
-    /// Adds to x what the MLP makes of it, a block of rows at a time.
+    /// Adds the result of the MLP to x, one block of rows at a time.
     fn mlp(
         &self,
         threads: &Threads,
@@ -304,7 +305,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes the normed rows of x.
+    /// Sets the rows to the normed rows of x.
     fn normed(
         &self,
         threads: &Threads,
@@ -320,8 +321,8 @@ impl Decoder {
         })
     }
 
-    /// Takes the rows that attention makes, every head of every branch, of what is `heard` or else
-    /// of the rows themselves.
+    /// Sets the rows to the results of attention, for every head of every branch: cross-attention
+    /// to `heard`, or else self-attention.
     fn attend(
         &self,
         threads: &Threads,

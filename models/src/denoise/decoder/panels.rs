@@ -1,7 +1,8 @@
-//! Operands of matrix products, laid out for the kernels. Knows no network and no ONNX.
+//! The operands of matrix products, laid out for the kernels. It knows no network and no ONNX.
 //!
-//! A product is out [n, m] = rows [n, k] * columns [k, m]. What stays (weights, keys, values) is
-//! the columns, in [`Panels`] made once; what passes through is the rows, in `super::groups`.
+//! A product is out [n, m] = rows [n, k] * columns [k, m]. Operands that stay (weights, keys,
+//! values) are columns, in [`Panels`] that are made once. Operands that change are rows, in
+//! `super::groups`.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
@@ -9,7 +10,7 @@ use tract_onnx::tract_core::internal::ensure;
 use super::kernels::{Kernel, MOST_WIDTH, Values, word};
 use super::transpose::transpose;
 
-/// Float32 values aligned for any vector.
+/// Float32 values, aligned for any vector.
 #[derive(Debug, Clone)]
 pub(super) struct Buffer {
     tensor: Tensor,
@@ -22,7 +23,7 @@ impl Buffer {
         Ok(Self { tensor: Tensor::zero_aligned_dt(f32::datum_type(), &[len], 64)?, len })
     }
 
-    /// Makes it `len` values of any kind. Room that was once had is kept.
+    /// Changes the length to `len`; the values are arbitrary. Memory is never given back.
     pub fn fit(&mut self, len: usize) -> TractResult<()> {
         if self.tensor.len() < len {
             *self = Self::new(len)?;
@@ -48,7 +49,7 @@ impl Buffer {
     }
 }
 
-/// `count` rows of `len` values, `stride` from one to the next.
+/// `count` rows of `len` values, with `stride` values from one row to the next.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub values: &'a [f32],
@@ -63,18 +64,18 @@ impl<'a> Rows<'a> {
         &self.values[i * self.stride..i * self.stride + self.len]
     }
 
-    /// Of its rows `count` from `first` on.
+    /// The `count` rows from `first` on.
     pub fn part(self, first: usize, count: usize) -> Self {
         let values = self.values.get(first * self.stride..).unwrap_or_default();
         Self { values, count, ..self }
     }
 
-    /// Of its columns `len` from `first` on.
+    /// The `len` columns from `first` on.
     pub fn columns(self, first: usize, len: usize) -> Self {
         Self { values: self.values.get(first..).unwrap_or_default(), len, ..self }
     }
 
-    /// Whether the values are there.
+    /// Checks that there are enough values.
     pub fn check(&self) -> TractResult<()> {
         let last = self.count.saturating_sub(1) * self.stride;
         let wanted = if self.count == 0 { 0 } else { last + self.len };
@@ -84,16 +85,16 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The numbers that products are made of; sums are float32 always.
+/// The numbers in products; sums are always float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbers {
     F32,
-    /// Both operands rounded to bf16, two of k in a word.
+    /// Both operands are rounded to bf16, with two values of k in a word.
     Bf16,
 }
 
 impl Numbers {
-    /// Words of `k` values.
+    /// The number of words for `k` values.
     pub fn words(self, k: usize) -> usize {
         match self {
             Self::F32 => k,
@@ -102,8 +103,8 @@ impl Numbers {
     }
 }
 
-/// Columns [k, m] in panels of the kernels' width; what fills up the last panel meets rows too, and
-/// nobody reads what comes of it.
+/// Columns [k, m] in panels of the width of the kernels. The filling of the last panel is
+/// multiplied, too, but its results are ignored.
 #[derive(Debug, Clone)]
 pub(super) struct Panels {
     kernel: Kernel,
@@ -112,7 +113,7 @@ pub(super) struct Panels {
     values: PanelValues,
 }
 
-/// [panels, k, width], or of bf16 [panels, k / 2, width].
+/// [panels, k, width], or for bf16 [panels, k / 2, width].
 #[derive(Debug, Clone)]
 enum PanelValues {
     Words(Numbers, Buffer),
@@ -121,13 +122,13 @@ enum PanelValues {
 }
 
 impl Panels {
-    /// None yet, of float32 or bf16.
+    /// Without columns, for float32 or bf16.
     pub fn new(kernel: Kernel, numbers: Numbers) -> TractResult<Self> {
         let values = PanelValues::Words(numbers, Buffer::new(0)?);
         Ok(Self { kernel, k: 0, columns: 0, values })
     }
 
-    /// Of int8: rows [k] of values, each of as many as there are scales.
+    /// Packs int8 values: `rows` [k], each with as many values as there are scales.
     pub fn of_int8(
         kernel: Kernel,
         rows: impl ExactSizeIterator<Item = Vec<i8>>,
@@ -147,7 +148,7 @@ impl Panels {
         Self { kernel, k, columns, values: PanelValues::Int8(values, own) }
     }
 
-    /// Lays out rows [k, m] of a matrix.
+    /// Packs the rows [k, m] of a matrix.
     pub fn pack(&mut self, rows: Rows<'_>) -> TractResult<()> {
         rows.check()?;
         let (width, k) = (self.kernel.width, rows.count);
@@ -178,7 +179,7 @@ impl Panels {
         Ok(())
     }
 
-    /// Lays out rows [m, k]: what [`Self::pack`] does with the matrix transposed. Of float32.
+    /// Packs rows [m, k] of float32: the same as [`Self::pack`] with the transposed matrix.
     pub fn pack_transposed(&mut self, rows: Rows<'_>) -> TractResult<()> {
         rows.check()?;
         let (width, k) = (self.kernel.width, rows.len);
@@ -194,12 +195,12 @@ impl Panels {
         Ok(())
     }
 
-    /// Columns m.
+    /// The number of columns, m.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// What rows must be that meet them.
+    /// The numbers that rows must have.
     pub fn numbers(&self) -> Numbers {
         match self.values {
             PanelValues::Words(numbers, _) => numbers,
@@ -207,7 +208,7 @@ impl Panels {
         }
     }
 
-    /// Rows in words.
+    /// The number of rows in words.
     pub fn words(&self) -> usize {
         match self.values {
             PanelValues::Words(numbers, _) => numbers.words(self.k),

@@ -1,17 +1,17 @@
-//! Rows laid out as columns: what passes by panels, and what is made of the panels, comes that way.
-//! Knows no network.
+//! Transposes rows to columns, for operands and results of products. It knows no network.
 
 use super::kernels::{MOST_ROWS, for_rows};
 use super::panels::Rows;
 
-/// Values of a row that are transposed at a time.
+/// The values of a row to transpose at a time.
 const BLOCK: usize = 16;
 
-/// Lays `rows` [n, k] out as [k, width], those up to `width` as zeros, as far as `out` has places.
+/// Writes `rows` [n, k] as [k, width] to `out`, as far as it has room. Columns from n to `width`
+/// are zeros.
 pub(super) fn transpose(rows: Rows<'_>, width: usize, out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if width >= avx512::SET && is_x86_feature_detected!("avx512f") {
-        // SAFETY: safe code, whose only condition is the feature that was just found.
+        // SAFETY: the code is safe, and its only condition is the feature that was just found.
         #[allow(unsafe_code)]
         return unsafe { avx512::transpose(rows, width, out) };
     }
@@ -24,7 +24,7 @@ fn portable(rows: Rows<'_>, width: usize, out: &mut [f32]) {
     }
 }
 
-/// The columns from `first` on, N of them.
+/// The N columns from `first` on.
 fn columns<const N: usize>(rows: Rows<'_>, first: usize, width: usize, out: &mut [f32]) {
     for (from, to) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK * width)) {
         let mut own = [[0.0; BLOCK]; N];
@@ -39,7 +39,7 @@ fn columns<const N: usize>(rows: Rows<'_>, first: usize, width: usize, out: &mut
     }
 }
 
-/// Values of a row from `from` on, zeros behind its end.
+/// The values of a row from `from` on, with zeros after its end.
 #[inline(always)]
 fn block(rows: Rows<'_>, row: usize, from: usize) -> [f32; BLOCK] {
     let values = rows.row(row).get(from..).unwrap_or_default();
@@ -56,11 +56,12 @@ mod avx512 {
 
     use super::{BLOCK, Rows, block};
 
-    /// Rows that are transposed at a time.
+    /// The rows to transpose at a time.
     pub(super) const SET: usize = 4;
 
     /// Four rows become columns in each quarter of a vector, and each quarter goes to its place.
-    /// For a `width` of [`SET`] and more: where it is no multiple, some rows are transposed twice.
+    /// The `width` must be at least [`SET`]; if it is not a multiple of it, some rows are
+    /// transposed twice.
     #[target_feature(enable = "avx512f")]
     pub(super) fn transpose(rows: Rows<'_>, width: usize, out: &mut [f32]) {
         for first in (0..width).step_by(SET).map(|first| first.min(width - SET)) {
@@ -84,8 +85,8 @@ mod avx512 {
                     for (at, quarter) in (i..).step_by(SET).zip(quarters) {
                         let places = to.get_mut(at * width + first..);
                         if let Some(places) = places.and_then(|to| to.first_chunk_mut::<SET>()) {
-                            // SAFETY: as many places as a quarter has values, which need no
-                            // alignment.
+                            // SAFETY: the target has as many places as a quarter has values, and
+                            // needs no alignment.
                             #[allow(unsafe_code)]
                             unsafe {
                                 _mm_storeu_ps(places.as_mut_ptr(), quarter);
@@ -101,7 +102,7 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     fn load(rows: Rows<'_>, row: usize, from: usize) -> __m512 {
         let values = if row < rows.count { block(rows, row, from) } else { [0.0; BLOCK] };
-        // SAFETY: inside the array, and needs no alignment.
+        // SAFETY: the read is inside the array, and needs no alignment.
         #[allow(unsafe_code)]
         unsafe {
             _mm512_loadu_ps(values.as_ptr())

@@ -1,5 +1,5 @@
-//! The weights of the decoder: read from the step graph, laid out in panels of the numbers that are
-//! wanted. Knows no order of operators; `super` does.
+//! The weights of the decoder: reads them from the step graph, and packs them in the wanted
+//! numbers. It knows no order of operators; `super` does.
 
 use std::collections::HashMap;
 
@@ -11,25 +11,26 @@ use tract_onnx::tract_core::internal::{TractErrorContext as _, ensure};
 use super::kernels::Kernel;
 use super::panels::{Numbers, Panels, Rows};
 
-/// What weights are while the network runs, and what is multiplied. Sums are of float32 always.
+/// The form of the weights while the network runs, and of the numbers in products. Sums are always
+/// float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Arithmetic {
-    /// Weights of four bytes, products of float32.
+    /// Weights have four bytes, and products are float32.
     F32,
-    /// Weights of one byte where the file has int8; they become float32 in registers, so every
-    /// result is that of [`Self::F32`] to the last bit.
+    /// Weights have one byte if the file has int8. They become float32 in registers, so every
+    /// result is the same as with [`Self::F32`] to the last bit.
     #[default]
     Int8Weights,
-    /// Weights of two bytes; they and what they meet are rounded to eight bits of mantissa.
+    /// Weights have two bytes. They and the other operands are rounded to eight bits of mantissa.
     /// Attention stays float32.
     Bf16,
 }
 
 impl Arithmetic {
-    /// All of them.
+    /// All forms.
     pub const ALL: [Self; 3] = [Self::F32, Self::Int8Weights, Self::Bf16];
 
-    /// As in the configuration.
+    /// The name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -38,12 +39,12 @@ impl Arithmetic {
         }
     }
 
-    /// Whether this machine has vectors for it; any other machine makes the same of it, slowly.
+    /// Whether this machine has vectors for it. Other machines compute the same, but slowly.
     pub fn is_native(self) -> bool {
         self != Self::Bf16 || Kernel::native().is_bf16
     }
 
-    /// What rows must be that meet the weights.
+    /// The numbers that rows must have for products with the weights.
     pub(super) fn numbers(self) -> Numbers {
         match self {
             Self::F32 | Self::Int8Weights => Numbers::F32,
@@ -52,8 +53,8 @@ impl Arithmetic {
     }
 }
 
-/// Most rows of a weight in one piece: a panel of it stays in a core's own caches with the rows
-/// that pass by.
+/// The most rows of a weight in one piece. A panel of it fits into the caches of one core together
+/// with the rows that pass by.
 const DEPTH: usize = 512;
 
 /// One weight [in, out], or several side by side, in pieces of [`DEPTH`] rows.
@@ -66,7 +67,7 @@ pub(super) struct Weights<'a> {
     tensors: HashMap<&'a str, &'a TensorProto>,
 }
 
-/// A matrix as the file has it: its columns, and int8 with scales or float32.
+/// A matrix as in the file: int8 with scales, or float32 with the number of columns.
 enum Part<'a> {
     Int8(&'a [u8], Vec<f32>),
     F32(Vec<f32>, usize),
@@ -106,7 +107,7 @@ impl<'a> Weights<'a> {
         Ok((tensor, tensor.dims.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect()))
     }
 
-    /// A vector, or a matrix as it is stored, in float32.
+    /// A vector or a matrix of float32, as it is stored.
     pub fn floats(&self, name: &str) -> TractResult<Vec<f32>> {
         let (tensor, shape) = self.tensor(name)?;
         let values = tensor.raw_data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
@@ -119,7 +120,7 @@ impl<'a> Weights<'a> {
         Ok(values)
     }
 
-    /// Matrices [in, out] side by side, each `NAME.kernel`.
+    /// Matrices [in, out] side by side, each called `NAME.kernel`.
     pub fn matrix(&self, names: &[String]) -> TractResult<Weight> {
         let names: Vec<String> = names.iter().map(|name| format!("{name}.kernel")).collect();
         let mut k = 0;

@@ -1,14 +1,14 @@
-//! Banks: which of them are drums, and which are not there. Knows no key.
+//! Banks: which ones are drums, and which ones do not exist. It knows no key.
 
 use super::{CHANNELS, Channels, DRUM_CHANNEL};
 use crate::notes::sysex::Standard;
 
-/// A bank that there is not, in whose place bank 0 plays.
+/// A bank that does not exist, so that bank 0 plays in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MissingBank {
-    /// The channel that asked for it, counted from 0.
+    /// The channel that selected it, counted from 0.
     pub channel: u8,
-    /// Its number, controller 0.
+    /// The number of the bank (controller 0).
     pub bank: u8,
 }
 
@@ -20,13 +20,14 @@ impl std::fmt::Display for MissingBank {
 }
 
 impl Channels {
-    /// The bank that a channel's program was asked of, where there is no such bank.
+    /// The bank of the last program change of a channel, if there is no such bank.
     pub fn missing_bank(&self, channel: usize) -> Option<MissingBank> {
         let bank = self.channels.get(channel)?.missing?;
         Some(MissingBank { channel: channel as u8, bank })
     }
 
-    /// A program of the bank that is selected: 120 (and 127 of XG) is rhythm, 121 and 0 are not.
+    /// Selects a program of the current bank. Bank 120 (and for XG 127) is rhythm; 121 and 0 are
+    /// not.
     pub(super) fn select(&mut self, channel: usize, program: u8) {
         let is_xg = self.standard == Standard::Xg;
         let Some(state) = self.channels.get_mut(channel) else { return };
@@ -36,7 +37,7 @@ impl Channels {
             126 | 127 if is_xg => state.is_rhythm = true,
             121 => state.is_rhythm = false,
             0 if is_xg && channel % CHANNELS != DRUM_CHANNEL => state.is_rhythm = false,
-            // Bank 0 stands in for it.
+            // Bank 0 plays in its place.
             bank if bank > 0 && !state.is_rhythm => state.missing = Some(bank),
             _ => {}
         }

@@ -1,9 +1,9 @@
-//! Which controller sets which control. Knows no channel.
+//! Which controller sets which control. It knows no channel.
 
 use super::{DAMPER_LIFTS, DELAY_S, ON, TIME_OCTAVES, VIBRATO_SEMITONES};
 use crate::event::Control;
 
-/// The controls that messages set.
+/// The controls that messages can set.
 pub(super) const RESET: [Control; 21] = {
     use Control::*;
     [
@@ -31,8 +31,8 @@ pub(super) const RESET: [Control; 21] = {
     ]
 };
 
-/// The controller that sets a control, and where it must be for this value; none for what is set
-/// otherwise.
+/// The controller for a control, and its value for this value of the control. None for controls
+/// that are set in other ways.
 pub(in crate::notes) fn controller_of(control: Control, value: f32) -> Option<(u8, u8)> {
     let aside = |share: f32| 64.0 + share * if share > 0.0 { 63.0 } else { 64.0 };
     let time = |octaves: f32| aside(octaves / TIME_OCTAVES);
@@ -51,7 +51,8 @@ pub(in crate::notes) fn controller_of(control: Control, value: f32) -> Option<(u
         Control::Release => (72, time(value)),
         Control::Reverb => (91, 127.0 * value),
         Control::Chorus => (93, 127.0 * value),
-        // A pedal that holds is in the ends of the notes; one that lifts a little is one.
+        // A pedal that holds notes is part of the ends of the notes; one that is pressed less is a
+        // control.
         Control::Damper => {
             let lift = value / TIME_OCTAVES * f32::from(ON - DAMPER_LIFTS);
             (64, (f32::from(DAMPER_LIFTS) + lift).min(f32::from(ON - 1)))

@@ -1,12 +1,12 @@
-//! Registered and unregistered parameters: ranges, tunings, MPE zones, and what GS and XG know by
-//! numbers of their own. Knows no key.
+//! Registered and unregistered parameters: ranges, tunings, MPE zones, and the parameters of GS and
+//! XG. It knows no key.
 
 use super::own::{OWN, control_of};
 use super::{BEND_SEMITONES, CHANNELS, Channels, Emit, MEMBER_BEND_SEMITONES};
 use crate::event::{Control, Event};
 
 impl Channels {
-    /// Data entry of the parameter that is selected.
+    /// Data entry for the selected parameter.
     pub(super) fn data<F: FnMut(Event)>(
         &mut self,
         channel: usize,
@@ -17,7 +17,7 @@ impl Channels {
         let Some(state) = self.channels.get_mut(channel) else { return };
         let is_coarse = controller == 6;
         if let ([Some(1), Some(low)], true) = (state.unregistered, is_coarse) {
-            // What GS and XG know by these numbers are controllers of General MIDI 2.
+            // These parameters of GS and XG are controllers in General MIDI 2.
             let known =
                 [(8, 76), (9, 77), (10, 78), (32, 74), (33, 71), (99, 73), (100, 75), (102, 72)];
             if let Some((_, controller)) = known.iter().find(|(number, _)| *number == low) {
@@ -62,8 +62,8 @@ impl Channels {
         }
     }
 
-    /// An MPE zone of so many members, lower (of channel 1) or upper (of 16); one that overlaps
-    /// another takes its members.
+    /// Defines an MPE zone with a number of members, which is the lower zone (master channel 1) or
+    /// the upper (16). If it overlaps the other zone, it takes members from it.
     fn zone<F: FnMut(Event)>(&mut self, channel: usize, count: usize, emit: &mut Emit<'_, F>) {
         let (port, within) = (channel - channel % CHANNELS, channel % CHANNELS);
         if !matches!(within, 0 | 15) {

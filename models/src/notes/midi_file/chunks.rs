@@ -1,26 +1,26 @@
-//! Header and tracks of a MIDI file, also where lengths are wrong or something lies around them.
-//! Knows no events.
+//! The header and the tracks of a MIDI file, even if lengths are wrong or other data surrounds
+//! them. It knows no events.
 
 use super::mended::{Damage, Mended};
 
 const HEADER: &[u8] = b"MThd";
 const TRACK: &[u8] = b"MTrk";
-/// Identifier and length of a chunk.
+/// The identifier and the length of a chunk.
 const CHUNK_HEAD: usize = 8;
 /// A header with its chunk head.
 const HEADER_BYTES: usize = 14;
-/// What old Macintosh programs put before a file.
+/// The header that old Macintosh programs put before a file.
 const MAC_BINARY_BYTES: usize = 128;
 /// The event that ends a track, without the time before it.
 const END_OF_TRACK: &[u8] = &[0xFF, 0x2F, 0x00];
 
-/// What the header says.
+/// The fields of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) format: u16,
     pub(super) declared: u16,
     pub(super) division: u16,
-    /// Where it was found.
+    /// Where the header begins.
     pub(super) offset: usize,
     /// Where the first track may begin.
     pub(super) end: usize,
@@ -33,8 +33,7 @@ pub(super) struct Region {
     pub(super) end: usize,
 }
 
-/// Finds the header. Where there is none but a track, what stands before the track is taken for
-/// one.
+/// Finds the header. If there is none, but a track, the bytes before the track count as a header.
 pub(super) fn header(bytes: &[u8], mended: &mut Mended) -> Option<Header> {
     let offset = match find(bytes, HEADER, 0) {
         Some(offset) => offset,
@@ -72,7 +71,7 @@ pub(super) fn header(bytes: &[u8], mended: &mut Mended) -> Option<Header> {
     Some(Header { format, declared, division, offset, end })
 }
 
-/// Length and the three fields of the header at `offset`.
+/// The length and the three fields of the header at `offset`.
 fn fields(bytes: &[u8], offset: usize) -> Option<(u32, [u16; 3])> {
     match *bytes.get(offset + 4..offset + HEADER_BYTES)? {
         [a, b, c, d, f0, f1, n0, n1, d0, d1] => {
@@ -83,7 +82,7 @@ fn fields(bytes: &[u8], offset: usize) -> Option<(u32, [u16; 3])> {
     }
 }
 
-/// A header that nothing says: its time division may still stand before the first track.
+/// The default for a lost header. The time division may still stand before the first track.
 fn lost_header(bytes: &[u8], track: usize) -> Header {
     let before = track.checked_sub(2).and_then(|at| bytes.get(at..track));
     let division = match before {
@@ -93,7 +92,7 @@ fn lost_header(bytes: &[u8], track: usize) -> Header {
     Header { format: 1, declared: 0, division, offset: 0, end: track }
 }
 
-/// The next track from `at` on, and where its events lie; `None` behind the last.
+/// The next track from `at` on, and where its events lie; `None` after the last one.
 pub(super) fn next_track(bytes: &[u8], mut at: usize, mended: &mut Mended) -> Option<Region> {
     loop {
         let rest = bytes.get(at..)?;
@@ -122,15 +121,15 @@ pub(super) fn next_track(bytes: &[u8], mut at: usize, mended: &mut Mended) -> Op
 }
 
 /// Whether a track that begins at `start` may end at `end`: the file ends there, another chunk
-/// begins, or it is where an end-of-track lies.
+/// begins, or an end-of-track event lies before it.
 fn is_end(bytes: &[u8], start: usize, end: usize) -> bool {
     end == bytes.len()
         || is_chunk(bytes, end)
         || bytes.get(start..end).is_some_and(|track| track.ends_with(END_OF_TRACK))
 }
 
-/// Whether a chunk begins at `at`: a track, or another name in letters whose length fits into the
-/// file.
+/// Whether a chunk begins at `at`: a track, or another name of letters with a length that fits into
+/// the file.
 pub(super) fn is_chunk(bytes: &[u8], at: usize) -> bool {
     let Some(rest) = bytes.get(at..) else { return false };
     let is_name = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ');
@@ -139,7 +138,7 @@ pub(super) fn is_chunk(bytes: &[u8], at: usize) -> bool {
         || (rest.get(..4).is_some_and(is_name) && length_at(bytes, at).is_some_and(fits))
 }
 
-/// The length that a chunk announces.
+/// The length in the head of a chunk.
 fn length_at(bytes: &[u8], at: usize) -> Option<u32> {
     let length = bytes.get(at + 4..at + CHUNK_HEAD)?;
     Some(length.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))

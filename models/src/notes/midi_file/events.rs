@@ -1,80 +1,80 @@
-//! The events of a track, one after the other, also behind damage. Knows no time and no notes.
+//! The events of a track in order, even after damage. It knows no time and no notes.
 //!
-//! Where an event is damaged, several places may be where the next one begins. Each is tried, and
-//! the one is taken from which the most events can be read (`score`), so that one lost byte does
+//! If an event is damaged, there may be several places where the next one begins. All of them are
+//! tried, and the one from which the most events can be read wins (`score`). So one lost byte does
 //! not cost the rest.
 
 use midly::{EventIter, MetaMessage, TrackEventKind};
 
 use super::mended::{Damage, Mended};
 
-/// Events that are read ahead to find out whether reading may go on at a place.
+/// The events to read ahead to score a place.
 const LOOK_AHEAD: usize = 8;
-/// Bytes behind damage that are tried one by one.
+/// The bytes after damage to try one by one.
 const NEXT_BYTES: usize = 12;
-/// Bytes in which the end of a system exclusive message is looked for.
+/// The bytes in which the end of a system exclusive message is searched.
 const SYSEX_LOOK: usize = 4096;
-/// A time between two events that is believed without doubt, ticks.
+/// A time between two events up to which it counts as likely, ticks.
 const LIKELY_TICKS: u32 = 2000;
 
-/// What an event is for a song.
+/// The content of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
-    /// A channel message; the second data byte is 0 where there is none.
+    /// A channel message. The second data byte is 0 if there is none.
     Channel { status: u8, data: [u8; 2] },
-    /// Microseconds a quarter note, never 0.
+    /// A tempo in microseconds per quarter note, never 0.
     Tempo(u32),
-    /// A system exclusive message, whose bytes begin there in the file.
+    /// A system exclusive message, with the offset of its bytes in the file.
     Exclusive { at: u32 },
-    /// What follows in this track is for another port (FF 21).
+    /// A port (FF 21) for the next events of this track.
     Port(u8),
     /// The end of the track.
     End,
-    /// What no song needs.
+    /// An event that no song needs.
     Nothing,
 }
 
-/// An event and the place where it was found.
+/// An event and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Event {
     /// Bytes from the start of the file.
     pub(super) offset: usize,
-    /// Ticks since the event before.
+    /// Ticks since the last event.
     pub(super) delta: u32,
     pub(super) what: What,
 }
 
-/// An event as it was read, and how reading goes on.
+/// An event as it was read, and the state after it.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     delta: u32,
     what: What,
     next: usize,
     running: Running,
-    /// Damage that did not hinder reading.
+    /// Damage that did not keep the event from being read.
     damage: Option<Damage>,
-    /// Whether the event names its status.
+    /// Whether the event has its own status byte.
     has_status: bool,
 }
 
-/// The status that an event without one has.
+/// The status of events without a status byte.
 #[derive(Debug, Clone, Copy, Default)]
 struct Running {
     status: Option<u8>,
-    /// A meta event or system exclusive came since, which should have ended it.
+    /// Whether a meta event or system exclusive message came since, which should have ended it.
     is_stale: bool,
 }
 
-/// Damage that reading has to find a way around.
+/// Damage that keeps an event from being read.
 #[derive(Debug, Clone, Copy)]
 struct Broken {
     offset: usize,
     damage: Damage,
-    /// The ticks before it, which count all the same.
+    /// The ticks before it, which still count.
     delta: u32,
-    /// The status that goes on behind it.
+    /// The running status after it.
     running: Running,
-    /// What can be kept of the event, and where the next then begins; tried in this order.
+    /// What can be kept of the event, and where the next one would then begin, in the order to try.
     ways: [Option<(What, usize)>; 4],
 }
 
@@ -87,17 +87,17 @@ pub(super) struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// The events that lie in `bytes` from `at` to `end`, both counted from the start of the file.
+    /// The events in `bytes` from `at` to `end`, both counted from the start of the file.
     pub(super) fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
         Self { bytes, at, end: end.min(bytes.len()), running: Running::default() }
     }
 
-    /// Where reading has come to.
+    /// The offset of the next event.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// The next event; `None` at the end of the track's bytes.
+    /// The next event; `None` at the end of the track.
     pub(super) fn next(&mut self, mended: &mut Mended) -> Option<Event> {
         if self.at >= self.end {
             return None;
@@ -122,7 +122,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// What is kept of a broken event, and where the next begins: where the most can be read.
+    /// What to keep of a broken event, and where the next one begins: where the most can be read.
     fn way_around(&self, broken: &Broken) -> (What, usize) {
         let after = broken.offset + 1;
         let bytewise = (after..after + NEXT_BYTES).map(|next| (What::Nothing, next));
@@ -136,20 +136,20 @@ impl<'a> Events<'a> {
         best.0
     }
 
-    /// How much speaks for an event that begins at `at`: three for each that names its status, two
-    /// for each that does not, one for each that comes after an unlikely time or of which damage
-    /// leaves nothing.
+    /// The score of an event that begins at `at`, over the next events: three for each with a
+    /// status byte, two for each without, and one for each after an unlikely time or with damage
+    /// that leaves nothing.
     fn score(&self, mut at: usize, mut running: Running) -> u32 {
         let mut score = 0;
         for n in 0..LOOK_AHEAD {
             if at == self.end {
-                // All that there is could be read.
+                // Everything could be read.
                 return score + 3 * (LOOK_AHEAD - n) as u32;
             }
             let step = match self.step(at, running) {
                 Ok(step) => step,
-                // Files that have one such byte have many: an event as any other, if something is
-                // left of it.
+                // Files with one such byte have many. It counts like any other event, if something
+                // is left of it.
                 Err(Broken {
                     damage: Damage::DataByte(_), delta, running: after, ways, ..
                 }) => {
@@ -210,7 +210,7 @@ impl<'a> Events<'a> {
             0x80..=0xEF => self.channel(at + 1, delta, first),
             0xF0 | 0xF7 => self.sysex(at, delta, running),
             0xFF => self.meta(start, at, delta, running),
-            // Clock, song position and the like; some programs write them as they came.
+            // Clock, song position and similar messages, which some programs record as they came.
             _ => {
                 let spec = match first {
                     0xF1 | 0xF3 => 1,
@@ -224,7 +224,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// A channel message whose data begin at `at`.
+    /// Reads a channel message whose data begin at `at`.
     fn channel(&self, at: usize, delta: u32, status: u8) -> Result<Step, Broken> {
         let length = if matches!(status & 0xF0, 0xC0 | 0xD0) { 1 } else { 2 };
         let mut data = [0; 2];
@@ -260,7 +260,7 @@ impl<'a> Events<'a> {
         Some((What::Channel { status, data }, at + length + 1))
     }
 
-    /// System exclusive, or bytes that go out as they are; the status lies at `at`.
+    /// Reads a system exclusive message, or escaped bytes. The status is at `at`.
     fn sysex(&self, at: usize, delta: u32, running: Running) -> Result<Step, Broken> {
         let behind = self.number(at + 1).map(|(length, body)| (body, body + length as usize));
         let running = Running { is_stale: true, ..running };
@@ -282,7 +282,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// A meta event, whose status lies at `at`; midly says what it means.
+    /// Reads a meta event whose status is at `at`; midly decodes it.
     fn meta(&self, start: usize, at: usize, delta: u32, running: Running) -> Result<Step, Broken> {
         let broken = |damage, ways| Broken { offset: at, damage, delta, running, ways };
         let kind = self.byte(at + 1).ok_or(broken(Damage::CutOff, [None; 4]))?;
@@ -311,7 +311,7 @@ impl<'a> Events<'a> {
             },
             _ => (What::Nothing, Some(Damage::Meta(kind))),
         };
-        // An end is one whatever it says behind it.
+        // It is an end even if it has unexpected content.
         let what = if kind == 0x2F { What::End } else { what };
         let damage = damage.or((kind == 0x2F && next > body).then_some(Damage::Meta(kind)));
         Ok(Step { damage, what, ..nothing(delta, next, running) })
@@ -322,8 +322,8 @@ fn nothing(delta: u32, next: usize, running: Running) -> Step {
     Step { delta, what: What::Nothing, next, running, damage: None, has_status: true }
 }
 
-/// What is kept of a message with a data byte over 127: a value that is too large is the largest; a
-/// key, controller or program that there is not is nothing.
+/// What to keep of a message with a data byte above 127. A value becomes the largest one; with an
+/// invalid key, controller or program nothing is kept.
 fn clamped(status: u8, data: [u8; 2]) -> What {
     let [first, second] = data;
     let is_value = matches!(status & 0xF0, 0xD0 | 0xE0);

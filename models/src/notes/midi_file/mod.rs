@@ -1,8 +1,8 @@
-//! Standard MIDI files to songs. Knows the file's structure and tempo; what the keys mean is the
-//! keyboard's.
+//! Reads standard MIDI files as songs. It knows the structure and the tempo of files; the keyboard
+//! knows the meaning of keys.
 //!
-//! A damaged file is read as far as it is music: [`Mended`] says what was wrong. `chunks` finds the
-//! tracks, `events` reads one, `timing` knows seconds.
+//! A damaged file is read as far as possible, and [`Mended`] says what was wrong. `chunks` finds
+//! the tracks, `events` reads one track, and `timing` computes seconds.
 
 mod chunks;
 mod events;
@@ -25,20 +25,20 @@ use events::{Events, What};
 use notes::Player;
 use timing::{Clock, Tempo};
 
-/// What lies later is left out (seconds): a broken delta time, not music.
+/// The time in seconds after which events are left out, because they come from a broken delta time.
 pub const MAX_SONG_S: f64 = 24.0 * 3600.0;
-/// Larger files are refused (bytes).
+/// The largest file that is read, bytes.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
-/// How long a note that nothing releases goes on after the last message, at most (seconds).
+/// The longest time that a note without release lasts after the last message, seconds.
 const HANGING_S: f64 = 60.0;
-/// Ports that are told apart; more share these.
+/// The most ports that are kept apart. If there are more, they share these.
 const MOST_PORTS: usize = 16;
-/// Not a status: the pattern of a file of format 2 ends.
+/// Not a status: it marks the end of a pattern in a file of format 2.
 const PATTERN_END: u8 = 0;
-/// A system exclusive message, which begins at the event's offset.
+/// A system exclusive message, which begins at the offset of the event.
 const EXCLUSIVE: u8 = 0xF0;
 
-/// Why a file is no song.
+/// Why a file cannot be read as a song.
 #[derive(Debug, thiserror::Error)]
 pub enum MidiFileError {
     /// The file could not be read.
@@ -46,7 +46,7 @@ pub enum MidiFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The file is larger than [`MAX_FILE_BYTES`].
@@ -55,10 +55,10 @@ pub enum MidiFileError {
          file?"
     )]
     TooLarge {
-        /// Its size.
+        /// The size of the file.
         bytes: u64,
     },
-    /// There is neither a MIDI header nor a track in the file.
+    /// The file has neither a MIDI header nor a track.
     #[error(
         "the file starts with {found:02x?} and has neither \"MThd\" nor \"MTrk\" in it; give a \
          standard MIDI file (.mid)"
@@ -67,26 +67,26 @@ pub enum MidiFileError {
         /// The first bytes, at most four.
         found: Vec<u8>,
     },
-    /// No note in the whole file.
+    /// The file has no notes.
     #[error("the file has no notes; nothing to play{}", of_damage(.mended))]
     Empty {
-        /// What was damaged in it.
+        /// The damage in it.
         mended: Mended,
     },
-    /// Something is damaged or unusual, and only whole files are wanted.
+    /// Something is damaged or unusual, and only undamaged files are wanted.
     #[error(
         "the file is not a whole MIDI file of format 0 or 1: {count} damaged, {first}; export it \
          again, or read it without --strict"
     )]
     Damaged {
-        /// How many places.
+        /// The number of places.
         count: usize,
         /// The first of them.
         first: Mend,
     },
 }
 
-/// What an error adds about damage.
+/// The text about damage that an error adds.
 fn of_damage(mended: &Mended) -> String {
     match mended.count {
         0 => String::new(),
@@ -94,18 +94,19 @@ fn of_damage(mended: &Mended) -> String {
     }
 }
 
-/// A file that was read.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileRead {
-    /// Its notes, as the models' vocabulary knows them.
+    /// The notes in the vocabulary of the models.
     pub song: Song,
-    /// All that happens in it, by time: what is played.
+    /// All events in the order of time, which are what is played.
     pub events: Vec<Event>,
-    /// What was damaged in it.
+    /// The damage in it.
     pub mended: Mended,
-    /// Note-ons in it. Several at one time of one program and key are one note of the song.
+    /// The number of note-ons. Several at the same time with the same program and key are one note
+    /// of the song.
     pub strikes: usize,
-    /// Banks that it asks for and that are not there, each once.
+    /// The banks that it selects but that do not exist, each once.
     pub missing_banks: Vec<MissingBank>,
 }
 
@@ -123,7 +124,7 @@ pub fn read_song_file(path: impl AsRef<Path>) -> Result<Song, MidiFileError> {
     read_song(&std::fs::read(path).map_err(io)?)
 }
 
-/// Reads a MIDI file, and mends without a word what is damaged; [`read_mended`] tells.
+/// Reads a MIDI file and mends damage silently; [`read_mended`] reports it.
 ///
 /// # Errors
 /// [`MidiFileError::NotMidi`] and [`MidiFileError::Empty`].
@@ -131,23 +132,24 @@ pub fn read_song(bytes: &[u8]) -> Result<Song, MidiFileError> {
     Ok(read_mended(bytes)?.song)
 }
 
-/// Reads formats 0 and 1: tracks are merged by time (at equal ticks in file order), with one tempo
-/// map, and played through one [`Keyboard`](super::Keyboard), so that pedals and repeated keys mean
-/// what they mean live. The patterns of format 2 are played one after the other. A file inside a
-/// RIFF file (.rmi) or behind a MacBinary header is found.
+/// Reads a MIDI file of format 0 or 1, and reports its damage. Its tracks are merged by time (at
+/// equal ticks in file order), with one tempo map, and played through one
+/// [`Keyboard`](super::Keyboard), so that pedals and repeated keys act as live. The patterns of
+/// format 2 are played one after the other. A file inside a RIFF file (.rmi) or after a MacBinary
+/// header is found.
 ///
-/// Controllers and system exclusive messages act as live; the notes of the song know nothing of
+/// Controllers and system exclusive messages act as live, but the notes of the song do not contain
 /// them.
 ///
-/// Sixteen channels for each port that the tracks name (FF 21), for up to 16 ports.
+/// There are sixteen channels for each port that the tracks name (FF 21), up to 16 ports.
 ///
-/// SMPTE time is read as frames * ticks (29 as 30000/1001). Unknown chunks and tracks beyond those
-/// declared are tolerated, a missing end-of-track too. Notes without length become
-/// [`MIN_NOTE_S`](super::MIN_NOTE_S) long, or end where their key is struck again; drums are given
-/// that length. Notes never released end with the last track, or a minute after the last message if
-/// that is earlier. `total_time_s` is the latest end of a note.
+/// SMPTE time is read as frames * ticks (29 as 30000/1001). Unknown chunks, tracks beyond the
+/// declared number and a missing end-of-track are allowed. Notes without length become
+/// [`MIN_NOTE_S`](super::MIN_NOTE_S) long, or end where their key is struck again; drums always get
+/// that length. Notes without release end with the last track, or a minute after the last message
+/// if that is earlier. `total_time_s` is the latest end of a note.
 ///
-/// Damage costs the events that it hit, and no strike before it. Memory is proportional to the
+/// Damage costs only the events that it hit, and no earlier strike. Memory is proportional to the
 /// length of `bytes` (at most 100 times as much, and 8 MB).
 ///
 /// # Errors
@@ -156,7 +158,7 @@ pub fn read_mended(bytes: &[u8]) -> Result<FileRead, MidiFileError> {
     read_tuned(bytes, &EQUAL)
 }
 
-/// The same, with keys that are tuned so until the file says otherwise.
+/// As [`read_mended`], with a tuning of the keys until the file changes it.
 ///
 /// # Errors
 /// Those of [`read_mended`].
@@ -199,19 +201,19 @@ pub fn read_tuned(bytes: &[u8], tuning: &Tuning) -> Result<FileRead, MidiFileErr
     Ok(FileRead { song: Song { notes, total_time_s }, events, mended, strikes, missing_banks })
 }
 
-/// A system exclusive message up to its end, from its first byte behind the length on.
+/// A system exclusive message from the first byte after its length up to its end.
 fn exclusive(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().position(|byte| *byte == 0xF7).unwrap_or(0);
     &bytes[..end]
 }
 
-/// A channel message at its tick.
+/// A message at its tick.
 #[derive(Debug, Clone, Copy)]
 struct At {
     tick: u64,
     /// Bytes from the start of the file, which is shorter than 4 GB.
     offset: u32,
-    /// Which of the ports that the file names.
+    /// The index of its port among those that the file names.
     port: u8,
     status: u8,
     data: [u8; 2],
@@ -220,10 +222,10 @@ struct At {
 /// All tracks together.
 #[derive(Debug, Default)]
 struct Score {
-    /// By tick; at equal ticks in file order.
+    /// Sorted by tick; at equal ticks in file order.
     events: Vec<At>,
     tempos: Vec<Tempo>,
-    /// The ports, in the order in which they are named; those that name none have the first.
+    /// The ports, in the order in which they are named. Tracks that name none have the first.
     ports: Vec<u8>,
     end_tick: u64,
 }
@@ -259,7 +261,7 @@ impl Score {
         self.tempos.sort_by_key(|tempo| tempo.tick);
     }
 
-    /// Reads a track that begins at `tick`; says where the next may begin.
+    /// Reads a track that begins at `tick`. Returns where the next one may begin.
     fn track(&mut self, bytes: &[u8], region: Region, mut tick: u64, mended: &mut Mended) -> usize {
         let mut port = 0;
         let mut events = Events::new(bytes, region.start, region.end);
@@ -291,7 +293,7 @@ impl Score {
         end
     }
 
-    /// The place of a port among those that the file names.
+    /// The index of a port among those that the file names.
     fn port(&mut self, named: u8) -> u8 {
         let place = match self.ports.iter().position(|port| *port == named) {
             Some(place) => place,

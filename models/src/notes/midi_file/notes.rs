@@ -1,4 +1,4 @@
-//! The messages of a file, played through a keyboard, to notes. Knows no bytes.
+//! Plays the messages of a file through a keyboard, and gathers notes. It knows no bytes.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,8 +9,8 @@ use crate::event::{Event, NoteId, What};
 use crate::notes::{Keyboard, MIN_NOTE_S, MissingBank, Note, NoteEvent, Tuning, Voice};
 use crate::tokens::merge::Merge;
 
-/// Notes shorter than this (seconds) have no length: the keyboard's smallest distance of two
-/// events.
+/// Notes shorter than this (seconds) count as notes without length, because the keyboard separates
+/// events of the same time by less.
 const NO_LENGTH_S: f64 = 1e-6;
 
 /// Plays messages and gathers events and notes.
@@ -30,22 +30,22 @@ impl Player {
         Self { keyboard, events: Vec::new(), last_s: 0.0, strikes: 0, missing_banks }
     }
 
-    /// When the last message came, seconds.
+    /// The time of the last message, seconds.
     pub(super) fn last_s(&self) -> f64 {
         self.last_s
     }
 
-    /// Banks that were asked for so far and are not there.
+    /// The banks that were selected so far but do not exist.
     pub(super) fn missing_banks(&self) -> Vec<MissingBank> {
         self.missing_banks.iter().copied().collect()
     }
 
-    /// Note-ons so far.
+    /// The number of note-ons so far.
     pub(super) fn strikes(&self) -> usize {
         self.strikes
     }
 
-    /// A channel message; its data bytes are below 128.
+    /// Takes a channel message, whose data bytes are below 128.
     pub(super) fn message(&mut self, time_s: f64, port: u8, status: u8, data: [u8; 2]) {
         self.last_s = time_s;
         let channel = port << 4 | u4::from_int_lossy(status).as_int();
@@ -57,7 +57,7 @@ impl Player {
         self.missing_banks.extend(missing);
     }
 
-    /// A system exclusive message.
+    /// Takes a system exclusive message.
     pub(super) fn exclusive(&mut self, time_s: f64, port: u8, bytes: &[u8]) {
         let events = &mut self.events;
         let port = usize::from(port);
@@ -70,8 +70,8 @@ impl Player {
         self.keyboard.release_all(time_s, &mut |event| events.push(event));
     }
 
-    /// The events by time, and the notes in the order of their strikes; those that sound end at
-    /// `end_s`.
+    /// The events in the order of time, and the notes in the order of their strikes. Notes that
+    /// still sound end at `end_s`.
     pub(super) fn finish(mut self, end_s: f64) -> (Vec<Event>, Vec<Note>) {
         self.release_all(end_s);
         let notes = notes(&self.events);
@@ -80,7 +80,7 @@ impl Player {
     }
 }
 
-/// The notes that the events are for the models, which know no parts.
+/// The notes of events for the models, which know no parts.
 fn notes(events: &[Event]) -> Vec<Note> {
     let (mut merge, mut notes, mut open) = (Merge::default(), Vec::new(), HashMap::new());
     for event in events {
@@ -90,7 +90,7 @@ fn notes(events: &[Event]) -> Vec<Note> {
     notes
 }
 
-/// Lets notes without length go [`MIN_NOTE_S`] later.
+/// Moves the ends of notes without length [`MIN_NOTE_S`] later.
 fn lengthen_events(events: &mut [Event]) {
     let mut starts_s = HashMap::<NoteId, f64>::new();
     for event in &mut *events {
@@ -111,7 +111,7 @@ fn lengthen_events(events: &mut [Event]) {
     events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
 }
 
-/// A channel message in midly's words.
+/// The channel message as a type of midly.
 fn message(status: u8, [first, second]: [u8; 2]) -> Option<MidiMessage> {
     let (key, vel) = (u7::from_int_lossy(first), u7::from_int_lossy(second));
     Some(match status & 0xF0 {
@@ -129,7 +129,7 @@ fn message(status: u8, [first, second]: [u8; 2]) -> Option<MidiMessage> {
     })
 }
 
-/// A strike begins a note, a release ends it.
+/// Begins a note with a strike, and ends it with a release.
 fn pair(notes: &mut Vec<Note>, open: &mut HashMap<Voice, usize>, event: &NoteEvent) {
     let &NoteEvent { time_s, voice, velocity } = event;
     if velocity == 0 {
@@ -156,6 +156,6 @@ fn lengthen(notes: &mut Vec<Note>) {
             note.end_s = (note.start_s + MIN_NOTE_S).min(next_s);
         }
     }
-    // Struck again at the very same time: only the last strike is a note.
+    // If a key is struck again at exactly the same time, only the last strike is a note.
     notes.retain(|note| note.voice.is_drum || note.end_s - note.start_s >= NO_LENGTH_S);
 }

@@ -1,4 +1,4 @@
-//! The MIDI reader: songs, tempo, damaged files, and that no bytes make it panic.
+//! Tests of the MIDI reader: songs, tempo, damaged files, and that no bytes make it panic.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
@@ -85,7 +85,8 @@ fn a_drum_struck_twice_at_one_time_is_two_notes_with_length() {
     assert!(song.notes.iter().all(|n| n.end_s == MIN_NOTE_S));
 }
 
-/// A strict reader refuses the file for this reason, at this byte; the message says so.
+/// Checks that a strict reader refuses the file for this damage at this byte, and that its message
+/// says so.
 fn refused(bytes: &[u8], offset: usize, damage: Damage) {
     let mended = read_mended(bytes).unwrap().mended;
     let error = mended.strictly().unwrap_err();
@@ -174,7 +175,7 @@ fn damaged_events_cost_themselves_alone() {
 
 #[test]
 fn a_file_full_of_data_bytes_over_127_is_heard() {
-    // As songwrite3 writes its sounds: velocities of 0xCC and 0xFF.
+    // songwrite3 writes files like this, with velocities of 0xCC and 0xFF.
     let track: &[u8] = &[
         0, 0xB0, 7, 0xFF, 0, 0xC0, 24, 0, 0x90, 45, 0xFF, 0x2F, 0xB1, 0x7B, 0x78, 1, 0x91, 55,
         0xCC, 0x60, 0x81, 55, 0xCC, 0, 0x90, 59, 0xFF, 0x48, 0x80, 45, 0xFF, 0x18, 0x80, 59, 0xFF,
@@ -197,7 +198,7 @@ fn ports_have_channels_of_their_own() {
     assert_eq!(voices[..2], [note(40, 60, 9, 0.0, 0.0).voice, note(73, 60, 9, 0.0, 0.0).voice]);
     assert_eq!(voices[2], drum);
     assert!((song.notes[1].end_s - 0.25).abs() < 1e-4 && (song.notes[0].end_s - 0.5).abs() < 1e-4);
-    // Many more ports than there can be: nothing breaks.
+    // With many more ports than possible nothing breaks.
     let mut many = vec![];
     for port in 0..128 {
         many.extend([0, 0xFF, 0x21, 1, port, 0, 0x90, port, 9]);

@@ -1,35 +1,37 @@
-//! Ticks to seconds. Knows the header's time division and the tempo map, no events.
+//! Converts ticks to seconds. It knows the time division of the header and the tempo map, but no
+//! events.
 
 use super::mended::{Damage, Mended};
 
-/// The tempo until the file sets one (microseconds a quarter note): 120 a minute.
+/// The tempo until the file sets one, microseconds per quarter note: 120 per minute.
 const DEFAULT_TEMPO_US: u32 = 500_000;
-/// Ticks a quarter note where the header gives nothing usable: the commonest value of sequencers.
+/// The ticks per quarter note if the header has no usable division: the most common value of
+/// sequencers.
 pub(super) const DEFAULT_DIVISION: u16 = 480;
-/// Where the division stands in a plain file, for the report.
+/// The offset of the division in a plain file, for the report.
 const DIVISION_OFFSET: usize = 12;
 
 /// A change of tempo.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tempo {
     pub(super) tick: u64,
-    /// Microseconds a quarter note, never 0.
+    /// Microseconds per quarter note, never 0.
     pub(super) quarter_us: u32,
 }
 
-/// Seconds at a tick, going forward only.
+/// Gives the seconds of ticks, which must not go backwards.
 pub(super) struct Clock<'a> {
     tick: u64,
     time_s: f64,
     tick_s: f64,
-    /// Ticks a quarter note; `None` for SMPTE time, which has no tempo.
+    /// The ticks per quarter note; `None` for SMPTE time, which has no tempo.
     per_quarter: Option<f64>,
-    /// What is still to come, by tick.
+    /// The changes that are still to come, by tick.
     tempos: &'a [Tempo],
 }
 
 impl<'a> Clock<'a> {
-    /// SMPTE time is read as frames * ticks (29 as 30000/1001). A division that gives no time is
+    /// Reads SMPTE time as frames * ticks (29 as 30000/1001). A division that is not usable is
     /// mended.
     pub(super) fn new(division: u16, tempos: &'a [Tempo], mended: &mut Mended) -> Self {
         let (tick_s, per_quarter) = match smpte_tick_s(division) {
@@ -46,7 +48,7 @@ impl<'a> Clock<'a> {
         Self { tick: 0, time_s: 0.0, tick_s, per_quarter, tempos }
     }
 
-    /// The time of a tick; earlier ticks than the last have its time.
+    /// The time of a tick. Ticks before the last one get its time.
     pub(super) fn advance(&mut self, tick: u64) -> f64 {
         while let Some((tempo, later)) = self.tempos.split_first()
             && tempo.tick <= tick
@@ -67,7 +69,7 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// Seconds a tick of a division in SMPTE time, `None` for any other.
+/// The seconds per tick of a division in SMPTE time, `None` for other divisions.
 fn smpte_tick_s(division: u16) -> Option<f64> {
     let [high, ticks] = division.to_be_bytes();
     let frames_per_s = match high.wrapping_neg() {

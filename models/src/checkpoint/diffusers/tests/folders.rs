@@ -1,5 +1,5 @@
-//! Whole folders: the tiny pipeline that diffusers saved, whole, split, linked, and at odds with
-//! itself.
+//! Tests of whole folders: the tiny pipeline that diffusers saved, as it is, split, linked, and
+//! with contradictions.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn error(folder: &TempDir) -> String {
     open(folder.path()).map(|_| ()).unwrap_err().to_string()
 }
 
-/// What is said when a text in a file is another.
+/// The error after a text in a file was replaced.
 fn changed(name: &str, from: &str, to: &str) -> String {
     let folder = pipeline("safetensors");
     let path = folder.path().join(name);
@@ -85,7 +85,7 @@ fn configurations_and_tensors_that_contradict_each_other_name_both() {
         assert!(said.contains(file), "{said}");
         assert!(words.iter().all(|word| said.contains(word)), "{to}: {said}");
     }
-    // All three agree, and no tensor does.
+    // All three configurations agree, but the tensors do not fit them.
     let folder = pipeline("bin");
     for part in PARTS {
         let path = folder.path().join(part).join("config.json");
@@ -125,7 +125,7 @@ fn what_does_not_lie_in_the_folder_is_not_read() {
         assert!(said.contains(word) && said.contains(name), "{said}");
         assert!(!is_there || said.contains("cp -rL"), "{said}");
     }
-    // A link inside is one's own affair.
+    // A link inside the folder is allowed.
     let folder = pipeline("bin");
     let path = folder.path().join("decoder/diffusion_pytorch_model.bin");
     std::fs::rename(&path, folder.path().join("weights")).unwrap();

@@ -1,4 +1,5 @@
-//! Files of weights that want to do something, or that lie: each is refused with what was found.
+//! Tests of files of weights that want to run code, or that are inconsistent: each is refused with
+//! what was found.
 
 use super::written::{one_tensor, packed_zip};
 use super::*;
@@ -7,14 +8,14 @@ fn refused(bytes: &[u8]) -> String {
     tensors("x.bin", bytes).map(|_| ()).unwrap_err()
 }
 
-/// What is said of a pickle with one float32 file of six values.
+/// The error for a pickle with one float32 file of six values.
 fn pickle_refused(pickle: &[u8]) -> String {
     refused(&torch_zip(pickle, &[floats(&[1.0; 6])]))
 }
 
 #[test]
 fn a_pickle_that_calls_anything_is_refused_by_the_name_of_it() {
-    // What a hostile pickle is: `os.system("...")`, in several spellings.
+    // Hostile pickles call something like `os.system("...")`, in several spellings.
     for (pickle, word) in [
         (b"\x80\x02cposix\nsystem\nX\x02\0\0\0ls\x85R.".as_slice(), "`posix.system`"),
         (b"\x80\x02cbuiltins\neval\nX\x01\0\0\x00a\x85R.", "`builtins.eval`"),
@@ -88,7 +89,7 @@ fn tensors_that_lie_elsewhere_or_over_each_other_are_refused() {
     }
 }
 
-/// The central record of the file number `n` of an archive.
+/// The central record of file number `n` in an archive.
 fn record(zip: &[u8], n: usize) -> usize {
     let records = zip.windows(4).enumerate().filter(|(_, bytes)| bytes == b"PK\x01\x02");
     records.map(|(at, _)| at).nth(n).unwrap()
@@ -113,7 +114,7 @@ fn archives_that_lie_are_refused() {
     assert!(refused(&packed).contains("packed"), "{}", refused(&packed));
     let other = packed_zip(&one_tensor(), &data, CompressionMethod::Stored, b"big");
     assert!(refused(&other).contains("largest byte first"));
-    // A pickle that unpacks to a gigabyte is read no further than any may be long.
+    // A pickle that unpacks to a gigabyte is only read up to the limit.
     let bomb = packed_zip(&vec![b'('; 1 << 24], &[], CompressionMethod::Deflated, b"little");
     assert!(bomb.len() < 1 << 17 && refused(&bomb).contains("data.pkl: more than"));
     assert!(refused(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.").contains("before version 1.6"));

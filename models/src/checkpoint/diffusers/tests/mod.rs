@@ -1,5 +1,5 @@
-//! Pipelines that are good, odd, contradictory and hostile. That a whole one says what diffusers
-//! says is tested in `tests/tests/diffusers.rs`.
+//! Tests of pipelines that are good, odd, contradictory and hostile. `tests/tests/diffusers.rs`
+//! tests that a whole pipeline gives the same results as in diffusers.
 
 mod folders;
 mod hostile;
@@ -16,7 +16,7 @@ use super::tensor::{Kind, Tensor};
 use super::*;
 use written::{Pickle, torch_zip};
 
-/// What a file holds, by the reader of its kind.
+/// The tensors of a file, by the reader for its ending.
 fn tensors(name: &str, bytes: &[u8]) -> Result<(TempDir, File, BTreeMap<String, Tensor>), String> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join(name);
@@ -72,7 +72,7 @@ fn what_torch_saves_is_read_in_any_of_its_types_and_layouts() {
     pickle.tensor("rows", "FloatStorage", "0", 6, 0, (&[2, 3], &[3, 1]));
     pickle.tensor("columns", "HalfStorage", "1", 6, 0, (&[3, 2], &[1, 3]));
     pickle.tensor("small", "BFloat16Storage", "2", 6, 0, (&[6], &[1]));
-    // Two parts of one storage, and a row whose stride says nothing.
+    // Two parts of one storage, and a row whose stride does not matter.
     pickle.tensor("first", "FloatStorage", "3", 6, 0, (&[1, 2], &[77, 1]));
     pickle.tensor("last", "FloatStorage", "3", 6, 2, (&[2, 2], &[2, 1]));
     let data = [floats(&values), halves(&values), bf16, floats(&values)];
@@ -88,7 +88,7 @@ fn what_torch_saves_is_read_in_any_of_its_types_and_layouts() {
     assert_eq!(found.get("rows").map(|t| (t.kind, t.shape.clone())), Some((Kind::F32, vec![2, 3])));
 }
 
-/// A safetensors file with this header and so many bytes behind it.
+/// A safetensors file with this header and these bytes after it.
 fn safetensors(header: &str, bytes: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), bytes].concat()
 }

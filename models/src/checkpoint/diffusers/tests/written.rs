@@ -1,8 +1,8 @@
-//! Pickles and zip files as torch writes them, and as it never would.
+//! Pickles and zip files, as torch writes them, and as it never would.
 
 use super::*;
 
-/// A pickle under construction: a dictionary of tensors, with `torch.save`'s opcodes.
+/// A pickle under construction: a dictionary of tensors, with the opcodes of `torch.save`.
 pub struct Pickle(pub Vec<u8>);
 
 impl Pickle {
@@ -27,8 +27,8 @@ impl Pickle {
         self.0.push(b't');
     }
 
-    /// An entry: its storage of `len` values in the file `key`, from value `offset` on, shape and
-    /// strides.
+    /// Adds an entry: a storage of `len` values in the file `key`, the tensor from value `offset`
+    /// on, its shape and its strides.
     pub fn tensor(
         &mut self,
         name: &str,
@@ -52,7 +52,7 @@ impl Pickle {
         self.0.extend(b"\x89h\x00)RtR");
     }
 
-    /// The whole pickle, with the state that modules leave.
+    /// The whole pickle, with the state that modules add.
     pub fn end(mut self) -> Vec<u8> {
         self.0.extend(b"u}");
         self.text("_metadata");
@@ -68,7 +68,7 @@ pub fn one_tensor() -> Vec<u8> {
     pickle.end()
 }
 
-/// An archive of a pickle and its files of values.
+/// An archive with a pickle and its files of values.
 pub fn torch_zip(pickle: &[u8], data: &[Vec<u8>]) -> Vec<u8> {
     packed_zip(pickle, data, CompressionMethod::Stored, b"little")
 }

@@ -1,18 +1,17 @@
-//! The innermost products: a few rows times one panel of columns, for the vectors that the machine
-//! has. Knows no network.
+//! The innermost products: a few rows times one panel of columns, for the vectors of the machine.
+//! It knows no network.
 //!
-//! A panel is [k, width], the rows come transposed, [k, n], and the sums are [n, width]. Every sum
-//! is made of one fused multiply-add after the other over k, so it is the same to the last bit for
-//! any number of rows beside it, and for int8 weights that of the same weights in float32. In bf16
-//! two of k are one word, two values in the bits of a float32, and their products are added at
-//! once.
+//! A panel is [k, width], the rows are transposed, [k, n], and the sums are [n, width]. Every sum
+//! is a chain of fused multiply-adds over k. So it is the same to the last bit for any number of
+//! rows beside it, and int8 weights give the same result as the same weights in float32. With bf16,
+//! a word with the bits of a float32 holds two values of k, and their products are added at once.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Most rows of one product.
+/// The most rows in one product.
 pub(super) const MOST_ROWS: usize = 12;
-/// Most columns of one panel.
+/// The most columns in one panel.
 pub(super) const MOST_WIDTH: usize = 32;
 
 /// `$product` with the constant `$rows` as `$n`, which is 1 to [`MOST_ROWS`].
@@ -79,19 +78,19 @@ pub(super) enum Values<'a> {
     F32(&'a [f32]),
     /// Words [k / 2, width].
     Bf16(&'a [f32]),
-    /// [k, width], each column to be multiplied with its scale [width].
+    /// [k, width], where each column is multiplied by its scale [width].
     Int8(&'a [i8], &'a [f32]),
 }
 
-/// Transposed rows: n of them, [k, n], or in words of bf16 [k / 2, n].
+/// Transposed rows: n of them, [k, n], or as words of bf16 [k / 2, n].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transposed<'a> {
     pub x: &'a [f32],
     pub n: usize,
 }
 
-/// What is wanted next, brought nearer while a product is made: an address, and how many bytes it
-/// moves on with every row of the panel.
+/// What to prefetch during a product: an address, and the bytes by which it advances with every row
+/// of the panel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ahead {
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no prefetch"))]
@@ -101,13 +100,13 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing: one address over and over.
+    /// Prefetches nothing: one address over and over.
     pub fn nothing() -> Self {
         static HERE: i8 = 0;
         Self { at: &raw const HERE, step: 0 }
     }
 
-    /// Share `i` of `count` of a panel, while another with `k` rows is multiplied.
+    /// Prefetches share `i` of `count` of a panel, while another one with `k` rows is multiplied.
     pub fn share(panel: Values<'_>, (i, count): (usize, usize), k: usize) -> Self {
         let (at, len) = match panel {
             Values::F32(values) | Values::Bf16(values) => {
@@ -120,8 +119,7 @@ impl Ahead {
     }
 }
 
-/// Where sums go: rows, the panel's first place in each, and whether they are added to what is
-/// there.
+/// The target of sums: its rows, the first column of the panel in each, and whether to add to it.
 #[derive(Debug)]
 pub(super) struct Target<'a, 'row> {
     pub rows: &'a mut [&'row mut [f32]],
@@ -130,7 +128,7 @@ pub(super) struct Target<'a, 'row> {
 }
 
 impl Target<'_, '_> {
-    /// The places of the sums of each row; a row that is too short ends them.
+    /// The target of the sums of each row; a row that is too short ends them.
     fn places<const W: usize>(&mut self) -> impl Iterator<Item = &mut [f32; W]> {
         let column = self.column;
         self.rows.iter_mut().map_while(move |row| row.get_mut(column..)?.first_chunk_mut())
@@ -140,9 +138,9 @@ impl Target<'_, '_> {
 /// The kernels of a machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kernel {
-    /// Columns of a panel.
+    /// The columns of a panel.
     pub width: usize,
-    /// Most rows at a time.
+    /// The most rows at a time.
     pub rows: usize,
     /// Whether it has vectors of bf16.
     pub is_bf16: bool,
@@ -158,12 +156,12 @@ const PORTABLE: Kernel = Kernel {
 };
 
 impl Kernel {
-    /// The best one that this machine can run.
+    /// The best kernel that this machine can run.
     pub fn native() -> Self {
         Self::all().next().unwrap_or(PORTABLE)
     }
 
-    /// All of them, the best first.
+    /// All kernels for this machine, the best first.
     fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let wide = x86::kernels();
@@ -172,8 +170,8 @@ impl Kernel {
         wide.into_iter().flatten().chain([PORTABLE])
     }
 
-    /// The product of a panel of [`Self::width`] columns and at most [`Self::rows`] rows. Rows for
-    /// which `target` has no place are left out.
+    /// Multiplies a panel of [`Self::width`] columns by at most [`Self::rows`] rows. Rows that do
+    /// not fit into `target` are left out.
     pub fn run(
         &self,
         values: Values<'_>,
@@ -185,7 +183,7 @@ impl Kernel {
     }
 }
 
-/// For any machine: loops of fixed length, of which the compiler makes vectors.
+/// For any machine: loops of fixed length, which the compiler vectorises.
 fn portable<const W: usize>(
     values: Values<'_>,
     rows: Transposed<'_>,
@@ -232,7 +230,7 @@ fn portable_rows<const W: usize, const N: usize>(
     }
 }
 
-/// a * b + c, rounded once where that costs nothing.
+/// a * b + c, rounded once if the machine has an instruction for it.
 #[inline(always)]
 fn fused(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
@@ -242,7 +240,7 @@ fn fused(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// Two values as bf16, rounded to even, in one word.
+/// Packs two values as bf16, rounded to even, into one word.
 #[inline(always)]
 pub(super) fn word(first: f32, second: f32) -> f32 {
     let round = |x: f32| {

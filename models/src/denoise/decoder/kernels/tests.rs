@@ -1,4 +1,4 @@
-//! Every kernel this machine can run against sums made one by one.
+//! Tests of every kernel that this machine can run against sums computed one by one.
 
 use super::*;
 
@@ -10,8 +10,8 @@ fn words(n: usize, step: f32) -> Vec<f32> {
     wave(2 * n, step).as_chunks::<2>().0.iter().map(|[a, b]| word(*a, *b)).collect()
 }
 
-/// Runs `values` [k words, width] with rows of every count, twice, and compares with what `wanted`
-/// says of a row and a column.
+/// Runs `values` [k words, width] with every number of rows, twice, and compares the results with
+/// `wanted` for a row and a column.
 fn check(
     kernel: Kernel,
     k: usize,

@@ -1,13 +1,14 @@
-//! Kernels of AVX-512 and AVX2: two vectors of a panel a row, and as many rows as registers hold.
+//! Kernels for AVX-512 and AVX2: two vectors of a panel for each row, and as many rows as fit into
+//! the registers.
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 use super::{Ahead, Kernel, Target, Transposed, Values, for_rows, portable};
 
-/// Bytes of a cache line.
+/// The length of a cache line, bytes.
 const LINE: usize = 64;
 
-/// Those that this machine can run, the best first.
+/// The kernels that this machine can run, the best first.
 pub(super) fn kernels() -> [Option<Kernel>; 2] {
     let has_fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let narrow = Kernel { width: 16, rows: 6, is_bf16: false, run: run_avx2 };
@@ -46,7 +47,7 @@ fn run_avx512_bf16(values: Values<'_>, rows: Transposed<'_>, target: Target<'_, 
     }
 }
 
-/// What kernels do with two vectors, by the features they need.
+/// The operations of kernels on two vectors, with the features they need.
 macro_rules! vectors {
     ($name:ident, $features:literal, $lanes:literal, $vector:ident, $zero:ident, $load:ident,
      $store:ident, $add:ident, $mul:ident, $bytes:ident, $widen:ident, $float:ident) => {
@@ -89,14 +90,14 @@ macro_rules! vectors {
                 [$add(a[0], b[0]), $add(a[1], b[1])]
             }
 
-            /// The weights of float32 or bf16 as they are.
+            /// Weights of float32 or bf16 as they are.
             #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn plain(values: &[f32; 2 * LANES], _: [Vector; 2]) -> [Vector; 2] {
                 load(values)
             }
 
-            /// Int8 times the scales.
+            /// Int8 weights times their scales.
             #[inline]
             #[target_feature(enable = $features)]
             pub(super) fn scaled(values: &[i8; 2 * LANES], scales: [Vector; 2]) -> [Vector; 2] {
@@ -140,11 +141,11 @@ vectors!(
     _mm256_cvtepi32_ps
 );
 
-/// Brings what lies at an address nearer: a cache line, or two where a row of the panel is longer
-/// than one.
+/// Prefetches what lies at an address: a cache line, or two if a row of the panel is longer than
+/// one.
 #[inline(always)]
 fn fetch(at: *const i8, step: usize) {
-    // SAFETY: it reads nothing and fails for no address.
+    // SAFETY: it reads nothing, and cannot fail for any address.
     #[allow(unsafe_code)]
     unsafe {
         _mm_prefetch::<_MM_HINT_T0>(at);
@@ -154,8 +155,8 @@ fn fetch(at: *const i8, step: usize) {
     }
 }
 
-/// A kernel over values of a type, which `$expand` makes vectors of and `$multiply` adds the
-/// products with one x to the sums of.
+/// A kernel for values of a type. `$expand` makes vectors of them, and `$multiply` adds their
+/// products with one x to the sums.
 macro_rules! kernel {
     ($name:ident, $vectors:ident, $features:literal, $value:ty, $expand:ident,
      |$x:ident, $weight:ident, $sum:ident| $multiply:expr) => {
@@ -209,7 +210,7 @@ macro_rules! kernel {
                 for_rows!(rows.n, N => product::<N>(values, scales, rows.x, target, ahead));
             }
 
-            /// Only for machines that have the features.
+            /// Only for machines with the features.
             pub(super) fn run(
                 values: &[$value],
                 scales: &[f32],
@@ -217,8 +218,8 @@ macro_rules! kernel {
                 target: Target<'_, '_>,
                 ahead: Ahead,
             ) {
-                // SAFETY: safe code, whose only condition are the features; `kernels` gives it to
-                // machines that have them.
+                // SAFETY: the code is safe, and its only condition are the features; `kernels`
+                // gives it only to machines that have them.
                 #[allow(unsafe_code)]
                 unsafe {
                     any(values, scales, rows, target, ahead)
@@ -249,7 +250,7 @@ kernel!(avx512_int8, avx512, "avx512f", i8, scaled, |x, weight, sum| _mm512_fmad
     sum
 ));
 kernel!(avx512_bf16, avx512, "avx512f,avx512bf16", f32, plain, |x, weight, sum| {
-    // SAFETY: vectors of the same size, in which every bit is allowed.
+    // SAFETY: the vectors have the same size, and all bits are allowed in them.
     #[allow(unsafe_code)]
     let [x, weight] =
         unsafe { std::mem::transmute::<[__m512; 2], [__m512bh; 2]>([_mm512_set1_ps(x), weight]) };
