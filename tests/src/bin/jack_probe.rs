@@ -1,17 +1,17 @@
 //! A JACK client that plays single notes at known frames and records the answer. It knows no daemon
 //! and no expected result.
 //!
-//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]`: connects
-//! itself, strikes NOTES keys GAP_MS apart, each for 60 ms, records until a second after the last
-//! and writes the recording. Prints one line for each of them: CHANNEL:KEY FRAME, channels counted
-//! from 0, the frame counted in the recording; and `xruns N`, how often the server itself lost
-//! time. With `mixed` they are one to eight keys at a time, of five programs and drums, as in
-//! `timbred_tests::chords`: CHANNEL:KEY+KEY FRAME. With `hold` the keys stay down, and it ends
-//! without releasing them, as a player that crashes; with `knob` controller 74 of channel 3 is
-//! turned up before the notes; with `bytes` notes of data bytes over 127 come before them, and a
-//! reset (FF) one second after the first. A process of its own, as JACK finds its server by the
-//! environment. Sending and recording are two clients, as one client would be run after the daemon
-//! and before it at once.
+//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]` connects
+//! itself, strikes NOTES keys that are GAP_MS apart, each for 60 ms, records until a second after
+//! the last, and writes the recording. For each key it prints a line CHANNEL:KEY FRAME, with the
+//! channel counted from 0 and the frame counted in the recording; then `xruns N`, how often the
+//! server itself was late. With `mixed` it strikes one to eight keys at a time, of five programs
+//! and drums, as in `timbred_tests::chords`, and prints CHANNEL:KEY+KEY FRAME. With `hold` the keys
+//! stay down, and the program ends without releasing them, like a player that crashes. With `knob`
+//! controller 74 of channel 3 is turned up before the notes. With `bytes` notes with data bytes
+//! over 127 come before the notes, and a reset (FF) one second after the first. This is a separate
+//! process because JACK finds its server by the environment. Sending and recording are two clients,
+//! because a single client would have to run both before and after the daemon.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
