@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Unpacks the package for 64-bit ARM and runs what is in it by an emulator: it says its version,
-# reads a model, sounds as the one of this machine does within 1e-4 of full scale, and its doctor
-# looks at things.
+# Unpacks the package for 64-bit ARM and runs it in an emulator. The program must print its version,
+# read a model, render the same sound as the program of this machine within 1e-4 of full scale, and
+# make the checks of its doctor.
 # usage: packaging/check-arm.sh PACKAGE_FOR_ARM PROGRAM_OF_THIS_MACHINE
 set -euo pipefail
 package=$(realpath "$1")
@@ -63,7 +63,7 @@ arm timbred "${render[@]}" arm.wav
 echo "2 s of sound took the emulator $((SECONDS - begun)) s"
 "$own" "${render[@]}" own.wav
 check "it renders what is rendered here, within 1e-4" sounds_alike
-# Whether there is trouble depends on this machine: what is looked at does not.
+# The findings depend on this machine, but the list of what is checked does not.
 arm timbred doctor --json >doctor.json || [ $? = 1 ]
 for what in "sound device" "MIDI ports" "real-time priority" "processor speed" \
   "disk for recordings"; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes repositories of packages, signed and not, and has apt itself take the packages out of them;
-# one whose package was changed afterwards, or whose key is another one, has to be refused.
+# Makes repositories of packages, signed and unsigned, and installs the packages from them with apt
+# itself. A repository must be refused if its package was changed afterwards, or if it is signed
+# with another key.
 # usage: packaging/check-repository.sh PACKAGE...
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
@@ -25,7 +26,7 @@ refused() { # REASON COMMAND...
 new_key() {
   gpg --batch --quiet --passphrase '' --quick-gen-key "$1" rsa3072 sign never 2>>log
 }
-# apt with nothing but one source, and nothing of this machine's.
+# Runs apt with one source and nothing from this machine.
 apt_of() { # SOURCE COMMAND...
   rm -rf apt && mkdir -p apt/{state/lists/partial,cache/archives/partial,etc/trusted}
   touch apt/status

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes what the package holds beside the programs: manual pages, completions, and the changelog.
+# Makes the files of the package other than the programs: manual pages, completions, and the
+# changelog.
 # usage: packaging/prepare.sh FOLDER_OF_PROGRAMS FOLDER_TO_WRITE [EMULATOR]
 set -eu
 programs=$1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes an apt repository of packages: a folder that a web server, or a stick, can hand out.
+# Makes an apt repository of packages: a folder for a web server or a USB stick.
 #   KEY=NAME packaging/repository.sh FOLDER PACKAGE...
-# KEY: a key of gpg that signs it; without one whoever uses it has to say that it is trusted.
+# KEY: a key of gpg that signs it; without one, users must declare the repository trusted.
 set -euo pipefail
 folder=$1
 shift

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks both units with systemd-analyze: it returns 0 on a misspelt key, so anything it says is a failure.
-# The program need not be installed: a stand-in takes its place. Exit code 77: there is no systemd-analyze here.
+# Checks both units with systemd-analyze. As that returns 0 even for a misspelt key, any output
+# counts as a failure. The program need not be installed: a stand-in takes its place. Exit code 77:
+# systemd-analyze is not installed.
 set -euo pipefail
 cd "$(dirname "$0")"
 command -v systemd-analyze >/dev/null || { echo "systemd-analyze is not installed: nothing was checked" >&2; exit 77; }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the layouts beside it: open-stage-control.json and touchosc.tosc; with --check it only
+"""Writes the layouts beside it, open-stage-control.json and touchosc.tosc; with --check it only
 compares.
 
-What is shown and where is here; names and programs come from ctl/src/instruments.rs. Every
-address is checked against the daemon's own table by tests/tests/layouts.rs. No package beyond
-Python itself.
+This file has the controls and their places; names and programs come from ctl/src/instruments.rs.
+tests/tests/layouts.rs checks every address against the daemon's own table. Only the standard
+library of Python is needed.
 """
 
 import json
@@ -19,18 +19,19 @@ HERE = Path(__file__).resolve().parent
 INSTRUMENTS = HERE.parents[1] / "ctl/src/instruments.rs"
 WIDTH, HEIGHT = 1280, 720
 STRIP = 68
-# Where the master begins.
+# The x position of the master strip.
 MASTER = 16 * STRIP + 8
 GAIN_DB = (-60, 12)
-# A MIDI controller, and small faders for some of them on every strip: name and value at the start.
+# The range of a MIDI controller, and the small faders of each strip for some of them: name and
+# initial value.
 CONTROLLER = (0, 127)
 SMALL = [("pan", 64), ("reverb", 40), ("brightness", 64)]
-# Below them, of 0 to 1: name and address on the strip.
+# The small faders below them, with a range of 0 to 1: name, and address on the strip.
 SHARES = [("morph", "morph/amount"), ("morph_pressure", "morph/pressure"), ("spread", "spread")]
-# Of the room, on the master's strip: address and range.
+# The faders of reverb and chorus on the master strip: address and range.
 ROOM = [("/reverb/level", GAIN_DB), ("/reverb/time", (0.2, 10)), ("/chorus/level", GAIN_DB)]
 METER_DB = (-60, 0)
-# TouchOSC receives here; the layout tells the daemon so.
+# The port on which TouchOSC listens; the layout sends it to the daemon.
 TOUCHOSC_PORT = 9001
 
 
@@ -47,7 +48,7 @@ def programs():
 def widget(kind, name, at, address=None, **more):
     left, top, width, height = at
     base = {"type": kind, "id": name, "left": left, "top": top, "width": width, "height": height}
-    # Without an address it neither sends nor listens.
+    # A widget without an address neither sends nor listens.
     base |= {"address": address} if address else {"address": "auto", "bypass": True}
     return base | {"decimals": 1} | more
 
@@ -74,7 +75,7 @@ def fader(name, at, address, limits=GAIN_DB):
 
 
 def small(name, at, address, limits, start, tag):
-    """A fader that lies."""
+    """A horizontal fader."""
     low, high = limits
     scale = {"min": low, "max": high}
     return widget("fader", name, at, address, range=scale, default=start, typeTags=tag,
@@ -83,7 +84,7 @@ def small(name, at, address, limits, start, tag):
 
 
 def meter(name, at, address):
-    # Two numbers come; a fader shows the first, the peak.
+    # The message has two numbers; a fader shows the first, the peak.
     low, high = METER_DB
     return widget("fader", name, at, address, range={"min": low, "max": high}, interaction=False,
                   default=low, design="compact")
@@ -135,8 +136,8 @@ def open_stage_control():
         "id": "root",
         "width": WIDTH,
         "height": HEIGHT,
-        # Asks for everything, and to be told of changes from now on; that lasts two minutes, so
-        # again every minute.
+        # Asks for all values, and for every change from now on. The subscription lasts two minutes,
+        # so it is renewed every minute.
         "onCreate": "var ask = function() { send('/subscribe', '//*') }\nask()\nsend('//*')\n"
                     "setInterval(ask, 60000)",
         "widgets": widgets,
@@ -155,7 +156,7 @@ def value(kind, content):
 
 
 def properties(**all_of_them):
-    """Each as NAME=(TYPE, VALUE)."""
+    """Each is NAME=(TYPE, VALUE)."""
     rows = (
         f"<property type='{kind}'><key><![CDATA[{key}]]></key>"
         f"<value>{value(kind, content)}</value></property>"
@@ -217,7 +218,7 @@ def touch_fader(name, at, address, limits=GAIN_DB):
 
 
 def touch_small(name, at, address, limits, start, kind):
-    """A fader that lies."""
+    """A horizontal fader."""
     message = osc(address, [partial("VALUE", kind, "x", limits)])
     low, high = limits
     values = initial("x", (start - low) / (high - low)) + initial("touch", "false")
@@ -233,9 +234,9 @@ def touch_label(name, at, shown, address=None):
 
 
 def touch_button(name, at, label, address, paint, toggles):
-    """A button has no text of its own: a label lies over it and lets touches through."""
+    """A button cannot have a text, so a label lies over it and passes touches through."""
     argument = [partial("VALUE", "BOOLEAN" if toggles else "INTEGER", "x")]
-    # What happens once is sent when the finger comes, not when it goes.
+    # An action is sent when the finger touches the button, not when it leaves.
     once = {} if toggles else {"receives": False, "on": "RISE"}
     message = osc(address, argument, **once)
     start = initial("x", 0) + initial("touch", "false")
@@ -270,7 +271,8 @@ def touchosc():
             touch_button(f"solo_{n}", [x, 644, wide, 64], "solo", f"{ch}/solo", yellow, True),
         ]
     x, half, wide = MASTER, 88, 180
-    # Peak and rms: the first moves the bar, the second has a place to go to.
+    # The message has peak and rms. The first moves the bar, and the second goes to an unused
+    # property.
     levels = [partial("VALUE", "FLOAT", "x", METER_DB), partial("PROPERTY", "STRING", "tag")]
     meter_message = osc("/meter/master", levels, sends=False)
     nodes += [
@@ -315,7 +317,7 @@ def main():
     for name, content in made.items():
         path = HERE / name
         unpack = zlib.decompress if name.endswith(".tosc") else bytes
-        # What zlib makes differs from version to version; what it holds does not.
+        # The bytes that zlib writes depend on its version, so the contents are compared.
         if sys.argv[1:] != ["--check"]:
             path.write_bytes(zlib.compress(content, 9) if name.endswith(".tosc") else content)
         elif not path.exists() or unpack(path.read_bytes()) != content:

@@ -1,6 +1,6 @@
-//! The 128 instruments of General MIDI by name. Knows no channel and no transport.
+//! The 128 instruments of General MIDI by name. This file knows no channel and no transport.
 
-/// Names by program, 0 to 127.
+/// The names by program, 0 to 127.
 pub const INSTRUMENTS: [&str; 128] = [
     "Acoustic Grand Piano",
     "Bright Acoustic Piano",
@@ -132,17 +132,17 @@ pub const INSTRUMENTS: [&str; 128] = [
     "Gunshot",
 ];
 
-/// The name of a program; the last for a number that is none.
+/// The name of a program. Numbers above 127 get the name of the last program.
 pub fn name(program: u8) -> &'static str {
     let [.., last] = INSTRUMENTS;
     INSTRUMENTS.get(usize::from(program)).copied().unwrap_or(last)
 }
 
-/// The program of a name: capitals do not count, and the beginning is enough if no other name
-/// begins so.
+/// The program with a name. Case does not matter, and the beginning of a name is enough if only one
+/// name begins so.
 ///
 /// # Errors
-/// Says which names could be meant.
+/// No name begins so, or several do; the error names the candidates.
 pub fn program(text: &str) -> Result<u8, String> {
     let wanted = text.trim().to_lowercase();
     let all = || (0u8..).zip(INSTRUMENTS);

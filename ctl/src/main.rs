@@ -1,4 +1,5 @@
-//! `timbrectl`: arguments -> verb -> exit code. The only place that exits.
+//! `timbrectl`: turns arguments into a verb, and its result into an exit code. This is the only
+//! place that exits.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let code = match &error {
-        // `timbrectl subscribe | head`: who reads has enough.
+        // In `timbrectl subscribe | head` the reader closes the pipe when it has enough.
         Error::Print(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         Error::Print(_)
         | Error::Terminal(_)

@@ -1,4 +1,4 @@
-//! Tests of what messages mean. Knows no socket.
+//! Tests of the meaning of messages. They use no socket.
 
 use rosc::OscType::{Blob, Bool, Double, Float, Inf, Int, Long, Nil};
 
@@ -115,10 +115,10 @@ fn patterns_reach_every_value_and_no_command() {
     assert_eq!(all.len(), ids().count());
     assert!(all.iter().all(|r| matches!(r, Request::Get(_))));
     assert_eq!(ask("/ch/{1,10}/gain", vec![Int(0)]).unwrap().len(), 2);
-    // What can only be asked for is left out of a set.
+    // A pattern that sets values skips parameters that can only be read.
     let settable = PARAMETERS.iter().filter(|p| p.address.starts_with("/master/") && p.settable());
     assert_eq!(ask("/{master,meter}/*", vec![Int(1)]).unwrap().len(), settable.count());
-    // One value of another type, and nothing is set.
+    // If one of the values has another type, none is set.
     assert_eq!(code("/engine/*", vec![Int(1)]), Code::WrongArguments);
 }
 

@@ -258,7 +258,7 @@ mod tests {
         assert!(decode(&bytes).is_ok());
         for cut in 1..bytes.len() {
             let whole = decode(&bytes[..cut]).is_ok();
-            // Cut exactly between elements it is a shorter bundle.
+            // A bundle that is cut exactly between two elements is a valid shorter bundle.
             assert_eq!(whole, cut == 16 || cut == 32, "{cut}");
         }
         let mut unknown_type = bytes;

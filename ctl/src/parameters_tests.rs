@@ -1,4 +1,4 @@
-//! Parameters: ranges, texts, the nearest address.
+//! Tests of parameters: their ranges, their texts, and the most similar address.
 
 use super::*;
 

@@ -34,7 +34,8 @@ const READ: u8 = 1;
 const WRITE: u8 = 2;
 const BOTH: u8 = 3;
 
-/// Addresses that act and have no value, with type and help. `{n}` stands for the channel.
+/// Addresses that do something and have no value, with their type and help. `{n}` stands for the
+/// channel.
 const ACTING: [(&str, &str, &str); 15] = [
     ("/ch/{n}/note", "if", "A key, 0 to 127, and its velocity, 0 to 1; 0 releases it"),
     ("/ch/{n}/cc", "if", "A controller, 0 to 127, and its value, 0 to 1 or 0 to 127"),

@@ -29,7 +29,7 @@ pub struct Settings {
 pub struct Channel {
     /// Level in dB.
     pub gain: f64,
-    /// Semitones added to every key.
+    /// How many semitones are added to every key.
     pub transpose: i32,
     /// Whether it is silent.
     pub mute: bool,
@@ -39,23 +39,23 @@ pub struct Channel {
     pub enable: bool,
     /// The exponent for velocity / 127.
     pub velocity_curve: f64,
-    /// Whether breath (controller 2) is a volume.
+    /// Whether breath (controller 2) sets the volume.
     pub breath: bool,
-    /// How far from the middle the outer keys of a keyboard are, 0..=1.
+    /// The pan position of the outermost keys, 0..=1; keys between them are spread evenly.
     pub spread: f64,
-    /// The instrument that its notes turn into.
+    /// The morph of its notes to another instrument.
     pub morph: Morph,
 }
 
-/// The instrument that a channel's notes turn into.
+/// A morph of notes to another instrument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Morph {
-    /// General MIDI program.
+    /// General MIDI program of the other instrument.
     pub program: u32,
-    /// How far notes have turned into it, 0..=1.
+    /// How much of the other instrument is heard, 0..=1.
     pub amount: f64,
-    /// How far full pressure turns them into it, 0..=1.
+    /// How much full pressure adds to it, 0..=1.
     pub pressure: f64,
 }
 
@@ -63,12 +63,12 @@ pub struct Morph {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reverb {
-    /// One of the table's choices.
+    /// The type of the room, one of the choices of the table.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Seconds until it has fallen by 60 dB.
+    /// The time in which it falls by 60 dB, seconds.
     pub time: f64,
-    /// How much sooner high tones fall, 0..=1.
+    /// How much faster high frequencies fall, 0..=1.
     pub damping: f64,
     /// Level in dB.
     pub level: f64,
@@ -78,9 +78,9 @@ pub struct Reverb {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chorus {
-    /// How often its voices move, Hz.
+    /// The rate of the modulation of its voices, Hz.
     pub rate: f64,
-    /// How far its voices move, ms.
+    /// The depth of the modulation of its voices, ms.
     pub depth: f64,
     /// Level in dB.
     pub level: f64,

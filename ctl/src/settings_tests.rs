@@ -1,4 +1,4 @@
-//! Settings: each can be set and read, within its range, and as a file.
+//! Tests of settings: each can be set and read within its range, and survives a file.
 
 use super::*;
 use crate::parameters::{Access, Kind, PARAMETERS};

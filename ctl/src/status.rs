@@ -1,4 +1,4 @@
-//! The answer to `/status`: what a running daemon says about itself, as JSON. Knows no transport.
+//! The answer to `/status`: the state of a running daemon as JSON. It knows no transport.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 """Writes demo.mid: J. S. Bach, Prelude in C major, BWV 846 (1722), bars 1-19, our own encoding.
 Needs mido.
 
-Piano with a quiet string pad on the two lowest voices; the sustain pedal is pressed anew in
-each bar.
+Piano with a quiet string pad on the two lowest voices. The sustain pedal is pressed again in each
+bar.
 """
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-//! `timbred bench`: how long a hop takes on this machine, stage by stage. Measures; judges nothing.
+//! `timbred bench` measures how long each stage of a hop takes on this machine. It does not judge
+//! the results.
 
 mod compare;
 mod forms;
@@ -16,13 +17,14 @@ use crate::cli::BenchArgs;
 use crate::error::Error;
 use crate::{demo, models};
 
-/// Hop lengths in frames and steps K that are measured.
+/// The measured hop lengths in frames, and numbers of steps K.
 const HOPS: [usize; 4] = [1, 2, 4, 16];
 const STEPS: [usize; 4] = [1, 2, 4, 8];
-/// Hops before the measured ones: the context fills, buffers grow.
+/// How many hops are made before the measured ones, until the context is full and buffers have
+/// their final size.
 const WARM_UP: usize = 70;
 
-/// Milliseconds of one stage over many hops.
+/// The time of one stage in each of many hops, milliseconds.
 struct Stage(Vec<f64>);
 
 impl Stage {
@@ -42,10 +44,10 @@ impl Stage {
 }
 
 /// Measures the model on one thread and prints a table (or JSON): ticks with many notes, or hops of
-/// the demo piece; with `--compare` the step by itself, engine against engine.
+/// the demo piece; with `--compare` the denoising step alone, with several engines.
 ///
 /// # Errors
-/// A model that cannot be used.
+/// The model cannot be used.
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     if args.compare {
         return compare::run(args);
@@ -81,7 +83,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Measures a model that is made hop by hop, with hops and steps of several lengths.
+/// Measures a model that is made hop by hop, for several hop lengths and numbers of steps.
 fn hops(
     streamer: &mut Streamer,
     bundle: &Bundle,
@@ -137,7 +139,7 @@ fn hops(
     Ok(rows)
 }
 
-/// One hop: the times of encode, denoise, vocode.
+/// Makes one hop and returns the times of its stages: encode, denoise, vocode.
 fn timed_hop(streamer: &mut Streamer) -> Result<[Duration; 3], Error> {
     let start = Instant::now();
     streamer.encode()?;
@@ -148,7 +150,7 @@ fn timed_hop(streamer: &mut Streamer) -> Result<[Duration; 3], Error> {
     Ok([encoded - start, denoised - encoded, denoised.elapsed()])
 }
 
-/// Seconds of sound per second over the whole song.
+/// Returns how many seconds of sound are rendered in a second, over the whole song.
 fn render_speed(
     streamer: &mut Streamer,
     options: StreamOptions,

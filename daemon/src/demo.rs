@@ -1,4 +1,5 @@
-//! `timbred demo`: the piece that ships with the program, to the sound device or into a file.
+//! `timbred demo` plays the demo piece that is part of the program on the sound device, or writes
+//! it into a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,36 +31,36 @@ use crate::whole_file::WholeFile;
 
 /// J. S. Bach, Prelude in C major, BWV 846; see `assets/make_demo.py`.
 const PIECE: &[u8] = include_bytes!("../assets/demo.mid");
-/// What the piece is called.
+/// The title of the piece.
 const NAME: &str = "Bach, Prelude in C major";
-/// Seconds the last notes ring out.
+/// The time for the last notes to ring out, seconds.
 const TAIL_S: f64 = 2.0;
-/// Sample rate of the file.
+/// The sample rate of the file, Hz.
 const FILE_RATE_HZ: u32 = 48_000;
-/// What is asked of the device: nobody plays along, so its buffer may be long.
+/// The buffer to ask the device for. It may be long, because nobody plays along.
 const BUFFER_FRAMES: u32 = 1024;
 const CHANNELS: u16 = 2;
-/// Sound made before the first is heard: this many seconds, or this share of the piece where that
-/// is more.
+/// How much sound is made before playback begins: this many seconds or this share of the piece,
+/// whichever is longer.
 const START_S: f64 = 1.0;
 const START_SHARE: f64 = 0.2;
-/// How often the two sides look at each other.
+/// How often the two threads check each other.
 const POLL: Duration = Duration::from_millis(5);
-/// What the device still holds when the ring is empty.
+/// The time for the device to play its last buffer after the ring is empty.
 const LAST_BUFFER: Duration = Duration::from_millis(300);
 
-/// The piece that ships with the program.
+/// The demo piece that is part of the program.
 ///
 /// # Errors
-/// None with a program that was built whole.
+/// None, unless the program was built wrongly.
 pub fn song() -> Result<Song, Error> {
     read_song(PIECE).map_err(|e| Error::input(Path::new("demo.mid (bundled)"), e))
 }
 
-/// Plays the piece, or writes it where nothing can play it.
+/// Plays the piece, or writes it into a file if nothing can play it.
 ///
 /// # Errors
-/// A model that cannot be used, a file that cannot be written, a device that fails while playing.
+/// The model cannot be used, the file cannot be written, or the device fails while it plays.
 pub fn run(args: &DemoArgs) -> Result<(), Error> {
     let kind = match Kind::of(&args.out) {
         Some(kind @ (Kind::Wav | Kind::Flac)) => kind,
@@ -91,7 +92,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Error> {
     }
 }
 
-/// The default output of this machine.
+/// The options for the default output of this machine.
 fn device_options() -> OutputOptions {
     OutputOptions {
         backend: "auto".to_owned(),
@@ -106,7 +107,7 @@ fn device_options() -> OutputOptions {
     }
 }
 
-/// A device that plays what the sink is given.
+/// A device that plays what is put into the sink.
 struct Device {
     output: Output,
     sink: Sink,
@@ -137,7 +138,7 @@ fn write(
     Ok(())
 }
 
-/// One thread makes sound, this one hands it to the device.
+/// Another thread makes the sound, and this one passes it on to the device.
 fn play(
     song: &Song,
     bundle: &Bundle,
@@ -148,8 +149,8 @@ fn play(
     let rate_hz = device.sink.rate_hz;
     let length_s = song.total_time_s + TAIL_S;
     let frames = |seconds: f64| (seconds * f64::from(rate_hz)).ceil() as usize;
-    // The whole piece fits: nobody waits for room, and a slow machine can be ahead before the first
-    // sound.
+    // The ring holds the whole piece, so that no thread waits for room, and a slow machine can
+    // compute ahead before playback begins.
     let (ring, mut sound) = HeapRb::<Frame>::new(frames(length_s) + 1).split();
     let mut maker = Maker { ring, rate_hz, length_s, interrupt };
     let mut streamer = Streamer::new(bundle, options)?;
@@ -185,7 +186,7 @@ fn play(
     Ok(())
 }
 
-/// A short wait; an error when the device is gone or the user wants the end.
+/// Waits for a short time. Returns an error if the device is gone or the user has interrupted.
 fn watch(output: &Output, interrupt: &Interrupt) -> Result<(), Error> {
     if output.is_lost() {
         interrupt.raise();
@@ -197,7 +198,7 @@ fn watch(output: &Output, interrupt: &Interrupt) -> Result<(), Error> {
     interrupt.check()
 }
 
-/// Fills the ring with the song.
+/// Makes the sound of the song and puts it into the ring.
 struct Maker<'a> {
     ring: HeapProd<Frame>,
     rate_hz: u32,
@@ -232,7 +233,7 @@ impl Maker<'_> {
             if left == 0 {
                 converter.finish(&mut samples)?;
             }
-            // It has room for all.
+            // The ring has room for the whole piece.
             self.ring.push_slice(samples.as_chunks().0);
             samples.clear();
         }

@@ -1,4 +1,4 @@
-//! The manual page and the completions for shells, made from the command line itself. Knows no
+//! Makes the manual page and the completions for shells from the command line. It knows no
 //! command's work.
 
 use std::io::Write;
@@ -9,10 +9,10 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::error::Error;
 
-/// Prints what a shell completes.
+/// Prints the completions for a shell.
 ///
 /// # Errors
-/// Standard output cannot be written to.
+/// Standard output cannot be written.
 pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "timbred", &mut text);
@@ -22,7 +22,7 @@ pub fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
 /// Prints the manual page.
 ///
 /// # Errors
-/// Standard output cannot be written to.
+/// Standard output cannot be written.
 pub fn man() -> Result<(), Error> {
     let mut text = Vec::new();
     // Writing into memory cannot fail.

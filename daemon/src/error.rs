@@ -1,5 +1,5 @@
-//! Everything a command can end with, and the exit code of each. The only place that knows exit
-//! codes.
+//! All errors with which a command can end, and the exit code of each. This is the only place that
+//! knows exit codes.
 
 use std::path::{Path, PathBuf};
 
@@ -8,46 +8,46 @@ use crate::problem::Problems;
 use timbre_models::bundle::BundleError;
 use timbre_models::streamer::StreamError;
 
-/// Why a command ended early.
+/// The reason why a command ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that was given and cannot be used. Exit code 3.
+    /// An input file cannot be used. Exit code 3.
     #[error("{path}: {reason}")]
     Input {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A model that cannot be used. Exit code 4.
+    /// The model cannot be used. Exit code 4.
     #[error(transparent)]
     Model(#[from] BundleError),
-    /// The stream refused an option or failed. Exit code 4.
+    /// The stream refused an option, or failed. Exit code 4.
     #[error(transparent)]
     Stream(StreamError),
-    /// Something that cannot be written. Exit code 5.
+    /// An output cannot be written. Exit code 5.
     #[error("{path}: {reason}")]
     Output {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// There is no sound device, it refuses, or it went away. Exit code 6.
+    /// There is no sound device, it cannot be used, or it was removed. Exit code 6.
     #[error("{0}")]
     Device(String),
-    /// A sample rate that cannot be converted to another. Exit code 6.
+    /// A sample rate cannot be converted to another. Exit code 6.
     #[error(transparent)]
     Resample(#[from] ResampleError),
     /// The system refuses something that every program may have, such as a thread. Exit code 9.
     #[error("the system refuses {what}: {source}")]
     System {
-        /// What was asked for.
+        /// What the program asked for.
         what: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// A thread of timbred ended by a panic, which the log has. Exit code 70.
+    /// A thread of timbred panicked. The log has the message. Exit code 70.
     #[error(
         "the thread that makes sound ended by a fault in timbred; please report it with the lines \
          before this one"
@@ -56,48 +56,48 @@ pub enum Error {
     /// Remote control does not work, for example because another program has the port. Exit code 8.
     #[error("{0}")]
     Control(String),
-    /// A configuration that cannot be used. Exit code 7.
+    /// The configuration cannot be used. Exit code 7.
     #[error("{0}")]
     Config(#[from] Problems),
     /// Ctrl-C or SIGTERM. Exit code 130.
     #[error("interrupted; nothing half-written was kept")]
     Interrupted,
-    /// Arguments that contradict each other. Exit code 2.
+    /// The arguments contradict each other. Exit code 2.
     #[error("{0}")]
     Usage(String),
-    /// `timbred doctor` found what keeps it from playing. Exit code 1.
+    /// `timbred doctor` found something that keeps timbred from playing. Exit code 1.
     #[error("{found} found that can keep timbred from playing, marked TROUBLE above")]
     Trouble {
-        /// How many things.
+        /// The number of such findings.
         found: usize,
     },
-    /// Several files of which some failed; each has been reported. Exit code 1.
+    /// Some of several files failed; each of them has been reported. Exit code 1.
     #[error("{failed} of {all} files failed")]
     Some {
-        /// How many failed.
+        /// The number of files that failed.
         failed: usize,
-        /// Of how many.
+        /// The number of all files.
         all: usize,
     },
 }
 
 impl Error {
-    /// An input file and what is wrong with it.
+    /// The error for an input file.
     pub fn input(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Input { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    /// An output file and what is wrong with it.
+    /// The error for an output file.
     pub fn output(path: &Path, reason: impl std::fmt::Display) -> Self {
         Self::Output { path: path.to_owned(), reason: reason.to_string() }
     }
 
-    /// What the system refuses, and why.
+    /// Makes an error of the system into one that says what was refused.
     pub fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::System { what, source }
     }
 
-    /// In words, with the file it is about where the error itself names none.
+    /// The text of the error. It begins with a path if the error itself does not name a file.
     pub fn about(&self, path: &Path) -> String {
         match self {
             Self::Input { .. } | Self::Output { .. } => self.to_string(),

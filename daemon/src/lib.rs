@@ -1,5 +1,5 @@
-//! `timbred`: the commands, and the devices they use. What turns notes into sound is in
-//! `timbre-models`.
+//! `timbred`: the commands, and the devices that they use. The crate `timbre-models` turns notes
+//! into sound.
 
 pub mod audio;
 pub mod bench;

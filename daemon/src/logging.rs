@@ -1,8 +1,8 @@
-//! Where messages go: the journal under systemd (which adds time itself, and is told the level),
-//! else the terminal. Knows no message.
+//! The log: it goes to the journal under systemd (which adds the time, and gets the level of each
+//! line), otherwise to the terminal. It knows no message.
 //!
-//! error: the daemon cannot do its work; warn: somebody should look; info: what a user wants to
-//! read once; debug: for developers.
+//! The levels: error means that the daemon cannot do its work; warn, that somebody should look at
+//! it; info is what a user wants to read once; debug is for developers.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -16,14 +16,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Our crates: a level without a name is theirs.
+/// The crates of the project, to which a level without a name applies.
 const OURS: [&str; 3] = ["timbred", "timbre_models", "timbre_control"];
-/// What libraries may say at any level, beside warnings. JACK's calls it an error that no server
-/// runs, at every look for one.
+/// The levels of libraries beside warnings. The library of JACK logs an error each time it finds no
+/// server.
 const LIBRARIES: &str = "warn,tract=error,jack=off";
 
-/// Starts logging at `level` (a level, or levels of single targets as [`Targets`] reads them),
-/// unless the variable `TIMBRED_LOG` names another.
+/// Starts the log at `level` (a level, or levels of single targets as [`Targets`] reads them). The
+/// variable `TIMBRED_LOG` overrides it.
 pub fn start(level: &str) {
     let variable = std::env::var("TIMBRED_LOG").ok().filter(|text| !text.trim().is_empty());
     let targets = variable
@@ -32,7 +32,7 @@ pub fn start(level: &str) {
         .unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
     let log = tracing_subscriber::registry().with(targets);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    // A second call changes nothing.
+    // A second call has no effect.
     let _ = if is_journal() {
         let format = Journal(Format::default().without_time());
         log.with(lines.with_ansi(false).event_format(format)).try_init()
@@ -41,12 +41,12 @@ pub fn start(level: &str) {
     };
 }
 
-/// The levels that somebody wrote; none if they cannot be read.
+/// Reads levels; none if they are not valid.
 fn targets(text: &str) -> Option<Targets> {
     directives(text).parse().ok()
 }
 
-/// Tells why the program ends: to the journal as an error, else plainly.
+/// Prints why the program ends: as an error in the journal, otherwise as plain text.
 pub fn last_words(text: &str) {
     let prefix = if is_journal() { prefix(Level::ERROR) } else { "" };
     for line in text.lines() {
@@ -54,8 +54,8 @@ pub fn last_words(text: &str) {
     }
 }
 
-/// What somebody wrote in the words of [`Targets`]: a level alone is that of our own crates, and
-/// libraries only warn unless they are named.
+/// Turns levels into the syntax of [`Targets`]. A level alone applies to the crates of the project,
+/// and libraries only warn unless they are named.
 fn directives(text: &str) -> String {
     let (mut levels, mut named) = (vec![], vec![]);
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -73,8 +73,8 @@ fn directives(text: &str) -> String {
     }
 }
 
-/// Whether what is written to standard error goes to the journal itself: a program that a service
-/// started may have it redirected.
+/// Whether standard error is the journal itself. A program that was started by a service may have
+/// redirected it.
 fn is_journal() -> bool {
     let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
     let Ok(meta) = std::fs::metadata("/proc/self/fd/2") else { return false };
@@ -86,7 +86,7 @@ fn is_same(stream: &str, device: u64, inode: u64) -> bool {
     numbers == Some((Some(device), Some(inode)))
 }
 
-/// How the journal is told the level of a line (sd-daemon(3)).
+/// The prefix that tells the journal the level of a line (sd-daemon(3)).
 fn prefix(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
@@ -96,7 +96,7 @@ fn prefix(level: Level) -> &'static str {
     }
 }
 
-/// Messages with the level in front of each line.
+/// A format that puts the level in front of each line.
 struct Journal(Format<Full, ()>);
 
 impl<S, N> FormatEvent<S, N> for Journal
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// Where a test's log goes.
+    /// A buffer for the log of a test.
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// What is logged at a level that somebody wrote.
+    /// Returns what is logged at a level.
     fn logged(level: &str, say: impl FnOnce()) -> String {
         let page = Page::default();
         let to = page.clone();

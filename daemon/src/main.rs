@@ -1,4 +1,5 @@
-//! Arguments -> command -> exit code. The only place that exits.
+//! Turns arguments into a command, and its result into an exit code. This is the only place that
+//! exits.
 
 use std::process::ExitCode;
 
@@ -7,8 +8,8 @@ use timbred::cli::{Cli, Command};
 use timbred::error::Error;
 use timbred::{bench, demo, doctor, documents, import, inspect, live, pack, render};
 
-/// Keeps freed pages, which tract's many short-lived tensors need: packing keys takes a quarter of
-/// the time.
+/// This allocator keeps freed pages. tract allocates many short-lived tensors, and with it packing
+/// keys takes a quarter of the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// The exit code of a result, and its error in words.
+/// Prints the error of a result, and returns its exit code.
 fn ended(result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

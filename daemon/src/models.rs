@@ -1,5 +1,5 @@
-//! Which model a command means: the one inside the program, one in the folders where models are
-//! installed, or one in a folder that `--model` names.
+//! Finds the model for a command: the one inside the program, one in the folders of installed
+//! models, or one in a folder that `--model` names.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ macro_rules! carried {
     };
 }
 
-/// Its files, so that the program needs nothing beside it.
+/// The files of the model inside the program, which therefore needs no other files.
 const FILES: CarriedFiles = carried!(
     "manifest.toml" "note_encoder.onnx" "context_encoder.onnx" "memory.onnx" "film.onnx"
     "step.onnx" "prior.onnx" "vocoder.onnx" "attacks.onnx" "life.onnx"
@@ -25,20 +25,20 @@ const FILES: CarriedFiles = carried!(
 /// The model inside the program.
 ///
 /// # Errors
-/// None with a program that was built whole.
+/// None, unless the program was built wrongly.
 pub fn bundled() -> Result<Bundle, BundleError> {
     Bundle::carried(FILES)
 }
 
-/// The model of that name or in that folder; without a name the model inside the program.
+/// The model with a name or in a folder; without a name the model inside the program.
 ///
 /// # Errors
-/// [`Error::Model`]; where no model has that name, it lists those that there are.
+/// [`Error::Model`]. If no model has that name, the error lists those that exist.
 pub fn find(name: Option<&str>) -> Result<Bundle, Error> {
     Ok(find_in(name.unwrap_or(BUNDLED), &folders())?)
 }
 
-/// A model by its name or path: a folder with a manifest, a folder of that name in one of
+/// Finds a model by its name or path: a folder with a manifest, a folder of that name in one of
 /// `folders`, or the model inside the program.
 fn find_in(name: &str, folders: &[PathBuf]) -> Result<Bundle, BundleError> {
     let has_manifest = |folder: &Path| folder.join("manifest.toml").is_file();
@@ -68,12 +68,12 @@ fn find_in(name: &str, folders: &[PathBuf]) -> Result<Bundle, BundleError> {
     })
 }
 
-/// Where bundles are looked for by name: the user's data folder, then the system's.
+/// The folders in which models are searched by name: that of the user, then those of the system.
 pub fn folders() -> Vec<PathBuf> {
     data_folders("models")
 }
 
-/// Folders of this program's data of a kind: the user's, then the system's.
+/// The folders for one kind of data of this program: that of the user, then those of the system.
 pub fn data_folders(of: &str) -> Vec<PathBuf> {
     let home = std::env::var_os("XDG_DATA_HOME")
         .map(PathBuf::from)
@@ -82,7 +82,7 @@ pub fn data_folders(of: &str) -> Vec<PathBuf> {
     home.into_iter().chain(system).map(|p| p.join("timbred").join(of)).collect()
 }
 
-/// How a model plays each program.
+/// How well a model plays each program.
 pub fn ratings(manifest: &Manifest) -> Vec<Rating> {
     (0..PROGRAMS).map(|program| manifest.rating(program)).collect()
 }

@@ -1,4 +1,5 @@
-//! `timbred pack`: weights from a training run -> a bundle. Knows no training and no graph.
+//! `timbred pack` turns the weights of a training run into a bundle. It knows no training and no
+//! graph.
 
 use std::path::Path;
 
@@ -10,11 +11,11 @@ use crate::cli::PackArgs;
 use crate::error::Error;
 
 /// Reads `manifest.toml` and, as `.npz` files, the weights of `denoiser`, `prior`, `vocoder`,
-/// `attacks` and `life` from the folder that the training's export wrote, and writes the bundle. A
-/// part without a file is taken from the bundle that is there.
+/// `attacks` and `life` from the folder that the export of the training wrote, and writes the
+/// bundle. If the file of a part is missing, the part is taken from the existing bundle.
 ///
 /// # Errors
-/// Names the file that is missing or does not fit.
+/// A file is missing or does not fit; the error names it.
 pub fn run(args: &PackArgs) -> Result<(), Error> {
     let path = args.weights.join("manifest.toml");
     let text = std::fs::read(&path).map_err(|e| Error::input(&path, e))?;
@@ -57,7 +58,7 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
 
 type Built = Result<Graphs, ParamError>;
 
-/// The graphs of the bundle that is already there.
+/// The graphs of the existing bundle.
 fn kept(folder: &Path, roles: &[&'static str], missing: &Path) -> Result<Graphs, Error> {
     let none = |e| Error::input(missing, format!("not found, and no bundle to keep it from: {e}"));
     let bundle = Bundle::open(folder).map_err(none)?;
@@ -65,7 +66,7 @@ fn kept(folder: &Path, roles: &[&'static str], missing: &Path) -> Result<Graphs,
     roles.iter().map(|role| Ok((*role, bundle.verified(role)?))).collect()
 }
 
-/// The arrays of an `.npz` file as weights.
+/// Reads the arrays of an `.npz` file as weights.
 fn read_params(path: &Path) -> Result<Params, Error> {
     let unfit = |e: ndarray_npy::ReadNpzError| Error::input(path, e);
     let file = std::fs::File::open(path).map_err(|e| Error::input(path, e))?;

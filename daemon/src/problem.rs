@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, in words that name the line to change. Knows no key.
+//! The problems of a configuration, in texts that name the line to change. It knows no key.
 
 use std::fmt;
 
-/// One thing that is wrong, and where.
+/// One problem, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// `FILE:LINE`, the name of a variable, or the name of a flag.
@@ -12,12 +12,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Says what is wrong in free words.
+    /// A problem with a free text.
     pub fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
         Self { place: place.into(), what: what.into() }
     }
 
-    /// A value of `key` that does not fit; `remedy` may be empty.
+    /// A problem with the value of `key`; `remedy` may be empty.
     pub fn value(place: &str, key: &str, found: &str, wanted: &str, remedy: &str) -> Self {
         let colon = if remedy.is_empty() { "" } else { "; " };
         Self::new(place, format!("`{key}`: found {found}, wanted {wanted}{colon}{remedy}"))
@@ -30,7 +30,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with a configuration, one line each. Never empty.
+/// All problems of a configuration, one line each. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -52,7 +52,7 @@ impl From<Problem> for Problems {
     }
 }
 
-/// What a parser of TOML says, in the words of [`Problem::value`].
+/// Turns an error of the TOML parser into the words of [`Problem::value`].
 pub(crate) fn type_problem(place: &str, key: &str, message: &str) -> Problem {
     let message = message.lines().next().unwrap_or_default().trim();
     let bare = ["invalid type: ", "invalid value: ", "unknown variant "]
@@ -66,7 +66,7 @@ pub(crate) fn type_problem(place: &str, key: &str, message: &str) -> Problem {
     }
 }
 
-/// The names of Rust's types mean nothing to a musician.
+/// Replaces the names of Rust types, which mean nothing to a musician.
 fn in_words(wanted: &str) -> &str {
     match wanted {
         "u8" => "a whole number from 0 to 255",

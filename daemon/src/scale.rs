@@ -1,5 +1,6 @@
-//! Scales: a Scala file (.scl), with a map of the keyboard (.kbm) beside it -> how each key is
-//! tuned. The `tune` crate reads both; here their errors get words. Knows no sound.
+//! Reads a scale: a Scala file (.scl), with a keyboard map (.kbm) beside it, becomes the tuning of
+//! each key. The `tune` crate reads both files; this file turns its errors into texts. It knows no
+//! sound.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -16,18 +17,19 @@ use tune::scala::{
 use crate::error::Error;
 use crate::models::data_folders;
 
-/// Larger files are no scales, bytes.
+/// The largest file that is read, bytes.
 const MOST_BYTES: u64 = 1 << 20;
-/// The note of the first step of a scale without a map, at its pitch in equal temperament.
+/// The key of the first step of a scale without a map. It has its pitch of equal temperament.
 const MIDDLE_C: u8 = 60;
-/// Numbers of a map beyond this are refused.
+/// The largest number in a map.
 const MOST: i64 = 10_000;
 
-/// The tuning of a scale, by its file, or by a file's name, with or without `.scl`, in the folders
-/// of tunings.
+/// Finds the tuning of a scale, by the path of its file, or by its name, with or without `.scl`, in
+/// the folders of tunings.
 ///
 /// # Errors
-/// There is none; or what is wrong with the file: which line, what was found, what was wanted.
+/// There is no such file, or it is not valid: the error names the line, what was found, and what
+/// was wanted.
 pub fn find(name: &str) -> Result<Tuning, Error> {
     let folders = data_folders("tunings");
     let in_folders = folders.iter().flat_map(|folder| {
@@ -46,7 +48,7 @@ pub fn find(name: &str) -> Result<Tuning, Error> {
     )
 }
 
-/// The tuning of the scale in a file.
+/// Reads the tuning in a file.
 fn read(path: &Path) -> Result<Tuning, Error> {
     let scale = scale(&text(path)?).map_err(|reason| Error::input(path, reason))?;
     let map = path.with_extension("kbm");
@@ -57,7 +59,7 @@ fn read(path: &Path) -> Result<Tuning, Error> {
     tuning(&scale, map).map_err(|reason| Error::input(place, reason))
 }
 
-/// What a file says; many say it in letters of an older time.
+/// Reads the text of a file. Many files use an older encoding than UTF-8.
 fn text(path: &Path) -> Result<String, Error> {
     let mut bytes = vec![];
     let read = File::open(path).and_then(|f| f.take(MOST_BYTES + 1).read_to_end(&mut bytes));
@@ -70,7 +72,7 @@ fn text(path: &Path) -> Result<String, Error> {
 
 fn scale(text: &str) -> Result<Scl, String> {
     let import = |text: &str| Scl::import(text.as_bytes());
-    // A description may be empty, and the reader passes over empty lines.
+    // A description may be empty, but the reader skips empty lines.
     let blank = text.lines().position(|line| line.trim().is_empty());
     let line = |(line, at): (_, usize)| if Some(at) == blank { "-" } else { line };
     let described = || import(&text.lines().zip(0..).map(line).collect::<Vec<_>>().join("\n"));
@@ -124,15 +126,16 @@ fn keyboard(text: &str) -> Result<Kbm, String> {
     })
 }
 
-/// What is wrong in a line, counted from 1.
+/// Describes what is wrong in a line, counted from 1.
 fn in_line(text: &str, number: usize, wanted: impl Display) -> String {
     let found: String = text.lines().nth(number - 1).unwrap_or_default().chars().take(60).collect();
     format!("line {number}: found {:?}, wanted {wanted}", found.trim())
 }
 
-/// Semitones of each key beside equal temperament; of a key that the map leaves out none.
+/// The deviation of each key from equal temperament in semitones; none for keys that the map leaves
+/// out.
 fn tuning(scale: &Scl, mut map: Kbm) -> Result<Tuning, String> {
-    // As it is read the map begins at the key of the reference, not at its middle key.
+    // The crate lets the map begin at the reference key, and not at its middle key.
     let KbmRoot { ref_key, ref_pitch, root_offset } = map.kbm_root();
     let middle = ref_key.plus_steps(root_offset);
     map.set_kbm_root(KbmRoot { ref_key: middle, ref_pitch, root_offset: 0 });
@@ -159,7 +162,7 @@ mod tests {
     const JUST: &str = "! just.scl\n!\nFive-limit\n 12\n!\n16/15\n9/8\n6/5\n5/4 a third\n4/3\n\
                         45/32\n3/2\n8/5\n5/3\n9/5\n15/8\n2/1\n";
 
-    /// Cents of keys beside equal temperament.
+    /// The deviations of keys from equal temperament, cents.
     fn cents(scale_text: &str, map: Option<&str>, keys: &[usize]) -> Vec<f64> {
         let scale = scale(scale_text).unwrap();
         let own = KbmRoot::from(Note::from_midi_number(MIDDLE_C)).to_kbm();
@@ -174,7 +177,7 @@ mod tests {
             (1..=19).map(|n| format!("{:.6}\n", 1200.0 / 19.0 * f64::from(n))).collect();
         let nineteen = format!("\n19\n{nineteen}");
         assert_eq!(cents(&nineteen, None, &[60, 79]), [0.0, -700.0]);
-        // White keys alone, and A at 432 Hz.
+        // Only white keys are mapped, and A is 432 Hz.
         let map = "! a map\n12\n0\n127\n60\n69\n432.0\n7\n0\nx\n1\nx\n2\n3\nx\n4\nx\n5\nx\n6\n";
         let white = "white\n7\n9/8\n5/4\n4/3\n3/2\n5/3\n15/8\n2\n";
         let [a, c, black] = cents(white, Some(map), &[69, 60, 61])[..] else { unreachable!() };

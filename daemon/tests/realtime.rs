@@ -1,5 +1,5 @@
-//! The audio callback allocates nothing: through gaps, changes of level, clipping, every sample
-//! format, buffers that grow and shrink, and the end.
+//! The audio callback allocates nothing: in gaps, changes of level, clipping, every sample format,
+//! buffers that grow and shrink, and at the end.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use timbred::live::clock::PlayPosition;
 use timbred::live::stems::{PARTS, PartsFrame, PartsPlayer};
 use timbred::mix::{Frame, SIDES};
 
-/// Ends the process when something is allocated or freed where it must not be.
+/// Ends the process if memory is allocated or freed where that is not allowed.
 #[global_allocator]
 static ALLOCATOR: AllocDisabler = AllocDisabler;
 
@@ -32,7 +32,7 @@ fn the_callback_neither_allocates_nor_frees() {
     let (mut floats, mut shorts) = ([0.0f32; 256], [0i16; 512]);
     let mut now = Instant::now();
     for n in 0..4_000u32 {
-        // Every fifth buffer finds the ring empty; now and then the device itself is late.
+        // Every fifth buffer finds the ring empty, and sometimes the device itself is late.
         if n % 5 != 0 {
             parts.push_slice(&[[[0.2; SIDES]; PARTS]; 400]);
             ring.push_slice(&[[1.5 * (n as f32).sin(), 0.3]; 400]);

@@ -1,13 +1,13 @@
-"""Reads every MIDI file below a folder with timbred's reader and with mido, and says how they
-compare.
+"""Reads every MIDI file below a folder with timbred's reader and with mido, and compares the
+results.
 
 Usage: corpus.py READER FOLDER [--all]
 
-READER is the program `read_midi` of the tests. Prints how many files are read whole, mended and
-refused, each refused file with the reason, and each file whose strikes are fewer than those
-that mido finds (with `--all` every file). mido counts each note-on of a velocity above 0 that
-it can read, with data bytes clipped; where it cannot read a file it has no figure. Ends with 1
-if a file is refused in which mido finds a strike.
+READER is the program `read_midi` of the tests. Prints how many files are read completely, repaired
+and refused, each refused file with the reason, and each file with fewer strikes than mido finds
+(with `--all` every file). mido counts each note-on with a velocity above 0 that it can read, with
+data bytes clipped; for files that it cannot read it has no figure. Ends with 1 if a file is refused
+in which mido finds a strike.
 """
 
 import json
@@ -21,7 +21,7 @@ ENDINGS = {".mid", ".midi", ".kar", ".rmi"}
 
 
 def strikes_of_mido(path):
-    """Note-ons of a velocity above 0, or None if mido cannot read the file."""
+    """The number of note-ons with a velocity above 0, or None if mido cannot read the file."""
     try:
         tracks = mido.MidiFile(path, clip=True).tracks
     except Exception:  # mido raises whatever its parser stumbles over.
@@ -30,7 +30,7 @@ def strikes_of_mido(path):
 
 
 def main():
-    """Compares the two readers on every file."""
+    """Compares both readers on every file."""
     reader, folder = sys.argv[1:3]
     is_all = "--all" in sys.argv
     files = [p for p in sorted(pathlib.Path(folder).rglob("*")) if p.suffix.lower() in ENDINGS]

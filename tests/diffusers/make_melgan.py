@@ -1,15 +1,16 @@
-"""A mel decoder of random weights, of the operators and size of the published one where public.
+"""Makes a mel decoder of random weights, with the operators and the size of the published one as
+far as they are public.
 
     python make_melgan.py FOLDER [--causal] [--seed N]
 
-The published file (`melgan/model.onnx`, the SoundStream mel decoder for music) was never seen here.
-This is the decoder that the paper of SoundStream describes (arXiv 2107.03312): a convolution of 7,
-four blocks that raise the rate by 8, 5, 4 and 2 and halve the channels from 512 on, each of a
-transposed convolution and three residual units with dilations of 1, 3 and 9, ELU between, and a
-convolution of 7. The graph is what tf2onnx makes of such layers: one dimension is a picture of
-height 1. Input and output are those of the pipeline: `input_features` float [B, T, 128],
-natural-log mel, to [B, T * 320] samples. Padding is on both sides, which is the harder case live;
---causal pads in front only, as the paper does.
+The published file (`melgan/model.onnx`, the SoundStream mel decoder for music) was not available
+here. This is the decoder in the paper on SoundStream (arXiv 2107.03312): a convolution of 7; four
+blocks that raise the rate by 8, 5, 4 and 2 and halve the channels from 512 on, each with a
+transposed convolution and three residual units with dilations of 1, 3 and 9; ELU in between; and a
+convolution of 7. The graph is that which tf2onnx makes of such layers, where one dimension is an
+image of height 1. Input and output are those of the pipeline: `input_features` float [B, T, 128],
+natural-log mel, to [B, T * 320] samples. Padding is on both sides, which is the harder case in live
+playing; --causal pads only in front, as in the paper.
 """
 import argparse
 from pathlib import Path
@@ -27,7 +28,7 @@ OPSET = 13
 
 
 class Graph:
-    """Nodes and weights under construction; values are [B, channels, 1, T]."""
+    """The nodes and weights of a graph that is being built; values are [B, channels, 1, T]."""
 
     def __init__(self, seed, is_causal):
         self.nodes, self.weights, self.draw = [], [], np.random.default_rng(seed)
@@ -55,7 +56,7 @@ class Graph:
         return self.op("Conv", x, weights, bias, pads=pads, dilations=[1, dilation])
 
     def rise(self, x, inputs, outputs, stride):
-        """A transposed convolution of twice the stride, cut to T * stride."""
+        """A transposed convolution with a kernel of twice the stride, cut to T * stride."""
         weights = self.drawn((inputs, outputs, 1, 2 * stride), 2 * inputs)
         bias = self.constant(0.01 * self.draw.standard_normal(outputs))
         x = self.op("ConvTranspose", x, weights, bias, strides=[1, stride])
@@ -73,7 +74,7 @@ def decoder(seed, is_causal):
     g = Graph(seed, is_causal)
     x = g.op("Transpose", "input_features", perm=[0, 2, 1])
     x = g.op("Unsqueeze", x, g.constant([2], np.int64))
-    # A quiet mel is -11.5: the first layer brings it to the size of 1.
+    # A quiet mel is -11.5, which the first layer scales to about 1.
     x = g.conv(x, BINS, CHANNELS, gain=0.2)
     channels = CHANNELS
     for stride in STRIDES:

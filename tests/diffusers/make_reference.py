@@ -1,17 +1,18 @@
-"""A pipeline of random weights as diffusers itself saves it, and what diffusers makes of it.
+"""Makes a pipeline of random weights, saves it with diffusers, and writes the output of diffusers
+for it.
 
     python make_reference.py OUT --size tiny|small|base [--seed N] [--steps K] [--melgan FOLDER]
 
-Needs the packages of requirements.txt, which nothing else here needs. OUT/bin and OUT/safetensors
-are what `save_pretrained` writes without and with `safe_serialization`; OUT/vectors.npz has `steps`
+Needs the packages in requirements.txt, which nothing else here needs. OUT/bin and OUT/safetensors
+are written by `save_pretrained` without and with `safe_serialization`. OUT/vectors.npz has `steps`
 and, for segment n, `ids_n` [N], and [frames, 128] `noise_n`, `log_mel_n`, and `free_mel_n`, where
-frames are not clipped to [-1, 1] at each step: random networks have most of them at the limits,
+frames are not clipped to [-1, 1] at each step: with random networks most values are at the limits,
 which would hide small differences.
 
-The vectors come from the pipeline's own `__call__`, the second segment on the first as its context.
-Its scheduler is the DDIM scheduler that diffusers makes of the pipeline's own configuration; eps is
-computed again from the clipped frame (`use_clipped_model_output`), as the original code does. The
-noise is given instead of drawn.
+The vectors come from the pipeline's own `__call__`, with the first segment as the context of the
+second. Its scheduler is the DDIM scheduler that diffusers makes of the pipeline's own
+configuration; eps is computed again from the clipped frame (`use_clipped_model_output`), as in the
+original code. The noise is given and not drawn.
 """
 import argparse
 from functools import partial
@@ -22,7 +23,8 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, T5FilmDecoder
 
-# By its modules: the package asks for note-seq, which only its reader of MIDI files needs.
+# The modules are imported one by one, because the package needs note-seq, which only its MIDI
+# reader uses.
 PACKAGE = "diffusers.pipelines.deprecated.spectrogram_diffusion"
 pipeline = import_module(f"{PACKAGE}.pipeline_spectrogram_diffusion")
 SpectrogramNotesEncoder = import_module(f"{PACKAGE}.notes_encoder").SpectrogramNotesEncoder
@@ -40,7 +42,8 @@ SEGMENTS = 2
 
 
 def random_pipeline(size, seed, melgan):
-    """The three networks as diffusers draws them, with norms that are not all ones."""
+    """The three networks with the random weights of diffusers, and with norms that are not all
+    ones."""
     torch.manual_seed(seed)
     d_model, layers, heads, d_kv, d_ff, tokens, frames = size
     shared = {"d_model": d_model, "num_layers": layers, "num_heads": heads, "d_kv": d_kv}
@@ -60,7 +63,7 @@ def random_pipeline(size, seed, melgan):
 
 
 def segment_ids(n, most):
-    """Chords of three every 160 ms; later segments hold three keys from before. -> ids"""
+    """Chords of three every 160 ms; in later segments three keys are still held. -> ids"""
     shift, pitch, velocity, tie, program = 3, 1004, 1132, 1134, 1135
     held = [program] + [pitch + key for key in (48, 55, 64)] if n else []
     ids = held + [tie]
@@ -73,7 +76,7 @@ def segment_ids(n, most):
 
 
 def played(pipe, ids, noise, steps, **options):
-    """The log mel that the pipeline itself makes of given noise. -> [segments, frames, 128]"""
+    """The log mel that the pipeline makes from given noise. -> [segments, frames, 128]"""
     given = iter(noise)
     pipeline.TARGET_FEATURE_LENGTH = len(noise[0])
     pipeline.randn_tensor = lambda shape, **_: torch.from_numpy(next(given)).reshape(shape)

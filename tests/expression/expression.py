@@ -1,10 +1,11 @@
-"""What each control does to a held note, in our sound and in FluidSynth's, from the same MIDI file.
+"""Compares the effect of each control on a held note in our sound and in FluidSynth's, from the
+same MIDI file.
 
 `make expression` runs it: python3 expression.py TIMBRED SOUNDFONT [--json FILE]. The controller
 moves in the middle of a held note. Every figure is the difference to the same note without the
-controller, so that what the note does by itself does not count. Our sound is the channel's own
-file (`render --stems`): no reverb, chorus, limiter. Ends with status 1 if a figure is beyond
-its limit.
+controller, so that the note's own changes do not count. Our sound is the stem of the channel
+(`render --stems`), without reverb, chorus and limiter. Ends with status 1 if a figure is beyond its
+limit.
 """
 
 import argparse
@@ -26,7 +27,7 @@ HELD_S, MOVED_S = 3.2, 1.4
 BEFORE, AFTER = (0.7, 1.3), (1.9, 3.0)
 PROGRAMS = {0: "piano", 19: "organ", 24: "guitar", 40: "violin", 48: "strings", 56: "trumpet",
             73: "flute", 80: "lead"}
-# Candidates for pan: see `narrow`.
+# Candidates for the comparison of pan: see `narrow`.
 NARROW = [19, 24, 56, 11, 20, 21, 26, 27, 29, 32, 33, 57, 58, 60, 65, 68, 70, 71, 75]
 
 
@@ -42,7 +43,8 @@ def registered(number, coarse):
     return cc(101, 0) + cc(100, number) + cc(6, coarse)
 
 
-# name, messages in the middle of the note, what is measured, the limit between us and FluidSynth.
+# The name, the messages in the middle of the note, the measure, and the largest allowed difference
+# between us and FluidSynth.
 CONTROLS = [
     ("bend +2 semitones", bend(8191), "cents", 3),
     ("bend -1 semitone", bend(-4096), "cents", 3),
@@ -92,7 +94,7 @@ def theirs(soundfont, midi, out):
 
 def read(path):
     with warnings.catch_warnings():
-        # Chunks beside the samples.
+        # The files have chunks other than the samples.
         warnings.simplefilter("ignore", wavfile.WavFileWarning)
         _, samples = wavfile.read(path)
     return samples.astype(np.float64)
@@ -108,7 +110,7 @@ def level_db(sound, span):
 
 
 def pitch_track(sound, span, around_hz):
-    """Instantaneous frequency of the partial nearest `around_hz`, Hz, in a span."""
+    """The instantaneous frequency of the partial nearest `around_hz` in a span, Hz."""
     edges = [around_hz * 2 ** (-1.0 / 4), around_hz * 2 ** (1.0 / 4)]
     filtered = sosfiltfilt(butter(4, edges, "band", fs=RATE, output="sos"), sound.mean(axis=1))
     signal = part(hilbert(filtered), span)
@@ -120,7 +122,7 @@ def pitch_track(sound, span, around_hz):
 
 
 def strongest(sound, span, expected_hz):
-    """Frequency of the strongest partial near a multiple of the pitch that is expected, over the
+    """The frequency of the strongest partial near a multiple of the expected pitch, divided by the
     number of that multiple."""
     piece = part(sound, span).mean(axis=1)
     spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 8 * len(piece)))
@@ -171,7 +173,7 @@ def main():
         plain = {}
 
         def without(program):
-            """Both sounds of the note that nothing is done to."""
+            """Both sounds of the note without any control."""
             if program not in plain:
                 song(folder / "plain.mid", program, [])
                 plain[program] = (
@@ -183,8 +185,8 @@ def main():
             _, sound = without(program)
             return np.abs(sound[:, 0] - sound[:, 1]).max() < 1e-4
 
-        # What the soundfont has in stereo stays wide when FluidSynth pans it; our notes have one
-        # place each, so only programs of one channel can be compared.
+        # FluidSynth keeps the width of samples that are stereo when it pans them. Our notes have
+        # one position each, so only programs that are mono can be compared.
         narrow = [program for program in NARROW if is_mono(program)][:8]
         print(f"{'control':24} {'program':8} {'ours':>16} {'FluidSynth':>16}  difference")
         for name, messages, kind, limit in CONTROLS:
@@ -201,9 +203,9 @@ def main():
                 else:
                     off = abs(us[0] - them[0])
                 if kind == "cents":
-                    # FluidSynth divides a range by 128 where MIDI says semitones (12 are 1190
-                    # cents), and what has several oscillators has no one pitch: what MIDI says
-                    # counts too.
+                    # FluidSynth divides a range by 128 where MIDI specifies semitones (12 are 1190
+                    # cents), and sounds with several oscillators have no single pitch, so a figure
+                    # may also match the specification.
                     off = min(off, abs(us[0] - cents_of(name)))
                 unit = {"db": "dB", "balance": "dB", "cents": "cents", "vibrato": "%"}[kind]
                 is_missed = not off <= limit

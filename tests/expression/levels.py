@@ -1,16 +1,16 @@
-"""How loud each part of real songs is, in our sound and in FluidSynth's, from the same MIDI files.
+"""Compares how loud each part of real songs is in our sound and in FluidSynth's, from the same MIDI
+files.
 
-`make levels` runs it: python3 levels.py TIMBRED SOUNDFONT FOLDER [--songs N] [--seconds S]
-[--json FILE]. The first seconds of every song, each part by itself, without its controllers
-(`plain`) and with them (`with`), and each part's own file of the whole song (`stem`, from
-`render --stems`). All are compared with FluidSynth's rendering of the part alone, without
-reverb and chorus, at the gain of the training. So `plain` is what the model makes of the notes,
-`mix`, which is with less plain, what the controllers do, and what `stem` has beyond `with` is
-what other parts do to it. Levels are the power of both sides, less what FluidSynth's two sides
-have beyond their sum, which is what the model is taught (3 dB for the soundfont's piano), in
-half seconds in which FluidSynth's part is within 40 dB of its loudest; a part's difference is
-the median of theirs. Ends with status 1 if a part's `with` is beyond 2 dB or its `mix` beyond
-1.
+`make levels` runs it: python3 levels.py TIMBRED SOUNDFONT FOLDER [--songs N] [--seconds S] [--json
+FILE]. It renders the first seconds of every song: each part alone, without its controllers
+(`plain`) and with them (`with`), and its stem of the whole song (`stem`, from `render --stems`).
+All are compared with FluidSynth's rendering of the part alone, without reverb and chorus, at the
+gain of the training. So `plain` is the effect of the model on the notes; `mix`, which is `with`
+less `plain`, that of the controllers; and the difference of `stem` and `with` that of the other
+parts. Levels are the power of both sides, less the power that FluidSynth's two sides have beyond
+their sum, from which the model learns (3 dB for the soundfont's piano), in half seconds in which
+FluidSynth's part is within 40 dB of its maximum. The difference of a part is the median of these.
+Ends with status 1 if the `with` of a part is beyond 2 dB or its `mix` beyond 1.
 """
 
 import argparse
@@ -35,7 +35,8 @@ CONTROLS = {"control_change", "pitchwheel", "aftertouch", "polytouch", "sysex"}
 
 
 def merged(path, seconds):
-    """(tick, message) of a song of one tempo map, up to so many seconds; its ticks a quarter."""
+    """The (tick, message) of a song with one tempo map, up to a number of seconds, and its ticks in
+    a quarter."""
     file, events, tick, now, tempo = mido.MidiFile(path), [], 0, 0.0, 500_000
     for message in mido.merge_tracks(file.tracks):
         tick += message.time
@@ -74,15 +75,15 @@ def theirs(soundfont, midi, out):
 
 
 def levels(sound, windows):
-    """The power of all channels in each half second, dB."""
+    """The power of all channels together in each half second, dB."""
     sound = sound.reshape(len(sound), -1)[:windows * WINDOW]
     sound = np.pad(sound, ((0, windows * WINDOW - len(sound)), (0, 0)))
     return 10 * np.log10(np.mean(sound.reshape(windows, -1) ** 2, axis=1) + 1e-15)
 
 
 def differences(timbred, soundfont, song, seconds):
-    """Of each part that plays: its channel, its programs, and plain, with and stem, ours less
-    FluidSynth's in every half second, nan where FluidSynth's is faint."""
+    """For each part that plays: its channel, its programs, and `plain`, `with` and `stem`, as our
+    level less FluidSynth's in every half second, nan where FluidSynth's part is soft."""
     windows = int(seconds * RATE) // WINDOW
     events, ticks_per_beat = merged(song, seconds)
     channels = sorted({m.channel for _, m in events if m.type == "note_on" and m.velocity})

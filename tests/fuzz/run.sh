@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
-# MIDI seeds are written by a program of the tests; the bundled manifest and the pickles of the tiny
+# A program of the tests writes the MIDI seeds; the bundled manifest and the pickles of the tiny
 # pipeline are seeds themselves.
 (cd ../.. && cargo build --workspace)
 ../../target/debug/midi_seeds corpus/midi_file
@@ -19,8 +19,8 @@ for part in notes_encoder continuous_encoder decoder; do
     cp "target/pickles/$part/diffusion_pytorch_model/data.pkl" "corpus/pickle/$part.pkl"
 done
 
-# What cargo-fuzz sets, without its address sanitizer, which needs a nightly toolchain. With
-# --target, build scripts stay without instrumentation.
+# The flags of cargo-fuzz without its address sanitizer, which needs a nightly toolchain. With
+# --target, build scripts are not instrumented.
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Ccodegen-units=1" cargo build --release --bins --target "$host"

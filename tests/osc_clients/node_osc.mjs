@@ -1,5 +1,5 @@
-// The daemon as node-osc sees it: node_osc.mjs PORT. Ends with 0 if every answer was as it should be.
-// Run by tests/tests/osc_clients.rs; it knows no daemon but the port.
+// Tests the daemon with node-osc: node_osc.mjs PORT. Ends with 0 if every answer is right. Run by
+// tests/tests/osc_clients.rs; it knows only the port of the daemon.
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,7 +82,7 @@ async function bundles(peer) {
   assert.equal(await peer.one('/ch/7/gain'), 0);
   await peer.send(new Bundle(['/ch/7/gain', -1], ['/ch/8/gain', -2], ['/ch/7/gain']));
   assert.deepEqual(await peer.answers(), [['/ch/7/gain', -1]]);
-  // One that waits for its time, in seconds since 1970.
+  // This bundle waits for its time, in seconds since 1970.
   const at = Date.now() / 1000 + 1;
   await peer.send(new Bundle(at, ['/ch/7/gain', -9], ['/ch/7/gain']));
   assert.equal(await peer.one('/ch/7/gain'), -1);
@@ -92,7 +92,7 @@ async function bundles(peer) {
 }
 
 async function subscriptions(peer) {
-  // A server of its own hears the changes: node-osc's usual way.
+  // Changes are sent to a server of the client, as is usual with node-osc.
   const server = new Server(0, '127.0.0.1');
   await new Promise((resolve) => server.on('listening', resolve));
   const { port } = server._sock.address();

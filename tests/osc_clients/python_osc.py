@@ -1,7 +1,6 @@
-"""The daemon as python-osc sees it: python_osc.py PORT. Ends with 0 if every answer was as it
-should be.
+"""Tests the daemon with python-osc: python_osc.py PORT. Ends with 0 if every answer is right.
 
-Run by tests/tests/osc_clients.rs; it knows no daemon but the port.
+Run by tests/tests/osc_clients.rs; it knows only the port of the daemon.
 """
 
 import sys
@@ -15,18 +14,18 @@ LONG_S = 10.0
 
 
 class Peer(SimpleUDPClient):
-    """A client that knows when all of its messages were answered."""
+    """A client that knows when all of its messages have been answered."""
 
     tokens = 0
 
     def next_message(self, timeout_s=LONG_S):
-        """The next message as (address, arguments); None when none comes in time."""
+        """The next message as (address, arguments); None if none arrives in time."""
         for message in self.get_messages(timeout_s):
             return message.address, list(message.params)
         return None
 
     def answers(self):
-        """Everything that comes until the daemon has done all that was sent."""
+        """Everything that arrives until the daemon has handled all messages."""
         self.tokens += 1
         self.send_message("/ping", self.tokens)
         found = []
@@ -103,7 +102,7 @@ def bundles(peer):
     peer.send(bundle(IMMEDIATELY, message("/ch/7/gain", -1.0), message("/ch/8/gain", -2.0),
                      message("/ch/7/gain")))
     is_equal(peer.answers(), [("/ch/7/gain", [-1.0])])
-    # One that waits for its time.
+    # This bundle waits for its time.
     at = time.time() + 1.0
     peer.send(bundle(at, message("/ch/7/gain", -9.0), message("/ch/7/gain")))
     is_equal(peer.one("/ch/7/gain"), -1.0)
@@ -119,7 +118,7 @@ def subscriptions(peer, port):
              ("/subscribe", "127.0.0.1", "/ch/9/*", 30.0, 120))
     peer.send_message("/ch/9/gain", -7.0)
     is_equal(other.next_message(), ("/ch/9/gain", [-7.0]))
-    # What it sets itself is not sent back; what is clamped is.
+    # A client's own changes are not sent back to it, unless the value was clamped.
     is_equal(other.ask("/ch/9/gain", -8.0), [])
     other.send_message("/ch/9/gain", 99.0)
     is_equal(other.next_message(), ("/ch/9/gain", [12.0]))

@@ -1,4 +1,4 @@
-// Starts the real daemon for the scripts beside this one, in a folder of its own. Knows no expected
+// Starts the real daemon in a folder of its own for the other scripts here. Knows no expected
 // result.
 
 import { spawn, spawnSync } from 'node:child_process';

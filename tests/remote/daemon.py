@@ -1,4 +1,4 @@
-"""Starts the real daemon for the scripts beside this one, in a folder of its own. Knows no expected
+"""Starts the real daemon in a folder of its own for the other scripts here. Knows no expected
 result."""
 
 import json
@@ -13,7 +13,8 @@ LONG_S = 20.0
 
 
 class Daemon:
-    """A running daemon; `before` stands before its command, such as where it is to run."""
+    """A running daemon. The words in `before` precede its command, for example to run it
+    elsewhere."""
 
     def __init__(
         self, program: str, before: list[str] = [], args: list[str] = [], **environment: str
@@ -45,20 +46,20 @@ class Daemon:
         self.folder.cleanup()
 
     def status(self) -> dict:
-        """What timbrectl says of it."""
+        """The status that timbrectl prints."""
         program = self.program.removesuffix("timbred") + "timbrectl"
         words = ["--port", str(self.osc), "--timeout-ms", "10000", "--json", "status"]
         ran = subprocess.run([program, *words], check=True, capture_output=True, text=True)
         return json.loads(ran.stdout)
 
     def memory_kb(self) -> int:
-        """What it has in use."""
+        """The memory that it uses."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
 def wait(what: str, is_so, seconds: float = LONG_S):
-    """Waits until something is so."""
+    """Waits until a condition is true."""
     until = time.monotonic() + seconds
     while not (found := is_so()):
         assert time.monotonic() < until, f"{what} does not come"

@@ -1,5 +1,6 @@
-"""Broken requests, frames and packets over TCP against the real daemon: garbage.py TIMBRED [COUNT].
-It must neither panic nor grow, go on playing, and answer when all is over. COUNT is of all three.
+"""Sends broken requests, frames and packets over TCP to the real daemon: garbage.py TIMBRED
+[COUNT]. The daemon must not panic or use more memory, must go on playing, and must answer at the
+end. COUNT is the number of all three kinds together.
 """
 
 import random
@@ -82,7 +83,7 @@ def request() -> bytes:
 
 
 def frame() -> bytes:
-    """A frame of a WebSocket, with something wrong with most."""
+    """A WebSocket frame, of which most have an error."""
     kind = chance.randrange(8)
     payload = chance.choice(
         [
@@ -120,7 +121,7 @@ def frame() -> bytes:
 
 
 def packet() -> bytes:
-    """OSC for a stream, by length or by SLIP, with something wrong with most."""
+    """A packet of OSC over TCP, by length or by SLIP, of which most have an error."""
     body = chance.choice(
         [
             b"/ch/1/gain\0\0,f\0\0\xc1\0\0\0",
@@ -142,11 +143,12 @@ def packet() -> bytes:
 
 
 def attempt(port: int, first: bytes, more: list[bytes]) -> int:
-    """One connection; how many of its pieces went out while the other side was there."""
+    """Sends pieces over one connection, and returns how many were sent before the other side closed
+    it."""
     sent = 0
     try:
         with socket.create_connection(("127.0.0.1", port), 5) as stream:
-            # Leaves no trace in the system's tables.
+            # The connection is reset when it is closed, so that none is left in TIME_WAIT.
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             stream.settimeout(1)
             if first:
@@ -165,7 +167,7 @@ def attempt(port: int, first: bytes, more: list[bytes]) -> int:
 
 
 def heard(stream: socket.socket) -> bool:
-    """Whether the other side is there, which may have nothing to say."""
+    """Whether the other side is still connected, even if it sends nothing."""
     try:
         return bool(stream.recv(65_536))
     except TimeoutError:
@@ -173,7 +175,7 @@ def heard(stream: socket.socket) -> bool:
 
 
 def loris(port: int, over: threading.Event) -> None:
-    """Requests a byte at a time, again and again."""
+    """Sends requests a byte at a time, again and again."""
     while not over.is_set():
         streams = []
         try:
@@ -192,7 +194,8 @@ def loris(port: int, over: threading.Event) -> None:
 
 def main(program: str, count: int) -> None:
     args = ["--hop-ms", "160"]
-    # Far ahead of the device and little to do, so that a busy machine alone makes no gap.
+    # The sound is made far ahead of the device with little work, so that a busy machine alone
+    # causes no gap.
     with Daemon(program, args=args, TIMBRED_AUDIO__LEAD_MS="700") as daemon:
         quiet = daemon.status()
         time.sleep(3)
@@ -231,7 +234,7 @@ def main(program: str, count: int) -> None:
         assert abs(played_s / seconds - 1) < 0.05, "the device stood still"
         assert gaps_hz <= quiet_hz + MORE_GAPS_HZ, "garbage makes gaps"
         assert grown_kb < MORE_KB, "memory grew"
-        # Those that are slow are cut off, and there is room again.
+        # Slow clients have been disconnected by then, and there is room for new ones.
         time.sleep(6)
         with socket.create_connection(("127.0.0.1", daemon.http), 5) as stream:
             stream.sendall(UPGRADE.encode())

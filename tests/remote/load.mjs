@@ -1,6 +1,6 @@
-// Many clients that listen to everything while everything changes and sixteen channels play:
-// load.mjs TIMBRED [SECONDS] [CLIENTS] [CHANGES_HZ]. One more client reads nothing, and has to be
-// dropped.
+// Connects many clients that subscribe to everything, while everything changes and sixteen channels
+// play: load.mjs TIMBRED [SECONDS] [CLIENTS] [CHANGES_HZ]. One more client reads nothing, and must
+// be disconnected.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
@@ -88,7 +88,7 @@ try {
   await sleep(1000);
   const memoryKb = daemon.memoryKb();
 
-  // Reads nothing, not even the answer to its handshake.
+  // This client reads nothing, not even the answer to its handshake.
   const deaf = connect(daemon.http, '127.0.0.1');
   deaf.pause();
   deaf.on('error', () => {});

@@ -1,8 +1,9 @@
-"""Two machines (network namespaces) with a cable: the daemon on one is found by mDNS and asked from
-the other, which may not do everything. network.py TIMBRED, as root. Ends with 0 if all is well.
+"""Tests the daemon between two machines (network namespaces) with a cable. The daemon on one is
+found by mDNS and used from the other, which may not do everything: network.py TIMBRED, as root.
+Ends with 0 if all is well.
 
-Finds with python-zeroconf, which is not ours, asks with the standard library. Knows no part of the
-daemon but its ports.
+Finds with python-zeroconf, which is of another project, and asks with the standard library. Knows
+only the ports of the daemon.
 """
 
 import ctypes
@@ -29,7 +30,7 @@ def run(*words: str) -> str:
 
 
 def cable() -> None:
-    """Two machines and a cable between them."""
+    """Makes two machines and a cable between them."""
     for name in (STAGE, HALL):
         run("ip", "netns", "add", name)
     ends = f"s{os.getpid()}", f"h{os.getpid()}"
@@ -42,7 +43,7 @@ def cable() -> None:
 
 
 class Found(ServiceListener):
-    """What a listener in the hall hears."""
+    """The services that a listener in the hall has found."""
 
     def __init__(self) -> None:
         self.services: dict[str, tuple[list[str], int]] = {}
@@ -58,7 +59,8 @@ class Found(ServiceListener):
 
 
 def found(program: str) -> None:
-    """Found under its name with the cable's address, also another one; not on the loopback."""
+    """The daemon is found under its name with the address of the cable, also after that has
+    changed, and not with that of the loopback."""
     heard = Found()
     zeroconf = Zeroconf(interfaces=[THERE])
     ServiceBrowser(zeroconf, list(KINDS), heard)
@@ -84,7 +86,7 @@ def found(program: str) -> None:
         assert "Grand (Hall 3)" in listed and f"http://{HERE}:{daemon.http}/" in listed, listed
         assert run(control, "--host", "grand (hall 3)", "get", "master.gain").strip() == "-6"
         assert "/" in run(control, "--host", HERE, "--port", str(daemon.osc), "panel")
-        # The network goes, with its address, and comes back with another one.
+        # The network disappears with its address, and comes back with another one.
         run("ip", "-n", STAGE, "addr", "flush", "dev", "cable0")
         time.sleep(7)
         run("ip", "-n", STAGE, "addr", "add", f"{HERE_AGAIN}/24", "dev", "cable0")
@@ -110,7 +112,7 @@ def osc(address: str, *args: str | int) -> bytes:
 
 
 def ask(daemon: Daemon, *packets: bytes) -> str:
-    """The last answer of OSC to packets from one socket in the hall."""
+    """The last answer to OSC packets from one socket in the hall."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.settimeout(5)
         answer = b""
@@ -128,7 +130,8 @@ def get(daemon: Daemon, path: str, headers: dict[str, str] | None = None) -> tup
 
 
 def may(program: str) -> None:
-    """What a machine of the network may not: pages elsewhere, other names, no token, paths."""
+    """Checks what a machine of the network may not do: use other web pages, other host names, no
+    token, paths."""
     environment = {
         "TIMBRED_REMOTE__BIND": "0.0.0.0",
         "TIMBRED_OSC__BIND": "0.0.0.0",
@@ -174,7 +177,7 @@ def may(program: str) -> None:
         refused = subprocess.run([*there, "status"], capture_output=True, text=True)
         assert refused.returncode != 0 and "token" in refused.stderr, refused
         assert f"?token={TOKEN}" in run(*there, "--token", TOKEN, "panel")
-        # OSC over TCP gives the token too.
+        # The token is needed for OSC over TCP, too.
         with socket.create_connection((HERE, daemon.osc), 5) as tcp:
             for packet in (osc("/master/gain"), auth, osc("/master/gain")):
                 tcp.sendall(struct.pack(">I", len(packet)) + packet)
@@ -213,7 +216,8 @@ def main(program: str) -> None:
 
 
 def enter() -> None:
-    """This thread, and all that it starts, go into the hall (os.setns needs Python 3.12)."""
+    """Moves this thread, and all programs that it starts, into the hall (os.setns needs Python
+    3.12)."""
     namespace = os.open(f"/var/run/netns/{HALL}", os.O_RDONLY)
     assert ctypes.CDLL(None, use_errno=True).setns(namespace, 0x40000000) == 0
 

@@ -1,5 +1,5 @@
-// OSCQuery against the table of parameters, and as clients see it that are not ours (npm oscquery,
-// ws, node-osc): oscquery.mjs TIMBRED. Ends with 0 if everything is as it should be.
+// Compares OSCQuery with the table of parameters, and tests it with clients of other projects (npm
+// oscquery, ws, node-osc): oscquery.mjs TIMBRED. Ends with 0 if everything is right.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -44,7 +44,7 @@ class Client {
 }
 
 try {
-  // Every row of the table that timbrectl prints.
+  // Checks every row of the table that timbrectl prints.
   const rows = JSON.parse(daemon.control('parameters', '--json')).filter((row) => row.name);
   const { json: root } = await get('/');
   const walk = (path) =>
@@ -75,7 +75,7 @@ try {
   }
   assert.ok(rows.length > 50 && count > 500);
 
-  // Nodes, attributes, and what there is not.
+  // Checks nodes, attributes, and the answers for those that do not exist.
   assert.deepEqual((await get('/master/gain?VALUE')).json, {
     VALUE: [walk('/master/gain').VALUE[0]],
   });
@@ -90,7 +90,7 @@ try {
   assert.equal(info.OSC_PORT, daemon.osc);
   assert.ok(info.EXTENSIONS.LISTEN && info.EXTENSIONS.VALUE);
 
-  // A client that is not ours.
+  // Checks with a client of another project.
   const discovery = new oscquery.OSCQueryDiscovery();
   const service = await discovery.queryNewService('127.0.0.1', daemon.http);
   const all = service.flat();
@@ -101,7 +101,7 @@ try {
   assert.deepEqual([RANGE[0].MIN, RANGE[0].MAX], [-60, 12]);
   assert.equal(service.hostInfo.oscPort, daemon.osc);
 
-  // LISTEN, IGNORE, OSC both ways.
+  // Checks LISTEN, IGNORE, and OSC in both directions.
   const [a, b] = [new Client(), new Client()];
   await Promise.all([a.opened, b.opened]);
   a.command('LISTEN', '/ch/2');
@@ -129,13 +129,13 @@ try {
   a.command('LISTEN', '/nothing');
   await until('an error', () => a.find('/error').length);
 
-  // The tree changes.
+  // Checks changes of the tree.
   b.send('/preset/save', 'Evening');
   await until('PATH_CHANGED', () =>
     a.commands.some((c) => c.COMMAND === 'PATH_CHANGED' && c.DATA === '/preset'),
   );
 
-  // OSC over TCP, by liblo.
+  // Checks OSC over TCP, with liblo.
   const sent = spawnSync('oscsend', [
     `osc.tcp://127.0.0.1:${daemon.osc}`,
     '/ch/5/gain',

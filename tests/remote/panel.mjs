@@ -1,6 +1,6 @@
-// The panel in a real browser (Chromium, by Playwright): panel.mjs TIMBRED [FOLDER]. Two pages and
-// a client of UDP follow each other, a key is heard, the daemon is killed and comes back, axe looks
-// for faults. Pictures go into FOLDER.
+// Tests the panel in a real browser (Chromium, by Playwright): panel.mjs TIMBRED [FOLDER]. Two
+// pages and a UDP client follow each other, a key is heard, the daemon is killed and comes back,
+// and axe looks for faults of accessibility. Screenshots go into FOLDER.
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
@@ -22,7 +22,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const daemon = await new Daemon(program).start();
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  // In a container there is no other sandbox inside the one that there is.
+  // A container does not allow another sandbox inside it.
   args: process.getuid() === 0 ? ['--no-sandbox'] : [],
 });
 const base = `http://127.0.0.1:${daemon.http}/`;

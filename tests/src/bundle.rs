@@ -1,5 +1,5 @@
-//! A tiny model of random weights, so that tests of the program need no trained one. Its sound
-//! means nothing.
+//! A tiny model of random weights, so that tests of the program need no trained one. Its sound has
+//! no meaning.
 #![allow(clippy::expect_used)]
 
 use std::collections::BTreeMap;
@@ -18,15 +18,15 @@ use timbre_models::units::MEL_BINS;
 /// Writes the tiny model to `dir`.
 ///
 /// # Panics
-/// When it cannot be written.
+/// It cannot be written.
 pub fn tiny_bundle(dir: &Path) {
     random_bundle(dir, tiny_manifest());
 }
 
-/// Writes a model of random weights with a manifest of our own vocoder to `dir`.
+/// Writes a model of random weights to `dir`, with a manifest that uses our own vocoder.
 ///
 /// # Panics
-/// When it cannot be written.
+/// It cannot be written.
 pub fn random_bundle(dir: &Path, manifest: Manifest) {
     let (network, format) = (&manifest.network, WeightFormat::F32);
     let denoiser = random(network.parameters(), 1.0);
@@ -42,7 +42,7 @@ pub fn random_bundle(dir: &Path, manifest: Manifest) {
     bundle::write(dir, manifest, &graphs).expect("the tiny model is written");
 }
 
-/// The tiny model's manifest, without its files.
+/// The manifest of the tiny model, without its list of files.
 pub fn tiny_manifest() -> Manifest {
     Manifest {
         format: FORMAT,
@@ -99,7 +99,7 @@ pub fn tiny_manifest() -> Manifest {
     }
 }
 
-/// Seeded normal weights, as wide as keeps a signal's size, times `scale`; norms are 1.
+/// Seeded normal weights, scaled to keep the size of a signal and then by `scale`; norms are 1.
 fn random(list: Vec<(String, Vec<usize>)>, scale: f32) -> Params {
     let mut params = Params::new();
     for (n, (name, shape)) in list.into_iter().enumerate() {

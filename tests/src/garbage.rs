@@ -1,5 +1,5 @@
-//! OSC packets that are broken in all ways: noise, and real messages and bundles with something
-//! changed. Knows no daemon.
+//! OSC packets that are broken in all ways: noise, and real messages and bundles with changes. This
+//! file knows no daemon.
 
 use rosc::{OscBundle, OscMessage, OscPacket, OscTime, OscType, encoder};
 use timbre_control::osc::message;
@@ -7,7 +7,7 @@ use timbre_control::osc::message;
 /// The longest noise, bytes.
 const LONGEST: u64 = 1400;
 
-/// Makes packets, the same from the same seed.
+/// Makes packets, which depend only on the seed.
 #[derive(Debug)]
 pub struct Garbage {
     state: u64,
@@ -15,7 +15,7 @@ pub struct Garbage {
 }
 
 impl Garbage {
-    /// A source of packets.
+    /// A source of packets with a seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed | 1, good: good() }
     }
@@ -25,11 +25,11 @@ impl Garbage {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
-        // The high bits are the better ones.
+        // The high bits are more random.
         ((u128::from(self.state) * below.max(1) as u128) >> 64) as usize
     }
 
-    /// The next packet: a quarter is noise, the rest was a good one once.
+    /// The next packet. A quarter are noise, the others are valid packets with changes.
     pub fn packet(&mut self) -> Vec<u8> {
         if self.random(4) == 0 {
             let length = self.random(LONGEST as usize).min(self.random(LONGEST as usize));
@@ -61,7 +61,7 @@ impl Garbage {
                 bytes.splice(at..at, copy);
             }
             3 => {
-                // A whole word, where lengths and numbers lie.
+                // A whole word is changed, where lengths and numbers are.
                 let word = [0, 1, 0x7FFF_FFFF, u32::MAX, 0x7FC0_0000, 0xFF80_0000][self.random(6)];
                 let at = at / 4 * 4;
                 let to = (at + 4).min(bytes.len());
@@ -82,7 +82,7 @@ impl Garbage {
     }
 }
 
-/// Real packets: settings, questions, notes, patterns, subscriptions, bundles.
+/// Valid packets: settings, questions, notes, patterns, subscriptions, bundles.
 fn good() -> Vec<Vec<u8>> {
     use OscType::{Blob, Bool, Double, Float, Int, Long, Nil};
     let text = |text: &str| OscType::String(text.to_owned());

@@ -1,9 +1,9 @@
-//! Where the golden vectors are. The project's own set is whole; a set that somebody else gives may
-//! have only a part of it.
+//! Finds the golden vectors. The set of the project is complete; a set that somebody else provides
+//! may be a part of it.
 
 use std::path::PathBuf;
 
-/// The files and beginnings of files that hold something to compare.
+/// The files, or beginnings of their names, that have values to compare.
 const SETS: [(&str, &str, &str); 8] = [
     ("tokens", "tokens_", ".json"),
     ("tokens", "slakh_program_map", ".json"),
@@ -15,20 +15,20 @@ const SETS: [(&str, &str, &str); 8] = [
     ("checkpoint", "", ".zip"),
 ];
 
-/// The project's own vectors.
+/// The folder of the project's own vectors.
 fn own_dir() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/golden"))
 }
 
-/// Where the golden vectors lie: `$GOLDEN`, or `tests/golden` of this repository.
+/// The folder of the golden vectors: `$GOLDEN`, or `tests/golden` of this repository.
 pub fn golden_dir() -> PathBuf {
     std::env::var_os("GOLDEN").map_or_else(own_dir, PathBuf::from)
 }
 
-/// A file of the golden vectors, if it is there; that one is not is said.
+/// The path of a file of the golden vectors, if it exists; otherwise prints that it is missing.
 ///
 /// # Panics
-/// When it is missing in the project's own set.
+/// It is missing in the project's own set.
 pub fn golden(file: &str) -> Option<PathBuf> {
     let dir = golden_dir();
     let path = dir.join(file);
@@ -41,10 +41,10 @@ pub fn golden(file: &str) -> Option<PathBuf> {
     None
 }
 
-/// The files `SET/BEGINNING*ENDING` of the golden vectors, in order; that there is none is said.
+/// The files `SET/BEGINNING*ENDING` of the golden vectors, in order; prints if there are none.
 ///
 /// # Panics
-/// When there is none in the project's own set.
+/// There are none in the project's own set.
 pub fn golden_files(set: &str, beginning: &str, ending: &str) -> Vec<PathBuf> {
     let Some(folder) = golden(set) else { return vec![] };
     let is_wanted = |path: &PathBuf| {
@@ -60,14 +60,15 @@ pub fn golden_files(set: &str, beginning: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Files that hold something to compare.
+/// The number of files that have values to compare.
 pub fn comparable() -> usize {
     SETS.iter().map(|(set, from, to)| golden_files(set, from, to).len()).sum()
 }
 
-/// How far float32 may be from the log-SNR `2 ln cot(a t + b)` of the published models. The angle
-/// is rounded to half a unit of its last place twice (product and sum), and `d log-SNR / d angle =
-/// -4 / sin(2 angle)` grows without bound where its tangent does, at both ends: 5e-3 at t = 1.
+/// The error that float32 may have in the log-SNR `2 ln cot(a t + b)` of the published models. The
+/// angle is rounded to half a unit of its last place twice (product and sum), and
+/// `d log-SNR / d angle = -4 / sin(2 angle)` grows without bound at both ends, where the tangent
+/// does: 5e-3 at t = 1.
 pub fn log_snr_tolerance(log_snr: f64) -> f64 {
     let angle = (-log_snr / 2.0).exp().atan();
     let slope = 4.0 / (2.0 * angle).sin().abs();

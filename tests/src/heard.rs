@@ -1,4 +1,5 @@
-//! Plays keys to a program on a JACK server and records what comes back. Knows no result.
+//! Plays keys to a program on a JACK server and records its output. This file knows no expected
+//! result.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -6,7 +7,8 @@ use std::path::Path;
 use crate::jack::JackServer;
 use crate::live::Daemon;
 
-/// The daemon on that server, with more arguments, and a lead in place of the measured one.
+/// Starts the daemon on a server with more arguments, and with a fixed lead instead of the measured
+/// one if it is given.
 pub fn daemon(server: &JackServer, arguments: &[&str], lead_ms: Option<&str>) -> Daemon {
     Daemon::start(|command| {
         server.in_env(command);
@@ -17,31 +19,31 @@ pub fn daemon(server: &JackServer, arguments: &[&str], lead_ms: Option<&str>) ->
     })
 }
 
-/// What was played and heard.
+/// The keys and their sound.
 #[derive(Debug)]
 pub struct Heard {
-    /// Every chord, as CHANNEL:KEY+KEY, with its frame.
+    /// Each chord as CHANNEL:KEY+KEY, with its frame.
     pub keys: Vec<(String, usize)>,
     /// The recording.
     pub sound: Vec<f32>,
-    /// How often the JACK server itself was late: time that nobody's clock knows.
+    /// How often the JACK server itself was late, which shifts times by an unknown amount.
     pub xruns: u32,
 }
 
-/// Plays notes to timbred and records them: how, says `src/bin/jack_probe.rs`.
+/// Plays notes to timbred and records them, as described in `src/bin/jack_probe.rs`.
 ///
 /// # Panics
-/// When the probe fails.
+/// The probe fails.
 pub fn probe(server: &JackServer, folder: &Path, notes: u32, mode: &[&str]) -> Heard {
     let output = server.wait_for_port("timbred:", "out_left");
     let input = server.wait_for_port("timbred:", "midi_in");
     probe_ports(server, folder, [&input, &output], notes, mode)
 }
 
-/// The same of any program's ports, for MIDI in and sound out.
+/// The same with the ports of any program, for MIDI input and sound output.
 ///
 /// # Panics
-/// When the probe fails.
+/// The probe fails.
 pub fn probe_ports(
     server: &JackServer,
     folder: &Path,
@@ -67,7 +69,7 @@ pub fn probe_ports(
     Heard { keys, sound, xruns }
 }
 
-/// Root of the mean square, dB.
+/// Root mean square, dB.
 pub fn level_db(samples: &[f32]) -> f64 {
     let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
     10.0 * (power / samples.len().max(1) as f64).max(1e-18).log10()

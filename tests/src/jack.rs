@@ -1,4 +1,5 @@
-//! A JACK server of its own with the dummy driver, and what runs beside it. Knows no daemon.
+//! Starts a JACK server with the dummy driver for a test, and clients beside it. This file knows no
+//! daemon.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::fs::File;
@@ -6,16 +7,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Servers of tests that can run on a machine at one time.
+/// The most servers of tests that can run on a machine at a time.
 const MOST: usize = 4;
 
-/// A running server; dropping it ends it.
+/// A running server. It ends when this is dropped.
 #[derive(Debug)]
 pub struct JackServer {
     name: String,
     period: u32,
     child: Option<Child>,
-    /// Locked as long as the name is used.
+    /// The lock is held as long as the name is used.
     _lock: File,
 }
 
@@ -23,7 +24,7 @@ impl JackServer {
     /// Starts a server at 48 kHz with periods of `period` frames.
     ///
     /// # Panics
-    /// When there is no jackd, or it does not come up.
+    /// There is no jackd, or it does not start.
     pub fn start(period: u32) -> Self {
         let (name, lock) = free_name();
         let mut server = Self { name, period, child: None, _lock: lock };
@@ -31,7 +32,7 @@ impl JackServer {
         server
     }
 
-    /// Starts it again after [`Self::kill`], under the same name.
+    /// Starts the server again after [`Self::kill`], under the same name.
     ///
     /// # Panics
     /// As [`Self::start`].
@@ -43,7 +44,7 @@ impl JackServer {
         } else {
             command.arg("--no-realtime");
         }
-        // Synchronous: every client is waited for, so nothing recorded is missing.
+        // In synchronous mode the server waits for every client, so that the recording is complete.
         let arguments = ["-n", &self.name, "-S", "-d", "dummy", "-r", "48000", "-p", &period];
         command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
         self.child =
@@ -55,7 +56,7 @@ impl JackServer {
         }
     }
 
-    /// Ends it at once, as a crash.
+    /// Kills the server, as in a crash.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -63,17 +64,17 @@ impl JackServer {
         }
     }
 
-    /// Sends it a signal by its name, such as STOP.
+    /// Sends the server a signal by its name, such as STOP.
     ///
     /// # Panics
-    /// When it is gone.
+    /// It has ended.
     pub fn signal(&self, name: &str) {
         let id = self.child.as_ref().expect("a running server").id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill");
         assert!(sent.success(), "the server is gone");
     }
 
-    /// Makes `command` find this server.
+    /// Sets the environment of `command` so that it finds this server.
     pub fn in_env<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("JACK_DEFAULT_SERVER", &self.name)
@@ -81,17 +82,17 @@ impl JackServer {
             .env("JACK_NO_START_SERVER", "1")
     }
 
-    /// All ports, None where the server does not answer.
+    /// All ports; none if the server does not answer.
     pub fn ports(&self) -> Option<Vec<String>> {
         let out = self.in_env(&mut Command::new("jack_lsp")).output().ok()?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         out.status.success().then(|| text.lines().map(str::to_owned).collect())
     }
 
-    /// Waits for a port whose name begins and ends so.
+    /// Waits for a port whose name has this beginning and this end.
     ///
     /// # Panics
-    /// When it does not come within 20 s.
+    /// The port does not appear within 20 s.
     pub fn wait_for_port(&self, begins: &str, ends: &str) -> String {
         let patience = Instant::now();
         loop {
@@ -107,10 +108,10 @@ impl JackServer {
         }
     }
 
-    /// The probe (`src/bin/jack_probe.rs`) as a command on this server.
+    /// The command that runs the probe (`src/bin/jack_probe.rs`) on this server.
     ///
     /// # Panics
-    /// When it is not built.
+    /// The probe is not built.
     pub fn probe(&self) -> Command {
         let mut command = Command::new(probe_path());
         self.in_env(&mut command);
@@ -120,11 +121,12 @@ impl JackServer {
 
 impl Drop for JackServer {
     fn drop(&mut self) {
-        // One that was stopped hears nothing else.
+        // A stopped process does not react to other signals.
         if let Some(child) = &self.child {
             let _ = Command::new("kill").args(["-s", "CONT", &child.id().to_string()]).status();
         }
-        // In order first: a server that is killed leaves a place in JACK's registry taken.
+        // It is first asked to end: a server that is killed keeps its place in the registry of
+        // JACK.
         if let Some(child) = &mut self.child {
             let _ = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
             let patience = Instant::now();
@@ -135,7 +137,7 @@ impl Drop for JackServer {
             }
         }
         self.kill();
-        // jackd leaves its semaphores when it is killed.
+        // jackd leaves its semaphores behind when it is killed.
         for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().contains(&self.name) {
                 let _ = std::fs::remove_file(entry.path());
@@ -150,8 +152,8 @@ fn may_be_realtime() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// A name that no other test uses. JACK remembers eight names on a machine; that of a server that
-/// was killed is free again only for a server of the same name.
+/// A name that no other test uses. JACK remembers eight names on a machine. The name of a server
+/// that was killed is free again only for a server of the same name.
 fn free_name() -> (String, File) {
     let patience = Instant::now();
     loop {

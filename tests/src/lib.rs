@@ -1,4 +1,4 @@
-//! What the golden and end-to-end tests share.
+//! Helpers for the golden and end-to-end tests.
 
 pub mod bundle;
 pub mod chords;
@@ -23,7 +23,7 @@ pub const BUNDLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundle
 /// The bundled model.
 ///
 /// # Panics
-/// Panics if it is damaged.
+/// It is damaged.
 #[allow(clippy::expect_used)]
 pub fn bundled() -> timbre_models::bundle::Bundle {
     timbre_models::bundle::Bundle::open(BUNDLED).expect("the bundled model")

@@ -1,4 +1,4 @@
-//! Runs the real daemon in a folder of its own and waits until it says that it is ready. Knows no
+//! Runs the real daemon in a folder of its own and waits until it is ready. This file knows no
 //! expected result.
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -11,33 +11,33 @@ use tempfile::TempDir;
 
 use crate::program::timbred;
 
-/// A running daemon; dropping it kills it.
+/// A running daemon. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
     folder: TempDir,
-    /// What systemd would hear.
+    /// The socket on which systemd would listen.
     notify: UnixDatagram,
-    /// Everything it has said so far, line by line.
+    /// All lines that it has sent to systemd.
     pub said: Vec<String>,
 }
 
 impl Daemon {
-    /// Starts the daemon on any free OSC port, `prepare` adding arguments and environment, and
-    /// waits for READY=1.
+    /// Starts the daemon on any free OSC port and waits for READY=1. `prepare` adds arguments and
+    /// environment.
     ///
     /// # Panics
-    /// When it does not get ready within a minute.
+    /// It is not ready within a minute.
     pub fn start(prepare: impl FnOnce(&mut Command)) -> Self {
         let mut daemon = Self::spawn(prepare);
         daemon.wait_until_ready();
         daemon
     }
 
-    /// Starts the daemon as [`Self::start`] and waits for nothing.
+    /// Starts the daemon like [`Self::start`], but does not wait.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// It cannot be started.
     pub fn spawn(prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("notify");
@@ -52,7 +52,7 @@ impl Daemon {
             .env("HOME", folder.path())
             .env("NOTIFY_SOCKET", &socket)
             .env("TIMBRED_LOG", "info,timbred=debug,tract=error")
-            // Tests run beside each other, and beside a daemon that plays.
+            // Tests run at the same time, and maybe beside a daemon that plays.
             .env("TIMBRED_REMOTE__PORT", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -65,7 +65,7 @@ impl Daemon {
     /// Waits for READY=1.
     ///
     /// # Panics
-    /// When it does not come within a minute.
+    /// It does not arrive within a minute.
     pub fn wait_until_ready(&mut self) {
         let patience = Instant::now();
         while !self.heard("READY=1") {
@@ -75,7 +75,7 @@ impl Daemon {
         }
     }
 
-    /// The lines it tells systemd in the next `seconds`.
+    /// The lines that it sends to systemd in the next `seconds`.
     pub fn listen(&mut self, seconds: f64) -> Vec<String> {
         let (known, patience) = (self.said.len(), Instant::now());
         while patience.elapsed().as_secs_f64() < seconds {
@@ -84,10 +84,10 @@ impl Daemon {
         self.said.get(known..).unwrap_or_default().to_vec()
     }
 
-    /// Memory that it has in use, kB.
+    /// The memory that it uses, kB.
     ///
     /// # Panics
-    /// When it is gone.
+    /// It has ended.
     pub fn memory_kb(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).expect("the daemon runs");
@@ -96,7 +96,7 @@ impl Daemon {
         number.expect("VmRSS")
     }
 
-    /// Whether it has told systemd a line that begins so; listens for 0.2 s at most.
+    /// Whether it has sent systemd a line with this beginning; waits for at most 0.2 s.
     pub fn heard(&mut self, line: &str) -> bool {
         let mut buffer = [0; 4096];
         let patience = Instant::now();
@@ -111,17 +111,17 @@ impl Daemon {
         self.said.iter().any(|said| said.starts_with(line))
     }
 
-    /// Where its OSC server listens.
+    /// The address of its OSC server.
     ///
     /// # Panics
-    /// When its status does not say.
+    /// Its status does not have the address.
     pub fn osc(&self) -> std::net::SocketAddr {
         let status = self.said.iter().rev().find(|line| line.contains("OSC "));
         let address = status.and_then(|line| line.rsplit(' ').next()).expect("a status");
         address.parse().expect("an address")
     }
 
-    /// Its messages.
+    /// The text of its log.
     pub fn log(&self) -> String {
         let mut text = String::new();
         let path = self.folder.path().join("log");
@@ -129,7 +129,7 @@ impl Daemon {
         text
     }
 
-    /// Its home.
+    /// Its home folder.
     pub fn home(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -137,17 +137,17 @@ impl Daemon {
     /// Sends it a signal by its name.
     ///
     /// # Panics
-    /// When it is gone.
+    /// It has ended.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().expect("kill");
         assert!(sent.success(), "the daemon is gone: {}", self.log());
     }
 
-    /// Waits until it ends; its exit code.
+    /// Waits until it ends, and returns its exit code.
     ///
     /// # Panics
-    /// When it does not end within 10 s.
+    /// It does not end within 10 s.
     pub fn ended(&mut self) -> Option<i32> {
         let patience = Instant::now();
         loop {
@@ -167,10 +167,10 @@ impl Drop for Daemon {
     }
 }
 
-/// What `timbrectl` says to a daemon, with its exit code.
+/// Runs `timbrectl` on a daemon, and returns its exit code and output.
 ///
 /// # Panics
-/// When it is not built.
+/// It is not built.
 pub fn control(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
     let port = daemon.osc().port().to_string();
     let program = timbred().with_file_name("timbrectl");
@@ -180,10 +180,10 @@ pub fn control(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
     (ran.status.code(), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Waits until something is so.
+/// Waits until a condition is true.
 ///
 /// # Panics
-/// When it is not within 20 s.
+/// It is not true within 20 s.
 #[track_caller]
 pub fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let patience = Instant::now();

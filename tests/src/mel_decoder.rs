@@ -1,5 +1,5 @@
-//! A mel decoder as an ONNX file, small enough to be computed by hand: each frame's samples are
-//! sums over the frames around it.
+//! A mel decoder as an ONNX file, which is small enough to be computed by hand: the samples of each
+//! frame are sums over the frames around it.
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -10,23 +10,23 @@ use tract_onnx::pb::{
     TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 
-/// Samples of a frame.
+/// The number of samples of a frame.
 const HOP: usize = 320;
-/// Bands of a frame.
+/// The number of bands of a frame.
 const BINS: usize = 128;
 
 /// A convolution over frames.
 #[derive(Debug, Clone, Copy)]
 pub struct Decoder {
-    /// Frames back that it hears.
+    /// How many frames it looks back.
     pub past: usize,
-    /// Frames ahead.
+    /// How many frames it looks ahead.
     pub future: usize,
-    /// ONNX operator set.
+    /// The version of the ONNX operator set.
     pub opset: i64,
-    /// Shape of the samples: 1 for `[n]`, 2 for `[1, n]`, 3 for `[1, n, 1]`.
+    /// The rank of the output: 1 for `[n]`, 2 for `[1, n]`, 3 for `[1, n, 1]`.
     pub rank: usize,
-    /// Frames of the input; 0 is any number.
+    /// The number of frames of the input; 0 for any number.
     pub frames: i64,
 }
 
@@ -37,7 +37,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// What sample `n` of a frame takes from band `bin` of the frame `tap - past` away. Never 0.
+    /// The weight for sample `n` of a frame of band `bin` in the frame `tap - past` away. Never 0.
     fn weight(&self, n: usize, bin: usize, tap: usize) -> f32 {
         1e-3 * (1.0 + ((n * 7 + bin * 13 + tap * 29) % 31) as f32)
     }
@@ -46,7 +46,7 @@ impl Decoder {
         self.past + 1 + self.future
     }
 
-    /// The samples of the whole mel [T, 128] at once; before and behind it is a mel of `around`.
+    /// The samples of the whole mel [T, 128] at once, with a mel of `around` before and after it.
     pub fn whole(&self, mel: &[f32], around: f32) -> Vec<f32> {
         let frames = mel.len() / BINS;
         let value = |frame: usize, tap: usize, bin: usize| {
@@ -60,7 +60,7 @@ impl Decoder {
         (0..frames * HOP).map(sample).collect()
     }
 
-    /// The file.
+    /// The bytes of the file.
     pub fn onnx(&self) -> Vec<u8> {
         let weights = (0..HOP).flat_map(|n| {
             (0..BINS).flat_map(move |bin| (0..self.taps()).map(move |tap| self.weight(n, bin, tap)))
@@ -129,7 +129,7 @@ fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>)
     }
 }
 
-/// A float port; sizes of 0 are free.
+/// A float input or output; sizes of 0 are free.
 fn port(name: &str, sizes: &[i64]) -> ValueInfoProto {
     let dim = |(at, size): (usize, &i64)| Dimension {
         value: Some(match size {

@@ -1,5 +1,5 @@
-//! Reads the golden `.npz` and `.npy` files. Knows their format, not what is in them; panics on a
-//! file that is not as its README says, naming it.
+//! Reads the golden `.npz` and `.npy` files. This file knows their format, but not their contents.
+//! A file that does not match its README causes a panic that names it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs::File;
@@ -20,7 +20,7 @@ impl Npz {
     /// Opens the archive.
     ///
     /// # Panics
-    /// When there is none.
+    /// The file does not exist.
     pub fn open(path: &Path) -> Self {
         let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let archive = ZipArchive::new(file).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -65,10 +65,10 @@ impl Npz {
         self.array(name)
     }
 
-    /// An array of exactly this element type.
+    /// An array that must have this element type.
     ///
     /// # Panics
-    /// When it is of another.
+    /// It has another type.
     pub fn array<T: ReadableElement>(&mut self, name: &str) -> ArrayD<T> {
         let bytes = self.bytes(name);
         read(&bytes).unwrap_or_else(|e| panic!("{}: `{name}`: {e}", self.path.display()))
@@ -114,7 +114,7 @@ pub fn npy(path: &Path) -> ArrayD<f64> {
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The largest difference of two slices, which must be equally long and free of NaN.
+/// The largest difference between two slices, which must have the same length and no NaN.
 pub fn worst(found: &[f32], wanted: &[f32]) -> f64 {
     assert_eq!(found.len(), wanted.len());
     found.iter().zip(wanted).fold(0.0, |worst, (f, w)| {

@@ -1,13 +1,14 @@
-//! Finds a known sound in a recording by cross-correlation. Knows no server and no daemon.
+//! Finds a known sound in a recording by cross-correlation. This file knows no server and no
+//! daemon.
 #![allow(clippy::expect_used)]
 
 use realfft::RealFftPlanner;
 
-/// Where in `recording`, from `from` on, `wanted` begins, at most `latest` samples later; with the
-/// normalized correlation there (1: the same sound).
+/// The position in `recording`, from `from` to `latest` samples later, at which `wanted` begins,
+/// and the normalized correlation there (1: the same sound).
 ///
 /// # Panics
-/// Never with finite lengths.
+/// It does not panic for finite lengths.
 pub fn find(recording: &[f32], from: usize, latest: usize, wanted: &[f32]) -> (usize, f64) {
     let size = (latest + 2 * wanted.len()).next_power_of_two();
     let mut planner = RealFftPlanner::<f64>::new();
@@ -23,7 +24,7 @@ pub fn find(recording: &[f32], from: usize, latest: usize, wanted: &[f32]) -> (u
     let heard = recording.get(from..end).unwrap_or_default();
     let mut product = spectrum(heard);
     product.iter_mut().zip(spectrum(wanted)).for_each(|(a, b)| *a *= b.conj());
-    // Rounding must not leave an imaginary part where there is none.
+    // Rounding must not leave an imaginary part in real values.
     if let Some(first) = product.first_mut() {
         first.im = 0.0;
     }
@@ -46,9 +47,9 @@ pub fn find(recording: &[f32], from: usize, latest: usize, wanted: &[f32]) -> (u
     (from + at, best / scale)
 }
 
-/// Where after `from` a sound begins: the first sample at which the mean of the last millisecond is
-/// a quarter of the loudest such mean until `latest` samples later, and above what was there
-/// before.
+/// The position after `from` at which a sound begins: the first sample at which the mean of the
+/// last millisecond is above the level before and at least a quarter of the loudest such mean until
+/// `latest` samples later.
 pub fn onset(recording: &[f32], from: usize, latest: usize, rate_hz: usize) -> Option<usize> {
     let width = (rate_hz / 1000).max(1);
     let means = |from: usize, to: usize| -> Vec<f32> {
@@ -62,7 +63,7 @@ pub fn onset(recording: &[f32], from: usize, latest: usize, rate_hz: usize) -> O
     after.iter().position(|mean| *mean >= least).map(|at| from + at + width - 1)
 }
 
-/// The value that a share of all values lies below.
+/// The value below which a share of all values are.
 pub fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,8 +1,8 @@
-//! The pitch of a tone, and the power at a frequency. Knows no instrument.
+//! Measures the pitch of a tone, and the power at a frequency. This file knows no instrument.
 
 use std::f64::consts::TAU;
 
-/// The power of a piece around a frequency, Hann window.
+/// The power of a piece of sound around a frequency, with a Hann window.
 pub fn power_at(sound: &[f32], rate_hz: f64, hz: f64) -> f64 {
     let n = sound.len() as f64;
     let (mut re, mut im) = (0.0, 0.0);
@@ -15,7 +15,7 @@ pub fn power_at(sound: &[f32], rate_hz: f64, hz: f64) -> f64 {
     re * re + im * im
 }
 
-/// The pitch of a piece within 120 cents of `hz`, by its first partial: cents beside it.
+/// The deviation of the first partial of a piece from `hz`, within 120 cents.
 pub fn cents(sound: &[f32], rate_hz: f64, hz: f64) -> f64 {
     let at = |cents: f64| power_at(sound, rate_hz, hz * (cents / 1200.0).exp2());
     let best = |all: &mut dyn Iterator<Item = f64>| {

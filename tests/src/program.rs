@@ -1,4 +1,5 @@
-//! Runs the real `timbred` in a folder of its own, with the tiny model. Knows no expected result.
+//! Runs the real `timbred` in a folder of its own, with the tiny model. This file knows no expected
+//! result.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -9,18 +10,18 @@ use timbre_models::notes::{Note, Song, Voice, write_song_file};
 
 use crate::bundle::tiny_bundle;
 
-/// The program, built beside the tests.
+/// The path of the program, which is built beside the tests.
 ///
 /// # Panics
-/// Says how to build it when it is not there.
+/// It is not there; the message says how to build it.
 pub fn timbred() -> PathBuf {
     built("timbred", "cargo build --workspace")
 }
 
-/// An example of the crates, built beside the tests.
+/// The path of an example of the crates, which is built beside the tests.
 ///
 /// # Panics
-/// Says how to build it when it is not there.
+/// It is not there; the message says how to build it.
 pub fn example(name: &str) -> PathBuf {
     built(&format!("examples/{name}"), "cargo build --workspace --examples")
 }
@@ -33,10 +34,10 @@ fn built(name: &str, how: &str) -> PathBuf {
     program
 }
 
-/// What a run of the program left behind.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub struct Ran {
-    /// Exit code; None if a signal ended it.
+    /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
     pub out: String,
@@ -52,14 +53,15 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    /// Itself, if it ended well.
+    /// Returns the result if the program succeeded.
     #[track_caller]
     pub fn well(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:?}");
         self
     }
 
-    /// Itself, if it ended with that code, said each of these words, and did not panic.
+    /// Returns the result if the program ended with that code, printed each of these words, and did
+    /// not panic.
     #[track_caller]
     pub fn failed(self, code: i32, words: &[&str]) -> Self {
         assert!(!self.err.contains("panicked"), "{self:?}");
@@ -71,7 +73,7 @@ impl Ran {
     }
 }
 
-/// A folder with the tiny model in `tiny`, where the program runs.
+/// A folder with the tiny model in `tiny`, in which the program runs.
 #[derive(Debug)]
 pub struct Folder(TempDir);
 
@@ -82,29 +84,29 @@ impl Default for Folder {
 }
 
 impl Folder {
-    /// A new one; it goes when dropped.
+    /// A new folder, which is removed when this is dropped.
     pub fn new() -> Self {
         let folder = Self(tempfile::tempdir().expect("a temporary folder"));
         tiny_bundle(&folder.path("tiny"));
         folder
     }
 
-    /// A path in it.
+    /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    /// Writes a file.
+    /// Writes a file into the folder.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path(name), bytes).expect("a file in the temporary folder");
     }
 
-    /// Reads a file.
+    /// Reads a file of the folder.
     pub fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// Writes a song of `notes` notes of half a second, one every quarter second.
+    /// Writes a song of `notes` notes of half a second, one every quarter of a second.
     pub fn song(&self, name: &str, notes: u8) {
         let note = |n: u8| {
             let voice = Voice { is_drum: n % 5 == 4, program: 4 * (n % 3), key: 48 + n % 24 };
@@ -116,8 +118,8 @@ impl Folder {
         write_song_file(&Song { notes, total_time_s }, self.path(name)).expect("a MIDI file");
     }
 
-    /// The program with arguments, yet to run. `NAME|FOLDER` is `tiny` where `--model` is not among
-    /// them.
+    /// The program with arguments, not yet running. It uses the model `tiny` unless `--model` is
+    /// among the arguments.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(timbred());
         command.current_dir(self.0.path()).args(line.split_whitespace()).stdin(Stdio::null());
@@ -134,7 +136,7 @@ impl Folder {
         self.command(line).output().expect("timbred starts").into()
     }
 
-    /// The names of everything in it but the model and what is listed, sorted.
+    /// The sorted names of everything in the folder other than the model and `known`.
     pub fn others(&self, known: &[&str]) -> Vec<String> {
         let entries = std::fs::read_dir(self.0.path()).expect("the temporary folder");
         let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());

@@ -1,10 +1,10 @@
-//! Segments that were made elsewhere of given noise, and how far another's are from them. Knows no
-//! format.
+//! Segments that another program made from given noise, and the error of ours against them. This
+//! file knows no format.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::denoise::noise::NoiseSource;
 
-/// Noise that was drawn elsewhere.
+/// Noise from another program.
 #[derive(Debug)]
 pub struct Drawn(pub Vec<f32>);
 
@@ -16,14 +16,14 @@ impl NoiseSource for Drawn {
     fn fill(&mut self, _: usize, _: &mut [f32]) {}
 }
 
-/// The root of the summed squares of the difference, as a part of that of `wanted`.
+/// The root of the summed squares of the difference, divided by that of `wanted`.
 pub fn relative(found: &[f32], wanted: &[f32]) -> f64 {
     let power = |x: f32| f64::from(x).powi(2);
     let apart: f64 = found.iter().zip(wanted).map(|(f, w)| power(f - w)).sum();
     (apart / wanted.iter().map(|w| power(*w)).sum::<f64>()).sqrt()
 }
 
-/// The most memory that this process had, in the system's words.
+/// The most memory that this process has used, as reported by the system.
 pub fn peak_memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown");

@@ -1,5 +1,5 @@
-//! The bundled model is small enough, falls silent and plays every live hop. Quality is measured by
-//! `make evaluate`, not here.
+//! The bundled model is small enough, becomes silent, and plays every live hop. `make evaluate`
+//! measures its quality.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::notes::{FileRead, NoteEvent, Voice, read_mended};
@@ -7,7 +7,7 @@ use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::SAMPLE_RATE_HZ;
 use timbred_tests::bundled;
 
-/// One key from 0.1 s to 0.6 s; the sound of `seconds`.
+/// Plays one key from 0.1 s to 0.6 s and returns `seconds` of sound.
 fn one_key(
     streamer: &mut Streamer,
     options: StreamOptions,
@@ -79,7 +79,8 @@ fn it_plays_every_live_hop() {
     }
 }
 
-/// Two files that differ in controller 7 alone, 127 and 20: in General MIDI 32 dB apart.
+/// Two files that differ only in controller 7, 127 and 20. In General MIDI this is a difference of
+/// 32 dB.
 #[test]
 fn the_mix_of_a_file_is_heard() {
     let bundle = bundled();

@@ -1,5 +1,5 @@
-//! Inputs that failed once (`tests/cases`, each with a line that says what is right): what they are
-//! read as now.
+//! Inputs that once failed (`tests/cases`, each with a line that says what is right), and how they
+//! must be read now.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ fn case(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")).join(name)
 }
 
-/// Every MIDI file, how many strikes are heard, and whether it is a whole file of format 0 or 1.
+/// Every MIDI file, its number of strikes, and whether it is a complete file of format 0 or 1.
 const FILES: [(&str, usize, bool); 22] = [
     ("controller_2_hours_after_song.mid", 8, true),
     ("cut_off_before_end_of_track.mid", 8, false),

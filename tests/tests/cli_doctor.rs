@@ -1,10 +1,10 @@
-//! `timbred doctor` beside a daemon that plays, and where nothing does.
+//! `timbred doctor` beside a daemon that plays, and without any daemon.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use timbred_tests::live::{Daemon, control};
 use timbred_tests::program::Folder;
 
-/// What is said about one thing.
+/// The finding about one subject.
 fn finding(json: &str, what: &str) -> serde_json::Value {
     let all: Vec<serde_json::Value> = serde_json::from_str(json).unwrap();
     all.into_iter().find(|f| f["what"] == what).unwrap_or_else(|| panic!("no {what} in {json}"))
@@ -32,7 +32,7 @@ fn a_daemon_that_plays_is_asked() {
     assert_eq!(control(&daemon, &["set", "master.mute", "on"]).0, Some(0));
     let level = finding(&ask(), "level");
     assert_eq!((&level["verdict"], level["remedy"].as_str().is_some()), (&"trouble".into(), true));
-    // What the doctor finds first, the status names.
+    // The status names the first problem that the doctor finds.
     let (_, said) = control(&daemon, &["status"]);
     let wanted = "to mend    level: the master is muted -> timbrectl set master.mute off\n";
     assert!(said.contains(wanted), "{said}");
@@ -44,7 +44,7 @@ fn a_daemon_that_plays_is_asked() {
 fn a_device_that_is_not_there_is_trouble_with_a_remedy() {
     let folder = Folder::new();
     let mut command = folder.command("doctor");
-    // A port where nothing listens.
+    // Nothing listens at this port.
     command.env("TIMBRED_OSC__PORT", "1").env("TIMBRED_AUDIO__BACKEND", "jack");
     command.env("JACK_DEFAULT_SERVER", "there-is-none");
     let output = command.output().unwrap();

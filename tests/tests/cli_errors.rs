@@ -1,15 +1,15 @@
-//! Bad input as real processes: every error names the file and what to do, ends with its code, and
-//! is no panic.
+//! Bad input to the real program: every error names the file and a remedy, ends with its exit code,
+//! and does not panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use timbred_tests::program::Folder;
 
-/// A MIDI header of this format, number of tracks and division.
+/// A MIDI header with a format, number of tracks and division.
 fn header(format: u8, tracks: u8, division: [u8; 2]) -> Vec<u8> {
     [&b"MThd\0\0\0\x06\0"[..], &[format, 0, tracks], &division].concat()
 }
 
-/// A track of these events with its end.
+/// A track of these events and its end.
 fn track(events: &[u8]) -> Vec<u8> {
     let body = [events, b"\0\xff\x2f\0"].concat();
     [&b"MTrk"[..], &(body.len() as u32).to_be_bytes(), &body].concat()

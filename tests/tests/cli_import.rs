@@ -1,4 +1,4 @@
-//! `timbred import`: a checkpoint becomes a model that renders; whatever fails leaves nothing
+//! `timbred import` turns a checkpoint into a model that renders. If it fails it leaves nothing
 //! behind.
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! `timbred inspect` as a real process.
+//! Tests of `timbred inspect` as a real process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use timbre_models::notes::read_song_file;

@@ -1,5 +1,5 @@
-//! `timbred render` and `demo` as real processes: formats, lengths, seeds, parts, many files,
-//! Ctrl-C.
+//! Tests of `timbred render` and `demo` as real processes: formats, lengths, seeds, parts, many
+//! files, Ctrl-C.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ fn wav(folder: &Folder, name: &str) -> (hound::WavSpec, Vec<f32>) {
     (spec, samples)
 }
 
-/// The length of the song of 4 notes with the tail of 2 s.
+/// The length of the song of 4 notes and the tail of 2 s.
 const LENGTH_S: f64 = 1.25 + 2.0;
 
 #[test]
@@ -51,7 +51,8 @@ fn flac_says_its_rate_bits_and_length() {
         folder.run(&format!("render a.mid --flac --rate 48000 --format {format}")).well();
         let bytes = folder.read("a.flac");
         assert_eq!(&bytes[..4], b"fLaC");
-        // STREAMINFO: 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of samples.
+        // STREAMINFO: 20 bits of sample rate, 3 of channels - 1, 5 of bits - 1, 36 of number of
+        // samples.
         let info = bytes[18..26].iter().fold(0u64, |all, byte| all << 8 | u64::from(*byte));
         assert_eq!(info >> 44, 48_000);
         assert_eq!(info >> 41 & 7, 1);
@@ -146,7 +147,7 @@ fn ctrl_c_leaves_nothing_behind() {
     folder.song("a.mid", 200);
     let mut command = folder.command("render a.mid --steps 1000");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The file on its way is there once work has begun.
+    // The temporary file exists once the work has begun.
     let start = Instant::now();
     while folder.others(&["a.mid"]).is_empty() && start.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(20));

@@ -1,5 +1,5 @@
-//! `timbred render` from and into pipes, through links, of damaged files, and of long songs in
-//! little memory.
+//! Tests of `timbred render` from and into pipes, through links, with damaged files, and with long
+//! songs in little memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use timbre_models::notes::{Note, Song, Voice, write_song_file};
 use timbred_tests::program::Folder;
 
-/// The samples of a WAV file of 16 bits in bytes.
+/// The samples in the bytes of a WAV file of 16 bits.
 fn samples(bytes: &[u8]) -> Vec<i16> {
     hound::WavReader::new(bytes).unwrap().into_samples::<i16>().map(Result::unwrap).collect()
 }
@@ -101,6 +101,6 @@ fn a_long_song_needs_little_memory() {
     };
     let (short_kb, long_kb): (u64, u64) = (peak_kb(0.1), peak_kb(10.0));
     println!("6 s: {short_kb} kB, 10 minutes: {long_kb} kB");
-    // The sound alone has 29 million samples, which were 115 MB as floats.
+    // The sound alone has 29 million samples, which would be 115 MB as floats.
     assert!(long_kb < short_kb + 20_000, "{short_kb} kB, {long_kb} kB");
 }

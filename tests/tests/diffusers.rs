@@ -1,7 +1,7 @@
-//! A pipeline that diffusers saved says here what it says in diffusers; what it is and what it came
-//! with is kept; what is no such pipeline leaves nothing behind. The tiny one lies in
-//! `tests/diffusers`, with the program that made it; `make diffusers SIZE=base` compares a large
-//! one.
+//! A pipeline that diffusers saved gives the same output here as in diffusers, and keeps its
+//! settings and its mel decoder. A folder that is no such pipeline leaves nothing behind. The tiny
+//! pipeline is in `tests/diffusers`, with the program that made it; `make diffusers SIZE=base`
+//! compares a large one.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use timbred_tests::segments::{Drawn, peak_memory, relative};
 
 /// Both forms of the weights.
 const FORMS: [&str; 2] = ["bin", "safetensors"];
-/// What float32 may be off: a part of the log mel's own size. Ten times less than is promised.
+/// The allowed error of float32, relative to the log mel. It is a tenth of the documented limit.
 const ALLOWED: f64 = 1e-4;
 
 fn tiny() -> PathBuf {
@@ -55,7 +55,7 @@ fn errors(model: &Path, vectors: &Path) -> f64 {
     most
 }
 
-/// The log mel of a segment, without guidance, as the pipeline of diffusers.
+/// The log mel of a segment without guidance, as in the pipeline of diffusers.
 fn segment(
     network: &mut Network,
     schedule: &Schedule,
@@ -86,7 +86,8 @@ fn a_segment_is_what_diffusers_makes_of_the_same_weights() {
     }
     folder.run(&format!("import {} --out int8", tiny().join("bin").display())).well();
     let error = errors(&folder.path("int8"), &tiny().join("vectors.npz"));
-    // What a byte for each weight of so small a network costs; float32 is a ten thousandth of it.
+    // The error of weights of one byte in so small a network. The error of float32 is a
+    // ten-thousandth of it.
     println!("int8: {error:.2e}");
     assert!((ALLOWED..0.2).contains(&error), "{error:.2e}");
 }
@@ -164,7 +165,7 @@ fn a_pipeline_that_lies_or_calls_anything_leaves_nothing_behind() {
     folder.write(config, other.as_bytes());
     folder.run("import pipeline").failed(3, &["d_model = 16", "decoder/config.json says 32"]);
     folder.write(config, &said);
-    // The program in the pickle would leave a file behind, were it executed.
+    // If the program in the pickle were executed, it would leave a file behind.
     let mark = folder.path("executed");
     let pickle = format!("cos\nsystem\n(S'touch {}'\ntR.", mark.display());
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(vec![]));

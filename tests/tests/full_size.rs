@@ -1,9 +1,9 @@
-//! A model of published size against torch: the mel of two segments, and what they cost. `make
-//! full-size` runs it.
+//! Compares a model of published size with torch, by the mel of two segments, and measures its
+//! cost. `make full-size` runs it.
 //!
-//! `FULL_SIZE_MODEL` is the folder of the imported model, `FULL_SIZE_VECTORS` what
-//! `timbre_training.published` made of the same checkpoint, `FULL_SIZE_ERROR` the relative error
-//! that is allowed (1e-3).
+//! `FULL_SIZE_MODEL` is the folder of the imported model, `FULL_SIZE_VECTORS` the output of
+//! `timbre_training.published` for the same checkpoint, and `FULL_SIZE_ERROR` the allowed relative
+//! error (1e-3).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;

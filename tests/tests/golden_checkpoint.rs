@@ -1,5 +1,5 @@
-//! The golden checkpoints are read bit for bit, and the network imported from one says what the
-//! original says.
+//! The golden checkpoints are read bit for bit, and the network imported from one gives the same
+//! output as the original.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
@@ -27,7 +27,7 @@ fn golden_checkpoints_are_read_bit_for_bit() {
     }
 }
 
-/// The step in the name of the folder that the checkpoint's index lies in.
+/// The step in the name of the folder with the index of the checkpoint.
 fn named_step(zip: &Path) -> u64 {
     let archive = zip::ZipArchive::new(std::fs::File::open(zip).unwrap()).unwrap();
     let index = archive.file_names().find(|name| name.ends_with("/checkpoint")).unwrap();

@@ -40,7 +40,7 @@ fn log_mel() {
         {
             worst_of_all = worst_of_all.max(compare(name, k, found, wanted));
         }
-        // Made for a few of all frames, and for no short cases.
+        // These exist for some of the frames only, and not for short cases.
         let exact = path.with_file_name(format!("{name}.mel_float64.npy"));
         if exact.exists() {
             let wanted: Vec<f64> = npy(&exact).iter().copied().collect();
@@ -59,7 +59,7 @@ fn log_mel() {
     );
 }
 
-/// The largest error of a frame of mel magnitudes, as a share of the tolerance.
+/// The largest error of the mel magnitudes in a frame, relative to the tolerance.
 fn compare(name: &str, frame: usize, found: &[f32], wanted: &[f64]) -> f64 {
     let loudest = wanted.iter().fold(0.0f64, |m, w| m.max(w.exp()));
     let tolerance = 2e-6 * loudest + 2e-7;

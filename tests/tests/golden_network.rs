@@ -15,7 +15,7 @@ use timbre_models::mel::FeatureRange;
 use timbred_tests::golden::{golden, golden_files};
 use timbred_tests::npz::{Npz, worst};
 
-/// The original's names for the sizes.
+/// The sizes under their original names.
 #[derive(serde::Deserialize)]
 struct GoldenConfig {
     vocab_size: usize,
@@ -37,7 +37,7 @@ struct Lengths {
     targets_context: usize,
 }
 
-/// The golden network, and the batch that it was run with; none in a set without it.
+/// The golden network, and the batch with which it was run; none if the set does not have it.
 fn network() -> Option<(Network, Npz)> {
     let config = golden("network/config.json")?;
     let params = golden("network/params.npz")?;
@@ -155,7 +155,7 @@ fn predictions() {
             break;
         }
         let time = npz.number(&format!("time_{n}")) as f32;
-        // Late times are sines of up to 20000 rad in float32.
+        // At late times the signal has sines of up to 20000 rad in float32.
         let tolerance = if time <= 0.5 { 2e-4 } else { 3e-3 };
         network.film_times(&[time]).unwrap();
         let mut apart = [0.0; 2];
@@ -178,7 +178,7 @@ fn predictions() {
     println!("eps: {cases} cases");
 }
 
-/// The noise that the original drew, for one row of the batch.
+/// Returns the noise that the original drew, for one row of the batch.
 struct Replay {
     start: Vec<f32>,
     steps: Vec<Vec<f32>>,

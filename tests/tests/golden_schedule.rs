@@ -29,15 +29,14 @@ fn log_snr_of_the_original() {
     println!("log-SNR: {} cases, worst {worst_float:.2e}, float64 {worst_exact:.2e}", t.len());
 }
 
-/// The step of a case: that of the trailing schedule, which must have the golden times and
-/// log-SNRs.
+/// The step of a case in the trailing schedule, which must have the golden times and log-SNRs.
 fn step_of(npz: &mut Npz, case: &str) -> (Schedule, usize) {
     let (i, n) = (npz.number(&format!("{case}_i")), npz.number(&format!("{case}_num_steps")));
     let (i, n) = (i as usize, n as usize);
     (Schedule::new(n, Spacing::Trailing).unwrap(), n - 1 - i)
 }
 
-/// Largest error as a share of `tolerance`, relative for values above 1.
+/// The largest error, relative to `tolerance`, and to the value itself if that is above 1.
 fn check(what: &str, found: &[f32], wanted: &[f32], tolerance: f64) -> f64 {
     assert_eq!(found.len(), wanted.len(), "{what}");
     let share = found.iter().zip(wanted).fold(0.0f64, |worst, (f, w)| {
@@ -65,8 +64,8 @@ fn steps_of_the_original() {
         };
         let (z, x0, eps, noise) =
             (values("z_t"), values("pred_x0"), values("pred_eps"), values("noise"));
-        // The original's float32 log-SNR is off its own formula, and with it the levels of signal
-        // and noise.
+        // The original's float32 log-SNR differs from its own formula, and so do the levels of
+        // signal and noise.
         let off = log_snr_tolerance(log_snr(step.from.t));
         let close = 2e-5 + off / 50.0;
         let mut out = vec![0.0; z.len()];
@@ -88,7 +87,8 @@ fn steps_of_the_original() {
         note("reverse_mean", &out, &values("reverse_mean"), close);
         let std = [ddpm_std(step, LogVar::Large) as f32];
         note("reverse_std_large", &std, &values("reverse_std_large")[..1], close);
-        // Near t = 1 x0 is z and eps times up to 22026: what is off shows in full.
+        // Near t = 1 x0 is computed from z and eps times up to 22026, so that errors are fully
+        // visible.
         let loose = 1e-4 + off;
         let (mut x, mut e) = (vec![0.0; z.len()], vec![0.0; z.len()]);
         predict(Prediction::Eps, &step.from, false, &z, &eps, &mut x, &mut e);
@@ -105,7 +105,7 @@ fn steps_of_the_original() {
     println!("steps: {} cases, worst error {worst_of_all:.2e}", cases.len());
 }
 
-/// A network whose two outputs are given.
+/// A network with fixed outputs.
 struct Given {
     conditional: Vec<f32>,
     unconditional: Vec<f32>,

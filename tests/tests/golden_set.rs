@@ -1,4 +1,4 @@
-//! A set of golden vectors may be a part of all, but not nothing.
+//! A set of golden vectors may be incomplete, but not empty.
 
 use timbred_tests::golden::{comparable, golden_dir};
 

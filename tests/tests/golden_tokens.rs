@@ -1,5 +1,5 @@
-//! The token encoder against every `tokens_*.json` of the golden directory. Knows the layout of
-//! those files only.
+//! Compares the token encoder with every `tokens_*.json` of the golden directory. This file only
+//! knows their layout.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
@@ -99,8 +99,8 @@ fn every_golden_case_gives_the_published_ids() {
         };
         for case in &file.cases {
             let what = format!("{}: {}", path.display(), case.name);
-            // Where the original gives up, the vector holds what it would have written without its
-            // check.
+            // If the original refuses a segment, the vector has the tokens that it would have
+            // written without its check.
             let untruncated = TokenOptions { max_tokens: 1 << 20, ..options.clone() };
             let raises = case.original_pipeline_error.is_some();
             let segments = case.segments(if raises { &untruncated } else { &options });

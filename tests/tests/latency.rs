@@ -1,4 +1,4 @@
-//! How late keys are heard on a real JACK server with a dummy driver, here and in FluidSynth.
+//! Measures the delay of keys on a real JACK server with a dummy driver, here and in FluidSynth.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::HashMap;
@@ -16,17 +16,18 @@ use timbred_tests::onsets::{find, onset, percentile};
 use timbred_tests::program::timbred;
 
 const RATE_HZ: usize = 48_000;
-/// Where the key lies in what is rendered offline, seconds.
+/// The time of the key press in offline renderings, seconds.
 const KEY_S: f64 = 0.5;
 
-/// A sound that is as like another as this is the same sound.
+/// From this correlation on two sounds count as the same.
 const SAME: f64 = 0.8;
 
-/// One server at a time: two daemons on two cores would disturb each other.
+/// Only one server runs at a time, because two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A chord as a program makes it offline (`make` is given a MIDI file and where the sound is to
-/// be): 0.1 s from the key press on, and when its sound begins after it, ms.
+/// A chord as a program renders it offline: 0.1 s of sound from the key press on, and the time from
+/// the key press to the beginning of its sound, ms. `make` gets a MIDI file and the path of the
+/// sound.
 fn rendered(folder: &Path, chord: &str, make: impl Fn(&Path, &Path)) -> (Vec<f32>, f64) {
     let (channel, keys) = chord.split_once(':').unwrap();
     let channel: u8 = channel.parse().unwrap();
@@ -39,7 +40,7 @@ fn rendered(folder: &Path, chord: &str, make: impl Fn(&Path, &Path)) -> (Vec<f32
     write_song_file(&Song { notes: notes.collect(), total_time_s: 1.0 }, &song).unwrap();
     let wav = song.with_extension("wav");
     make(&song, &wav);
-    // The left side, which is the one that is listened to.
+    // The left side is the one that is compared.
     let mut wav = hound::WavReader::open(wav).unwrap();
     let all: Vec<f32> = wav.samples().step_by(2).map(Result::unwrap).collect();
     let start = (KEY_S * RATE_HZ as f64) as usize;
@@ -61,20 +62,20 @@ fn ms(samples: usize) -> f64 {
     samples as f64 / RATE_HZ as f64 * 1000.0
 }
 
-/// How late keys were heard.
+/// The delays of keys.
 struct Lateness {
-    /// From a key press to where its sound begins, less the time until it does where it is
-    /// rendered.
+    /// The time from a key press to the beginning of its sound, less the same time in the
+    /// rendering.
     times_ms: Vec<f64>,
-    /// How long the instrument itself takes after that, by the key.
+    /// The attack time of the instrument, which comes in addition, by key.
     attacks_ms: Vec<f64>,
-    /// What the daemon says it is, ms.
+    /// The delay that the daemon reports, ms.
     published_ms: Option<f64>,
-    /// Keys that were not found in the recording, and those that sounded as they are rendered.
+    /// How many keys were not found in the recording, and how many sounded as in the rendering.
     missing: usize,
     same: usize,
-    /// Gaps that the daemon counted itself, and late cycles of the server: where there are any,
-    /// times say nothing.
+    /// The gaps that the daemon counted, and the late cycles of the server. If there are any, the
+    /// times have no meaning.
     gaps: u64,
     xruns: u64,
 }
@@ -100,8 +101,8 @@ impl Lateness {
     }
 }
 
-/// Plays `notes` to the daemon, looks for each rendered chord in the recording, and compares where
-/// the two begin.
+/// Plays `notes` to the daemon, finds each rendered chord in the recording, and compares the times
+/// at which both begin.
 fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>, mode: &[&str]) -> Lateness {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
@@ -120,7 +121,7 @@ fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>, mode: &[&str]) 
     lateness
 }
 
-/// Where each chord of a recording begins, compared with how `make` renders it.
+/// The delay of each chord of a recording, compared with the rendering by `make`.
 fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Lateness {
     let Heard { keys, sound, xruns } = heard;
     let mut templates = HashMap::new();
@@ -129,15 +130,15 @@ fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Latene
         let (key_sound, begins_ms) =
             templates.entry(chord).or_insert_with(|| rendered(folder, chord, &make));
         let (at, likeness) = find(sound, *frame, RATE_HZ / 2, key_sound);
-        // Drums are noise, which is another each time.
+        // Drums are noise, which is different each time.
         if likeness < if chord.starts_with("9:") { 0.1 } else { 0.2 } {
             println!("{chord} at {frame} is not found: likeness {likeness:.2}");
             missing += 1;
             continue;
         }
-        // A sound that came out as it was rendered lies where it is most like it. Where chords ring
-        // into each other or noise is another each time, that may be a period off: its beginning is
-        // compared with its beginning.
+        // A sound that is the same as in the rendering is where the correlation is highest. If
+        // chords overlap or the noise is different, that position may be off by a period, so the
+        // onsets of both are compared instead.
         let by_begin = || ms(onset(sound, *frame, RATE_HZ / 5, RATE_HZ).unwrap() - frame);
         let is_same = likeness >= SAME;
         times_ms.push(if is_same { ms(at - frame) } else { by_begin() - *begins_ms });
@@ -148,8 +149,8 @@ fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Latene
     Lateness { times_ms, attacks_ms, published_ms: None, missing, same, gaps: 0, xruns }
 }
 
-/// FluidSynth on such a server, with the same notes. Its times are too short by what its player of
-/// files begins late, which nobody tells: the spread is what can be compared.
+/// FluidSynth on the same kind of server with the same notes. Its file player begins late by an
+/// unknown time, by which the delays are too short, so only their spread can be compared.
 fn fluidsynth(notes: u32, mode: &[&str]) -> Lateness {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(128);
@@ -180,8 +181,8 @@ fn fluidsynth(notes: u32, mode: &[&str]) -> Lateness {
 
 #[test]
 fn every_key_is_heard() {
-    // With a lead that a busy machine keeps too, every key has the same delay; where time itself
-    // was lost, it is tried again.
+    // With a lead that is long enough for a busy machine, every key has the same delay. If the
+    // server itself was late, the test is repeated.
     for _ in 0..3 {
         let heard = key_to_sound(20, "20", Some("120"), &[]);
         heard.print("H = 1");
@@ -204,7 +205,7 @@ fn every_key_is_heard() {
     );
 }
 
-/// `make latency`: 400 times one to eight keys.
+/// `make latency`: 400 chords of one to eight keys.
 #[test]
 #[ignore = "a measurement: make latency"]
 fn latency() {

@@ -1,5 +1,5 @@
-//! The layouts for Open Stage Control and TouchOSC (`config/layouts`): every address in them is one
-//! that the daemon has, with arguments that it takes, and both are as their script makes them.
+//! The layouts for Open Stage Control and TouchOSC (`config/layouts`): the daemon has every address
+//! in them and accepts their arguments, and both files are those that their script makes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -13,14 +13,14 @@ use timbre_control::osc::{self, Request, message};
 use timbre_control::parameters::find;
 use timbre_control::pattern::Pattern;
 
-/// What every strip has at least.
+/// The controls that every strip must have.
 const STRIP: [&str; 7] =
     ["gain", "mute", "solo", "program", "morph/amount", "morph/pressure", "spread"];
 
-/// One control: where it sends to or hears from, and all that it can send.
+/// One control: its address, and everything that it can send.
 struct Control {
     address: String,
-    /// None for one that only shows.
+    /// None for a control that only shows a value.
     sends: Option<Vec<Vec<OscType>>>,
 }
 
@@ -28,7 +28,7 @@ fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/layouts"))
 }
 
-/// What the daemon would say to it.
+/// Checks that the daemon would accept a control.
 fn check(control: &Control) {
     let Control { address, sends } = control;
     let Some(sends) = sends else {
@@ -45,7 +45,7 @@ fn check(control: &Control) {
     }
 }
 
-/// Whatever a script of the layout sends.
+/// Checks everything that a script of the layout sends.
 fn check_script(script: &str) {
     let addresses: Vec<&str> = script.split('\'').filter(|part| part.starts_with('/')).collect();
     assert!(addresses.contains(&"/subscribe") && addresses.contains(&"//*"), "{script}");
@@ -67,7 +67,7 @@ fn check_all(controls: &[Control]) {
     }
 }
 
-/// A widget and all within it.
+/// Collects the controls of a widget and of all widgets within it.
 fn widgets(widget: &Value, controls: &mut Vec<Control>) {
     let text = |key: &str| widget[key].as_str().unwrap_or_default();
     let address = text("address").to_owned();
@@ -130,7 +130,7 @@ fn the_layout_of_touchosc_has_the_daemons_addresses() {
     assert_eq!(ids.len(), named("node").count());
 }
 
-/// What an `<osc>` of TouchOSC sends at both ends of its control.
+/// The control of an `<osc>` of TouchOSC, with the messages for both ends of its range.
 fn control(osc: roxmltree::Node<'_, '_>) -> Control {
     let child = |node: roxmltree::Node<'_, '_>, name: &str| {
         let found = node.children().find(|n| n.has_tag_name(name));

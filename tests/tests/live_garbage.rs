@@ -1,9 +1,9 @@
-//! A million broken OSC packets against the real daemon: the sound goes on, memory stays, and
-//! nothing is set but what is a setting.
+//! A million broken OSC packets against the real daemon: the sound goes on, memory does not grow,
+//! and nothing changes but settings that a packet validly sets.
 //!
-//! Every packet arrives (a ping now and then keeps the sender back). Some of what is broken still
-//! means something; whether it does is decided here with the same reader, so that all settings, and
-//! the count of what is no OSC, are known at the end.
+//! Every packet arrives, because the sender waits for a ping from time to time. Some broken packets
+//! still have a meaning. The test decides this with the same reader, so that it knows all settings,
+//! and the number of packets that are not OSC, at the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::UdpSocket;
@@ -18,13 +18,15 @@ use timbre_control::status::Status;
 use timbred_tests::garbage::{Garbage, bytes};
 use timbred_tests::live::Daemon;
 
-/// Packets a second: on two cores that others use too, making and sending them is work as well.
+/// The most packets a second. Making and sending them takes time, too, on two cores that others
+/// use.
 const MOST_HZ: f64 = 12_000.0;
-/// How long the sound is looked at before the garbage comes.
+/// How long the sound is watched before the garbage begins.
 const QUIET: Duration = Duration::from_secs(3);
-/// Gaps a second that garbage may add: a machine of two cores has three busy threads then.
+/// How many more gaps a second are allowed during the garbage, when three threads are busy on a
+/// machine of two cores.
 const MORE_GAPS_HZ: f64 = 0.25;
-/// Packets between two pings: no more than fit into the daemon's socket.
+/// How many packets are sent between two pings: as many as fit into the daemon's socket.
 const AT_ONCE: u64 = 48;
 
 /// A socket that counts what it sends.
@@ -46,8 +48,8 @@ impl Peer {
         self.sent += 1;
     }
 
-    /// The answer with this address and this first argument, if one is wanted. Asks again: answers
-    /// can be lost among all the others.
+    /// Waits for the answer with this address and, if given, this first argument. Repeats the
+    /// request, because answers can be lost among all the others.
     fn ask(&mut self, address: &str, token: Option<OscType>) -> Vec<OscType> {
         let patience = Instant::now();
         let mut buffer = [0; 65_536];
@@ -66,7 +68,7 @@ impl Peer {
         }
     }
 
-    /// Waits until the daemon has done everything.
+    /// Waits until the daemon has handled everything.
     fn settle(&mut self) {
         let token = i32::try_from(self.sent % 1_000_000_007).unwrap();
         self.ask(PING, Some(OscType::Int(token)));
@@ -81,13 +83,13 @@ impl Peer {
     }
 }
 
-/// What a packet means.
+/// The meaning of a packet.
 enum Meaning {
     NoOsc,
-    /// Settings, in order; none for a question or an error.
+    /// Settings, in order; empty for a question or an error.
     Sets(Vec<Request>),
-    /// It is not sent: it would act later, elsewhere, or on how the sound is made. Thousands of
-    /// notes a second are no garbage, but a load that a hop has no time for.
+    /// It is not sent, because it would act later, elsewhere, or on how the sound is made.
+    /// Thousands of notes a second are not garbage, but a load that is too much for a hop.
     Unwanted,
 }
 
@@ -135,13 +137,14 @@ fn broken_packets_neither_stop_the_sound_nor_set_anything() {
     let packets: u64 =
         std::env::var("GARBAGE_PACKETS").map_or(100_000, |count| count.parse().unwrap());
     let daemon = Daemon::start(|command| {
-        // Far ahead of the device and little to do, so that a busy machine alone makes no gap.
+        // The sound is made far ahead of the device with little work, so that a busy machine alone
+        // causes no gap.
         command.args(["--audio", "null", "--hop-ms", "160"]);
         command.env("TIMBRED_AUDIO__LEAD_MS", "700");
     });
     let mut peer = Peer::new(&daemon);
     peer.send(&bytes(message("/ch/1/note", vec![OscType::Int(60), OscType::Int(100)])));
-    // What else the machine does: the sound without garbage.
+    // Measures the other load of the machine: the sound without garbage.
     std::thread::sleep(Duration::from_secs(1));
     let quiet = peer.status();
     std::thread::sleep(QUIET);

@@ -1,4 +1,4 @@
-//! The daemon on a real JACK server with a dummy driver: it follows the server, and nothing sticks.
+//! The daemon on a real JACK server with a dummy driver: it follows the server, and no note hangs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::Command;
@@ -12,7 +12,7 @@ use timbred_tests::live::{Daemon, control, wait_for};
 
 const RATE_HZ: usize = 48_000;
 
-/// One server at a time: two daemons on two cores would disturb each other.
+/// Only one server runs at a time, because two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -43,7 +43,7 @@ fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
         status["notes"].as_u64().unwrap()
     };
     let ports = || control(&daemon, &["ports"]).1;
-    // Keys that stay down, one every 2 s.
+    // Keys are struck every 2 s and not released.
     let mut player = server
         .probe()
         .args(["timbred:midi_in", &output, "12", "2000"])
@@ -64,7 +64,7 @@ fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
     wait_for("the release", || notes() == 0);
 }
 
-/// Gaps so far.
+/// The number of gaps so far.
 fn underruns(daemon: &Daemon) -> u64 {
     let (_, status) = control(daemon, &["--json", "status"]);
     serde_json::from_str::<Status>(&status).unwrap().underruns
@@ -84,13 +84,13 @@ fn a_buffer_that_grows_or_shrinks_while_it_plays_is_followed_within_a_second() {
         let buffer =
             server.in_env(&mut Command::new("jack_bufsize")).arg(frames.to_string()).output();
         assert!(buffer.unwrap().status.success());
-        // The server's own change takes a while; then the stream has its second.
+        // The change of the server takes a while, and then the stream may take a second.
         std::thread::sleep(Duration::from_millis(1_500));
         let (gaps, wanted) = (underruns(&daemon), 3.0);
         std::thread::sleep(Duration::from_secs_f64(wanted));
         let more = underruns(&daemon) - gaps;
-        // A machine that is busy with other things may be late once; what was never followed has 25
-        // gaps a second.
+        // A machine that is busy with other things may be late once. If the change were not
+        // followed there would be 25 gaps a second.
         assert!(more <= 2, "{more} gaps in {wanted} s at {frames} frames: {}", daemon.log());
         let (buffer_ms, now_ms) = (f64::from(frames) / 48.0, latency_ms());
         assert!(now_ms > buffer_ms, "{now_ms} ms at {frames} frames");
@@ -141,7 +141,7 @@ fn bytes_that_no_cable_carries_leave_no_note_and_a_reset_ends_all() {
         serde_json::from_str::<Status>(&status).unwrap().notes
     };
     let folder = tempfile::tempdir().unwrap();
-    // Keys that stay down, one every 2 s, and a reset in between.
+    // Keys are struck every 2 s and not released, with a reset in between.
     let mut player = server
         .probe()
         .args(["timbred:midi_in", "timbred:out_left", "3", "2000"])
@@ -187,7 +187,7 @@ fn a_server_that_comes_back_is_found() {
     while !daemon.log().contains("gone") && patience.elapsed() < Duration::from_secs(5) {
         std::thread::sleep(Duration::from_millis(50));
     }
-    // A machine that is busy with everything coming up again may miss a beat at first.
+    // While everything starts again, a busy machine may be late at first.
     let mut seen = vec![];
     let is_heard = (0..3).any(|attempt| {
         let Heard { keys, sound, xruns } = probe(&server, folder.path(), 3, &[]);

@@ -1,4 +1,5 @@
-//! Ports of parts on a real JACK server: each has its own channel and no other, the mix plays on.
+//! Ports of parts on a real JACK server: each has the sound of its own channel only, and the mix
+//! plays on.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use timbred_tests::jack::JackServer;
 use timbred_tests::live::{Daemon, control};
 
-/// One server at a time: two daemons on two cores would disturb each other.
+/// Only one server runs at a time, because two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What a port says while three notes are played on channel 1, root of the mean square, dB.
+/// The level of a port while three notes are played on channel 1, root mean square, dB.
 fn heard(server: &JackServer, folder: &Path, port: &str) -> f64 {
     let file = folder.join("heard.wav");
     let mut command = server.probe();

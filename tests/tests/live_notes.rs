@@ -1,4 +1,4 @@
-//! No note sticks in the real daemon, whatever happens to it while keys are held. Played by OSC,
+//! No note hangs in the real daemon, whatever happens while keys are held. The notes come by OSC,
 //! without a sound device.
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use rosc::{OscMessage, OscPacket, OscType};
 use timbred_tests::live::Daemon;
 use timbred_tests::program::timbred;
 
-/// A daemon and who plays it.
+/// A daemon and an OSC client that plays it.
 struct Stage {
     daemon: Daemon,
     socket: UdpSocket,
@@ -60,7 +60,7 @@ impl Stage {
         }
     }
 
-    /// Nothing is held and nothing is heard, for longer than any note rings out.
+    /// Checks that no note is held and nothing sounds, after the time in which any note rings out.
     fn expect_silence(&self, after: &str) {
         self.wait_for(after, |status| status["notes"] == 0 && !loud(status));
     }
@@ -88,7 +88,7 @@ fn notes_end_with_their_release_after_a_reload() {
     stage.hold_a_chord();
     let config = stage.daemon.home().join(".config/timbred/config.toml");
     std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-    // The sound is opened anew under the held chord.
+    // The sound device is opened again while the chord is held.
     std::fs::write(&config, "[audio]\nbuffer_frames = 512\n").unwrap();
     stage.daemon.signal("HUP");
     std::thread::sleep(Duration::from_millis(1_000));
@@ -117,7 +117,8 @@ fn a_pedal_and_panic_leave_nothing() {
 fn a_queue_that_overflows_releases_everything() {
     let stage = Stage::new();
     stage.hold_a_chord();
-    // Stopped, it cannot empty its queue: the packets wait in the socket and come all at once.
+    // While it is stopped it cannot empty its queue: the packets wait in the socket and then arrive
+    // all at once.
     let message = |key: i32| {
         let args = vec![OscType::Int(key), OscType::Int(90)];
         OscPacket::Message(OscMessage { addr: "/ch/2/note".to_owned(), args })
@@ -136,7 +137,7 @@ fn a_queue_that_overflows_releases_everything() {
         stage.daemon.signal("CONT");
     }
     std::thread::sleep(Duration::from_millis(300));
-    // What came after the overflow was played; its keys are struck again and released.
+    // Messages after the overflow were played. Their keys are struck again and released.
     for key in 20..100 {
         stage.send("/ch/2/note", &[key, 0]);
     }

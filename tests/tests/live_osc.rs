@@ -1,4 +1,4 @@
-//! The daemon without a sound device, steered by OSC clients that are not ours (liblo's) and by
+//! The daemon without a sound device, controlled by OSC clients of another project (liblo) and by
 //! `timbrectl`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -65,7 +65,7 @@ fn timbrectl_plays_and_what_is_set_is_kept() {
     assert!(state.contains("gain = -3.0") && state.contains("40"), "{state}");
 }
 
-/// What `timbrectl` says where all goes well.
+/// The output of `timbrectl`, which must succeed.
 #[track_caller]
 fn well(daemon: &Daemon, arguments: &[&str]) -> String {
     let (code, text) = control(daemon, arguments);
@@ -73,7 +73,7 @@ fn well(daemon: &Daemon, arguments: &[&str]) -> String {
     text.trim_end().to_owned()
 }
 
-/// What it says where the daemon refuses, which it must with these words.
+/// The output of `timbrectl` if the daemon refuses, which must have these words.
 #[track_caller]
 fn refused(daemon: &Daemon, arguments: &[&str], words: &[&str]) {
     let (code, text) = control(daemon, arguments);
@@ -146,7 +146,7 @@ fn devices_and_ports_are_listed_and_a_wrong_device_leaves_the_old_one_playing() 
     }
 }
 
-/// Gives a model the programs of Slakh2100, of which one was measured.
+/// Gives a model the programs of Slakh2100, of which one has a rating.
 fn slakh_programs(manifest: &std::path::Path) {
     let text = std::fs::read_to_string(manifest).unwrap();
     let changed = text.replace("program_map = \"none\"", "program_map = \"slakh\"");
@@ -192,7 +192,7 @@ fn another_model_plays_without_a_new_start() {
     wait_for("a note of the new model", || status()["notes"] == 1);
     wait_for("its sound", || status()["peak_dbfs"].as_f64().unwrap() > -100.0);
     assert_eq!(well(&daemon, &["get", "/ch/1/program"]), "40");
-    // A model that is broken leaves the one that plays.
+    // If the new model is broken, the old one plays on.
     std::fs::write(tiny.join("step.onnx"), "broken").unwrap();
     refused(&daemon, &["set", "model", tiny.to_str().unwrap()], &["step.onnx"]);
     well(&daemon, &["set", "model", "live"]);
@@ -214,7 +214,7 @@ fn a_broken_configuration_is_told_to_who_asks_for_it() {
     std::fs::write(&file, "[engine]\nsampler = \"ddpm\"\n").unwrap();
     well(&daemon, &["reload"]);
     assert_eq!(well(&daemon, &["get", "sampler"]), "ddpm");
-    // Also who asks for what ends the server that answers is told.
+    // A client that asks for something that ends the server gets its answer, too.
     let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(&file, format!("[osc]\ntargets = [\"{free}\"]\n")).unwrap();
     let before = daemon.osc();
@@ -229,7 +229,7 @@ fn a_broken_configuration_is_told_to_who_asks_for_it() {
 #[test]
 fn the_monitor_shows_the_daemon_and_gives_the_terminal_back() {
     let daemon = daemon();
-    // `script` is the terminal.
+    // `script` provides a terminal.
     let program = timbred().with_file_name("timbrectl");
     let line = format!(
         "stty cols 80 rows 24; {} --port {} monitor",

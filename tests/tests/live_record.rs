@@ -1,4 +1,4 @@
-//! Recordings of the real daemon: the sound of a note, the note, and both at one time.
+//! Recordings of the real daemon: the sound of a note, and the note, at the same time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn daemon() -> Daemon {
     })
 }
 
-/// What `timbrectl` prints when all is well.
+/// The output of `timbrectl`, which must succeed.
 fn said(daemon: &Daemon, arguments: &[&str]) -> String {
     let (code, text) = control(daemon, arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {text}");
@@ -40,7 +40,7 @@ fn song(wav: &Path) -> Song {
 #[test]
 fn a_note_is_in_both_files_at_the_time_of_its_sound() {
     let mut daemon = daemon();
-    // The master does not change the take.
+    // The master does not affect the recording.
     said(&daemon, &["set", "/master/mute", "on"]);
     said(&daemon, &["program", "3", "Harpsichord"]);
     let wav = PathBuf::from(said(&daemon, &["record", "start"]));
@@ -62,7 +62,7 @@ fn a_note_is_in_both_files_at_the_time_of_its_sound() {
     let late_s = at as f64 / f64::from(RATE_HZ) - note.start_s;
     assert!((-0.015..0.06).contains(&late_s), "the sound is {late_s} s after its note");
 
-    // A name that is there already, and the end of the program.
+    // A name that exists already, and the end of the program.
     let again = wav.display().to_string();
     let (code, text) = control(&daemon, &["record", "start", &again]);
     assert!(code == Some(1) && text.contains("nothing is overwritten"), "{text}");
@@ -80,7 +80,7 @@ fn a_crash_loses_seconds_at_most() {
     let wav = PathBuf::from(said(&daemon, &["record", "start", "take.wav"]));
     said(&daemon, &["note", "1", "60", "110", "--ms", "300"]);
     let patience = Instant::now();
-    // Brought to the disk every two seconds.
+    // The file is flushed to the disk every two seconds.
     while samples(&wav).len() < 4 * RATE_HZ as usize {
         assert!(patience.elapsed() < Duration::from_secs(15), "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(50));
@@ -91,7 +91,7 @@ fn a_crash_loses_seconds_at_most() {
     assert_eq!(song(&wav).notes.len(), 1);
 }
 
-/// Level of a piece of a file, dB.
+/// The level of a part of a file, dB.
 fn level(wav: &Path, from_s: f64, to_s: f64) -> f64 {
     let all = samples(wav);
     let at = |s: f64| (s * f64::from(RATE_HZ)) as usize;
@@ -107,7 +107,7 @@ fn a_recording_renders_as_loud_as_it_was_played() {
     said(&daemon, &["program", "1", "Flute"]);
     let mut levels = vec![];
     for (n, settings) in [
-        // Below what the leveler brings down, which remembers what came before.
+        // The level is below the threshold of the leveler, which depends on the sound before.
         &[("/ch/1/gain", "-12")][..],
         &[("/ch/1/gain", "-26.5")],
         &[("/ch/1/gain", "-12"), ("/ch/1/morph/program", "56"), ("/ch/1/morph/amount", "1")],

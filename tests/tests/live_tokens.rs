@@ -1,5 +1,5 @@
-//! The live token style against the training's encoder (tests/vectors/live_tokens.json): what is
-//! played is what was learned.
+//! Compares the live token style with the encoder of the training (tests/vectors/live_tokens.json),
+//! so that the model gets the same tokens as in training.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What systemd hears of the real daemon on a JACK server: that it is ready, and alive only while
-//! sound flows.
+//! What the real daemon on a JACK server tells systemd: that it is ready, and that it is alive only
+//! while sound flows.
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use timbred_tests::jack::JackServer;
 use timbred_tests::live::{Daemon, control, wait_for};
 
-/// What the unit would have as `WatchdogSec=`, µs.
+/// `WatchdogSec=` as it would be in the unit, µs.
 const WATCHDOG_US: u32 = 600_000;
 const FED: &str = "WATCHDOG=1";
 
-/// One server at a time: two daemons on two cores would disturb each other.
+/// Only one server runs at a time, because two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn prepare(server: &JackServer) -> impl FnOnce(&mut Command) {
@@ -34,12 +34,12 @@ fn it_is_fed_while_sound_flows_and_starves_with_the_callback() {
     let (_, status) = control(&daemon, &["--json", "status"]);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert!(status["stream_frames"].as_u64() > Some(0), "ready without sound: {status}");
-    // A third of the interval each: 10 times in 2 s. A busy machine may miss some; systemd bears
-    // two in a row.
+    // It is fed every third of the interval: 10 times in 2 s. A busy machine may miss some; systemd
+    // tolerates two in a row.
     let fed = count(&daemon.listen(2.0));
     assert!((4..=13).contains(&fed), "fed {fed} times: {}", daemon.log());
     server.signal("STOP");
-    // What is on its way may still come.
+    // Messages on their way may still arrive.
     daemon.listen(0.5);
     let fed = count(&daemon.listen(2.0));
     assert_eq!(fed, 0, "no sound for {} intervals: {}", 2_000_000 / WATCHDOG_US, daemon.log());
@@ -50,13 +50,13 @@ fn it_is_fed_while_sound_flows_and_starves_with_the_callback() {
 fn nothing_is_ready_before_sound_flows() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = JackServer::start(256);
-    // It is there and plays nothing.
+    // The server exists but plays nothing.
     server.signal("STOP");
     let mut daemon = Daemon::spawn(prepare(&server));
     let told = daemon.listen(3.0);
     assert!(told.iter().any(|line| line.starts_with("STATUS=loading")), "{told:?}");
     assert!(!told.iter().any(|line| line.starts_with("READY")), "{told:?}");
-    // The first word of it would start the manager's watchdog.
+    // The first such message would start the watchdog of the manager.
     assert_eq!(count(&told), 0, "{told:?}");
     server.signal("CONT");
     daemon.wait_until_ready();
@@ -80,7 +80,7 @@ fn without_the_server_that_was_asked_for_it_is_there_says_so_and_waits_for_it() 
     wait_for("the sound", || {
         control(&daemon, &["status"]).1.contains("device     JACK as timbred")
     });
-    // The line of `systemctl status` follows.
+    // The status line of `systemctl status` follows.
     let told = daemon.listen(4.0);
     let last = told.iter().rev().find(|line| line.starts_with("STATUS=")).unwrap();
     assert!(last.contains("JACK as timbred"), "{told:?}");

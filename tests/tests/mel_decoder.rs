@@ -1,5 +1,5 @@
-//! Mel decoders that come as ONNX files: measured, run in windows, and imported, against one that
-//! is computed by hand.
+//! Mel decoders in ONNX files are measured, run in windows, and imported, and compared with one
+//! that is computed by hand.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::graph::MelDecoderConfig;
@@ -12,7 +12,7 @@ use timbred_tests::program::Folder;
 /// ln 1e-5.
 const SILENCE: f32 = -11.512_925;
 
-/// 37 frames that go up and down, nats.
+/// 37 frames whose values rise and fall, nats.
 fn mel() -> Vec<f32> {
     (0..37 * 128).map(|i| (i as f32 * 0.37).sin() * 3.0 - (i % 11) as f32).collect()
 }
@@ -109,7 +109,8 @@ fn a_checkpoint_is_imported_with_it_and_sounds_as_its_mel_says() {
         .map(Result::unwrap)
         .collect();
     let wanted = decoder.whole(mel.as_slice().unwrap(), SILENCE);
-    // The segment goes on behind the end of the song, so the last frame is not followed by silence.
+    // The segment continues after the end of the song, so the last frame is not followed by
+    // silence.
     let compared = samples.len() - 320;
     let scale = wanted.iter().fold(0.0f32, |most, s| most.max(s.abs()));
     let apart = worst(&samples[..compared], &wanted[..compared]);
@@ -119,7 +120,7 @@ fn a_checkpoint_is_imported_with_it_and_sounds_as_its_mel_says() {
     );
 }
 
-/// The samples of a file, of one side after the other.
+/// The samples of a file, with the channels interleaved.
 fn samples(folder: &Folder, name: &str) -> Vec<f32> {
     let reader = hound::WavReader::open(folder.path(name)).unwrap();
     reader.into_samples::<f32>().map(Result::unwrap).collect()
@@ -150,7 +151,7 @@ fn stems_of_an_imported_model_are_its_sound_shared_out_by_the_notes_power() {
         assert_eq!(power(before), 0.0, "{model}: before its stroke");
         assert!(power(&after[..2 * 4_000]) > 0.0, "{model}: behind it");
         if model == "decoder" {
-            // All of it, and nothing twice: the powers of the stems are that of the one sound.
+            // Each sound is in exactly one stem: the powers of the stems add up to that of the mix.
             render(model, "--dry one.wav");
             let one = samples(&folder, "one.wav");
             let make_up = 10f64.powf(1.3);

@@ -1,6 +1,6 @@
-//! Valid MIDI files with bytes changed, left out, put in and cut off: no panic, memory in
-//! proportion to the file, and every strike before the first damaged byte is heard. `MUTATIONS` of
-//! them (20,000; `make mutate` runs a million).
+//! Valid MIDI files with bytes changed, removed, inserted and cut off: there is no panic, memory
+//! stays in proportion to the file, and every strike before the first damaged byte is played.
+//! `MUTATIONS` of them (20,000; `make mutate` runs a million).
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Mutex;
@@ -13,19 +13,19 @@ use timbre_models::notes::{FileRead, read_mended};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Bytes that reading may take for each byte of a file, and beside that: sixteen ports of keys, and
-/// the test's own.
+/// How many bytes of memory reading may use for each byte of a file, and in addition to that for
+/// sixteen ports of keys and the test itself.
 const BYTES_A_BYTE: usize = 100;
 const BYTES_BESIDE: usize = 8 << 20;
 
-/// A valid file, and where in it the bytes of each strike end, with its key.
+/// A valid file, and for each strike the position after its bytes and its key.
 struct Valid {
     bytes: Vec<u8>,
     strikes: Vec<(usize, u8)>,
 }
 
-/// A file of a few tracks with all that real files have: running status, texts, tempo, ports,
-/// SysEx, pedals, bends.
+/// A file of a few tracks with everything that real files have: running status, texts, tempo,
+/// ports, SysEx, pedals, bends.
 fn valid(seed: u64) -> Valid {
     let mut random = StdRng::seed_from_u64(seed);
     let tracks = if seed.is_multiple_of(3) { 1 } else { random.random_range(2..6u16) };
@@ -63,7 +63,7 @@ fn valid(seed: u64) -> Valid {
     file
 }
 
-/// A note, and sometimes something else before it.
+/// Writes a note, and sometimes another event before it.
 fn event(file: &mut Valid, random: &mut StdRng, channel: u8, n: u8, running: &mut u8) {
     match random.random_range(0..12) {
         0 => file.bytes.extend([0, 0xFF, 5, 2, b'l', b'a']),
@@ -72,10 +72,10 @@ fn event(file: &mut Valid, random: &mut StdRng, channel: u8, n: u8, running: &mu
         3 => file.bytes.extend([0, 0xE0 | channel, 0, random.random_range(0..128)]),
         4 => file.bytes.extend([0x81, 0x10, 0xD0 | channel, 9]),
         _ => {
-            // Each track has keys of its own: two parts that strike one key of one program at one
-            // time are one voice, and a damaged program change can make them so.
+            // Each track has its own keys: two parts that strike the same key of the same program
+            // at the same time are one voice, which a damaged program change can cause.
             let key = 20 + channel * 18 + n % 18;
-            // The status may be left out where the event before was a note too.
+            // The status may be left out if the event before was a note, too.
             let status = 0x90 | channel;
             for (delta, velocity) in [(0x30, 1 + n), (0x20, 0)] {
                 file.bytes.push(delta);
@@ -94,7 +94,7 @@ fn event(file: &mut Valid, random: &mut StdRng, channel: u8, n: u8, running: &mu
     *running = 0;
 }
 
-/// Damages the file in up to three places; where the first of them is.
+/// Damages the file in up to three places, and returns the position of the first.
 fn damage(bytes: &mut Vec<u8>, random: &mut StdRng) -> usize {
     let mut first = bytes.len();
     for _ in 0..random.random_range(1..=3) {
@@ -125,7 +125,7 @@ fn counts(keys: impl Iterator<Item = u8>) -> [usize; 128] {
     counts
 }
 
-/// One at a time: they measure the memory of the whole program.
+/// The tests run one at a time because they measure the memory of the whole program.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -167,7 +167,7 @@ fn damage_costs_no_strike_before_it_and_no_memory() {
 #[test]
 fn memory_goes_with_the_file() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    // The densest file there is: running status, three bytes a strike.
+    // The densest possible file: running status, three bytes for each strike.
     let mut bytes = b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0\0\0\x90\x3c\x40".to_vec();
     for n in 0..1_000_000u32 {
         bytes.extend([1, (n % 128) as u8, 1 + (n % 100) as u8]);

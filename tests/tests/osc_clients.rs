@@ -1,5 +1,5 @@
-//! The real daemon and OSC clients that are not ours: python-osc and node-osc
-//! (`tests/osc_clients`), each against a daemon of its own.
+//! The real daemon with OSC clients of other projects: python-osc and node-osc
+//! (`tests/osc_clients`), each with a daemon of its own.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use timbred_tests::live::Daemon;
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/osc_clients");
 
-/// A program of the Python environment that `make` makes.
+/// The path of a program in the Python environment that `make` creates.
 fn program(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let environment = std::env::var_os("VENV").map_or(root.join(".venv"), |venv| root.join(venv));
     environment.join("bin").join(name)
 }
 
-/// Runs a script against a daemon; `needed` is what its clients are.
+/// Runs a script with a daemon; `needed` is the path of its client library.
 fn talk(interpreter: &str, needed: &Path, script: &str) {
     let interpreter = program(interpreter);
     let missing = [interpreter.as_path(), needed].into_iter().find(|path| !path.exists());

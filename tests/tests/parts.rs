@@ -1,4 +1,5 @@
-//! Parts in the bundled model: what each control does to the sound, and that no cut changes it.
+//! Parts in the bundled model: the effect of each control on the sound, which no division into hops
+//! changes.
 #![allow(clippy::unwrap_used)]
 
 use std::f64::consts::TAU;
@@ -17,10 +18,10 @@ use timbred_tests::{BUNDLED as LIVE, bundled, pitch};
 
 const RATE_HZ: f64 = 16_000.0;
 
-/// The bundled model without what its denoiser adds, whose noise belongs to hops of one length.
+/// The bundled model without its denoiser, whose noise depends on the length of hops.
 static BUNDLE: LazyLock<(tempfile::TempDir, Bundle)> = LazyLock::new(|| changed(str::to_owned));
 
-/// The same, whose notes do not move, so that it is heard what controls do to them.
+/// The same model with notes that do not move, so that the effect of controls can be measured.
 static STILL: LazyLock<(tempfile::TempDir, Bundle)> = LazyLock::new(|| {
     changed(|manifest| {
         let (before, life) = manifest.split_once("[files.life]").unwrap();
@@ -86,7 +87,7 @@ fn control(at_s: f64, part: u8, control: Control, value: f32) -> Event {
     Event { at_s, part: Part(part), what: What::Control(control, value) }
 }
 
-/// A note of two seconds of a program that does not move, with what happens to it, dry.
+/// A dry note of two seconds, with events, in the model whose notes do not move.
 fn note(program: u8, key: u8, events: &[Event]) -> Vec<Vec<f32>> {
     note_of(&STILL.1, program, key, events)
 }
@@ -151,8 +152,8 @@ fn volume_and_expression_act_on_a_note_that_sounds() {
     }
 }
 
-/// The loudest that a piece is beside the bands of a note of 440 Hz, within 100 Hz of its partials,
-/// in dB beside its loudest partial.
+/// The loudest power outside of the bands around the partials (within 100 Hz) of a note of 440 Hz,
+/// in dB relative to its loudest partial.
 fn beside_the_note(piece: &[f32]) -> f64 {
     let loudest = |all: &mut dyn Iterator<Item = f64>| {
         all.map(|hz| power_at(piece, hz)).fold(0.0f64, f64::max)
@@ -176,7 +177,7 @@ fn a_fader_that_is_swept_in_50_ms_is_heard_in_the_bands_of_the_note_only() {
         (Control::Gain, 0.0, -20.0),
         (Control::Gain, -40.0, 6.0),
     ] {
-        // As many messages as a cable carries in that time.
+        // As many messages as a MIDI cable carries in that time.
         let moved = (0..=20u8).map(|n| {
             let way = f32::from(n) / 20.0;
             control(0.8 + f64::from(way) * 0.05, 0, which, from + way * (to - from))
@@ -209,7 +210,7 @@ fn pan_is_where_it_is_and_sends_are_what_they_are() {
 #[test]
 fn vibrato_brightness_and_release_do_what_they_say() {
     let held = note(80, 69, &[control(0.3, 0, Control::Vibrato, 0.5)]);
-    // A tone that swings by half a semitone has little power left at its own pitch.
+    // A tone that swings by half a semitone has little power left at its nominal pitch.
     let still = note(80, 69, &[]);
     let at_pitch = |s: &[f32]| power_at(part_of(s, 0.5, 1.9), A4);
     let left = at_pitch(&held[0]) / at_pitch(&still[0]);
@@ -262,7 +263,7 @@ fn a_morph_ends_as_the_other_program() {
     for pressure in
         [control(0.3, 0, Control::Pressure, 1.0), Event { at_s: 0.3, part: Part(0), what: key }]
     {
-        // No vibrato is left of it, which would have moved the partials.
+        // The pressure causes no vibrato, which would have moved the partials.
         let sound = pressed(pressure);
         assert!(apart(sound, flute) < 2.0, "{pressure:?}: {}", apart(sound, flute));
     }
@@ -272,7 +273,7 @@ fn a_morph_ends_as_the_other_program() {
     assert!(apart(half, flute) < apart(flute, trumpet));
 }
 
-/// The loudest power beside the harmonics of a note, dB below the loudest of all: in the middle
+/// The loudest power between the harmonics of a note, in dB relative to the loudest: half way
 /// between two of them, and below the first.
 fn beside(sound: &[f32]) -> f64 {
     let piece = part_of(sound, 0.7, 1.1);
@@ -299,7 +300,7 @@ fn a_fader_or_pan_moved_end_to_end_in_50_ms_is_not_heard_beside_the_note() {
         ] {
             let moved = note_of(&BUNDLE.1, program, 69, &sweep(which, from, to));
             let moved = beside(&moved[0]);
-            // The note's own noise lies there too.
+            // The noise of the note itself is there, too.
             assert!(moved < (plain + 3.0).max(-60.0), "{program} {which:?}: {moved} ({plain})");
         }
     }
@@ -347,7 +348,7 @@ fn what() -> impl Strategy<Value = What> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
-    /// Whatever happens, cut into hops in any way, gives the same samples in every bus.
+    /// The same events give the same samples in every bus, whatever the division into hops.
     #[test]
     fn any_cut_of_any_events_sounds_the_same(
         rows in prop::collection::vec((0u32..600, 0u8..3, what()), 1..60),
@@ -369,7 +370,7 @@ proptest! {
         }
     }
 
-    /// A sample depends on what happens up to the end of its tick of 2.5 ms, and on nothing later.
+    /// A sample depends on the events up to the end of its tick of 2.5 ms, and on nothing later.
     #[test]
     fn nothing_is_heard_before_the_tick_in_which_it_happens(
         rows in prop::collection::vec((0u32..600, 0u8..3, what()), 1..40),

@@ -1,6 +1,6 @@
-//! The real daemon as programs of the network see it, by scripts with clients that are not ours
-//! (`tests/remote`). Each starts a daemon of its own. The browser has a target of its own, `make
-//! panel`.
+//! The real daemon from the side of programs in the network, by scripts with clients of other
+//! projects (`tests/remote`). Each script starts its own daemon. The browser has a make target of
+//! its own, `make panel`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use timbred_tests::program::timbred;
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/remote");
 
-/// A program of the Python environment that `make` makes.
+/// The path of a program in the Python environment that `make` creates.
 fn program(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let environment = std::env::var_os("VENV").map_or(root.join(".venv"), |venv| root.join(venv));
     environment.join("bin").join(name)
 }
 
-/// Runs a script with the daemon's program and more arguments; it ends well.
+/// Runs a script with the path of the daemon and more arguments. It must succeed.
 #[track_caller]
 fn run(interpreter: &Path, script: &str, arguments: &[&str]) {
     let ready = [interpreter.to_owned(), Path::new(SCRIPTS).join("node_modules/ws")];
@@ -26,7 +26,7 @@ fn run(interpreter: &Path, script: &str, arguments: &[&str]) {
     }
     let mut command = Command::new(interpreter);
     command.arg(Path::new(SCRIPTS).join(script)).arg(timbred()).args(arguments);
-    // What is measured here shares two cores with other tests; `make remote-load` allows no gap.
+    // This test shares two cores with others; `make remote-load` allows no gap.
     let ran = command.env("MORE_GAPS_HZ", "2").output().unwrap();
     let said = [ran.stdout, ran.stderr].concat();
     let said = String::from_utf8_lossy(&said);

@@ -1,7 +1,8 @@
-//! A long hard evening: `make soak MINUTES=10`. The real daemon, more steps wanted than there is
-//! time for, 32 notes held on 16 channels and 25 new ones a second, program changes, a thousand OSC
-//! messages a second, a recording, and for the second half a core less. Without a sound device: a
-//! JACK server that may not run in real time loses time itself when the machine is busy.
+//! A long evening under load: `make soak MINUTES=10`. The real daemon has more steps set than there
+//! is time for, 32 notes held on 16 channels and 25 new ones a second, program changes, a thousand
+//! OSC messages a second, a recording, and for the second half one core less. It runs without a
+//! sound device, because a JACK server without real-time priority is late itself when the machine
+//! is busy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{SocketAddr, UdpSocket};
@@ -19,16 +20,16 @@ use timbred_tests::garbage::bytes;
 use timbred_tests::live::Daemon;
 
 const RATE_HZ: f64 = 48_000.0;
-/// More than any machine has time for: the governor must act.
+/// More steps than any machine has time for, so that the governor must reduce them.
 const STEPS: i32 = 64;
 const NOTES: usize = 32;
 const MESSAGES_HZ: u64 = 1000;
-/// How often it is looked at.
+/// How often the state is checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// What the daemon may hold in its ring and be about to make, seconds.
+/// The most sound that the daemon may have in its ring or be making, seconds.
 const AHEAD_S: f64 = 1.5;
 
-/// Asks the daemon as `timbrectl` does.
+/// Asks the daemon in the same way as `timbrectl`.
 struct Desk(Client);
 
 impl Desk {
@@ -45,7 +46,7 @@ impl Desk {
     }
 }
 
-/// Plays until told to stop: every message in its millisecond; how many were sent.
+/// Plays until told to stop, with every message in its millisecond, and counts the messages.
 fn play(to: SocketAddr, stop: &AtomicBool, sent: &AtomicU64) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(to).unwrap();
@@ -66,13 +67,13 @@ fn play(to: SocketAddr, stop: &AtomicBool, sent: &AtomicU64) {
         while socket.recv(&mut buffer).is_ok() {}
         let channel = 1 + n * 7 % 16;
         match n % 40 {
-            // 25 times a second a finger moves on: one key up, another down.
+            // 25 times a second one key is released and another is struck.
             0 if held.len() >= NOTES => {
                 let (channel, key) = held.remove(0);
                 send(format!("/ch/{channel}/note"), vec![Int(key), Int(0)]);
             }
             0 | 20 if held.len() < NOTES => {
-                // Every channel in turn; the drums hold nothing.
+                // The channels take turns; drums are not held.
                 let (channel, key) = (1 + struck % 16, 36 + (struck * 7 % 60) as i32);
                 struck += 1;
                 held.push((channel, key));
@@ -88,7 +89,7 @@ fn play(to: SocketAddr, stop: &AtomicBool, sent: &AtomicU64) {
     }
 }
 
-/// A core that is busy with something else; ends when dropped.
+/// A process that keeps a core busy. It ends when this is dropped.
 struct Busy(Child);
 
 impl Busy {
@@ -104,16 +105,16 @@ impl Drop for Busy {
     }
 }
 
-/// What is seen every second.
+/// The values that are checked every second.
 #[derive(Default)]
 struct Seen {
-    /// The longest that the device, and that the stream, stood still, s.
+    /// The longest times for which the device and the stream did not advance, seconds.
     device_stood_s: f64,
     stream_stood_s: f64,
     fewest_steps: u32,
     most_steps: u32,
     quiet: u32,
-    /// Looks with fewer notes than there should be; two of 32 are drums.
+    /// How often there were fewer notes than there should be; two of 32 are drums.
     few: u32,
     looks: u32,
 }
@@ -130,7 +131,7 @@ fn a_long_hard_evening() {
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let (to, stopped, count) = (daemon.osc(), stop.clone(), sent.clone());
     let player = std::thread::spawn(move || play(to, &stopped, &count));
-    // What is allocated once is allocated now.
+    // Allocations that happen only once have happened by now.
     std::thread::sleep(Duration::from_secs(5));
     let wav = match desk.ask(RECORD_START, vec![]).as_slice() {
         [OscType::String(wav)] => wav.clone(),
@@ -219,7 +220,8 @@ fn report(
     let played_s = (last.frames_played - first.frames_played) as f64 / RATE_HZ;
     let streamed_s = (last.stream_frames - first.stream_frames) as f64 / RATE_HZ;
     let underruns = last.underruns - first.underruns;
-    // What was made and what was played may differ by what is on its way, however long it goes on.
+    // The recorded and the played sound may differ by what is in the queues, however long the test
+    // runs.
     let drift_s = recorded_s - streamed_s;
     let quarter = memory_kb.len() / 4;
     let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len().max(1) as f64 / 1000.0;

@@ -1,5 +1,5 @@
-//! Song mode as published, with the golden checkpoint: whole segments, each on the prediction
-//! before it, guided, trimmed to the song.
+//! Song mode as published, with the golden checkpoint: whole segments, each with the prediction
+//! before it as context, with guidance, cut to the length of the song.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::bundle::Bundle;
@@ -22,7 +22,7 @@ fn model() -> (Folder, Bundle) {
     (folder, bundle)
 }
 
-/// Programs that Slakh does not have, drums, and notes over several segments of 0.32 s.
+/// Programs that Slakh does not have, drums, and notes that last over several segments of 0.32 s.
 fn notes() -> Vec<Note> {
     (0..9)
         .map(|n: u8| {

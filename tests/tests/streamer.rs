@@ -1,5 +1,5 @@
-//! The streamer as a whole, on a tiny network: any way of feeding the same events gives the same
-//! sound, exactly.
+//! Tests of the whole streamer on a tiny network: the same events give exactly the same sound,
+//! however they are fed.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use timbre_models::notes::{NoteEvent, Voice};
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbred_tests::bundle::tiny_bundle;
 
-/// One bundle for all cases; the folder lives as long as the tests.
+/// One bundle for all cases, in a folder that exists as long as the tests.
 static BUNDLE: LazyLock<(tempfile::TempDir, Bundle)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     tiny_bundle(folder.path());
@@ -22,7 +22,7 @@ fn options(hop_frames: usize, seed: u64) -> StreamOptions {
     StreamOptions { hop_frames, steps: 2, seed, ..StreamOptions::song(&BUNDLE.1) }
 }
 
-/// The sound of `frames` frames; before each hop, `feed` pushes what it wants.
+/// The sound of `frames` frames; before each hop `feed` may push events.
 fn sound(options: StreamOptions, frames: usize, mut feed: impl FnMut(&mut Streamer)) -> Vec<f32> {
     let mut streamer = Streamer::new(&BUNDLE.1, options).unwrap();
     let mut out = vec![];

@@ -1,5 +1,5 @@
-//! Whether the tree is in order: widths, lengths, imports, and what documents say of the tree.
-//! Every check is a function of text, and a test of its own shows that it can fail.
+//! Checks that the tree is in order: widths, lengths, imports, and what documents say about the
+//! tree. Every check is a function of text, and each has a test that shows that it can fail.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "tidy/documents.rs"]
@@ -12,23 +12,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const WIDTH: usize = 100;
-/// Lines of the whole tree that may be wider.
+/// How many lines of the whole tree may be wider.
 const WIDE_LINES: usize = 20;
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 80;
 const README_WORDS: usize = 900;
-/// Rooms of the daemon that may use all others.
+/// Rooms (modules) of the daemon that may use all others.
 const COMMANDS: [&str; 8] =
     ["bench", "demo", "doctor", "documents", "import", "inspect", "pack", "render"];
-/// Rooms that are no rooms: they put the others together.
+/// Top-level files that put the rooms together and are not rooms themselves.
 const ROOTS: [&str; 2] = ["lib", "main"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The files of the tree with one of these endings: those that git tracks, and where there is no
-/// git, every file outside of what is built.
+/// The files of the tree with one of these endings: those that git tracks or, without git, all
+/// files outside of build folders.
 fn paths(endings: &[&str]) -> Vec<String> {
     let listed = Command::new("git")
         .arg("ls-files")
@@ -51,7 +51,7 @@ fn files(endings: &[&str]) -> Vec<(String, String)> {
     paths(endings).into_iter().filter_map(|path| text(&path).map(|text| (path, text))).collect()
 }
 
-/// Every file below a folder, without what was built or installed there.
+/// Every file below a folder, except what was built or installed there.
 fn walk(folder: &Path, before: &str) -> Vec<String> {
     const LEFT_OUT: [&str; 7] =
         ["target", "work", "node_modules", "__pycache__", "artifacts", "cache", "corpus"];
@@ -76,7 +76,7 @@ fn nothing(found: &[String]) {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
-/// Lines that are too wide. Addresses of the web and rows of Markdown tables may be.
+/// The lines that are too wide. Web addresses and rows of Markdown tables are allowed to be.
 fn wide_lines(path: &str, text: &str) -> Vec<String> {
     let is_row = |line: &str| match path.ends_with(".md") {
         true => line.trim_start().starts_with('|'),
@@ -109,7 +109,7 @@ fn a_wide_line_is_found_and_a_free_one_is_not() {
     assert_eq!(wide_lines("a.md", &free), [""; 0]);
 }
 
-/// Where a function begins: its indentation and its name.
+/// The indentation and the name of a function that begins in a line.
 fn function(line: &str) -> Option<(&str, &str)> {
     let code = line.trim_start();
     let indent = &line[..line.len() - code.len()];
@@ -121,8 +121,8 @@ fn function(line: &str) -> Option<(&str, &str)> {
     is_head.then(|| (indent, after.split(['(', '<']).next().unwrap_or_default()))
 }
 
-/// A file and functions that are too long. As rustfmt writes them, a function ends with a brace of
-/// its own indentation.
+/// A file and functions that are too long. In the format of rustfmt, a function ends with a brace
+/// of the same indentation.
 fn long_ones(path: &str, text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = vec![];
@@ -170,13 +170,13 @@ fn a_long_file_or_function_is_found() {
     assert_eq!(long_ones("a.rs", &"//\n".repeat(401)), ["a.rs: 401 lines"]);
 }
 
-/// Lines of code, without comments.
+/// The lines of code without comments.
 fn code_of(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Words of the code that lead to another crate.
+/// The words of the code that refer to another crate.
 fn foreign(path: &str, text: &str, crates: &[&str]) -> Vec<String> {
     let code = code_of(text);
     let used = crates.iter().filter(|name| {
@@ -213,7 +213,7 @@ fn a_use_of_a_higher_floor_is_found() {
     assert_eq!(foreign("models/a.rs", text, &["timbre_control"]), [""; 0]);
 }
 
-/// The rooms that code uses: what follows `crate::`, also in braces.
+/// The rooms that code uses: the names after `crate::`, also in braces.
 fn rooms_used(text: &str) -> BTreeSet<String> {
     let code = code_of(text);
     let word = |text: &str| -> String {
@@ -244,19 +244,19 @@ fn rooms_used(text: &str) -> BTreeSet<String> {
     rooms
 }
 
-/// Texts in backticks.
+/// The texts in backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// Rows of the table below a heading, without its head.
+/// The rows of the table below a heading, without its header.
 fn rows<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
     let section = text.lines().skip_while(|line| *line != heading).skip(1);
     let section = section.take_while(|line| !line.starts_with("## "));
     section.filter(|line| line.starts_with('|')).skip(2).collect()
 }
 
-/// What differs between the rooms that use each other and those that the map allows to.
+/// The differences between the rooms that use each other and those that the map allows.
 fn wrong_rooms(
     used: &BTreeMap<String, BTreeSet<String>>,
     map: &BTreeMap<String, BTreeSet<String>>,
@@ -275,7 +275,7 @@ fn wrong_rooms(
     found
 }
 
-/// The rooms of the daemon, each with those that it uses.
+/// The rooms of the daemon, each with the rooms that it uses.
 fn rooms() -> BTreeMap<String, BTreeSet<String>> {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, text) in files(&[".rs"]) {
@@ -303,8 +303,8 @@ fn rooms_use_those_that_the_map_names() {
     nothing(&wrong_rooms(&used, &map.collect()));
 }
 
-/// The rooms that use each other, in a circle or as part of one: those that are left when a room is
-/// taken away as soon as all that it uses are.
+/// The rooms that are part of a cycle or use one: those that are left after repeatedly removing
+/// each room whose used rooms have all been removed.
 fn circular(mut used: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     loop {
         let left: BTreeSet<String> = used.keys().cloned().collect();

@@ -1,5 +1,5 @@
-//! Scala files in the real program: where keys sound, in rendered files and live, and what MIDI
-//! says later.
+//! Scala files in the real program: the pitch of keys in rendered files and live, and later changes
+//! by MIDI.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -11,17 +11,18 @@ use timbred_tests::live::{Daemon, control};
 use timbred_tests::pitch::cents;
 use timbred_tests::program::Folder;
 
-/// A is 40 cents higher than C says, all else as in equal temperament.
+/// A scale in which A is 40 cents higher than in equal temperament on C.
 const SCALE: &str = "! high_a.scl\n!\nA high A\n12\n100.\n200.\n300.\n400.\n500.\n600.\n700.\n\
                      800.\n940.\n1000.\n1100.\n2/1\n";
-/// The same keys, but A4 at 430 Hz.
+/// A map of the same keys with A4 at 430 Hz.
 const MAP: &str = "12\n0\n127\n60\n69\n430.0\n12\n0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n";
 const FLUTE: u8 = 73;
 const A4: u8 = 69;
-/// A4 sounds as a quarter tone above A4 (MIDI tuning standard, single note).
+/// The message that tunes A4 a quarter tone higher (MIDI tuning standard, single note).
 const QUARTER_TONE: [u8; 11] = [0x7F, 0x7F, 0x08, 0x02, 0, 1, A4, A4, 64, 0, 0xF7];
 
-/// A file: A4 for two seconds after each of these system exclusive messages, none where empty.
+/// A MIDI file with A4 for two seconds after each of these system exclusive messages; an empty one
+/// is left out.
 fn song(messages: &[&[u8]]) -> Vec<u8> {
     let header = Header::new(Format::SingleTrack, Timing::Metrical(u15::new(500)));
     let mut smf = Smf::new(header);
@@ -45,7 +46,7 @@ fn song(messages: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-/// The left side of a WAV file, and its rate.
+/// The left side of a WAV file, and its sample rate.
 fn left(path: &Path) -> (Vec<f32>, f64) {
     let reader = hound::WavReader::open(path).unwrap();
     let (full, spec) = (2f32.powi(i32::from(reader.spec().bits_per_sample) - 1), reader.spec());
@@ -53,7 +54,7 @@ fn left(path: &Path) -> (Vec<f32>, f64) {
     (left.map(|s| s.unwrap() as f32 / full).collect(), f64::from(spec.sample_rate))
 }
 
-/// Where A4 sounds in the seconds from here, cents beside 440 Hz.
+/// The pitch of A4 in the sound from a time on, in cents relative to 440 Hz.
 fn pitch(sound: &[f32], rate_hz: f64, from_s: f64) -> f64 {
     let piece = &sound[((from_s + 0.6) * rate_hz) as usize..((from_s + 1.8) * rate_hz) as usize];
     cents(piece, rate_hz, 440.0)
@@ -69,7 +70,7 @@ fn a_rendered_file_is_tuned_until_midi_says_otherwise() {
     folder.write("data/timbred/tunings/low.scl", SCALE.as_bytes());
     folder.write("data/timbred/tunings/low.kbm", MAP.as_bytes());
     let low = 1200.0 * (430.0f64 / 440.0).log2();
-    // The flute of the recording is some cents sharp by itself.
+    // The recorded flute itself is some cents sharp.
     let mut own = None;
     for (arguments, wanted) in [
         ("", [0.0, 50.0, 0.0]),

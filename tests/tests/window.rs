@@ -1,5 +1,5 @@
-//! Live mode of a model that only knows full targets, with the golden checkpoint: streamed and
-//! played by the real daemon.
+//! Live mode of a model that only knows full targets, with the golden checkpoint, both streamed and
+//! in the real daemon.
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::bundle::Bundle;
@@ -19,7 +19,7 @@ use timbred_tests::live::{Daemon, control, wait_for};
 use timbred_tests::npz::worst;
 use timbred_tests::program::Folder;
 
-/// The golden checkpoint as a model, in a folder that lives as long as the test.
+/// The golden checkpoint as a model, in a folder that exists as long as the test.
 fn model() -> (Folder, Bundle) {
     let folder = Folder::new();
     let zip = golden_dir().join("checkpoint/tiny_with_context.zip");
@@ -32,7 +32,7 @@ fn options(bundle: &Bundle) -> StreamOptions {
     StreamOptions { hop_frames: 3, steps: 2, seed: 3, ..StreamOptions::live(bundle).unwrap() }
 }
 
-/// Eight notes, softer and softer, some of which go on for longer than a window.
+/// Eight notes, each softer than the one before, some of which are longer than a window.
 fn events() -> Vec<NoteEvent> {
     let note = |n: u8| {
         let voice = Voice { is_drum: n == 3, program: 5 * n, key: 50 + 3 * n };
@@ -110,7 +110,7 @@ fn events_fed_just_in_time_sound_the_same_and_what_is_played_stays() {
     let (mut events, hop) = (events(), options.hop_frames * 320);
     let whole = play(&events, false);
     assert_eq!(whole, play(&events, true));
-    // Another last note: nothing before its hop is any different, its own hop is.
+    // With another last note nothing before its hop differs, but its hop does.
     let last = events.len() - 1;
     let at = (events[last].time_s * 50.0) as usize / options.hop_frames;
     events[last].voice.key += 5;
@@ -144,7 +144,7 @@ fn a_soft_note_is_softer_though_the_network_does_not_hear_it() {
         hops.map(|s| s * s).sum::<f32>()
     };
     let db = 10.0 * (power(100) / power(50)).log10();
-    // The vocoder bends a mel that no music has.
+    // The vocoder distorts a mel that is not from music.
     assert!((8.0..14.0).contains(&db), "{db} dB for half the velocity, wanted about 12");
 }
 

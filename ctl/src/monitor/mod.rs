@@ -1,5 +1,5 @@
-//! `timbrectl monitor`: the terminal, the keys and the daemon's answers, around and around. Knows
-//! neither what is known of the daemon (`seen`) nor what it looks like (`view`).
+//! The loop of `timbrectl monitor`: it reads the keys and the answers of the daemon, and draws the
+//! terminal. What is known of the daemon is in `seen`, and what the screen looks like in `view`.
 
 mod seen;
 mod view;
@@ -16,23 +16,24 @@ use timbre_control::osc::{EVERYTHING, LEASE_S, PANIC, STATUS, SUBSCRIBE, message
 use crate::verbs::Error;
 use seen::Seen;
 
-/// How often the daemon is asked how it is.
+/// How often the status is asked for.
 const ASK: Duration = Duration::from_millis(100);
-/// How long keys, then answers, are waited for in a turn.
+/// How long each turn of the loop waits for keys, and then for answers.
 const TURN: Duration = Duration::from_millis(20);
-/// How often the subscription is renewed: also a daemon that was started again is soon heard.
+/// How often the subscription is renewed. This is short, so that a restarted daemon sends changes
+/// again soon.
 const RENEW: Duration = Duration::from_secs(5);
-/// What an arrow adds to the master gain, dB.
+/// What an arrow key adds to the master gain, dB.
 const ARROW_DB: f64 = 1.0;
 
 const _: () = assert!(RENEW.as_secs() < LEASE_S as u64);
 
-/// What a key means.
+/// The meaning of a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Key {
     Quit,
     Panic,
-    /// dB to add to the master gain.
+    /// Adds decibels to the master gain.
     Louder(f64),
     Mute,
 }
@@ -40,17 +41,18 @@ enum Key {
 /// Shows the daemon until q is pressed.
 ///
 /// # Errors
-/// No answer from the daemon at the start; no terminal.
+/// The daemon does not answer at the start, or there is no terminal.
 pub fn run(mut client: Client, host: &str) -> Result<(), Error> {
     if !std::io::stdout().is_terminal() {
         let text = "the monitor needs a terminal; `timbrectl status --watch` prints lines";
         return Err(Error::Usage(text.to_owned()));
     }
-    // Before the screen is taken: who is not there is said in a line.
+    // The daemon is asked before the full screen begins, so that its absence is reported as an
+    // ordinary line.
     let mut seen = Seen::new(host);
     let answers = client.ask(vec![message(STATUS, vec![])])?;
     answers.iter().for_each(|m| seen.hear(m, Instant::now()));
-    // Also takes care that a fault gives the terminal back before it is told.
+    // This also restores the terminal before the message of a panic is printed.
     let mut terminal =
         ratatui::try_init().map_err(|e| Error::Terminal(format!("the terminal refuses: {e}")))?;
     let result = watch(&mut terminal, &mut client, &mut seen);
@@ -76,7 +78,7 @@ fn watch(
                 Some(key) => said(client.send(command(key, seen)))?,
                 None => {}
             }
-            // What was set is seen at once.
+            // The effect of a key is shown at once.
             ask = Instant::now();
         }
         let now = Instant::now();
@@ -103,7 +105,8 @@ fn watch(
     }
 }
 
-/// A daemon that is not there is shown, and waited for; anything else ends the monitor.
+/// Ignores a missing answer, because the monitor shows that and waits for the daemon. Any other
+/// error ends the monitor.
 fn said(result: Result<(), ClientError>) -> Result<(), Error> {
     match result {
         Err(ClientError::NoAnswer { .. }) | Ok(()) => Ok(()),
@@ -111,7 +114,7 @@ fn said(result: Result<(), ClientError>) -> Result<(), Error> {
     }
 }
 
-/// The message that does what a key means.
+/// The message for a key.
 fn command(key: Key, seen: &mut Seen) -> rosc::OscMessage {
     match key {
         Key::Louder(db) => {

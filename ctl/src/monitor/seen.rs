@@ -1,5 +1,5 @@
-//! What the monitor knows of the daemon: its last status, and a log of what changed and what went
-//! wrong. Knows no screen.
+//! What the monitor knows of the daemon: its last status, and a log of changes and errors. It knows
+//! no screen.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,46 +10,46 @@ use timbre_control::osc::{ERROR, PING, STATUS, SUBSCRIBE};
 use timbre_control::parameters::{Access, find};
 use timbre_control::status::Status;
 
-/// Lines that are kept.
+/// How many lines of the log are kept.
 const LINES: usize = 200;
-/// A daemon that has said nothing for longer is not there.
+/// After this time without a message the daemon counts as gone.
 const SILENT: Duration = Duration::from_millis(1500);
-/// How long the highest peak stays shown.
+/// How long the highest peak is shown.
 const HOLD: Duration = Duration::from_secs(2);
 
-/// How long a gain that was set here counts more than what the daemon says: its answers may be
+/// How long a gain that was set here is shown instead of that of the daemon, whose answers may be
 /// older.
 const OWN: Duration = Duration::from_millis(500);
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What changed, or what is wrong.
+    /// The change, or the error.
     pub text: String,
-    /// Whether it is wrong.
+    /// Whether it is an error.
     pub is_error: bool,
-    /// What it is about, such as an address; the next about the same takes its place.
+    /// The subject of the line, such as an address. A line about the same subject replaces it.
     about: Option<String>,
 }
 
-/// All that is known.
+/// Everything that is known.
 #[derive(Debug)]
 pub struct Seen {
-    /// Where the daemon is.
+    /// The host of the daemon.
     pub host: String,
-    /// What it said last.
+    /// The last status.
     pub status: Status,
-    /// Highest peak of the last two seconds, dBFS.
+    /// The highest peak of the last two seconds, dBFS.
     pub held_dbfs: f64,
     held_at: Option<Instant>,
     heard_at: Option<Instant>,
-    /// The master gain that was set here, and when.
+    /// The master gain that was last set here, and when.
     own_gain: Option<(f64, Instant)>,
     log: VecDeque<Line>,
 }
 
 impl Seen {
-    /// Nothing is known of the daemon there yet.
+    /// Nothing is known of the daemon yet.
     pub fn new(host: &str) -> Self {
         Self {
             host: host.to_owned(),
@@ -62,7 +62,7 @@ impl Seen {
         }
     }
 
-    /// Takes what the daemon says.
+    /// Takes a message of the daemon.
     pub fn hear(&mut self, message: &OscMessage, now: Instant) {
         self.heard_at = Some(now);
         match (message.addr.as_str(), message.args.as_slice()) {
@@ -74,7 +74,7 @@ impl Seen {
                 self.wrong(format!("{address}: {text}"));
             }
             (STATUS | ERROR | SUBSCRIBE | PING, _) => {}
-            // Telemetry has its own place on the screen.
+            // The telemetry has its own place on the screen, so it is not logged.
             (address, args)
                 if !find(address).is_ok_and(|id| id.parameter.access == Access::Read) =>
             {
@@ -93,7 +93,7 @@ impl Seen {
         if is_old || status.peak_dbfs >= self.held_dbfs {
             (self.held_dbfs, self.held_at) = (status.peak_dbfs, Some(now));
         }
-        // The first status tells what was before.
+        // Before the first status there is nothing to compare it with.
         if !self.status.version.is_empty() {
             let before = &self.status;
             let grown = [
@@ -116,7 +116,7 @@ impl Seen {
         self.replace(address, format!("{address} {value}"), false);
     }
 
-    /// A line that takes the place of the last one, if that is about the same.
+    /// Adds a line. It replaces the last line if that has the same subject.
     fn replace(&mut self, about: &str, text: String, is_error: bool) {
         if self.log.front().is_some_and(|line| line.about.as_deref() == Some(about)) {
             self.log.pop_front();
@@ -124,7 +124,7 @@ impl Seen {
         self.push(Line { text, is_error, about: Some(about.to_owned()) });
     }
 
-    /// A line about what somebody did here.
+    /// Adds a line about an action of the user of the monitor.
     pub fn note(&mut self, text: &str) {
         self.push(Line { text: text.to_owned(), is_error: false, about: None });
     }
@@ -138,17 +138,18 @@ impl Seen {
         self.log.truncate(LINES);
     }
 
-    /// The log, newest first.
+    /// The lines of the log, newest first.
     pub fn log(&self) -> impl Iterator<Item = &Line> {
         self.log.iter()
     }
 
-    /// Whether the daemon answers.
+    /// Whether the daemon has answered recently.
     pub fn is_there(&self, now: Instant) -> bool {
         self.heard_at.is_some_and(|at| now.duration_since(at) < SILENT)
     }
 
-    /// The master gain after it was made louder, dB; it is shown before the daemon has said so.
+    /// Adds decibels to the master gain and returns the new gain in dB, which is shown before the
+    /// daemon confirms it.
     pub fn louder(&mut self, db: f64, now: Instant) -> f64 {
         let wanted = self.status.settings.master.gain + db;
         let range = find("/master/gain").map(|id| (id.parameter.min, id.parameter.max));
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!(lines(&seen), [("9 underruns in all", true)]);
         status(&mut seen, now, |s| s.underruns = 12);
         assert_eq!(lines(&seen), [("12 underruns in all", true)]);
-        // A daemon that was started again counts from 0.
+        // A restarted daemon counts from 0.
         status(&mut seen, now, |_| {});
         assert_eq!(seen.log().count(), 1);
         seen.hear(&message(STATUS, vec!["{".into()]), now);

@@ -1,5 +1,5 @@
-//! What the monitor looks like: one screen, from 80 x 24 characters on. Knows no daemon: it draws
-//! what was seen.
+//! Draws the monitor: one screen of 80 x 24 characters or more. It only draws what `seen` has, and
+//! does not talk to the daemon.
 
 use std::time::Instant;
 
@@ -13,12 +13,12 @@ use timbre_control::status::Status;
 
 use super::seen::Seen;
 
-/// The quietest level on the meters, dBFS.
+/// The lowest level on the meters, dBFS.
 const FLOOR_DBFS: f64 = -60.0;
-/// From here on a level is nearly, and quite, too loud, dBFS.
+/// The levels from which a meter shows a warning, and clipping, dBFS.
 const LOUD_DBFS: f64 = -9.0;
 const CLIPPED_DBFS: f64 = 0.0;
-/// A load from here on is near its limit.
+/// The load from which the monitor shows a warning.
 const HEAVY: f64 = 0.8;
 /// The channel of drums, counted from 1.
 const DRUMS: usize = 10;
@@ -27,7 +27,7 @@ const GOOD: Color = Color::Green;
 const WARNING: Color = Color::Yellow;
 const BAD: Color = Color::Red;
 
-/// Draws everything.
+/// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, seen: &Seen, now: Instant) {
     let rows = [
         Constraint::Length(1),
@@ -100,7 +100,7 @@ fn draw_sound(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
     frame.render_widget(Paragraph::new(lines), inside);
 }
 
-/// Two columns of eight channels.
+/// Draws two columns of eight channels.
 fn draw_channels(frame: &mut Frame<'_>, area: Rect, s: &Status) {
     let block = Block::bordered().title(" channels ");
     let halves = Layout::horizontal([Constraint::Fill(1); 2]).split(block.inner(area));
@@ -145,7 +145,7 @@ fn draw_log(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
         .log()
         .take(inside.height.into())
         .map(|line| {
-            // What others send must not steer the terminal.
+            // Control characters in names from outside must not reach the terminal.
             let text: String =
                 line.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             let colour = if line.is_error { BAD } else { Color::Reset };
@@ -155,7 +155,7 @@ fn draw_log(frame: &mut Frame<'_>, area: Rect, seen: &Seen) {
     frame.render_widget(Paragraph::new(lines), inside);
 }
 
-/// A bar of so many characters, filled by a share of 0 to 1, with a mark at another.
+/// A bar of `width` characters that is filled to `share`, 0 to 1, with a mark at another share.
 fn bar(share: f64, mark: Option<f64>, width: usize, colour: Color) -> Vec<Span<'static>> {
     let place = |share: f64| (share * width as f64).round() as usize;
     let (full, mark) = (place(share).min(width), mark.map(place).filter(|at| *at > 0));
@@ -167,7 +167,7 @@ fn bar(share: f64, mark: Option<f64>, width: usize, colour: Color) -> Vec<Span<'
     vec![Span::from((0..width).map(letter).collect::<String>()).style(colour)]
 }
 
-/// Where a level is between the floor and full scale, 0 to 1.
+/// The position of a level between the floor and full scale, 0 to 1.
 fn share(dbfs: f64) -> f64 {
     if dbfs.is_nan() { 0.0 } else { ((dbfs - FLOOR_DBFS) / -FLOOR_DBFS).clamp(0.0, 1.0) }
 }
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    /// The screen as lines of text.
+    /// Returns the screen as lines of text.
     fn screen(seen: &Seen, now: Instant, width: u16, height: u16) -> Vec<String> {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         terminal.draw(|frame| draw(frame, seen, now)).expect("a picture");
@@ -257,7 +257,7 @@ mod tests {
         let now = Instant::now();
         let lines = screen(&playing(now), now, 80, 24);
         let count = |row: usize, letter: char| lines[row].chars().filter(|c| *c == letter).count();
-        // 44 characters for 60 dB; the held peak is the last of them.
+        // 60 dB are 44 characters, of which the last one shows the held peak.
         assert_eq!((count(2, '#'), lines[2].matches("|").count()), (39, 1));
         assert_eq!(count(3, '#'), 22);
         assert_eq!(bar(0.0, Some(0.0), 4, GOOD)[0].content, "----");

@@ -1,9 +1,9 @@
-//! The rows of what the denoiser does, which flags and the configuration know too. Knows no other
+//! The rows of the denoiser, which are also flags and keys of the configuration. It knows no other
 //! row.
 
 use crate::parameters::{Access, Key, Kind, Parameter};
 
-/// Denoising steps K.
+/// The number of denoising steps K.
 pub const STEPS: Parameter = Parameter {
     key: Key::Steps,
     address: "/engine/steps",
@@ -20,7 +20,7 @@ pub const STEPS: Parameter = Parameter {
         [default: the model's]",
 };
 
-/// Guidance weight.
+/// The guidance weight.
 pub const GUIDANCE: Parameter = Parameter {
     key: Key::Guidance,
     address: "/engine/guidance",
@@ -33,7 +33,7 @@ pub const GUIDANCE: Parameter = Parameter {
     ..STEPS
 };
 
-/// How a denoising step is taken; the names are those of the model crate.
+/// The method of a denoising step, by the names of the model crate.
 pub const SAMPLER: Parameter = Parameter {
     key: Key::Sampler,
     address: "/engine/sampler",
@@ -47,7 +47,7 @@ pub const SAMPLER: Parameter = Parameter {
     ..STEPS
 };
 
-/// Hop length.
+/// The hop length.
 pub const HOP_MS: Parameter = Parameter {
     key: Key::HopMs,
     address: "/engine/hop_ms",
@@ -61,7 +61,7 @@ pub const HOP_MS: Parameter = Parameter {
     ..STEPS
 };
 
-/// Noise seed.
+/// The seed of the noise.
 pub const SEED: Parameter = Parameter {
     key: Key::Seed,
     address: "/engine/seed",

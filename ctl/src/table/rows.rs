@@ -1,9 +1,10 @@
-//! How rows of the table are made: each kind with what its rows have in common. Knows no parameter.
+//! Functions that make rows of the table, each with what rows of its kind share. It knows no
+//! parameter.
 
 use super::SEED;
 use crate::parameters::{Access, Key, Kind, Parameter};
 
-/// Address, name and default.
+/// The address, the name and the default.
 pub(super) type Words = [&'static str; 3];
 
 const fn row(key: Key, [address, name, default]: Words, help: &'static str) -> Parameter {
@@ -34,7 +35,7 @@ pub(super) const fn controller(number: u8, words: Words, help: &'static str) -> 
     Parameter { access: Access::Midi, ..row }
 }
 
-/// A controller that is a switch.
+/// A controller that is on or off.
 pub(super) const fn pedal(number: u8, words: Words, help: &'static str) -> Parameter {
     let row = switch(Key::Controller(number), words, help);
     Parameter { access: Access::Midi, ..row }

@@ -1,4 +1,4 @@
-//! Who is in the network, and where a browser finds the panel.
+//! The verbs that list the daemons in the network and the addresses of the panel.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use super::{Error, client};
 use crate::cli::Global;
 use crate::find;
 
-/// Prints who is in the network.
+/// Prints the daemons in the network.
 pub(super) fn find(global: &Global) -> Result<(), Error> {
     let all = find::find()?;
     if global.json {
@@ -42,7 +42,7 @@ pub(super) fn find(global: &Global) -> Result<(), Error> {
     })
 }
 
-/// Prints where the panel is, and how a phone finds it.
+/// Prints the addresses of the panel, and a QR code for a phone.
 pub(super) fn panel(global: &Global) -> Result<(), Error> {
     let answers = client(global)?.ask(vec![message(PANEL, Vec::new())])?;
     let args = answers.iter().flat_map(|m| &m.args);
@@ -67,7 +67,7 @@ pub(super) fn panel(global: &Global) -> Result<(), Error> {
     }
     let code = QrCode::new(first).map_err(|e| Error::Usage(e.to_string()))?;
     let mut drawn = code.render::<Dense1x2>();
-    // As terminals are: light on dark.
+    // Most terminals are light on dark, so the colours of the code are swapped.
     let (dark, light) = (Dense1x2::Light, Dense1x2::Dark);
     line(&drawn.dark_color(dark).light_color(light).build())
 }

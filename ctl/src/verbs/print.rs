@@ -1,4 +1,4 @@
-//! What the verbs print: values, the state of the daemon, lines. Asks nothing.
+//! Prints values, the state of the daemon, and lines. It sends no requests.
 
 use std::io::{self, Write};
 
@@ -64,7 +64,7 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is said of a controller that is not where it starts.
+/// A text about a controller that is not at its initial value; none if it is.
 fn turned_down(name: &str, start: u8, value: Option<&u8>) -> Option<String> {
     let value = value.filter(|value| **value != start)?;
     let silent = if *value == 0 { ": silent" } else { "" };
@@ -82,7 +82,7 @@ pub(super) fn print_changes(global: &Global, messages: &[OscMessage]) -> Result<
     Ok(())
 }
 
-/// One value alone, several with their addresses.
+/// Prints one value alone, or several with their addresses.
 pub(super) fn print_values(global: &Global, answers: &[OscMessage]) -> Result<(), Error> {
     if global.json {
         let object: serde_json::Map<String, serde_json::Value> =
@@ -113,7 +113,7 @@ fn json_value(message: &OscMessage) -> serde_json::Value {
     if all.len() == 1 { all.remove(0) } else { all.into() }
 }
 
-/// Prints a line; unlike `println!` it fails where nobody reads.
+/// Prints a line. Unlike `println!`, it returns an error if the output cannot be written.
 pub(super) fn line(text: &str) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;

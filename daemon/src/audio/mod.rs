@@ -1,8 +1,9 @@
-//! Sound outside the model: rate conversion and sample formats of files. Knows no notes, no model and no device.
+//! Sound outside of the model: rate conversion, and the sample formats of files. It knows no notes,
+//! no model and no device.
 
 pub mod resample;
 
-/// A sample as a whole number of `bits` bits; beyond full scale it is held there.
+/// Converts a sample to an integer of `bits` bits. Samples above full scale are clamped.
 pub(crate) fn quantized(sample: f32, bits: u16) -> i32 {
     let full = f64::from(1u32 << (bits - 1));
     (f64::from(sample) * full).round().clamp(-full, full - 1.0) as i32

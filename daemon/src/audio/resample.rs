@@ -1,13 +1,14 @@
-//! Rate conversion of one or more channels with the converter's delay taken out, so that onsets
-//! stay in place. Knows no files.
+//! Converts the sample rate of one or more channels, and removes the delay of the converter so that
+//! onsets keep their time. It knows no files.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler};
 
-/// Input samples that are converted at a time, at least; a longer block has a steeper filter.
+/// The least number of input samples that are converted at a time. A longer block has a steeper
+/// filter.
 const BLOCK: usize = 1024;
 
-/// A rate conversion that cannot be done.
+/// The error of a rate conversion that is not possible.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot convert {from_hz} Hz to {to_hz} Hz: {reason}")]
 pub struct ResampleError {
@@ -17,34 +18,35 @@ pub struct ResampleError {
 }
 
 impl ResampleError {
-    /// A conversion that failed, and what the converter said.
+    /// The error for a conversion between two rates, with the reason of the converter.
     pub fn new(from_hz: u32, to_hz: u32, reason: impl std::fmt::Display) -> Self {
         Self { from_hz, to_hz, reason: reason.to_string() }
     }
 }
 
-/// Converts a stream from one rate to another. The first sample out is the first sample in.
+/// Converts a stream from one rate to another. The first output sample has the time of the first
+/// input sample.
 #[derive(Debug)]
 pub struct StreamResampler {
     from_hz: u32,
     to_hz: u32,
-    /// None where both rates are the same.
+    /// None if both rates are the same.
     converter: Option<Fft<f32>>,
     channels: usize,
-    /// Input that does not fill a block yet, frame by frame.
+    /// Input that does not yet fill a block, with the channels interleaved.
     waiting: Vec<f32>,
     block: Vec<f32>,
-    /// Samples of the converter's delay that are still to be dropped.
+    /// How many output samples must still be dropped to remove the delay of the converter.
     to_drop: usize,
     taken: u64,
     given: u64,
 }
 
 impl StreamResampler {
-    /// A conversion of so many channels at its start; samples of a frame lie side by side.
+    /// A new conversion of interleaved channels.
     ///
     /// # Errors
-    /// A rate of 0.
+    /// A rate is 0, or the converter refuses the rates.
     pub fn new(from_hz: u32, to_hz: u32, channels: usize) -> Result<Self, ResampleError> {
         let converter = match from_hz == to_hz {
             true => None,
@@ -67,18 +69,18 @@ impl StreamResampler {
         })
     }
 
-    /// Takes the next samples and appends to `out` what is ready.
+    /// Takes the next samples, and appends the converted ones that are ready to `out`.
     ///
     /// # Errors
-    /// None that fitting lengths can give.
+    /// The converter fails, which it does not with buffers of the right length.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), ResampleError> {
         self.taken += (samples.len() / self.channels) as u64;
         self.waiting.extend_from_slice(samples);
         self.convert(out)
     }
 
-    /// Appends what is left: afterwards `out` has as many samples as all input was long, to the
-    /// nearest sample.
+    /// Appends the rest. In all, `out` then has as many samples as the input lasts at its rate, to
+    /// the nearest sample.
     ///
     /// # Errors
     /// As [`Self::push`].
@@ -128,10 +130,10 @@ impl StreamResampler {
     }
 }
 
-/// A whole signal at another rate: as long as before, to the nearest sample.
+/// Converts a whole signal. The result lasts as long as the input, to the nearest sample.
 ///
 /// # Errors
-/// A rate of 0.
+/// A rate is 0, or the converter refuses the rates.
 pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, ResampleError> {
     let mut converter = StreamResampler::new(from_hz, to_hz, 1)?;
     let mut out = Vec::with_capacity(length(samples.len() as u64, from_hz, to_hz) as usize);
@@ -140,14 +142,14 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, R
     Ok(out)
 }
 
-/// Samples at `to_hz` that last as long as `samples` at `from_hz`.
+/// How many samples at `to_hz` last as long as `samples` at `from_hz`.
 pub fn length(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
     let (from, to) = (u128::from(from_hz.max(1)), u128::from(to_hz));
     ((u128::from(samples) * to + from / 2) / from) as u64
 }
 
-/// An FFT converter whose blocks are even, so that its delay is a whole number of samples on both
-/// sides.
+/// An FFT converter with blocks of even length, so that its delay is a whole number of input
+/// samples and of output samples.
 fn converter(from_hz: u32, to_hz: u32, channels: usize) -> Result<Fft<f32>, ResampleError> {
     let failed = |reason: String| ResampleError { from_hz, to_hz, reason };
     if from_hz == 0 || to_hz == 0 {

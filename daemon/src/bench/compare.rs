@@ -1,9 +1,9 @@
-//! `timbred bench --compare`: the denoising step on packed operands, as plain tract runs it, and as
-//! another engine runs the same file. Measures and states; chooses nothing.
+//! `timbred bench --compare` measures the denoising step on packed operands, with plain tract, and
+//! with another engine that runs the same file. It reports the times and does not choose.
 //!
-//! Engines take turns at each point, so that a busy machine is as busy for all; a turn runs the
-//! step twice and the second run counts, whose caches hold what the first left. Ratios are of
-//! medians.
+//! The engines take turns at each point, so that other load on the machine affects all of them
+//! alike. In a turn the step runs twice and the second run counts, because the first has filled the
+//! caches. Ratios are those of medians.
 
 use std::time::Instant;
 
@@ -23,16 +23,17 @@ use crate::cli::BenchArgs;
 use crate::error::Error;
 use crate::models;
 
-/// Target frames L, and what is heard M in tokens and frames together.
+/// The numbers of target frames L, and the numbers M of tokens and context frames that the step
+/// attends to.
 const FRAMES: [usize; 4] = [4, 16, 64, 256];
 const HEARD: [usize; 3] = [320, 512, 2304];
 const THREADS: [usize; 2] = [1, 2];
-/// Turns before those that count.
+/// How many turns come before those that count.
 const WARM_UP: usize = 2;
-/// A token that every vocabulary has: silence goes on.
+/// A token that is in every vocabulary: more silence.
 const TOKEN: u32 = 4;
 
-/// What runs the step inside this program.
+/// The ways to run the step inside this program.
 const ENGINES: [(&str, RunOptions); 4] = [
     ("plain", RunOptions { arithmetic: Arithmetic::F32, is_plain: true }),
     ("packed", RunOptions { arithmetic: Arithmetic::F32, is_plain: false }),
@@ -40,10 +41,10 @@ const ENGINES: [(&str, RunOptions); 4] = [
     ("bf16", RunOptions { arithmetic: Arithmetic::Bf16, is_plain: false }),
 ];
 
-/// Prints the table of speeds, and that of what each form of the weights changes.
+/// Prints the table of speeds, and the table of what each form of the weights changes.
 ///
 /// # Errors
-/// A model that cannot be used, a reference that does not answer.
+/// The model cannot be used, or the reference does not answer.
 pub fn run(args: &BenchArgs) -> Result<(), Error> {
     let bundle = models::find(args.model.as_deref())?;
     let against = args.against.as_deref().map(|name| models::find(Some(name))).transpose()?;
@@ -76,7 +77,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
         }
     }
     drop(reference);
-    // What the forms change has nothing to do with sizes: some of them are asked for to be quick.
+    // The effect of the forms does not depend on the sizes. Whoever asks for a few sizes wants a
+    // quick answer, so the forms are left out then.
     let forms = match args.at.is_empty() {
         true => Some(forms::compare(&bundle, against.as_ref())?),
         false => None,
@@ -93,11 +95,11 @@ pub fn run(args: &BenchArgs) -> Result<(), Error> {
     Ok(())
 }
 
-/// The (frames, heard) that are asked for, or else those of the table that the network has room
-/// for.
+/// The pairs (frames, heard) that the arguments ask for, otherwise those of the table that fit into
+/// the network.
 ///
 /// # Errors
-/// One asked for that it has no room for.
+/// The network is too small for a pair that was asked for.
 fn sizes(args: &BenchArgs, network: &NetworkConfig) -> Result<Vec<(usize, usize)>, Error> {
     let (most_frames, most_heard) =
         (network.target_frames, network.max_tokens + network.context_frames);
@@ -114,15 +116,15 @@ fn sizes(args: &BenchArgs, network: &NetworkConfig) -> Result<Vec<(usize, usize)
     })
 }
 
-/// The network of a bundle, made ready for one step of any level.
+/// The network of a bundle, prepared for one step at any noise level.
 pub(super) fn network(bundle: &Bundle, options: RunOptions) -> Result<Network, Error> {
     let mut network = bundle.network_with(options)?;
     network.film_times(&[0.5]).map_err(engine)?;
     Ok(network)
 }
 
-/// Makes the network hear `heard` tokens and frames, of which as many are frames as it takes beside
-/// one token.
+/// Sets `heard` tokens and context frames as the input of the network: as many frames as it can
+/// take, but at least one token.
 pub(super) fn hear(network: &mut Network, heard: usize) -> Result<(), Error> {
     let sizes = network.config();
     let context = if sizes.has_context { sizes.context_frames.min(heard - 1) } else { 0 };
@@ -131,19 +133,19 @@ pub(super) fn hear(network: &mut Network, heard: usize) -> Result<(), Error> {
     network.encode(&vec![TOKEN; tokens], &frames).map_err(engine)
 }
 
-/// `len` values of noise, the same for the same `seed`.
+/// `len` values of noise, which depend only on `seed`.
 pub(super) fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut values = vec![0.0; len];
     SeededNoise::new(seed, 0).start(&mut values);
     values
 }
 
-/// What the network says, as an error of the stream that would have run it.
+/// Turns an error of the network into the error of a stream that runs the network.
 pub(super) fn engine(e: timbre_models::denoise::DenoiseError) -> Error {
     Error::Stream(e.into())
 }
 
-/// A shape to be measured.
+/// The shape of a step to be measured.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     threads: usize,
@@ -152,7 +154,7 @@ struct Point {
 }
 
 impl Point {
-    /// Median ms of each of [`ENGINES`] and of the reference.
+    /// The median milliseconds of each of [`ENGINES`] and of the reference.
     fn measure(
         &self,
         networks: &mut [Network],

@@ -1,5 +1,5 @@
-//! What each form of the weights changes: the mel of the same hops from the same noise. Knows no
-//! speed.
+//! Measures what each form of the weights changes, by the mel of the same hops from the same noise.
+//! It knows no speed.
 
 use std::fmt;
 
@@ -16,29 +16,30 @@ use timbre_models::units::MEL_BINS;
 use super::compare::{engine, hear, noise};
 use crate::error::Error;
 
-/// Hops that are compared.
+/// How many hops are compared.
 const HOPS: u64 = 8;
 
-/// What each form in which a model's weights are multiplied changes, against float32.
+/// How much the result changes with each form in which the weights of a model can be multiplied,
+/// compared with float32.
 pub struct Forms {
-    /// Bytes of the model, and of the one that float32 was taken from where that is another.
+    /// The size of the model in bytes, and that of the float32 model if it is another one.
     sizes: (u64, Option<u64>),
     rows: Vec<Form>,
 }
 
-/// One form.
+/// The result for one form.
 struct Form {
     arithmetic: Arithmetic,
-    /// Of evaluations of the network.
+    /// The difference between evaluations of the network.
     step: Apart,
-    /// Of the log-mel of hops as the model makes them.
+    /// The difference between the log-mel of hops made with the settings of the model.
     mel: Apart,
 }
 
-/// How far two vectors are apart.
+/// The difference between two vectors.
 #[derive(Debug, Clone, Copy)]
 struct Apart {
-    /// The root of the summed squares of the difference, as a part of that of the second.
+    /// The root of the summed squares of the difference, divided by that of the second vector.
     relative: f64,
     cosine: f64,
 }
@@ -56,11 +57,11 @@ impl Apart {
     }
 }
 
-/// Compares the forms of `bundle` with float32, of `against` if there is one: the same network with
-/// weights of more bits.
+/// Compares the forms of `bundle` with float32: that of `against`, the same network with weights of
+/// more bits, if it is given.
 ///
 /// # Errors
-/// Models whose networks differ in size.
+/// The networks of the models differ in size.
 pub fn compare(bundle: &Bundle, against: Option<&Bundle>) -> Result<Forms, Error> {
     if let Some(other) = against
         && bundle.manifest().network != other.manifest().network
@@ -81,8 +82,8 @@ pub fn compare(bundle: &Bundle, against: Option<&Bundle>) -> Result<Forms, Error
     Ok(Forms { sizes: (bundle.size()?, against.map(Bundle::size).transpose()?), rows })
 }
 
-/// The network's own output and the log-mel of hops as `choices` has them, by the network of
-/// `bundle` in a form.
+/// Runs the network of `bundle` in one form, with the hop length and steps of `choices`, and
+/// returns its direct output and the log-mel of hops.
 fn outputs(
     choices: &Bundle,
     bundle: &Bundle,
@@ -97,7 +98,7 @@ fn outputs(
     Ok([step, mel(choices, &mut network, hop.hop_frames, hop.steps)?])
 }
 
-/// The network's own output at four levels, one after the other.
+/// The direct output of the network at four noise levels, one after the other.
 fn steps(network: &mut Network, frames: usize) -> Result<Vec<f32>, Error> {
     use timbre_models::denoise::sampler::Denoiser as _;
     let times = [1.0, 0.75, 0.5, 0.25];
@@ -112,7 +113,7 @@ fn steps(network: &mut Network, frames: usize) -> Result<Vec<f32>, Error> {
     Ok(all)
 }
 
-/// Log-mel of some hops, each from its own noise, with the model's sampler.
+/// The log-mel of some hops, each from its own noise, by the sampler of the model.
 fn mel(
     bundle: &Bundle,
     network: &mut Network,
@@ -140,7 +141,7 @@ fn mel(
 }
 
 impl Forms {
-    /// The same as JSON.
+    /// The results as JSON.
     pub fn json(&self) -> serde_json::Value {
         let apart = |a: &Apart| json!({"relative_error": a.relative, "cosine": a.cosine});
         let row = |form: &Form| {

@@ -1,9 +1,9 @@
-//! Another engine that times the same step: a program that is asked line by line. Knows no engine
-//! by name.
+//! Another engine that times the same step: a program that answers one line for each line of its
+//! input. This file knows no engine by name.
 //!
 //! The command gets the path of the step's ONNX file as its last argument. For each line `L M
 //! THREADS` it runs the step twice and answers with the milliseconds of the second run.
-//! `models/training/timbre_training/onnxruntime_step.py` is one.
+//! `models/training/timbre_training/onnxruntime_step.py` is such a program.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,13 +13,13 @@ use timbre_models::bundle::Bundle;
 
 use crate::error::Error;
 
-/// The program, running.
+/// The running program.
 pub struct Reference {
     command: String,
     child: Child,
     ask: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    /// Where the file is, until the program ends.
+    /// The folder with the file, which is kept until the program ends.
     _file: tempfile::TempDir,
 }
 
@@ -27,7 +27,7 @@ impl Reference {
     /// Starts `command`, whose words are separated by spaces.
     ///
     /// # Errors
-    /// A command that cannot be started.
+    /// The command cannot be started.
     pub fn start(command: &str, bundle: &Bundle) -> Result<Self, Error> {
         let mut words = command.split_whitespace();
         let program = words
@@ -50,11 +50,11 @@ impl Reference {
         Ok(Self { command: command.to_owned(), child, ask: Some(ask), answers, _file: folder })
     }
 
-    /// Milliseconds of a step of `frames` frames that hears `heard` tokens and frames, on `threads`
-    /// threads.
+    /// The milliseconds of a step of `frames` frames that attends to `heard` tokens and context
+    /// frames, on `threads` threads.
     ///
     /// # Errors
-    /// A program that ends or answers anything but a number.
+    /// The program ends, or its answer is not a number.
     pub fn time(&mut self, frames: usize, heard: usize, threads: usize) -> Result<f64, Error> {
         let mut answer = String::new();
         let asked = match &mut self.ask {
@@ -77,7 +77,7 @@ impl Reference {
 
 impl Drop for Reference {
     fn drop(&mut self) {
-        // Its input ends, and so does it; one that does not is ended.
+        // The end of its input tells the program to end; if it does not, it is killed.
         self.ask = None;
         std::thread::sleep(std::time::Duration::from_millis(200));
         let _ = self.child.kill();

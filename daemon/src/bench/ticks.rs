@@ -1,5 +1,5 @@
-//! How long a tick takes, and what the denoiser is asked once a hop, with so many notes. Measures;
-//! judges nothing.
+//! Measures how long a tick takes, and how long the denoiser takes once a hop, for several numbers
+//! of notes. It does not judge the results.
 
 use std::time::{Duration, Instant};
 
@@ -15,20 +15,21 @@ use super::Stage;
 use crate::error::Error;
 use crate::live::pacing::HopLength;
 
-/// Notes that sound together.
+/// The numbers of notes that sound together.
 const NOTES: [usize; 6] = [0, 1, 8, 32, 64, 128];
-/// Instruments that they are spread over.
+/// The programs among which the notes are divided.
 const PROGRAMS: [u8; 8] = [0, 24, 48, 56, 73, 19, 40, 61];
-/// Seconds between strikes of the same key, where keys are struck again and again.
+/// The time between two strikes of the same key when keys are repeated, seconds.
 const STRIKES_S: f64 = 0.125;
-/// Frames before those that are measured: the first notes begin, and rows of the note prior come.
+/// How many frames come before the measured ones, until the first notes have begun and the note
+/// prior has computed rows.
 const WARM_UP: u64 = 50;
 
-/// Measures a model that is made tick by tick, in stereo, on one thread, and prints a table; the
-/// same as JSON.
+/// Measures a model that is made tick by tick, in stereo, on one thread. Prints a table if `prints`
+/// is set, and returns the same as JSON.
 ///
 /// # Errors
-/// A model that cannot be used.
+/// The model cannot be used.
 pub fn run(bundle: &Bundle, frames: u64, prints: bool) -> Result<Vec<serde_json::Value>, Error> {
     let Some(live) = StreamOptions::live(bundle) else { return Ok(vec![]) };
     let options = StreamOptions { hop_frames: 1, buses: Buses::Stereo, ..live };
@@ -68,7 +69,7 @@ pub fn run(bundle: &Bundle, frames: u64, prints: bool) -> Result<Vec<serde_json:
     Ok(rows)
 }
 
-/// Notes that are held, or struck again and again until `end_s`.
+/// Strikes notes, which are then held or, if `is_struck`, struck again and again until `end_s`.
 fn strike(streamer: &mut Streamer, notes: usize, is_struck: bool, end_s: f64) {
     for n in 0..notes {
         let program = PROGRAMS[n % PROGRAMS.len()];
@@ -77,7 +78,8 @@ fn strike(streamer: &mut Streamer, notes: usize, is_struck: bool, end_s: f64) {
         let strike =
             Strike { note, voice, velocity: 90, tuning: 0.0, glide: None, is_legato: false };
         let part = Part((n % PROGRAMS.len()) as u8);
-        // Spread over the time between strikes, as nobody presses all keys at once.
+        // The first strikes are spread over the time between strikes, because nobody presses all
+        // keys at once.
         let mut at_s = 0.02 + STRIKES_S * n as f64 / notes as f64;
         while at_s < end_s {
             streamer.event(Event { at_s, part, what: What::On(strike) });
@@ -86,12 +88,12 @@ fn strike(streamer: &mut Streamer, notes: usize, is_struck: bool, end_s: f64) {
     }
 }
 
-/// Rows of the note prior that are found out ahead after each frame, as another thread does it
-/// live.
+/// How many rows of the note prior are computed in advance after each frame. In live playing
+/// another thread does this.
 const ROWS: usize = 32;
 
-/// Times, in milliseconds, of each tick and of each question to the denoiser; rows that are found
-/// out ahead count as the denoiser's.
+/// Measures the time of each tick and of each request to the denoiser, milliseconds. The rows that
+/// are computed in advance count towards the denoiser.
 fn measure(
     streamer: &mut Streamer,
     denoiser: &mut Denoiser,

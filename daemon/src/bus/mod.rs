@@ -1,5 +1,5 @@
-//! What threads share, so that no room looks into another: queues, the state that everybody may
-//! read, and the order of priorities. Knows no thread's work.
+//! What threads share, so that no module needs the inside of another: queues, state that all may
+//! read, and the order of priorities. It knows no thread's work.
 
 pub mod controllers;
 pub mod priority;

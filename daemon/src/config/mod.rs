@@ -1,5 +1,5 @@
-//! What the user wants: layers of TOML, environment and flags become one checked [`Config`]. Knows
-//! no thread and no device.
+//! The configuration of the user: layers of TOML, environment and flags become one checked
+//! [`Config`]. It knows no thread and no device.
 //!
 //! ```text
 //! defaults < /etc/timbred/config.toml < ~/.config/timbred/config.toml < --config FILE

@@ -1,5 +1,5 @@
-//! What the threads are given: every value checked against its range, every name turned into what
-//! it means. Knows no layer.
+//! The configuration as the threads get it: every value is checked against its range, and every
+//! name is resolved. It knows no layer.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -18,140 +18,142 @@ use super::rules::Rule;
 use crate::problem::{Problem, Problems};
 use crate::scale;
 
-/// Master volumes in dB; a test holds them equal to those of `/master/gain`.
+/// The range of the master volume, dB. A test compares it with that of `/master/gain`.
 pub const GAIN_DB: RangeInclusive<f64> = -60.0..=12.0;
 
-/// Names that JACK and ALSA show in full, bytes.
+/// The longest name that JACK and ALSA show completely, bytes.
 const NAME_BYTES: usize = 32;
 
-/// Names that mDNS has room for, bytes.
+/// The longest name that fits into an announcement by mDNS, bytes.
 const SERVICE_BYTES: usize = 60;
-/// Tokens, bytes.
+/// The lengths of a token, bytes.
 const TOKEN_BYTES: RangeInclusive<usize> = 8..=128;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// All that can be configured, ready to use.
+/// The whole configuration, ready for use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Where sound goes.
+    /// The output of sound.
     pub audio: Audio,
-    /// Where notes come from.
+    /// The input of notes.
     pub midi: Midi,
     /// Remote control.
     pub osc: Osc,
-    /// Programs and pages that ask by TCP and HTTP; none where they are not wanted.
+    /// TCP and HTTP; none if they are off.
     pub remote: Option<Remote>,
-    /// What clients of the network give; empty where nothing is wanted.
+    /// The token that clients of the network must give; empty if none is needed.
     pub token: String,
     /// Quality and latency.
     pub engine: Engine,
-    /// Master volume in dB, where no state is restored.
+    /// The master volume if no state is restored, dB.
     pub master_gain_db: f64,
     /// The level of the log, or levels of single targets: `debug`, `info,jack=debug`.
     pub log_level: String,
-    /// What is remembered.
+    /// The saved state.
     pub state: State,
 }
 
-/// Where sound goes.
+/// The output of sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
-    /// Which sound service plays.
+    /// The sound service that plays.
     pub backend: Backend,
-    /// Name of the device or a part of it; none: the default one.
+    /// The name of the device or a part of it; none for the default device.
     pub device: Option<String>,
-    /// Frames a second asked of the device.
+    /// The sample rate to ask the device for, Hz.
     pub rate_hz: u32,
     /// Frames in a buffer of the device.
     pub buffer_frames: u32,
-    /// Channels of the device that are played to.
+    /// How many channels of the device are played to.
     pub channels: u16,
-    /// Milliseconds of sound made ahead of the device; none: measured at the start.
+    /// By how many milliseconds sound is made ahead of the device; none if this is measured at the
+    /// start.
     pub lead_ms: Option<f64>,
     /// Whether each part has ports of its own in JACK.
     pub has_parts: bool,
-    /// Where the outputs are plugged in JACK: auto, none, or how names of inputs begin.
+    /// What the outputs are connected to in JACK: auto, none, or the beginning of the names of
+    /// inputs.
     pub connect: String,
-    /// SCHED_FIFO priority of the device's thread; 0: ordinary.
+    /// SCHED_FIFO priority of the thread of the device; 0 for ordinary priority.
     pub realtime_priority: u8,
 }
 
-/// Where notes come from.
+/// The input of notes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Midi {
     /// Whether there is a port that other programs can connect to.
     pub virtual_port: bool,
-    /// Whether JACK MIDI is heard.
+    /// Whether JACK MIDI is used.
     pub jack: Switch,
-    /// Whether ALSA's sequencer is heard.
+    /// Whether the sequencer of ALSA is used.
     pub alsa: Switch,
-    /// The name under which others see this program.
+    /// The name under which other programs see this one.
     pub name: String,
-    /// How keys are tuned where MIDI does not say otherwise.
+    /// The tuning of keys until MIDI sets another.
     pub tuning: Tuning,
-    /// What becomes of what which port plays.
+    /// The rules that change what ports play.
     pub rules: Vec<Rule>,
 }
 
 /// Remote control.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Osc {
-    /// Address listened on; port 0 is any free one.
+    /// The address to listen on; port 0 is any free one.
     pub bind: SocketAddr,
-    /// Programs that are told of every change, as HOST:PORT; names are not looked up yet.
+    /// Programs that get every change, as HOST:PORT. The names have not been looked up yet.
     pub targets: Vec<String>,
 }
 
-/// Programs and pages that ask by TCP and HTTP.
+/// TCP and HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// Address listened on; port 0 is any free one.
+    /// The address to listen on; port 0 is any free one.
     pub bind: SocketAddr,
-    /// The name under which the network finds it; none: the program's and the machine's.
+    /// The name under which the network finds it; none for that of the program and of the machine.
     pub name: Option<String>,
 }
 
-/// Quality and latency; none is what the model's manifest says.
+/// Quality and latency. None means the value of the manifest of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Engine {
-    /// Name of an installed model, or a folder with a manifest.toml.
+    /// The name of an installed model, or a folder with a manifest.toml.
     pub model: String,
     /// Denoising steps for each hop.
     pub steps: Option<usize>,
     /// Guidance weight.
     pub guidance: Option<f64>,
-    /// How a step is taken, a name of the table of parameters.
+    /// The method of a step, by a name of the table of parameters.
     pub sampler: Option<String>,
-    /// Milliseconds of sound made at a time.
+    /// The length of a hop, milliseconds.
     pub hop_ms: Option<f64>,
-    /// Seed of all noise.
+    /// The seed of all noise.
     pub seed: u64,
     /// Whether steps are saved when time is short.
     pub governor: bool,
-    /// The form in which weights are multiplied; none: what is fastest here.
+    /// The form in which weights are multiplied; none for the fastest on this machine.
     pub arithmetic: Option<Arithmetic>,
-    /// Whether what lies above 8 kHz is made too, by models that know it.
+    /// Whether the sound above 8 kHz is made, too, if the model knows it.
     pub upper_band: bool,
 }
 
-/// What is remembered from one run to the next.
+/// What is saved from one run to the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// File; none where this process has neither a state folder nor a home.
+    /// The file; none if this process has neither a state folder nor a home.
     pub path: Option<PathBuf>,
-    /// Loudest master volume at the start, dB, where it was remembered.
+    /// The loudest master volume that is restored at the start, dB.
     pub safe_gain_db: f64,
 }
 
 impl Config {
-    /// The master volume to start with: what was remembered, but never louder than is safe.
+    /// The master volume at the start, dB: the saved one, but not louder than is safe.
     pub fn gain_at_start_db(&self, remembered_db: Option<f64>) -> f64 {
         remembered_db.map_or(self.master_gain_db, |gain| gain.min(self.state.safe_gain_db))
     }
 }
 
-/// Checks what single layers cannot show.
+/// Checks what cannot be seen in a single layer, and makes the configuration.
 pub(super) fn resolve(
     raw: &Raw,
     origins: &Origins,
@@ -201,8 +203,7 @@ impl Checks<'_> {
         found
     }
 
-    /// A text that is shown to people and servers: it has something in it, and no control
-    /// characters.
+    /// Checks a text that people and servers see: it is not empty and has no control characters.
     fn text(&mut self, key: &str, text: &str, wanted: &str) -> String {
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             self.refuse(key, format!("{text:?}"), wanted, "");
@@ -210,7 +211,7 @@ impl Checks<'_> {
         text.to_owned()
     }
 
-    /// An address to listen on.
+    /// Reads an address to listen on.
     fn ip(&mut self, key: &str, found: &str) -> IpAddr {
         found.parse().unwrap_or_else(|_| {
             let wanted = "an address such as \"127.0.0.1\", \"0.0.0.0\" or \"::1\"";
@@ -228,7 +229,7 @@ impl Checks<'_> {
         Some(number)
     }
 
-    /// One of the texts a parameter can have; none for the word `model`.
+    /// Reads one of the choices of a parameter; none for the word `model`.
     fn choice(&mut self, key: &str, found: &str, parameter: &Parameter) -> Option<String> {
         match parameter.parse_value(found) {
             Ok(Value::Text(chosen)) => Some(chosen),
@@ -328,7 +329,8 @@ fn remote(c: &mut Checks<'_>, raw: &raw::Remote) -> Option<Remote> {
     raw.on.then_some(Remote { bind, name })
 }
 
-/// Part of an address and of a cookie, so of few signs; too long to be tried out.
+/// Checks a token. It becomes part of an address and of a cookie, so only a few characters are
+/// allowed, and it is long enough that it cannot be guessed by trying.
 fn token(c: &mut Checks<'_>, found: &str) -> String {
     let is_sign = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let fits = found.is_empty() || TOKEN_BYTES.contains(&found.len());
@@ -375,13 +377,13 @@ fn level(c: &mut Checks<'_>, text: &str) -> String {
     text.to_owned()
 }
 
-/// What the file says, else the folder systemd made for the service, else the user's folder for
-/// state.
+/// The path in the file, otherwise one in the folder that systemd made for the service, otherwise
+/// one in the state folder of the user.
 fn state_path(written: &str, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
     if !written.is_empty() {
         return Some(written.into());
     }
-    // systemd joins several folders with colons; the unit names one.
+    // systemd separates several folders by colons; the unit names only one.
     let service = environment.get("STATE_DIRECTORY").and_then(|all| all.split(':').next());
     let service = service.filter(|path| Path::new(path).is_absolute()).map(PathBuf::from);
     let user = || folder(environment, "XDG_STATE_HOME", ".local/state").map(|f| f.join("timbred"));

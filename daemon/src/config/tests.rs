@@ -1,12 +1,12 @@
-//! The whole way from files, variables and flags to a configuration, and every example the project
-//! shows.
+//! Tests of the whole way from files, variables and flags to a configuration, and of every example
+//! of the project.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::*;
 
-/// Sources with one file of this text and nothing of this machine's.
+/// Sources with one file that has this text, and nothing of this machine.
 fn with_text(folder: &Path, text: &str) -> Sources {
     let file = folder.join("config.toml");
     std::fs::write(&file, text).unwrap();
@@ -245,8 +245,8 @@ fn volumes_are_those_of_the_table_of_parameters() {
     assert_eq!(resolved::GAIN_DB, row.min..=row.max);
 }
 
-/// `config/default.toml` with the lines that are commented out (`#key`, no blank) as they are, or
-/// brought in.
+/// The text of `config/default.toml`, with the lines that are commented out (`#key`, without a
+/// blank) as they are, or uncommented.
 fn default_file(commented: bool) -> String {
     let text = std::fs::read_to_string(repository().join("config/default.toml")).unwrap();
     let bring_in = |line: &str| match line.strip_prefix('#') {

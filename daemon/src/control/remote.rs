@@ -18,25 +18,25 @@ use super::service::Input;
 use super::token::Token;
 use crate::bus::priority::give_way_to_sound;
 
-/// The longest that the end waits for the disk.
+/// How long the end of the program waits for the disk at most.
 const LAST: Duration = Duration::from_secs(1);
-/// Threads that may wait for the disk for the runtime.
+/// How many threads of the runtime may wait for the disk.
 const DISK_THREADS: usize = 2;
 
-/// What is asked for.
+/// The options of the servers.
 #[derive(Debug, Clone)]
 pub struct RemoteOptions {
-    /// Where HTTP listens; port 0 is any free one.
+    /// The address to listen on for HTTP; port 0 is any free one.
     pub http: SocketAddr,
-    /// Where OSC listens over UDP; TCP takes the same.
+    /// The address to listen on for OSC over UDP; TCP uses the same.
     pub osc: SocketAddr,
-    /// What clients of the network give.
+    /// The token that clients of the network must give.
     pub token: Token,
-    /// Under which this program is found.
+    /// The name under which the network finds this program.
     pub name: String,
 }
 
-/// The running edges; dropping them ends and joins their thread.
+/// The running servers. When this is dropped, their thread is ended and joined.
 #[derive(Debug)]
 pub struct Remote {
     urls: Vec<String>,
@@ -45,7 +45,7 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Opens the ports and starts the thread; what connections send goes to the service.
+    /// Opens the ports and starts the thread. The packets of connections go to the service.
     ///
     /// # Errors
     /// The port of HTTP is taken, or the system refuses the thread. If the port of OSC over TCP is
@@ -76,7 +76,7 @@ impl Remote {
         &self.urls
     }
 
-    /// Whether its thread is gone although nobody ended it.
+    /// Whether its thread has ended although nobody ended it.
     pub fn is_dead(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -151,7 +151,7 @@ fn names(name: &str) -> Vec<String> {
     vec![format!("{machine}.local"), machine, host_name(name)]
 }
 
-/// What this machine is called.
+/// The name of this machine.
 pub fn machine_name() -> String {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
@@ -167,7 +167,7 @@ fn urls(at: SocketAddr) -> Vec<String> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let reached = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
-        // Those of one link need the name of an interface, which no browser takes.
+        // Link-local addresses need the name of an interface, which browsers do not accept.
         IpAddr::V6(ip) => at.is_ipv6() && !ip.is_loopback() && !ip.is_unicast_link_local(),
     };
     let mut ips: Vec<IpAddr> = interfaces.iter().map(|i| i.ip()).filter(reached).collect();

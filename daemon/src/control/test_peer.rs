@@ -1,4 +1,4 @@
-//! A server and its peers, for tests: real sockets on the loopback device.
+//! A server and clients for tests, with real sockets on the loopback device.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use super::{Command, ControlHandles, OscServer, Outcome, Token, spawn};
 use crate::bus::queues::{Midi, MidiReceiver, SourceId, Telemetry, midi_queue};
 use crate::recording;
 
-/// Longer than any answer takes.
+/// A time longer than any answer takes.
 pub const LONG: Duration = Duration::from_secs(10);
 
 /// A server, and the other ends of its queues.
@@ -37,7 +37,7 @@ pub fn daemon_with(fixed: Vec<SocketAddr>) -> Daemon {
 pub fn daemon_on(socket: UdpSocket, fixed: Vec<SocketAddr>) -> Daemon {
     let (sender, midi) = midi_queue();
     let (commands, receiver) = bounded(4);
-    // Its thread ends with the last handle.
+    // The thread of the recorder ends with the last handle.
     let (recorder, _) = recording::start().unwrap();
     let handles = ControlHandles {
         settings: Arc::default(),
@@ -62,7 +62,7 @@ impl Daemon {
         self.handles.settings.load_full()
     }
 
-    /// Answers the next commands as a supervisor does, a little later; what they were.
+    /// Answers the next commands after a short time, like a supervisor, and returns the commands.
     pub fn supervise(&self, outcomes: Vec<Outcome>) -> std::thread::JoinHandle<Vec<Action>> {
         let commands = self.commands.clone();
         std::thread::spawn(move || {
@@ -86,11 +86,11 @@ impl Daemon {
     }
 }
 
-/// Somebody who talks to it.
+/// A client of the server.
 pub struct Peer {
     pub socket: UdpSocket,
     token: i32,
-    /// Messages of a bundle that were not looked at yet.
+    /// Messages of a bundle that have not been read yet.
     waiting: RefCell<VecDeque<OscMessage>>,
 }
 
@@ -124,7 +124,7 @@ impl Peer {
         self.waiting.borrow_mut().pop_front()
     }
 
-    /// Everything that comes until the server has done all that was sent to it.
+    /// Everything that arrives until the server has done all that this client has sent.
     pub fn answers(&mut self) -> Vec<OscMessage> {
         self.token += 1;
         self.send(PING, vec![Int(self.token)]);

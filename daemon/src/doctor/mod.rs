@@ -1,7 +1,7 @@
-//! `timbred doctor`: what a musician would look at when there is no sound or a bad one, each with
-//! what to do. Changes nothing. `machine` looks at the system, `sound` asks the running daemon or
-//! tries the device, `panel` looks whether a browser finds the panel; a daemon that runs says of
-//! itself what `crate::findings` finds.
+//! `timbred doctor` checks what a musician would check if there is no sound or a bad one, and says
+//! what to do about each problem. It changes nothing. `machine` checks the system, `sound` asks the
+//! running daemon or tries the device, and `panel` checks that a browser can open the panel. A
+//! running daemon reports the results of `crate::findings` about itself.
 
 mod machine;
 mod panel;
@@ -17,10 +17,10 @@ use crate::config::{self, Sources};
 use crate::error::Error;
 use crate::findings::REAL_TIME;
 
-/// Looks at everything and prints it.
+/// Makes all checks and prints the results.
 ///
 /// # Errors
-/// A configuration that cannot be used; [`Error::Trouble`] if something keeps timbred from playing.
+/// The configuration cannot be used; [`Error::Trouble`] if something keeps timbred from playing.
 pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let loaded = config::load(&Sources::of_process(args.config.clone(), vec![]))?;
     let root = Path::new("/");
@@ -28,7 +28,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Error> {
     let mut findings = sound::findings(&loaded.config, status.as_ref());
     findings.push(panel::finding(&loaded.config, status.as_ref()));
     findings.push(machine::card_holders(root));
-    // A daemon that runs has said what it was given, which may be more than this login has.
+    // A running daemon has reported its own limits, which may be higher than those of this login.
     if !findings.iter().any(|finding| finding.what == REAL_TIME) {
         findings.push(machine::real_time(loaded.config.audio.realtime_priority));
     }

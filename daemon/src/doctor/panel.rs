@@ -1,4 +1,4 @@
-//! Whether a browser finds the panel: what is configured, and what answers at its addresses.
+//! Checks that a browser can open the panel: its configuration, and the answers at its addresses.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,12 +9,12 @@ use timbre_control::status::{Finding, Status};
 use crate::config::Config;
 
 const WHAT: &str = "panel";
-/// How long it may take to answer.
+/// How long to wait for an answer.
 const ANSWER: Duration = Duration::from_millis(500);
-/// The most of an answer that is read, bytes: its first line says all.
+/// How much of an answer is read, bytes. The first line is enough.
 const FIRST: usize = 64;
 
-/// How the panel is; `status` is that of the daemon that runs, if one does.
+/// Checks the panel. `status` is that of the running daemon, if there is one.
 pub(super) fn finding(config: &Config, status: Option<&Status>) -> Finding {
     let Some(remote) = &config.remote else {
         return Finding::good(WHAT, "switched off (remote.on = false)");
@@ -42,7 +42,7 @@ pub(super) fn finding(config: &Config, status: Option<&Status>) -> Finding {
     }
 }
 
-/// Who may open it.
+/// Says who may open the panel.
 fn who(bind: SocketAddr, token: &str) -> &'static str {
     match (bind.ip().is_loopback(), token.is_empty()) {
         (true, _) => "for this machine only (remote.bind lets others in)",
@@ -53,7 +53,7 @@ fn who(bind: SocketAddr, token: &str) -> &'static str {
     }
 }
 
-/// Why no panel answers at an address; none where one does.
+/// Says why no panel answers at an address; none if one does.
 fn refusal(url: &str) -> Option<String> {
     let host = url.trim_start_matches("http://").trim_end_matches('/');
     let ask = |at: SocketAddr| -> std::io::Result<Vec<u8>> {
@@ -74,7 +74,7 @@ fn refusal(url: &str) -> Option<String> {
     }
 }
 
-/// Whether this is what the panel answers: the page, or that it wants the token.
+/// Whether an answer comes from the panel: the page, or the demand for a token.
 fn is_panel(answer: &[u8]) -> bool {
     ["HTTP/1.1 200", "HTTP/1.1 401"].iter().any(|line| answer.starts_with(line.as_bytes()))
 }
@@ -87,7 +87,8 @@ mod tests {
 
     use super::*;
 
-    /// Where something listens that answers each of so many connections like this.
+    /// Starts a listener that sends the same answer to a number of connections, and returns its
+    /// address.
     fn answering(answer: &'static str, connections: usize) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());

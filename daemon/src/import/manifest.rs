@@ -1,5 +1,5 @@
-//! The manifest of an imported model: what the published models have in common, with the sizes of
-//! this one.
+//! The manifest of an imported model: the settings that all published models share, with the sizes
+//! of this one.
 
 use timbre_models::bundle::manifest::{FORMAT, LiveMode, Manifest, MelSettings, Mode, Sampling};
 use timbre_models::checkpoint::{Checkpoint, Origin};
@@ -8,21 +8,21 @@ use timbre_models::denoise::schedule::Spacing;
 use timbre_models::graph::{MelDecoderConfig, VocoderConfig};
 use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
 
-/// Steps of a segment: the published sampler takes 1000, which a CPU has no time for.
+/// Denoising steps for each segment. The published sampler takes 1000, which is too slow on a CPU.
 const STEPS: usize = 25;
-/// Steps of a hop played live, if the machine has time for them: below that the published network,
-/// which says the noise and not the sound, has little to say.
+/// Denoising steps for each live hop, if the machine is fast enough. The published network predicts
+/// the noise and not the sound, so fewer steps give a poor result.
 const LIVE_STEPS: usize = 4;
-/// The shortest hop that is worth a full target, 160 ms. The longest is half a target: the other
-/// half at least is held.
+/// The shortest hop for which a full target is worth computing, 160 ms. The longest hop is half a
+/// target, because at least the other half is held.
 const LIVE_HOP_FRAMES: usize = 8;
 /// Guidance weight of the published demo.
 const GUIDANCE: f64 = 2.0;
 
-/// What makes the sound: the bundled vocoder, or a mel decoder.
+/// The description of what turns the mel into sound: the bundled vocoder, or a mel decoder.
 pub(super) type Vocoder = (Option<VocoderConfig>, Option<MelDecoderConfig>);
 
-/// The manifest of a checkpoint, without its files.
+/// The manifest of a checkpoint, without its list of files.
 pub(super) fn manifest(
     name: &str,
     checkpoint: &Checkpoint,
@@ -54,8 +54,8 @@ pub(super) fn manifest(
         sampling: Sampling {
             prediction: checkpoint.prediction,
             sampler: SamplerKind::Ddim,
-            // Also where diffusers saved it: this is the schedule that the published weights
-            // learned.
+            // The published weights were trained with this schedule. This also holds for those that
+            // diffusers saved.
             spacing: Spacing::Trailing,
             guidance: GUIDANCE,
             clip_x0: checkpoint.clip_x0,

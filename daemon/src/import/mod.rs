@@ -1,5 +1,5 @@
-//! `timbred import`: a published checkpoint -> an installed model. Knows no format of a checkpoint
-//! and no graph.
+//! `timbred import` turns a published checkpoint into an installed model. It knows neither the
+//! format of a checkpoint nor a graph.
 
 mod manifest;
 mod speed;
@@ -21,20 +21,21 @@ use crate::models;
 use speed::Speed;
 use told::Told;
 
-/// What `--vocoder` says for the bundled one.
+/// The value of `--vocoder` that means the bundled one.
 const BUNDLED_VOCODER: &str = "bundled";
-/// Reading and building, on a terminal.
+/// The template of the progress bar on a terminal, while the checkpoint is read and the graphs are
+/// built.
 const BAR: &str = "{prefix:24!} [{bar:30}] {percent:>3}%  {msg}, {eta} left";
 
-/// A mel decoder's file, tried and measured.
+/// The bytes of a mel decoder, and its sizes as they were measured by running it.
 type MelDecoder = (Vec<u8>, MelDecoderConfig);
 
-/// Reads the checkpoint and installs the model, which appears whole or not at all; then says what
-/// it can do here.
+/// Reads the checkpoint and installs the model, which appears either completely or not at all. Then
+/// prints how fast it is on this machine.
 ///
 /// # Errors
-/// A file that is no checkpoint of this kind of model or no mel decoder, a name that is taken or no
-/// name, a folder that cannot be written.
+/// The file is not a checkpoint of this kind of model, or not a mel decoder; the name is taken or
+/// not allowed; or the folder cannot be written.
 pub fn run(args: &ImportArgs) -> Result<(), Error> {
     let name = name(args)?;
     let folder = free_folder(args, &name)?;
@@ -50,7 +51,8 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     std::fs::create_dir_all(&parent).map_err(failed)?;
     let part =
         tempfile::Builder::new().prefix(".timbred-import-").tempdir_in(&parent).map_err(failed)?;
-    // What is written with a mode for one user alone would be unreadable for a service.
+    // A temporary folder can only be read by its owner, so a service could not read a model that is
+    // moved from there. The folder inside it has the usual mode.
     let inside = part.path().join("model");
     let bar = bar(&name, checkpoint.network.parameters().len());
     let told = Told { weights: checkpoint.weights(), bar: &bar, interrupt: &interrupt };
@@ -67,7 +69,7 @@ pub fn run(args: &ImportArgs) -> Result<(), Error> {
     print(&lines.join("\n"))
 }
 
-/// Where the model will be: there is nothing yet.
+/// The folder of the new model, where nothing may exist yet.
 fn free_folder(args: &ImportArgs, name: &str) -> Result<PathBuf, Error> {
     let folder = match &args.out {
         Some(folder) => folder.clone(),
@@ -84,8 +86,8 @@ fn free_folder(args: &ImportArgs, name: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Writes the model's files, one graph after the other, so that memory holds one. Returns the bytes
-/// written.
+/// Writes the files of the model one graph after the other, so that only one is in memory at a
+/// time. Returns the number of bytes written.
 fn write(
     folder: &Path,
     args: &ImportArgs,
@@ -111,7 +113,7 @@ fn write(
             writer.add("vocoder", &bytes).map_err(failed)?;
             (None, Some(config))
         }
-        // Every vocoder hears the same mel.
+        // All vocoders take the same mel, so the bundled one fits.
         None => {
             for role in ["vocoder", ATTACKS] {
                 writer.add(role, &live.verified(role)?).map_err(failed)?;
@@ -122,7 +124,7 @@ fn write(
     writer.finish(manifest::manifest(name, checkpoint, vocoder)).map_err(failed)
 }
 
-/// What was installed, and where, a line each.
+/// Lines that say what was installed, and where.
 fn installed(
     args: &ImportArgs,
     name: &str,
@@ -144,8 +146,8 @@ fn installed(
     lines
 }
 
-/// The mel decoder that is asked for, or that came with the checkpoint; none for the bundled
-/// vocoder.
+/// The mel decoder that was asked for, or the one that came with the checkpoint; none if the
+/// bundled vocoder is used.
 fn mel_decoder(args: &ImportArgs, checkpoint: &Checkpoint) -> Result<Option<MelDecoder>, Error> {
     let (path, remedy) = match (&args.vocoder, &checkpoint.mel_decoder) {
         (Some(asked), _) if asked == Path::new(BUNDLED_VOCODER) => return Ok(None),
@@ -161,7 +163,8 @@ fn mel_decoder(args: &ImportArgs, checkpoint: &Checkpoint) -> Result<Option<MelD
     Ok(Some((bytes, config)))
 }
 
-/// `--name`, or the file's own without its ending; what a manifest takes.
+/// The value of `--name`, otherwise the name of the file without its ending. It has only the
+/// characters that a manifest allows.
 fn name(args: &ImportArgs) -> Result<String, Error> {
     let own = || Some(args.checkpoint.file_stem()?.to_string_lossy().into_owned());
     let name = args.name.clone().or_else(own).unwrap_or_default();
@@ -175,7 +178,7 @@ fn name(args: &ImportArgs) -> Result<String, Error> {
 }
 
 fn bar(name: &str, parameters: usize) -> ProgressBar {
-    // On no terminal it shows nothing. The template is checked by a test.
+    // Without a terminal the bar is not drawn. A test checks the template.
     let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(parameters as u64)
         .with_style(style.progress_chars("=> "))

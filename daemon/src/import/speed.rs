@@ -1,5 +1,5 @@
-//! What an imported model can do on this machine: measured when it is imported, told in words.
-//! Knows no file.
+//! Measures how fast an imported model is on this machine when it is imported, and says so in
+//! words. It knows no file.
 
 use std::time::{Duration, Instant};
 
@@ -13,33 +13,34 @@ use crate::live::arithmetic::Forms;
 use crate::live::fit::Costs;
 use crate::live::quality::Quality;
 
-/// Milliseconds of a frame.
+/// The length of a frame, milliseconds.
 const FRAME_MS: usize = 20;
-/// Steps of a segment that are measured.
+/// How many denoising steps of a segment are measured.
 const STEPS: usize = 2;
-/// Segments that are measured, of which the fastest counts, as of two hops: what else the machine
-/// does is not the model's.
+/// How many segments are measured. The fastest counts, as it does for hops, which are measured
+/// twice: other load on the machine says nothing about the model.
 const TRIALS: usize = 3;
-/// Steps of a song that is told beside the model's own.
+/// A low number of steps for which the speed of a song is told, in addition to that of the model's
+/// own number.
 const FEW_STEPS: usize = 10;
 
-/// What was measured.
+/// The measured times.
 pub(super) struct Speed {
     live: Option<Live>,
     song: Song,
-    /// Frames that a mel decoder hears ahead, where one makes the sound.
+    /// By how many frames a mel decoder looks ahead; none if the sound is made by a vocoder.
     ahead_frames: Option<usize>,
 }
 
-/// A hop played live.
+/// The measured times of live playing.
 struct Live {
     hop: Duration,
-    /// What it takes to make.
+    /// The time to compute a hop of that length.
     makes: Duration,
     quality: Quality,
 }
 
-/// A segment of a song.
+/// The measured times of a segment of a song.
 struct Song {
     segment: Duration,
     encode: Duration,
@@ -50,10 +51,11 @@ struct Song {
 }
 
 impl Speed {
-    /// Loads the model on all cores, as playing and rendering do, and measures a hop and a segment.
+    /// Loads the model on all cores, as for playing and rendering, and measures a hop and a
+    /// segment.
     ///
     /// # Errors
-    /// A model that cannot be loaded or run.
+    /// The model cannot be loaded or run.
     pub(super) fn measure(bundle: &Bundle) -> Result<Self, Error> {
         let frames = bundle.manifest().network.target_frames;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -82,7 +84,7 @@ impl Speed {
         Ok(Self { live, song, ahead_frames })
     }
 
-    /// In words, a line each.
+    /// The result in lines of text.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![];
         if let Some(Live { hop, makes, quality }) = &self.live {
@@ -125,7 +127,7 @@ impl Speed {
 }
 
 impl Song {
-    /// Segments with a full context and a chord in them.
+    /// Measures segments with a full context and a chord.
     fn measure(streamer: &mut Streamer, options: StreamOptions) -> Result<Self, Error> {
         streamer.restart(StreamOptions { steps: STEPS, ..options })?;
         let segment = frames_last(options.hop_frames);
@@ -153,7 +155,7 @@ impl Song {
         Ok(Self { segment, encode, step: denoise / STEPS as u32, vocode, own_steps, is_guided })
     }
 
-    /// Seconds of sound in a second with so many steps.
+    /// How many seconds of sound are rendered in a second, with a number of denoising steps.
     fn speed(&self, steps: usize) -> f64 {
         let makes =
             self.encode + self.step * u32::try_from(steps).unwrap_or(u32::MAX) + self.vocode;
@@ -161,7 +163,7 @@ impl Song {
     }
 }
 
-/// How long so many frames sound.
+/// The time that a number of frames lasts.
 fn frames_last(frames: usize) -> Duration {
     Duration::from_millis((frames * FRAME_MS) as u64)
 }

@@ -1,4 +1,4 @@
-//! Weights whose reading is shown, and can be interrupted.
+//! Weights whose reading moves a progress bar and can be interrupted.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use timbre_models::graph::{NetworkConfig, Param, ParamError, Weights};
 
 use crate::interrupt::Interrupt;
 
-/// The weights of a checkpoint, with who waits for them.
+/// The weights of a checkpoint, with the progress bar and the interrupt of the user.
 pub(super) struct Told<'a> {
     pub weights: &'a dyn Weights,
-    /// Goes on by one for each parameter.
+    /// Advances by one for each parameter.
     pub bar: &'a ProgressBar,
     pub interrupt: &'a Interrupt,
 }

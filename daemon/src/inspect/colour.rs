@@ -1,7 +1,8 @@
-//! A colour map from black over violet and orange to pale yellow, even to the eye: light grows with
-//! the value.
+//! A colour map from black over violet and orange to pale yellow, whose brightness rises evenly
+//! with the value for the eye.
 
-/// Colours at equal distances; between them it is linear. After `magma` of matplotlib (CC0).
+/// Colours at equal distances, with linear interpolation between them. After `magma` of matplotlib
+/// (CC0).
 const ANCHORS: [[u8; 3]; 9] = [
     [0, 0, 4],
     [28, 16, 68],
@@ -14,7 +15,7 @@ const ANCHORS: [[u8; 3]; 9] = [
     [252, 253, 191],
 ];
 
-/// The colour of a value in 0..=1; what is beyond is held there.
+/// The colour of a value in 0..=1. Values outside of the range are clamped.
 pub(super) fn colour(value: f32) -> [u8; 3] {
     let at = value.clamp(0.0, 1.0) * (ANCHORS.len() - 1) as f32;
     let low = (at as usize).min(ANCHORS.len() - 2);

@@ -1,4 +1,5 @@
-//! `timbred inspect mel`: a WAV file -> its log-mel as numbers or as a picture. Knows no model.
+//! `timbred inspect mel` turns a WAV file into its log-mel, as numbers or as a picture. It knows no
+//! model.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,15 +14,15 @@ use crate::error::Error;
 use crate::render::output::{Kind, Length, SoundFile};
 use crate::whole_file::WholeFile;
 
-/// Rates that are read (Hz).
+/// The sample rates that can be read, Hz.
 const RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
-/// Width the picture grows towards while its frames have more than the smallest width.
+/// The wanted width of the picture, pixels. Frames become wider than the least width to reach it.
 const WIDTH: usize = 1_200;
-/// Pixels of a frame, at least and at most.
+/// The least and the greatest width of a frame, pixels.
 const FRAME_PIXELS: (usize, usize) = (2, 8);
-/// Pixels of a band.
+/// The height of a band, pixels.
 const BAND_PIXELS: usize = 3;
-/// Columns beyond this share one: their mean is drawn.
+/// The most columns of a picture. With more frames, several share a column, which shows their mean.
 const MAX_COLUMNS: usize = 8_000;
 
 pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
@@ -59,7 +60,7 @@ pub(super) fn run(file: &Path, out: &Path) -> Result<(), Error> {
     super::print(&format!("{}: {frames} frames of 20 ms, {MEL_BINS} bands\n", out.display()))
 }
 
-/// The samples of a WAV file, channels averaged, and their rate.
+/// Reads a WAV file, averages its channels, and returns the samples and their rate.
 fn read_mono(file: &Path) -> Result<(Vec<f32>, u32), Error> {
     let unread = |e: hound::Error| Error::input(file, format!("{e}; wanted a whole WAV file"));
     if file.is_dir() {
@@ -91,14 +92,14 @@ fn read_mono(file: &Path) -> Result<(Vec<f32>, u32), Error> {
     }
 }
 
-/// A picture: rows from the top, pixels from the left.
+/// A picture: rows from top to bottom, pixels from left to right.
 struct Picture {
     width: usize,
     pixels: Vec<[u8; 3]>,
 }
 
 impl Picture {
-    /// Writes it as PNG.
+    /// Writes the picture as PNG.
     fn write(&self, to: &mut Vec<u8>) -> Result<(), png::EncodingError> {
         let height = self.pixels.len() / self.width.max(1);
         let mut encoder = png::Encoder::new(to, self.width as u32, height as u32);
@@ -107,8 +108,8 @@ impl Picture {
     }
 }
 
-/// Time to the right, low bands at the bottom, the range of the published models from black to
-/// white.
+/// Draws a log-mel: time to the right, low bands at the bottom, and the value range of the
+/// published models from black to white.
 fn draw(mel: &[f32]) -> Picture {
     let frames = mel.len() / MEL_BINS;
     let shared = frames.div_ceil(MAX_COLUMNS).max(1);

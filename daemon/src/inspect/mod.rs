@@ -1,5 +1,5 @@
-//! `timbred inspect`: what a model hears, what a model is, what a sound looks like. Changes
-//! nothing.
+//! `timbred inspect` shows the tokens of a MIDI file, the contents of a model, or the log-mel of a
+//! sound. It changes nothing.
 
 mod colour;
 mod mel;
@@ -9,10 +9,10 @@ mod tokens;
 use crate::cli::{Inspect, InspectArgs};
 use crate::error::Error;
 
-/// Shows what was asked for.
+/// Shows what the arguments ask for.
 ///
 /// # Errors
-/// A file or a model that cannot be used.
+/// The file or the model cannot be used.
 pub fn run(args: &InspectArgs) -> Result<(), Error> {
     match &args.what {
         Inspect::Tokens { file, strict, model, segment, json } => {
@@ -23,7 +23,8 @@ pub fn run(args: &InspectArgs) -> Result<(), Error> {
     }
 }
 
-/// Prints to standard output; a reader that went away early, as `head`, is no error.
+/// Prints to standard output. A reader that has closed the pipe early, such as `head`, is not an
+/// error.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
     use std::io::{ErrorKind, Write};
     let mut out = std::io::stdout().lock();

@@ -1,5 +1,5 @@
-//! `timbred inspect model`: manifest, sizes and files of a model, which is verified and loaded on
-//! the way.
+//! `timbred inspect model` prints the manifest, sizes and files of a model, after it has verified
+//! and loaded the model.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::models;
 
 pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     let bundle = models::find(name)?;
-    // Loading checks every checksum, and every graph against the manifest.
+    // Loading verifies all checksums, and compares each graph with the manifest.
     let tables = Arc::new(Tables::new());
     bundle.network()?;
     let lives = Arc::new(bundle.lives()?);
@@ -36,8 +36,8 @@ pub(super) fn run(name: Option<&str>, json: bool) -> Result<(), Error> {
     super::print(&text)
 }
 
-/// Values in the weights of denoiser, note prior (0 without one) and vocoder (0 of a mel decoder,
-/// which only tract knows).
+/// How many values the weights of the denoiser, of the note prior (0 if there is none) and of the
+/// vocoder (0 for a mel decoder, which only tract can read) have.
 fn parameters(manifest: &Manifest) -> [usize; 3] {
     let count = |list: Vec<(String, Vec<usize>)>| {
         list.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()

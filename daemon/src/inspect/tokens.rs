@@ -1,4 +1,5 @@
-//! `timbred inspect tokens`: a MIDI file as the ids a model is given. Knows no network.
+//! `timbred inspect tokens` prints the token ids that a model gets for a MIDI file. It knows no
+//! network.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +12,7 @@ use timbre_models::units::{FrameIdx, MEL_BINS};
 use crate::error::Error;
 use crate::{models, songs};
 
-/// Characters of a line of tokens.
+/// The longest line of tokens, characters.
 const LINE: usize = 100;
 
 pub(super) fn run(
@@ -73,7 +74,7 @@ fn in_words(segments: &[Segment], vocabulary: &Vocabulary) -> String {
     text
 }
 
-/// Words separated by commas in indented lines.
+/// The words, separated by commas, in indented lines.
 fn wrapped(words: &[String]) -> String {
     let mut text = String::new();
     let mut line = String::from(" ");

@@ -1,4 +1,4 @@
-//! Gaps, levels, sides, frames at a time, delays, positions of the callback.
+//! Tests of the callback: gaps, levels, sides, numbers of frames, delays, positions.
 #![allow(clippy::unwrap_used)]
 
 use ringbuf::traits::{Producer, Split};
@@ -80,7 +80,7 @@ fn more_frames_at_a_time_count_at_once_and_fewer_after_a_while() {
     assert_eq!(play(8_192, 1), 8_192);
     assert_eq!(play(16, 1_400), 8_192, "0.47 s of them are too few to believe");
     assert_eq!(play(16, 150), 16);
-    // A device that takes turns is as large as its largest turn.
+    // For a device that alternates between two numbers of frames the larger one counts.
     for _ in 0..200 {
         play(470, 1);
         assert!(play(512, 1) == 512);

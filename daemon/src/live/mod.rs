@@ -1,4 +1,4 @@
-//! The live daemon: ports -> players -> inference -> ring -> device. One file per thread.
+//! The live daemon: ports -> players -> inference -> ring -> device. Each thread has its own file.
 
 mod alsa_device;
 pub mod arithmetic;
@@ -34,7 +34,7 @@ use crate::logging;
 /// Plays live, or shows the configuration.
 ///
 /// # Errors
-/// A configuration, model or device that cannot be used.
+/// The configuration, the model or the device cannot be used.
 pub fn run(args: &LiveArgs) -> Result<(), Error> {
     let sources = Sources::of_process(args.config_file()?, args.flags());
     if args.check.is_some() {

@@ -1,13 +1,13 @@
-//! The chorus, by fundsp: one for each side. Knows no bus.
+//! The chorus: one by fundsp for each side. It knows no bus.
 
 use fundsp::prelude32::{AudioUnit, BufferVec, MAX_BUFFER_SIZE, chorus};
 use timbre_control::settings::Chorus;
 
 use super::{SIDES, amplitude};
 
-/// How far the voices lie behind, seconds.
+/// The delay of the voices, seconds.
 const SEPARATION_S: f32 = 0.015;
-/// A new chorus comes in within this time, seconds.
+/// The length of the fade-in of a new chorus, seconds.
 const FADE_S: f32 = 0.05;
 
 /// The chorus.
@@ -15,7 +15,7 @@ pub struct ChorusUnit {
     rate_hz: u32,
     settings: Chorus,
     units: [Box<dyn AudioUnit>; SIDES],
-    /// How much of the units is in, 0..=1.
+    /// The fade-in: 0 is silence, 1 the full level.
     is_in: f32,
     level: [f32; 2],
     input: BufferVec,
@@ -23,7 +23,7 @@ pub struct ChorusUnit {
 }
 
 impl ChorusUnit {
-    /// Silence.
+    /// A chorus whose delay lines are empty.
     pub fn new(settings: &Chorus, rate_hz: u32) -> Self {
         Self {
             rate_hz,
@@ -36,7 +36,7 @@ impl ChorusUnit {
         }
     }
 
-    /// Takes other settings.
+    /// Applies settings. If more than the level changes, a new chorus fades in.
     pub fn set(&mut self, settings: &Chorus) {
         self.level[1] = amplitude(settings.level);
         let is_same = Chorus { level: self.settings.level, ..settings.clone() } == self.settings;
@@ -47,7 +47,7 @@ impl ChorusUnit {
         }
     }
 
-    /// Adds what it makes of `send` to both sides, as long as it.
+    /// Adds the chorus of `send` to both sides, which are as long as `send`.
     pub fn add(&mut self, send: &[f32], sides: &mut [Vec<f32>; SIDES]) {
         let step = 1.0 / (FADE_S * self.rate_hz as f32);
         let mut at = 0;
@@ -72,7 +72,7 @@ impl ChorusUnit {
     }
 }
 
-/// One of each side, whose voices move differently.
+/// The chorus of each side. Their voices move differently.
 fn units(settings: &Chorus, rate_hz: u32) -> [Box<dyn AudioUnit>; SIDES] {
     [0, 1].map(|side| {
         let (depth_s, rate) = (settings.depth as f32 / 1000.0, settings.rate as f32);

@@ -1,43 +1,43 @@
-//! Brings what is loud for a while down slowly, so that the limiter behind it only meets peaks.
-//! Knows no sound.
+//! A slow compressor: it lowers passages that stay loud, so that the limiter behind it only has to
+//! catch peaks. It knows nothing of where the sound comes from.
 
 use super::{Frame, SIDES};
 
-/// Loudness above this, root of the mean square, comes down: -18 dBFS.
+/// The threshold, -18 dBFS (root mean square), as an amplitude.
 const THRESHOLD: f32 = 0.126;
-/// Of so many decibels above it one is left.
+/// The compression ratio: how many decibels above the threshold become one.
 const RATIO: f32 = 4.0;
-/// Loudness is a mean over about this time, seconds.
+/// The time constant of the mean power, seconds.
 const MEAN_S: f32 = 0.3;
-/// The gain falls within about this time, seconds, and rises within `RISE_S`.
+/// The time constants of a gain that falls and of one that rises, seconds.
 const FALL_S: f32 = 0.15;
 const RISE_S: f32 = 3.0;
-/// Less than this is silence.
+/// The least power in the logarithm.
 const SILENCE: f32 = 1e-12;
 
 /// The state of a leveler.
 #[derive(Debug, Clone)]
 pub struct Leveler {
-    /// Share of a sample in the mean, and of the way of the gain down and up.
+    /// The weights of a sample in the mean power, in a falling gain and in a rising gain.
     shares: [f32; 3],
     power: f32,
-    /// Nats.
+    /// The gain as a natural logarithm.
     gain: f32,
 }
 
 impl Leveler {
-    /// At rest.
+    /// A leveler with a gain of 1.
     pub fn new(rate_hz: u32) -> Self {
         let share = |time_s: f32| 1.0 / (time_s * rate_hz as f32);
         Self { shares: [share(MEAN_S), share(FALL_S), share(RISE_S)], power: 0.0, gain: 0.0 }
     }
 
-    /// The gain in force.
+    /// The current gain, as an amplitude.
     pub fn gain(&self) -> f32 {
         self.gain.exp()
     }
 
-    /// The next sample of both sides.
+    /// Takes one sample of each side, and returns them with the gain applied.
     pub fn next(&mut self, sides: Frame) -> Frame {
         let power = sides.iter().map(|side| side * side).sum::<f32>() / SIDES as f32;
         let [mean, fall, rise] = self.shares;

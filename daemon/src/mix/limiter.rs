@@ -1,14 +1,14 @@
-//! Keeps samples below full scale: down at once, up again slowly, both sides alike. Knows no device
-//! and no thread.
+//! Keeps samples below full scale: the gain falls at once and rises slowly, and is the same for
+//! both sides. It knows no device and no thread.
 //!
 //! # Real time
-//! Allocates nothing and waits for nothing.
+//! It allocates nothing and waits for nothing.
 
 use super::Frame;
 
-/// Nothing passes above this.
+/// The greatest amplitude of the output.
 pub const CEILING: f32 = 0.97;
-/// It recovers by a factor e in this time, seconds.
+/// The time constant of the recovery, seconds.
 const RELEASE_S: f32 = 0.15;
 
 /// The state of a limiter.
@@ -24,7 +24,8 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    /// The next sample of both sides; what is no number becomes silence.
+    /// Takes one sample of each side, and returns them limited. Samples that are not finite become
+    /// silence.
     pub fn next(&mut self, sides: Frame, rate_hz: f32) -> Frame {
         let loudest = sides[0].abs().max(sides[1].abs());
         self.gain += (1.0 - self.gain) / (RELEASE_S * rate_hz);

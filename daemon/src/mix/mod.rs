@@ -1,8 +1,8 @@
-//! The buses of a stream -> stereo: level, chorus, reverb, and what keeps it below full scale.
-//! Knows no device and no file.
+//! Mixes the buses of a stream to stereo: level, chorus, reverb, and the leveler and limiter that
+//! keep the sum below full scale. It knows no device and no file.
 //!
-//! Rendering, recordings and devices hear the same mix; the master volume of a device comes behind
-//! it.
+//! Rendering, recordings and devices get the same mix. The master volume of a device is applied
+//! after it.
 
 mod chorus;
 mod leveler;
@@ -16,42 +16,42 @@ use leveler::Leveler;
 use limiter::Limiter;
 use reverb::ReverbUnit;
 
-/// Channels of the mix.
+/// The number of channels of the mix.
 pub const SIDES: usize = 2;
 
-/// Buses of a stream before those of its parts: left, right, reverb, chorus.
+/// How many buses of a stream come before those of its parts: left, right, reverb, chorus.
 pub const MIX_BUSES: usize = 4;
 
 /// One sample of the left side and one of the right.
 pub type Frame = [f32; SIDES];
 
-/// By how much everything is louder than the model makes it: a piano key struck at 100 then peaks
+/// The gain that is applied to all sound of the model, dB. A piano key struck at 100 then peaks
 /// near -18 dBFS at the master volume of a first start, -6 dB.
 const MAKE_UP_DB: f32 = 13.0;
 
-/// The amplitude by which everything is louder than the model makes it.
+/// The gain that is applied to all sound of the model, as an amplitude.
 pub fn make_up() -> f32 {
     10f32.powf(MAKE_UP_DB / 20.0)
 }
 
-/// What the mix is set to.
+/// The settings of the mix.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MixSettings {
-    /// The room.
+    /// The reverb.
     pub reverb: Reverb,
     /// The chorus.
     pub chorus: Chorus,
 }
 
-/// Level of silence, dB: what is set so low is none.
+/// A level this low or lower is silence, dB.
 const NONE_DB: f64 = -60.0;
 
-/// The amplitude that a level in dB asks for.
+/// The amplitude of a level in dB.
 fn amplitude(level_db: f64) -> f32 {
     if level_db <= NONE_DB { 0.0 } else { 10f32.powf(level_db as f32 / 20.0) }
 }
 
-/// The running mix.
+/// A mix with its state.
 pub struct Mix {
     settings: MixSettings,
     rate_hz: f32,
@@ -69,7 +69,7 @@ impl std::fmt::Debug for Mix {
 }
 
 impl Mix {
-    /// A mix at rest, of buses at this rate.
+    /// A mix for buses at this rate, without any sound yet.
     pub fn new(settings: MixSettings, rate_hz: u32) -> Self {
         Self {
             reverb: ReverbUnit::new(&settings.reverb, rate_hz),
@@ -82,7 +82,7 @@ impl Mix {
         }
     }
 
-    /// Takes what is set; the sound goes on.
+    /// Applies settings while the sound goes on.
     pub fn set(&mut self, reverb: &Reverb, chorus: &Chorus) {
         if *reverb != self.settings.reverb {
             self.reverb.set(reverb);
@@ -94,8 +94,8 @@ impl Mix {
         }
     }
 
-    /// Mixes the next samples of left, right, reverb and chorus, as many of each, and appends them
-    /// to `out`.
+    /// Mixes the next samples of the buses left, right, reverb and chorus, which have the same
+    /// length, and appends the result to `out`.
     pub fn push(&mut self, buses: &[Vec<f32>], out: &mut Vec<Frame>) {
         let bus = |n: usize| buses.get(n).map(Vec::as_slice).unwrap_or_default();
         let (left, right) = (bus(0), bus(1));

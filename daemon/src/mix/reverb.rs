@@ -1,14 +1,14 @@
-//! The room, by fundsp. Knows no bus.
+//! The reverb, by fundsp. It knows no bus.
 
 use fundsp::prelude32::{AudioUnit, BufferVec, MAX_BUFFER_SIZE, reverb_stereo};
 use timbre_control::settings::Reverb;
 
 use super::{SIDES, amplitude};
 
-/// A new room comes in within this time, seconds.
+/// The length of the cross-fade to a new room, seconds.
 const FADE_S: f32 = 0.1;
 
-/// What a type of room is: its size in metres, and how loud it is.
+/// The size of a type of room in metres, and its gain.
 fn kind(name: &str) -> (f32, f32) {
     match name {
         "hall" => (25.0, 1.0),
@@ -17,7 +17,7 @@ fn kind(name: &str) -> (f32, f32) {
     }
 }
 
-/// A room that sounds.
+/// A room with its state.
 struct Room {
     unit: Box<dyn AudioUnit>,
     level: f32,
@@ -39,16 +39,16 @@ pub struct ReverbUnit {
     rate_hz: u32,
     settings: Reverb,
     now: Room,
-    /// The room before, while it goes out, and how much is left of it, 0..=1.
+    /// The previous room while it fades out, and its share, 0..=1.
     before: Option<(Room, f32)>,
-    /// How loud it is, and what it goes to.
+    /// The level now, and the level to move to, as amplitudes.
     level: [f32; 2],
     input: BufferVec,
     output: BufferVec,
 }
 
 impl ReverbUnit {
-    /// An empty room.
+    /// A reverb whose room is silent.
     pub fn new(settings: &Reverb, rate_hz: u32) -> Self {
         Self {
             rate_hz,
@@ -61,7 +61,8 @@ impl ReverbUnit {
         }
     }
 
-    /// Takes other settings: another room comes in while the one before goes out.
+    /// Applies settings. If more than the level changes, a new room fades in while the previous one
+    /// fades out.
     pub fn set(&mut self, settings: &Reverb) {
         self.level[1] = amplitude(settings.level);
         let is_same = Reverb { level: self.settings.level, ..settings.clone() } == self.settings;
@@ -72,7 +73,7 @@ impl ReverbUnit {
         }
     }
 
-    /// Adds what the room makes of `send` to both sides, as long as it.
+    /// Adds the reverb of `send` to both sides, which are as long as `send`.
     pub fn add(&mut self, send: &[f32], sides: &mut [Vec<f32>; SIDES]) {
         let step = 1.0 / (FADE_S * self.rate_hz as f32);
         let mut at = 0;
@@ -92,7 +93,8 @@ impl ReverbUnit {
         }
     }
 
-    /// Adds what one of the rooms makes of the block.
+    /// Adds the output of one of the rooms for a block to both sides, with the share of each
+    /// sample.
     fn room(
         &mut self,
         count: usize,

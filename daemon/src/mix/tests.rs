@@ -1,4 +1,4 @@
-//! The mix: levels, sends, and what a loud passage does to it.
+//! Tests of the mix: levels, sends, and how it treats loud passages.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -21,7 +21,7 @@ fn rms(frames: &[Frame], side: usize) -> f32 {
     (frames.iter().map(|f| f[side] * f[side]).sum::<f32>() / frames.len() as f32).sqrt()
 }
 
-/// A dry settings: no reverb, no chorus.
+/// Settings without reverb and chorus.
 fn dry() -> MixSettings {
     let mut settings = MixSettings::default();
     (settings.reverb.level, settings.chorus.level) = (-60.0, -60.0);
@@ -77,7 +77,7 @@ fn another_room_comes_in_without_a_click() {
 
 #[test]
 fn a_tutti_stays_below_full_scale_and_does_not_pump() {
-    // Sixteen parts that strike together four times a second.
+    // Sixteen parts strike together, four times a second.
     let mut tutti = vec![0.0f32; 8 * RATE_HZ as usize];
     for part in 0..16 {
         let turn = std::f32::consts::TAU * (110.0 * 1.26f32.powi(part)) / RATE_HZ as f32;

@@ -1,5 +1,5 @@
-//! Recordings without a queue: what lies where in the files, however often they are full, and when
-//! the disk is.
+//! Tests of recordings without a queue: the contents of their files, including those of several
+//! files in a row and of a full disk.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -16,7 +16,7 @@ fn create() -> Create {
     Box::new(|path| Ok(Box::new(File::create_new(path)?) as Box<dyn Disk>))
 }
 
-/// A disk with room for so many bytes in all of its files.
+/// A disk with limited space for all of its files, in bytes.
 struct Small {
     file: File,
     at: u64,
@@ -28,7 +28,7 @@ impl Write for Small {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let more = (self.at + bytes.len() as u64).saturating_sub(self.length);
         let room = self.room.load(Ordering::Relaxed);
-        // As a real one: what fits is taken, the rest refused.
+        // Like a real disk, it takes what fits and refuses the rest.
         let missing = more.saturating_sub(room) as usize;
         let fits = &bytes[..bytes.len() - missing.min(bytes.len())];
         if fits.is_empty() {
@@ -59,7 +59,7 @@ impl Disk for Small {
     }
 }
 
-/// A disk with room for so many bytes.
+/// A disk with space for a number of bytes.
 pub(in super::super) fn small(bytes: u64) -> Create {
     let room = Arc::new(AtomicU64::new(bytes));
     Box::new(move |path| {
@@ -78,7 +78,7 @@ fn event(time_s: f64, key: u8, velocity: u8) -> Played {
     Played::Note(part, NoteEvent { time_s, voice, velocity })
 }
 
-/// The left samples of a file, full scale 1; a file that is not whole is no file.
+/// The left samples of a file, with full scale 1. Panics if the file is not valid.
 pub(in super::super) fn heard(path: &Path) -> Vec<f32> {
     let reader = hound::WavReader::open(path).unwrap();
     let spec = reader.spec();
@@ -90,7 +90,7 @@ pub(in super::super) fn heard(path: &Path) -> Vec<f32> {
     samples.into_iter().step_by(2).collect()
 }
 
-/// That the track of the file is as long as it says, and ends.
+/// Checks that the track of a file is as long as its header says, and has an end.
 fn whole_midi(path: &Path) {
     let bytes = std::fs::read(names::midi_beside(path)).unwrap();
     let length = u32::from_be_bytes(bytes[18..22].try_into().unwrap());
@@ -100,7 +100,7 @@ fn whole_midi(path: &Path) {
     );
 }
 
-/// (key, start, end) of every note, in ms; a file that is not whole is no file.
+/// The (key, start, end) of every note, in ms. Panics if the file is not valid.
 pub(in super::super) fn notes(path: &Path) -> Vec<(u8, u64, u64)> {
     whole_midi(path);
     let song = read_song_file(names::midi_beside(path)).unwrap();
@@ -130,7 +130,7 @@ impl Rig {
         self.folder.path().join(name)
     }
 
-    /// Sound in pieces of 20 ms.
+    /// Records sound in pieces of 20 ms.
     fn sound(&mut self, from: u64, to: u64, level: f32) -> io::Result<()> {
         for at in (from..to).step_by(20) {
             self.session.sound(&self.create, at, &[[level; 2]; 20])?;
@@ -151,7 +151,7 @@ fn sound_and_notes_lie_at_one_time() {
     rig.session.played(event(10.5, 60, 90));
     rig.sound(0, 500, 0.0).unwrap();
     rig.sound(500, 1_000, 0.25).unwrap();
-    // Later than its sound, and later than the end.
+    // This event arrives after its sound, and after the end.
     rig.session.played(event(10.7, 62, 80));
     rig.session.played(event(10.8, 36, 80));
     rig.session.played(event(11.25, 60, 0));
@@ -162,7 +162,7 @@ fn sound_and_notes_lie_at_one_time() {
     assert_eq!(samples.len(), 2_000);
     assert!(samples[499] == 0.0 && (samples[500] - 0.25).abs() < 1e-6);
     let notes = notes(&rig.path("take.wav"));
-    // What is still held ends with the file; a strike on the drums is short.
+    // Notes that are still held end with the file; a drum strike is short.
     assert_eq!(notes[1..], [(60, 500, 1_250), (62, 1_000, 2_000)]);
     assert_eq!((notes[0].0, notes[0].1), (36, 1_000));
 }
@@ -184,7 +184,7 @@ fn both_files_are_whole_while_they_are_written() {
     let mut rig = Rig::new(create());
     rig.session.played(event(10.1, 60, 90));
     rig.sound(0, 4_500, 0.5).unwrap();
-    // As after a crash: nothing is ended, and no more than the last seconds are missing.
+    // As after a crash, nothing is finished, and at most the last seconds are missing.
     assert_eq!(hound::WavReader::open(rig.path("take.wav")).unwrap().duration(), 4_000);
     let notes = notes(&rig.path("take.wav"));
     assert_eq!((notes.len(), notes[0].1), (1, 100));
@@ -225,7 +225,7 @@ fn another_rate_is_another_file() {
 
 #[test]
 fn a_full_disk_leaves_whole_files() {
-    // Both heads, then 5.2 s of sound.
+    // The space of both headers, and of 5.2 s of sound.
     for spare in 0..60 {
         let mut rig = Rig::new(small(68 + 40 + 6 * 5_200 + 7 * spare));
         rig.session.played(event(10.0, 60, 90));

@@ -1,5 +1,5 @@
-//! `timbred render`: MIDI files -> sound files, several at once. Knows the order of the work; the
-//! parts know how.
+//! `timbred render` turns MIDI files into sound files, several at once. This file has the order of
+//! the work; the other files have the details.
 
 pub mod job;
 pub mod names;
@@ -35,39 +35,39 @@ use output::{Kind, Length, SoundFile};
 use progress::Progress;
 use stems::Stems;
 
-/// The longest tail (seconds).
+/// The longest tail that can be asked for, seconds.
 const MAX_TAIL_S: f64 = 600.0;
 
-/// What all files of one command have in common.
+/// What all files of one command share.
 #[derive(Debug)]
 pub struct Plan {
-    /// How the model is sampled.
+    /// The settings of the stream and its sampler.
     pub options: StreamOptions,
-    /// Which part of each song.
+    /// The part of each song that is rendered.
     pub part: Part,
-    /// Sample rate of the files.
+    /// The sample rate of the files.
     pub rate_hz: u32,
-    /// Sample format of the files.
+    /// The sample format of the files.
     pub format: SampleFormat,
-    /// How keys are tuned until a file says otherwise.
+    /// The tuning of keys until a file sets another.
     pub tuning: Tuning,
     /// Whether damaged MIDI files are refused.
     pub is_strict: bool,
-    /// Whether the user wants it to end.
+    /// Tells whether the user has interrupted the program.
     pub interrupt: Interrupt,
-    /// What the terminal shows.
+    /// The progress on the terminal.
     pub progress: Progress,
 }
 
-/// Renders every file; one that fails does not stop the others.
+/// Renders every file. If one fails, the others are still rendered.
 ///
 /// # Errors
-/// The one file's own error, or how many of several failed.
+/// The error of the file if there is only one; otherwise how many of them failed.
 pub fn run(args: &RenderArgs) -> Result<(), Error> {
     let part = part(args)?;
     let jobs = names::jobs(args)?;
     let bundle = models::find(args.engine.model.as_deref())?;
-    // A file at the model's own rate has no room for what lies above it.
+    // A file with the rate of the model cannot hold frequencies above half of that rate.
     let is_wide = args.rate > SAMPLE_RATE_HZ;
     let buses = match (args.dry, args.stems) {
         (true, _) => Buses::Mono,
@@ -90,7 +90,8 @@ pub fn run(args: &RenderArgs) -> Result<(), Error> {
         interrupt,
         progress,
     };
-    // A model that does not load is one error, not one a file.
+    // The model is loaded before the files, so that an error in it is reported once and not for
+    // each file.
     let streamer = Streamer::new(&bundle, options)?;
     match jobs.as_slice() {
         [job] => {
@@ -127,7 +128,7 @@ fn workers(wanted: Option<usize>, files: usize) -> usize {
     wanted.unwrap_or(cores).clamp(1, files.max(1))
 }
 
-/// Renders the files on that many threads, each with a stream of its own that it uses for one file
+/// Renders the files on several threads. Each has a stream of its own, which it uses for one file
 /// after the other.
 fn render_all(
     jobs: &[Job],
@@ -155,7 +156,7 @@ fn render_all(
         for _ in 1..workers {
             scope.spawn(|| match Streamer::new(bundle, plan.options) {
                 Ok(streamer) => work(streamer),
-                // The first stream goes on alone.
+                // If a thread cannot be started, those that run do its work.
                 Err(e) => tracing::warn!("one thread less: {e}"),
             });
         }
@@ -169,7 +170,7 @@ fn render_all(
     }
 }
 
-/// One file: read, render, write, put in place.
+/// Reads, renders and writes one file, and puts it in its place.
 fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Error> {
     let (piece, mended) = songs::read(&job.input, &plan.tuning, plan.is_strict)?;
     for missing in &piece.missing_banks {
@@ -182,11 +183,11 @@ fn render_file(job: &Job, plan: &Plan, streamer: &mut Streamer) -> Result<(), Er
     render_song(&piece, file, job.kind, plan, streamer, &job.input)
 }
 
-/// A song into a file; `name` is what it is called on the terminal. The file is written as the
-/// sound is made.
+/// Renders a song into a file, which is written as the sound is made. `name` is its name on the
+/// terminal.
 ///
 /// # Errors
-/// Those of the engine, the part, the file, and [`Error::Interrupted`]; the file is then not there.
+/// The engine, the part or the file fails, or [`Error::Interrupted`]. There is no file then.
 pub fn render_song(
     piece: &Piece,
     file: WholeFile,

@@ -1,4 +1,4 @@
-//! Which input becomes which output. Touches no file's content.
+//! Decides which output belongs to which input. It does not read or write any file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,24 +7,25 @@ use crate::cli::RenderArgs;
 use crate::error::Error;
 use crate::whole_file::STANDARD;
 
-/// Sound formats that people ask for and this program does not write.
+/// Sound formats that users may ask for and that this program does not write.
 const FOREIGN: [&str; 7] = ["mp3", "ogg", "opus", "m4a", "aac", "aif", "aiff"];
 
-/// One file to make.
+/// One file to render.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The MIDI file.
     pub input: PathBuf,
-    /// The file to make of it.
+    /// The file to write.
     pub output: PathBuf,
-    /// What it will hold.
+    /// The contents of the output.
     pub kind: Kind,
 }
 
-/// The jobs that the arguments mean, in their order.
+/// The jobs for the arguments, in their order.
 ///
 /// # Errors
-/// Arguments that contradict each other, two outputs of one name, an output that is an input.
+/// The arguments contradict each other, two outputs have the same name, or an output is also an
+/// input.
 pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
     let jobs = match args.files.as_slice() {
         [input, output] if Kind::of(output).is_some() || is_standard(output) => {
@@ -68,9 +69,9 @@ pub fn jobs(args: &RenderArgs) -> Result<Vec<Job>, Error> {
     Ok(jobs)
 }
 
-/// `timbred render IN OUT`
+/// The job of `timbred render IN OUT`.
 fn named(args: &RenderArgs, input: &Path, output: &Path) -> Result<Job, Error> {
-    // Standard output has no ending that could say what it is.
+    // The name of standard output has no ending that shows the kind.
     let kind = Kind::of(output).unwrap_or(kind(args).0);
     if args.out.is_some() {
         return Err(Error::Usage(format!(
@@ -89,7 +90,8 @@ fn named(args: &RenderArgs, input: &Path, output: &Path) -> Result<Job, Error> {
     Ok(Job { input: input.to_owned(), output: output.to_owned(), kind })
 }
 
-/// The output beside the input or in `--out`, of the same name with another ending.
+/// The job whose output has the name of the input with another ending, beside the input or in
+/// `--out`.
 fn beside(args: &RenderArgs, input: &Path) -> Job {
     let (kind, ending) = kind(args);
     if is_standard(input) {
@@ -104,7 +106,7 @@ fn beside(args: &RenderArgs, input: &Path) -> Job {
     Job { input: input.to_owned(), output, kind }
 }
 
-/// What is made where no output says it, and its ending.
+/// The kind of an output that is not named, and its ending.
 fn kind(args: &RenderArgs) -> (Kind, &'static str) {
     match (args.flac, args.mel) {
         (true, _) => (Kind::Flac, "flac"),
@@ -113,7 +115,7 @@ fn kind(args: &RenderArgs) -> (Kind, &'static str) {
     }
 }
 
-/// Whether a name means standard input or output.
+/// Whether a path means standard input or output.
 fn is_standard(path: &Path) -> bool {
     path == Path::new(STANDARD)
 }
@@ -123,7 +125,7 @@ fn foreign(path: &Path) -> bool {
     ending.is_some_and(|e| FOREIGN.contains(&e.as_str())) && !path.exists()
 }
 
-/// The file a path means, whether it is there or not.
+/// The absolute path of a file that may not exist yet.
 fn place(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."));
     path.canonicalize()

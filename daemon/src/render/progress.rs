@@ -1,5 +1,5 @@
-//! What the terminal shows of files being rendered: a bar each, or a line for each that is done.
-//! Knows no work.
+//! Shows the progress of rendering on the terminal: a bar for each file, or a line for each
+//! finished file. It knows nothing of the work itself.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -9,19 +9,19 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 const TEMPLATE: &str = "{prefix:24!} [{bar:30}] {percent:>3}%  {speed} x real time, {eta} left";
 
-/// Where progress is shown.
+/// The way in which progress is shown.
 #[derive(Debug)]
 pub enum Progress {
-    /// A terminal: bars, and lines above them.
+    /// On a terminal: bars, and lines above them.
     Bars(MultiProgress),
-    /// No terminal: a line for each file that is done.
+    /// Not on a terminal: a line for each finished file.
     Lines,
-    /// Only what went wrong.
+    /// Only problems.
     Quiet,
 }
 
 impl Progress {
-    /// Bars on a terminal, lines elsewhere.
+    /// Bars on a terminal, lines elsewhere; only problems if `quiet`.
     pub fn new(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Self::Quiet,
@@ -30,7 +30,7 @@ impl Progress {
         }
     }
 
-    /// Says something that matters, also when quiet.
+    /// Prints a line that is important enough to be shown even when quiet.
     pub fn say(&self, line: &str) {
         match self {
             Self::Bars(bars) if !bars.is_hidden() => bars.suspend(|| eprintln!("{line}")),
@@ -38,13 +38,13 @@ impl Progress {
         }
     }
 
-    /// Begins a file of `length_s` seconds.
+    /// Begins the progress of a file of `length_s` seconds.
     pub fn begin(&self, file: &Path, length_s: f64) -> FileProgress<'_> {
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
         let bar = match self {
             Self::Bars(bars) => {
                 let bar = bars.add(ProgressBar::new(millis(length_s)).with_prefix(name.clone()));
-                // The template is checked by a test.
+                // A test checks the template.
                 bar.set_style(style().unwrap_or_else(|_| ProgressStyle::default_bar()));
                 Some(bar)
             }
@@ -61,13 +61,13 @@ fn millis(seconds: f64) -> u64 {
 fn style() -> Result<ProgressStyle, indicatif::style::TemplateError> {
     let speed = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let speed = state.pos() as f64 / 1e3 / state.elapsed().as_secs_f64().max(1e-3);
-        // Writing into the bar's own text cannot fail.
+        // Writing to the text of the bar cannot fail.
         let _ = write!(out, "{speed:.2}");
     };
     Ok(ProgressStyle::with_template(TEMPLATE)?.with_key("speed", speed).progress_chars("=> "))
 }
 
-/// One file's progress; its bar goes when this is dropped.
+/// The progress of one file. Its bar disappears when this is dropped.
 #[derive(Debug)]
 pub struct FileProgress<'a> {
     progress: &'a Progress,
@@ -77,14 +77,14 @@ pub struct FileProgress<'a> {
 }
 
 impl FileProgress<'_> {
-    /// That many seconds of sound are done.
+    /// Shows that this many seconds of sound are done.
     pub fn at(&self, seconds: f64) {
         if let Some(bar) = &self.bar {
             bar.set_position(millis(seconds));
         }
     }
 
-    /// The file is in its place.
+    /// Shows that the file is finished and in its place.
     pub fn done(self, output: &Path) {
         if matches!(self.progress, Progress::Quiet) {
             return;

@@ -1,5 +1,5 @@
-//! A file for each part beside the mix: its two sides as loud as in the mix, without reverb, chorus
-//! and limiter. Knows no mix.
+//! Writes a file for each part beside the mix. A part has the same level as in the mix, but no
+//! reverb, chorus and limiter. This file does not know the mix.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::mix::{MIX_BUSES, SIDES, make_up};
 use crate::songs::Piece;
 use crate::whole_file::WholeFile;
 
-/// Parts that have buses of their own.
+/// How many parts have buses of their own.
 const PARTS: u8 = 16;
 
 /// The files of the parts that play.
 pub(super) struct Stems(Vec<Stem>);
 
 struct Stem {
-    /// The bus of its left side; the right one is next.
+    /// The index of its left bus; the right one is the next.
     bus: usize,
     file: SoundFile,
     converter: StreamResampler,
@@ -29,7 +29,7 @@ struct Stem {
     converted: Vec<f32>,
 }
 
-/// The file of a part, counted from 0, beside that of the mix.
+/// The path of the file of a part (counted from 0) beside that of the mix.
 fn beside(mix: &Path, part: u8) -> PathBuf {
     let stem = mix.file_stem().unwrap_or_default().to_string_lossy();
     let ending = mix.extension().unwrap_or_default().to_string_lossy();
@@ -37,7 +37,7 @@ fn beside(mix: &Path, part: u8) -> PathBuf {
 }
 
 impl Stems {
-    /// No files.
+    /// Writes no files.
     pub(super) fn none() -> Self {
         Self(vec![])
     }
@@ -45,7 +45,7 @@ impl Stems {
     /// Begins a file beside `mix` for each part of the piece that has notes.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system reports an error.
     pub(super) fn begin(
         piece: &Piece,
         mix: &Path,
@@ -68,10 +68,10 @@ impl Stems {
         Ok(Self(stems.collect::<Result<_, Error>>()?))
     }
 
-    /// Takes the next samples of all buses.
+    /// Writes the next samples of all buses.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system reports an error.
     pub(super) fn push(&mut self, buses: &[Vec<f32>]) -> Result<(), Error> {
         let gain = make_up();
         for stem in &mut self.0 {
@@ -88,7 +88,7 @@ impl Stems {
     /// Ends the files and puts them in their places.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system reports an error.
     pub(super) fn finish(self) -> Result<(), Error> {
         for mut stem in self.0 {
             stem.converter.finish(&mut stem.converted).map_err(unfit)?;

@@ -1,4 +1,4 @@
-//! Talking to systemd: readiness, status and the watchdog. Knows no thread's work.
+//! Talks to systemd: readiness, status and the watchdog. It knows no thread's work.
 
 pub mod notify;
 pub mod watchdog;

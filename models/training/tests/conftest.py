@@ -1,4 +1,4 @@
-"""Where the golden vectors are: $GOLDEN, or the project's own copy."""
+"""The folder of the golden vectors: $GOLDEN, or the project's own copy."""
 import os
 from pathlib import Path
 

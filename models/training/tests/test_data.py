@@ -1,4 +1,4 @@
-"""Mel, tokens and the shared vectors. Needs numpy and scipy alone."""
+"""Tests of mel, tokens and the shared vectors. Needs only numpy and scipy."""
 import json
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def test_levels_are_what_the_front_end_measures_of_a_steady_tone():
 
 
 def test_the_upper_tone_is_the_upper_band_of_the_harmonics():
-    """At 16 kHz they lie where `bands.upper_band` puts what was at 48 kHz."""
+    """At 16 kHz they are at the frequencies to which `bands.upper_band` moves them from 48 kHz."""
     key, at = 84, np.arange(48000) / 48000
     harmonics = np.arange(1, int(16000 / excitation.key_hz(key)))
     wide = sum(
@@ -105,7 +105,7 @@ def test_the_upper_tone_is_the_upper_band_of_the_harmonics():
 
 
 def test_a_shaped_note_rises_as_its_attack_says():
-    """Gains that follow the attack's own mel, times its shape, are the attack again."""
+    """Gains that follow the mel of the attack, multiplied by its shape, give the attack again."""
     at = np.arange(attacks.SHAPES) * attacks.GRID
     for slowest in (0.002, 0.02, 0.06):
         attack = np.array([0.1, 0.3, 0.5, 0.7, 1.0]) * slowest
@@ -114,8 +114,8 @@ def test_a_shaped_note_rises_as_its_attack_says():
         for age in (40, 160, 320):
             shape = attacks.shape(attack, age)
             assert shape.max() <= np.exp(attacks.LOUDEST) and abs(shape[-1] - 1) < 0.01
-            # In the frame of the key press gains stay: there the shape is the attack, at another
-            # level.
+            # In the frame of the key press the gains are constant, so there the shape is the attack
+            # at another level.
             inside = at <= age
             ratio = shape[inside] / wanted[inside]
             np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)

@@ -1,4 +1,5 @@
-"""The measures of the evaluation on sounds whose answer is known. Needs numpy and scipy alone."""
+"""Tests of the measures of the evaluation, on sounds for which the right result is known. Needs
+only numpy and scipy."""
 import tomllib
 
 import numpy as np
@@ -14,8 +15,8 @@ RATE = mel.RATE
 
 
 def tone(key, cents, seconds, partials=6, vibrato_cents=0.0):
-    """Partials at 1/n of a tone `cents` off equal temperament, with 5.5 Hz vibrato of that
-    depth."""
+    """Partials of level 1/n of a tone `cents` off equal temperament, with a vibrato of 5.5 Hz and
+    the given depth."""
     t = np.arange(round(seconds * RATE)) / RATE
     hz = 440 * 2 ** ((key - 69) / 12 + (cents + vibrato_cents * np.sin(2 * np.pi * 5.5 * t)) / 1200)
     phase = 2 * np.pi * np.cumsum(hz) / RATE
@@ -38,7 +39,7 @@ def test_vibrato_does_not_count_as_pitch(key):
 
 
 def note(at_s, attack_s, seconds=1.5):
-    """A tone of 330 Hz that rises from `at_s` on for `attack_s` and then decays."""
+    """A tone of 330 Hz that begins at `at_s`, rises for `attack_s` and then decays."""
     t = np.arange(round(seconds * RATE)) / RATE - at_s
     gain = np.clip(t / attack_s, 0, 1) * np.exp(-np.maximum(t - attack_s, 0) / 0.8)
     return (0.2 * gain * np.sin(2 * np.pi * 330 * t)).astype(np.float32)
@@ -106,8 +107,7 @@ def test_sounds_that_are_equal_have_no_distance_and_louder_ones_their_level():
     twice = spectra.compare((2 * sound, sound, 1.0))
     assert twice["level_db"] == pytest.approx(6.02, abs=0.01)
     assert twice["stft_convergence"] == pytest.approx(1.0, abs=0.01)
-    # Half of what is compared is silence, where both are at the floor; what comes later is not
-    # compared.
+    # Half of the compared part is silence, where both are at the floor; the rest is not compared.
     assert twice["log_mel_l1"] == pytest.approx(np.log(2) / 2, rel=0.02)
     assert twice["after_dbfs"] == -180
 

@@ -1,4 +1,5 @@
-"""What is learned of a soundfont, how minutes are shared, and whose tables the rest keeps."""
+"""Tests of what is learned of a soundfont, how the minutes are divided, and that other instruments
+keep the bundled tables."""
 
 import struct
 
@@ -13,7 +14,7 @@ from timbre_training.plan import Plan
 
 
 def font(path, presets):
-    """A soundfont of presets (bank, program) that play nothing."""
+    """A soundfont with presets (bank, program) that make no sound."""
     rows = [struct.pack("<20sHHHIII", b"x", p, bank, 0, 0, 0, 0) for bank, p in presets]
     rows.append(struct.pack("<20sHHHIII", b"EOP", 0, 0, 0, 0, 0, 0))
     chunk = lambda name, data: name + struct.pack("<I", len(data)) + data

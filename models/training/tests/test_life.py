@@ -1,5 +1,5 @@
-"""What is measured of held notes, and what the excitation makes of it, on sound whose life is
-known.
+"""Tests of measuring held notes, and of their movement in the excitation, on sound with a known
+movement.
 """
 
 import struct
@@ -18,12 +18,12 @@ SECONDS = np.arange(round((measure_life.HELD_S + 0.2) * WIDE_HZ)) / WIDE_HZ
 
 
 def tone(turns, partials=8):
-    """A tone at phases in turns, its partials ever softer."""
+    """A tone at phases in turns, whose partials get softer with their number."""
     return sum(0.1 / n * np.cos(2 * np.pi * n * turns) for n in range(1, partials + 1))
 
 
 def measured(left, right=None):
-    """Facts and the life of the measured key."""
+    """The facts and the life of the measured key."""
     facts, values = measure_life.of_note(
         np.stack([left, left if right is None else right]), KEY, HZ
     )
@@ -113,7 +113,7 @@ def test_the_same_sound_for_any_length():
 
 
 def sf2(path, zones):
-    """A soundfont of one preset, whose zones are (first key, last key, sample)."""
+    """A soundfont with one preset, whose zones are (first key, last key, sample)."""
     name = lambda text: text.encode().ljust(20, b"\0")
     inst = [(2, 43, a | b << 8, 53, sample) for a, b, sample in zones]
     pdta = {
@@ -153,8 +153,8 @@ def test_what_is_no_soundfont_is_refused(tmp_path):
 
 
 def test_a_key_struck_again_silences_what_rang():
-    """40 ms after the second stroke the first note has e^-2 of what it would have, other notes what
-    they had."""
+    """40 ms after the second stroke the first note has e^-2 of its normal level, and other notes
+    are unchanged."""
     notes = as_array(
         [(0.0, 0.5, 48, 60, 100, 0), (0.5, 1.0, 48, 60, 100, 0), (0.0, 0.5, 48, 67, 100, 0)]
     )

@@ -1,4 +1,5 @@
-"""What listening by numbers says of sound and of clouds whose figures are known."""
+"""Tests of `timbre_training.listening`, on sound and on sets of points for which the right figures
+are known."""
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ NOISE = RNG.normal(size=len(SECONDS))
 
 
 def tone(cents=0.0, db=0.0, partials=8, hz=HZ):
-    """A tone whose pitch and level are given moment by moment, its partials ever softer."""
+    """A tone with given pitch and level at each moment, whose partials get softer with their
+    number."""
     turns = np.cumsum(hz * 2 ** (cents / 1200) * np.ones(len(SECONDS))) / RATE
     waves = sum(0.1 / n * np.cos(2 * np.pi * n * turns) for n in range(1, partials + 1))
     return waves * 10 ** (db / 20)
@@ -126,7 +128,7 @@ def test_held_notes_do_not_overlap():
 
 
 def system(factor, db=0.0, windows=((0.0, 1.0), (1.0, 0.0), (2.0, 2.0))):
-    """What would be measured of a system that is so much livelier in its first program."""
+    """The figures of a system that is livelier by a factor in its first program."""
     note = lambda f: {"am": f, "fm": f, "width": f, "flicker": f, "hnr": 20 + db, "line": [db]}
     return {
         "notes": {"note-000": [note(factor)] * 2, "note-048": [note(1.0), {}]},

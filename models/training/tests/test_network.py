@@ -1,4 +1,4 @@
-"""The torch network against the vectors of the original code (golden/network)."""
+"""Compares the torch network with the vectors of the original code (golden/network)."""
 import json
 
 import numpy as np

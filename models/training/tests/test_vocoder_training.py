@@ -1,4 +1,4 @@
-"""The vocoder's losses and the loop, on sound made here."""
+"""Tests of the losses and the training loop of the vocoder, on sound that is made here."""
 import numpy as np
 import pytest
 

@@ -1,9 +1,10 @@
-"""Networks that tell made sound from recorded sound, by its magnitudes at several resolutions, and
-what the vocoder learns from them. Knows no data.
+"""Discriminators: networks that tell synthesized sound from recorded sound by its magnitudes at
+several resolutions, and the losses that the vocoder gets from them. Knows no data.
 
-As in the discriminators of UnivNet (Jang et al., 2021), magnitudes only: the vocoder's partials
-have phases of their own, which need not be the recording's. Each band of 8 kHz has its own. Losses
-are least squares; feature matching compares what the layers see of both, by how large it is.
+As in UnivNet (Jang et al., 2021), they see only magnitudes, because the partials of the vocoder
+have their own phases, which need not be those of the recording. Each band of 8 kHz has its own
+networks. The losses are least squares; feature matching compares the outputs of the layers for both
+sounds, divided by their magnitude.
 """
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ SLOPE = 0.1
 
 
 class OneResolution(nn.Module):
-    """Audio [B, n] -> what each layer sees, the verdict last."""
+    """Audio [B, n] -> the output of each layer, the score last."""
 
     def __init__(self, size, width):
         super().__init__()
@@ -51,7 +52,7 @@ class OneResolution(nn.Module):
 
 
 class Adversary(nn.Module):
-    """Of both bands, at three resolutions each."""
+    """The networks of both bands, at three resolutions each."""
 
     def __init__(self, width=32):
         super().__init__()
@@ -60,21 +61,21 @@ class Adversary(nn.Module):
         )
 
     def forward(self, bands):
-        """Both bands [B, n] -> for each network the list of what it sees."""
+        """Both bands [B, n] -> for each network the list of the outputs of its layers."""
         return [
             network(audio) for networks, audio in zip(self.bands, bands) for network in networks
         ]
 
 
 def told_apart(adversary, made, true):
-    """What the adversary is to make small: both bands of either, made and true, [B, n]."""
+    """The loss of the adversary: both bands of the synthesized and of the true sound, [B, n]."""
     losses = [(t[-1].float() - 1).pow(2).mean() + m[-1].float().pow(2).mean()
               for t, m in zip(adversary(true), adversary([x.detach() for x in made]))]
     return sum(losses) / len(losses)
 
 
 def fooled(adversary, made, true):
-    """What the vocoder is to make small: (by the verdicts, by what the layers see)."""
+    """The losses of the vocoder: (by the scores, by feature matching)."""
     with torch.no_grad():
         wanted = adversary(true)
     seen = adversary(made)

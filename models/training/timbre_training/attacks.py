@@ -1,10 +1,10 @@
-"""How every note begins: the attack table, and the shape that it gives the sources of the vocoder.
-Rust twin: models/src/vocoder/attack.rs.
+"""The attack table, which says how each note begins, and the factors by which it shapes the sources
+of the vocoder. Rust twin: models/src/vocoder/attack.rs.
 
-A mel frame is 40 ms of sound, so it does not say when in it a note became loud; recorded
-instruments take from 1 to 70 ms, each key of each its own time. The table has that for every key of
-every program and every drum: when its amplitude first reaches 2, 10, 25, 50 and 90 % of its highest
-in 80 ms. What falls afterwards is the mel's.
+A mel frame is 40 ms of sound, so it does not tell when in the frame a note became loud. Recorded
+instruments take from 1 to 70 ms, and each key has its own time. For every key of every program and
+for every drum the table has the times at which the amplitude first reaches 2, 10, 25, 50 and 90 %
+of its maximum in 80 ms. The mel describes what comes after the maximum.
 """
 import argparse
 import os
@@ -19,7 +19,7 @@ from .notes import DRUM, KEY, PROGRAM
 
 LEVELS = np.log([0.02, 0.1, 0.25, 0.5, 0.9])  # nats
 SECONDS, SMOOTH = 0.08, 0.001  # that are looked at, and over which amplitude is taken
-# Nats, and seconds before the first level: where the rise begins.
+# The level in nats at which the rise begins, and how many seconds that is before the first level.
 BEGINS, BEFORE = np.log(0.001), 0.001
 PITCHES = note_table.HIGH - note_table.LOW + 1
 ROWS = note_table.PROGRAMS * PITCHES + 128  # program by program, then the drums by key
@@ -30,14 +30,15 @@ LOUDEST = 1.5  # nats: a shape never raises a source by more
 
 
 def row(note):
-    """The row of a note [6]; keys beyond a piano's begin as its first and last."""
+    """The row of a note [6]. Keys outside of the range of a piano use the nearest row."""
     if note[DRUM]:
         return note_table.PROGRAMS * PITCHES + int(note[KEY])
     return int(note[PROGRAM]) * PITCHES + int(np.clip(note[KEY] - note_table.LOW, 0, PITCHES - 1))
 
 
 def _rows(program):
-    """Attacks of a program's keys, or with `program` 128 of the drums: [keys, LEVELS] in seconds"""
+    """Measures the attacks of the keys of a program, or of the drums if `program` is 128: [keys,
+    LEVELS] in seconds"""
     from .synth import RENDER_HZ, Reference
 
     reference, drum = Reference(), program == note_table.PROGRAMS
@@ -46,7 +47,7 @@ def _rows(program):
     for key in keys:
         note = np.array([[0, 1, 0 if drum else program, key, VELOCITY, drum]])
         sound = reference.render(note, SECONDS, rate=RENDER_HZ)
-        # Up to and with each sample.
+        # The mean power up to and including each sample.
         power = np.convolve(sound.astype(float) ** 2, np.ones(width) / width)
         level = np.maximum.accumulate(np.sqrt(power[: len(sound)]))
         times = (np.searchsorted(level, np.exp(LEVELS) * level[-1]) - width / 2) / RENDER_HZ
@@ -55,8 +56,8 @@ def _rows(program):
 
 
 def build(path, workers=None, instruments=ALL):
-    """Writes the table [ROWS, LEVELS] float32 in seconds; what is not learned begins as in the
-    bundled model. Prints progress."""
+    """Writes the table [ROWS, LEVELS] float32 in seconds. Instruments that are not learned keep the
+    attacks of the bundled model. Prints progress."""
     start = time.time()
     table = np.zeros((ROWS, len(LEVELS)), np.float32) if instruments == ALL else bundled.attacks()
     learned = [*instruments.programs, *([note_table.PROGRAMS] if instruments.drums else [])]
@@ -77,8 +78,8 @@ def build(path, workers=None, instruments=ALL):
 
 
 def rise(attack, seconds):
-    """attack [LEVELS] in seconds -> the amplitude at `seconds` after the key press, 0 before it and
-    1 at last; even in nats in between"""
+    """attack [LEVELS] in seconds -> the amplitude at `seconds` after the key press: 0 before it, 1
+    at the end, and interpolated linearly in nats in between"""
     times = np.maximum.accumulate(
         np.concatenate(
             [[attack[0] - BEFORE], attack, [1.5 * attack[-1] - 0.5 * attack[-2] + BEFORE]]
@@ -92,11 +93,12 @@ def shape(attack, age):
     """attack [LEVELS] in seconds, age: samples 1..320 from the key press to the end of its frame ->
     [SHAPES] factors, GRID samples apart.
 
-    What a note's sources are multiplied with so that it begins as its attack says: the attack over
-    what the gains would make of it, which follow its mel frame by frame. A frame's mel is its mean
-    under a Hann window of 40 ms; in the frame of the key press it is raised to what it would be had
-    the note filled the window, but not above that of the first full one (`prior.mix`); gains go
-    from frame to frame evenly in nats, block by block, and within a block evenly.
+    The factors for the sources of a note that give it the attack in the table. They are the attack
+    divided by the course that the gains alone would give it, as these follow the mel frame by
+    frame. The mel of a frame is its mean under a Hann window of 40 ms. In the frame of the key
+    press it is raised to the value that it would have if the note filled the window, but not above
+    that of the first full frame (`prior.mix`). The gains are linear in nats from frame to frame at
+    the block ends, and linear within a block.
     """
     amplitude = lambda at: rise(attack, at / mel.RATE)
     window = np.arange(-HALF, HALF, GRID // 2) + GRID / 4

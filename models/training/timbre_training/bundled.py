@@ -16,12 +16,13 @@ def _constants(name):
 
 
 def attacks():
-    """Its attack table [ROWS, LEVELS] in seconds."""
+    """Returns the attack table of the bundled model [ROWS, LEVELS] in seconds."""
     found = _constants("attacks")
     return found["table"].astype("float32") * found["table.scale"]
 
 
 def lives():
-    """Its table of lives: zone, facts, values, as `life.LifeTable` has them."""
+    """Returns the table of lives of the bundled model: zone, facts, values, as in
+    `life.LifeTable`."""
     found = _constants("life")
     return found["zone"].astype(int), found["facts"], found["values"]

@@ -1,16 +1,17 @@
-"""How loud each instrument is heard, band by band, beside the reference: what the note prior is
-corrected by.
+"""Measures how loud each instrument sounds in each band, compared with the reference, to correct
+the note prior.
 
-The prior learns the mean of the log-mel of single notes, and a vocoder makes sound of it. What is
-heard is not that mean: noise of the mean logarithm is 1 to 2 dB softer than the noise that it was
-the mean of, and a network is never quite right. So notes of every instrument are played by the
-program itself, live, and by the reference, and the power of each band over all of a note is
-compared; the mean difference goes into the table `colour` of the prior, which is added to its gains.
+The prior learns the mean of the log-mel of single notes, and a vocoder turns that into sound. The
+sound does not have the same mean: noise at the level of the mean logarithm is 1 to 2 dB softer than
+the noise from which the mean was computed, and a network always has some error. So the program
+itself plays notes of every instrument live, the reference plays the same notes, and the power of
+each band over the whole of a note is compared. The mean difference is stored in the table `colour`
+of the prior, which is added to its gains.
 
     python -m timbre_training.colour --timbred BIN --model FOLDER --prior PRIOR.npz [--rounds 2]
 
-FOLDER is a bundle packed from PRIOR.npz, in which the table is written; after each round the bundle
-is packed anew. Takes about 5 minutes a round on a core.
+FOLDER is a bundle packed from PRIOR.npz, into which the table is written; after each round the
+bundle is packed again. A round takes about 5 minutes on one core.
 """
 
 import argparse
@@ -32,14 +33,15 @@ HELD_S, APART_S = 1.0, 1.6
 PART = 12  # instruments that are rendered at a time
 GROUP = 4  # bands of the mel that are measured together
 RANGE_DB = 40  # softer bands of a note than this say nothing
-# An instrument is never corrected by more, nats: all keys of a program share a correction.
+# The largest correction of an instrument, nats. It is limited because all keys of a program share
+# it.
 MOST = {"program": 0.4, "drum": 1.4}
 TRUSTED = 0.8  # of what is measured
 
 
 def notes_of(instrument, start_s):
-    """Single notes of an instrument from `start_s` on, rows of (start, end, program, key, velocity,
-    drum)."""
+    """Single notes of an instrument that begin at `start_s`, as rows of (start, end, program, key,
+    velocity, drum)."""
     kind = "drum" if instrument >= DRUMS else "program"
     keys = [instrument - DRUMS] if kind == "drum" else KEYS[kind]
     struck = [(key, velocity) for key in keys for velocity in VELOCITIES[kind]]
@@ -52,7 +54,7 @@ def notes_of(instrument, start_s):
 
 
 def powers(sound, starts_s):
-    """Mono sound at 16 kHz -> the mel power of each note, in groups of bands [notes, groups]."""
+    """Mono sound at 16 kHz -> mel power of each note in groups of bands [notes, groups]."""
     frames = np.exp(2 * mel.log_mel(sound.astype(np.float32)))
     per_s = mel.RATE / mel.HOP
     of_note = [
@@ -62,7 +64,7 @@ def powers(sound, starts_s):
 
 
 def played(timbred, model, notes, seconds):
-    """Notes as the program plays them, mono at 16 kHz."""
+    """The sound of notes as the program plays them, mono at 16 kHz."""
     with tempfile.TemporaryDirectory() as folder:
         song, wav = Path(folder) / "notes.mid", Path(folder) / "notes.wav"
         midi.write(song, notes, seconds)
@@ -75,8 +77,8 @@ def played(timbred, model, notes, seconds):
 
 
 def lacking(ours, theirs):
-    """What an instrument lacks in each group of bands, nats, from powers [notes, groups]; nan where
-    no note says."""
+    """The correction of an instrument for each group of bands in nats, from powers [notes, groups];
+    nan for groups that no note has."""
     loud = theirs > theirs.max(1, keepdims=True) * 10 ** (-RANGE_DB / 10)
     apart = 0.5 * np.log((theirs + 1e-12) / (ours + 1e-12))
     apart = np.where(loud, apart, np.nan)
@@ -87,8 +89,8 @@ def lacking(ours, theirs):
 
 
 def smooth(groups):
-    """Values of groups of bands, nan where unknown -> of all bands [128], as the nearest known ones
-    say, evened out."""
+    """Values of groups of bands, nan if unknown -> values of all bands [128], interpolated and
+    smoothed."""
     known = np.flatnonzero(~np.isnan(groups))
     if not len(known):
         return np.zeros(mel.BINS)
@@ -100,7 +102,7 @@ def smooth(groups):
 
 
 def measure(timbred, model, instruments):
-    """-> what each instrument lacks, nats [instruments, 128]"""
+    """-> the correction of each instrument in nats [instruments, 128]"""
     reference, lacks = Reference(), []
     for first in range(0, len(instruments), PART):
         rows, of = [], []

@@ -1,11 +1,11 @@
 """Builds and reads the data set: clips of notes with their FluidSynth audio and mel, in shards of
 25. Resumable.
 
-A shard is an .npz with audio float32 [c, n] at 16 kHz (16 bits would put a floor under it that in
-high bands lies 100 times above the mel's, and a vocoder learns to play what it hears), upper
-float32 [c, n], the band from 8 to 16 kHz as `bands.upper_band` gives it, mel float16
-[c, frames, 128] scaled to [-1, 1], and, clip after clip, notes float64 [sum, 6] with their counts
-[c].
+A shard is an .npz with audio float32 [c, n] at 16 kHz; upper float32 [c, n], the band from 8 to 16
+kHz as `bands.upper_band` gives it; mel float16 [c, frames, 128] scaled to [-1, 1]; and, clip after
+clip, notes float64 [sum, 6] with their counts [c]. The audio has no 16-bit samples because their
+noise floor lies 100 times above that of the mel in high bands, and a vocoder would learn to
+reproduce it.
 """
 import argparse
 import itertools
@@ -53,8 +53,9 @@ def _shard(job):
 
 
 def make(function, jobs, what, workers=None, seconds=None):
-    """Has every job done whose path, its first part, is not there, on all cores; with `seconds`
-    none is begun later than that, but one is done at least. Prints progress."""
+    """Runs the jobs whose output, the path that is their first item, does not exist yet, on all
+    cores. With `seconds` no job begins after that time, but at least one is run. Prints
+    progress."""
     missing, start = [job for job in jobs if not job[0].exists()], time.time()
     if seconds is not None and len(missing) < len(jobs) and seconds <= 0:
         return
@@ -92,7 +93,7 @@ def build(
 
 
 def prior_path(shard):
-    """Where the note prior's mels of a shard lie."""
+    """The path of the mels of the note prior for a shard."""
     return Path(shard).with_suffix(".prior.npy")
 
 

@@ -18,12 +18,12 @@ def alpha_sigma(t):
 
 
 def draw_times(count, device):
-    """Nine of ten near pure noise, where a single step samples from, the others uniform above 0.2.
-    -> t [B]
+    """Draws times -> t [B]: nine of ten are near pure noise, from which a single step samples, the
+    others are uniform above 0.2.
 
-    Measured after 2,600 steps: from t = 0.8 down the notes made no difference (error of x 0.085
-    with the right, 0.087 with other notes), at t = 1 they did (0.093 and 0.211): only near t = 1
-    are notes learned.
+    Measured after 2,600 steps: at t = 0.8 and below the notes made no difference (error of x 0.085
+    with the right notes, 0.087 with others), at t = 1 they did (0.093 and 0.211). So the notes are
+    only learned near t = 1.
     """
     t = torch.rand(count, device=device)
     return torch.where(torch.rand(count, device=device) < 0.9, 1 - 0.02 * t, 0.2 + 0.8 * t)
@@ -37,14 +37,14 @@ def denoise_once(model, shape, memory, mask, prior):
 
 
 def loss(model, batch, unrolled):
-    """Mean absolute error of v, for t below a half no more than 1.4 times that of x; a share
-    `unrolled` of the rows builds z from the model's own first guess.
+    """Mean absolute error of v, limited for t below a half to 1.4 times that of x. For a share
+    `unrolled` of the rows, z is built from the model's own first guess.
 
-    Absolute, not squared: what one step makes of pure noise is then the median, which log-mel L1
-    asks for (and WaveGrad, Chen et al. 2021, found it better for sound). Near t = 0 the error of v
-    is that of the noise: nothing that few-step sampling needs, and most of the gradient's noise.
-    Unrolled rows learn to repair what an earlier step left: from their z they are led to the true
-    x, whose plain error counts.
+    The error is absolute, not squared. One step from pure noise then gives the median, which
+    minimizes the log-mel L1 (WaveGrad, Chen et al. 2021, also found that it sounds better). Near t
+    = 0 the error of v is that of the noise, which few-step sampling does not need and which causes
+    most of the noise of the gradient. Unrolled rows teach the model to repair the errors of an
+    earlier step: their target is the true x, and their error is the plain error of x.
     """
     memory, mask = model.encode(batch["ids"], batch["context"], batch["valid"])
     x, t = batch["target"], draw_times(len(batch["target"]), batch["target"].device)

@@ -1,9 +1,10 @@
-"""A start for the token embeddings that already says what tokens mean. Knows no training loop.
+"""An initial value for the token embeddings that already reflects the meaning of tokens. Knows no
+training loop.
 
-Left to chance, 128 pitches must each be learned from the few clips they occur in. Here a pitch
-begins as a random rotation of what the front end measures of its tone, so that one linear map
-serves all of them; shifts begin as the position table they have to be matched with, velocities as a
-line, programs as their family plus something of their own.
+From random values, each of 128 pitches must be learned from the few clips in which it occurs. Here
+the embedding of a pitch is a random rotation of the mel of its tone, so that one linear map fits
+all of them; shifts begin as rows of the position table to which they have to be matched, velocities
+as a line, programs as their family plus a random part.
 """
 import numpy as np
 import torch

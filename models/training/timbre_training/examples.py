@@ -1,5 +1,5 @@
-"""Endless batches for the denoiser out of clips in memory. Knows no network; runs in a loader
-process of its own."""
+"""Makes endless batches for the denoiser from clips in memory. Knows no network; runs in its own
+loader process."""
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
@@ -8,8 +8,8 @@ from . import tokens
 from .data import Clips
 from .mel import LOG_MAX, LOG_MIN
 
-# Target lengths in frames and how often a batch has them: one model serves song mode and hops from
-# 20 ms up.
+# The target lengths in frames, and their shares of the batches. One model serves song mode and live
+# hops from 20 ms.
 HOPS, SHARES = [64, 16, 8, 4, 2, 1], [0.30, 0.15, 0.15, 0.15, 0.20, 0.05]
 VELOCITY_BINS = 32
 RESIDUAL_NATS = 2.0
@@ -19,7 +19,7 @@ class Examples(IterableDataset):
     """Yields dicts: ids int64 [B, N], context [B, C, 128], valid bool [B, C], prior and target
     [B, L, 128].
 
-    The target is what the note prior leaves to say, scaled so that `RESIDUAL_NATS` are 1 and
+    The target is the residual after the note prior, scaled so that `RESIDUAL_NATS` become 1, and
     clipped to [-1, 1].
     """
 
@@ -38,7 +38,8 @@ class Examples(IterableDataset):
         )
         past = min(start, c.context_frames)
         draw = rng.random()
-        # Notes alone must be enough, else it only learns to go on with what it hears.
+        # Half of the rows have no context. Otherwise the model would only learn to continue the
+        # context, and notes alone must be enough.
         if draw < 0.5:
             past = 0
         elif draw < 0.6:

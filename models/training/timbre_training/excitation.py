@@ -1,14 +1,15 @@
-"""The score-informed excitation: what the notes say about the sound before any network. Rust twin:
-models/src/vocoder/excitation.rs.
+"""The score-informed excitation: the tones that follow from the notes before any network runs. Rust
+twin: models/src/vocoder/excitation.rs.
 
 Every sounding note is a tone of equal harmonics below 7.6 kHz (phase counted from the key press,
-fixed phases per harmonic), or of the partials of its instrument where those are no harmonics. Those
-between 8.4 and 15.6 kHz are a tone of their own, the upper one: sampled at 16 kHz, they come to lie
-at 16 kHz less their frequency, as in `bands.upper_band`. Struck and plucked programs decay while
-held; after release every note decays with 0.25 s, and with 20 ms once its key is struck again.
-Drums are noise, but those of `DRUM_TONES` ring at partials of their own. All begin as the attack
-table says, and held notes live as `life` says. `levels` is the mel the front end would measure of
-the tones, computed from the notes alone, so it needs no look-ahead.
+fixed phases for each harmonic), or of the partials of its instrument if those are inharmonic. The
+partials between 8.4 and 15.6 kHz are a separate tone, the upper one. Sampled at 16 kHz, a frequency
+f of it becomes 16 kHz - f, as in `bands.upper_band`. Struck and plucked programs decay while held.
+After release every note decays with a time constant of 0.25 s, and with 20 ms once its key is
+struck again. Drums are noise, except that those of `DRUM_TONES` ring at partials of their own. All
+begin as the attack table says, and held notes move as `life` says. `levels` is the mel that the
+front end would measure of the tones. It is computed from the notes alone, so it needs no
+look-ahead.
 """
 from functools import cache
 
@@ -25,16 +26,16 @@ HARMONIC_AMPLITUDE = 0.05
 HIGHEST_HZ = 7600.0
 UPPER_HZ = 8400.0, 15600.0  # between which the partials of the upper tone lie
 RELEASE_S = 0.25
-# In this time the rest of a note falls by a factor e once its key is struck again.
+# The time in which the rest of a note falls by a factor e once its key is struck again.
 RESTRUCK_S = 0.02
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
 DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
-# Organs with a sixteen foot stop, and leads and pads of the same kind, have partials at multiples
-# of half the key's frequency: their tone is that of the key an octave below.
+# Organs with a 16-foot stop, and leads and pads of the same kind, have partials at multiples of
+# half the frequency of the key: their tone is that of the key an octave below.
 OCTAVE_LOWER = (16, 17, 18, 86, 97)
-# Bars, bells and drumheads: where their partials lie, as multiples of the key's frequency, in the
-# soundfont of the training; the loudest over several octaves, as `partials.py` shows them.
+# The partials of bars, bells and drumheads in the soundfont of the training, as multiples of the
+# frequency of the key: the loudest over several octaves, as printed by `partials.py`.
 PARTIALS = {
     9: (  # glockenspiel
         1.0, 2.745, 5.307, 6.905, 7.949, 12.08, 12.805, 12.856, 16.594, 17.152, 17.653, 39.656,
@@ -58,8 +59,8 @@ PARTIALS = {
         16.07, 17.825, 19.11, 21.144,
     ),
 }
-# Drums that ring: key -> the time in which their tone falls by a factor e, in seconds, and their
-# partials in Hz, in the soundfont of the training.
+# Drums with a tone in the soundfont of the training: key -> the time in which the tone falls by a
+# factor e, in seconds, and its partials in Hz.
 DRUM_TONES = {
     41: (0.25, (53.0, 105.0, 148.0)), 43: (0.2, (77.0, 133.0, 225.0)),  # toms
     45: (0.3, (78.0, 118.0)), 47: (0.3, (97.0,)), 48: (0.25, (103.0,)), 50: (0.25, (114.0,)),
@@ -93,7 +94,7 @@ def key_hz(key):
 
 
 def struck(program):
-    """True for programs that fade while held: pianos, mallets, guitars, basses, pizzicato, harp,
+    """Whether programs decay while held: pianos, mallets, guitars, basses, pizzicato, harp,
     timpani, ..."""
     return (
         program < 16
@@ -105,7 +106,7 @@ def struck(program):
 
 
 def tone_key(note):
-    """The key whose tone a note [6] has."""
+    """The key whose wavetables a note [6] uses."""
     return int(note[KEY]) - (12 if note[PROGRAM] in OCTAVE_LOWER and note[KEY] >= 12 else 0)
 
 
@@ -114,17 +115,17 @@ def struck_decay_s(key):
 
 
 def table_length(key):
-    """Samples of a period of a key's wavetables: a power of two, at least 16 a period of its
-    highest partial, but for the lowest keys."""
+    """The length of the wavetables of a key: a power of two, with at least 16 samples in a period
+    of the highest partial, except for the lowest keys."""
     partials = max(int(UPPER_HZ[1] / key_hz(key)), 1)
     return min(1 << (16 * partials - 1).bit_length(), TABLE)
 
 
 def tables():
-    """For each of 128 keys wavetables complex [GROUPS, length + 1] of the groups of partials of
-    `life` (last = first, for interpolation; the imaginary part is a quarter turn behind the real
-    one), zero where a group has none, the last group being the upper tone, and level profiles
-    [128, 128]: mel of each key's steady tone."""
+    """For each of 128 keys: wavetables complex [GROUPS, length + 1], one for each group of partials
+    in `life` (the last value repeats the first, for interpolation; the imaginary part is a quarter
+    turn behind the real part), which is zero for groups without partials and whose last group is
+    the upper tone; and level profiles [128, 128], the mel of the steady tone of each key."""
     waves = [np.zeros((life.GROUPS, table_length(key) + 1), np.complex64) for key in range(128)]
     profiles = np.zeros((128, mel.BINS), np.float32)
     for key in range(128):
@@ -141,7 +142,7 @@ def tables():
 
 
 def period(harmonics, length):
-    """One period of these harmonics and its first value again, complex [length + 1]."""
+    """One period of these harmonics, followed by its first value again, complex [length + 1]."""
     spectrum = np.zeros(length, complex)
     spectrum[harmonics] = HARMONIC_AMPLITUDE * length * np.exp(2j * np.pi * start_turn(harmonics))
     wave = np.fft.ifft(spectrum)
@@ -149,18 +150,17 @@ def period(harmonics, length):
 
 
 def start_turn(i):
-    """The phase, in turns, at which the i-th partial, from 1, begins."""
+    """The phase in turns at which the i-th partial, counted from 1, begins."""
     return np.modf(i * i * GOLDEN)[0]
 
 
 def profile(tone):
-    """The mel [128] of a steady tone's first frame, complex [640]."""
+    """The mel [128] of the first frame of a steady tone, complex [640]."""
     return np.abs(np.fft.rfft(tone.real * mel.window(), mel.FFT)) @ mel.mel_matrix()
 
 
 def read_partials(partials_hz, n, between_hz=(0.0, HIGHEST_HZ)):
-    """The tone, complex, of these partials at samples n after the key press, of those in a
-    range."""
+    """The complex tone of the partials within a range, at samples n after the key press."""
     tone = np.zeros(len(n), complex)
     for i, hz in enumerate(partials_hz, 1):
         if between_hz[0] <= hz <= between_hz[1]:
@@ -169,20 +169,20 @@ def read_partials(partials_hz, n, between_hz=(0.0, HIGHEST_HZ)):
 
 
 def own_partials(note):
-    """The partials in Hz of a note [6] that has no harmonics, else none."""
+    """The partials of a note [6] in Hz if they are inharmonic, otherwise none."""
     if note[DRUM]:
         return DRUM_TONES.get(int(note[KEY]), (0.0, ()))[1]
     return tuple(by * key_hz(note[KEY]) for by in PARTIALS.get(int(note[PROGRAM]), ()))
 
 
 def read_wave(wave, turns):
-    """A wavetable [length + 1] at phases in turns, linearly interpolated."""
+    """Reads a wavetable [length + 1] at phases in turns, with linear interpolation."""
     i, share = places(turns, len(wave) - 1)
     return read_at(wave, i, share)
 
 
 def places(turns, length):
-    """Phases in turns -> where a wavetable of that length has them: index, and share of the way to
+    """Phases in turns -> the index into a wavetable of that length, and the fraction of the way to
     the next value."""
     where = np.mod(turns, 1.0) * length
     i = np.minimum(where.astype(np.int32), length - 1)
@@ -210,8 +210,8 @@ def partial_profile(partials_hz):
 
 def steady_tone(note, count, living=None):
     """A note [6] at full level in the first `count` samples after its key press: its tones [2, n],
-    middle and side, its upper tones [2, n], and its mel profile [128]; `living` is its `life.Life`,
-    which drums and what has partials of its own lack."""
+    middle and side, its upper tones [2, n], and its mel profile [128]. `living` is its `life.Life`,
+    which drums and inharmonic instruments do not have."""
     global _TABLES
     _TABLES = _TABLES or tables()
     waves, profiles = _TABLES
@@ -238,7 +238,7 @@ def steady_tone(note, count, living=None):
 
 
 def fall_s(note):
-    """In this time a note [6] falls by a factor e once it is over."""
+    """The time in which a note [6] falls by a factor e after its end."""
     if note[DRUM]:
         return DRUM_TONES.get(int(note[KEY]), (DRUM_SAMPLES / mel.RATE,))[0]
     return RELEASE_S
@@ -257,8 +257,8 @@ def struck_again(notes):
 
 
 def envelope(n, note, again=np.inf):
-    """Level of a note [len(n)] at samples n after its key press, for a note array row; its key is
-    struck again after `again` samples."""
+    """The level of a note [len(n)], a row of a note array, at samples n after its key press; its
+    key is struck again after `again` samples."""
     velocity, key, program, drum = note[VELOCITY], note[KEY], int(note[PROGRAM]), bool(note[DRUM])
     down = 0 if drum else round(note[END] * mel.RATE) - round(note[START] * mel.RATE)
     held = np.minimum(n, down) / mel.RATE
@@ -279,11 +279,11 @@ def last_of(note, again):
 
 
 def excite(notes, samples, table, lives):
-    """notes [n, 6], attack table [ROWS, LEVELS], a `life.LifeTable` -> tones complex64
-    [2, samples], middle and side, upper tones float32 [2, samples], levels float32
-    [samples / 160, 128] (mel magnitude of the middle at each block's end, as if every note were at
-    once as loud as its frame, and still), hush float32 [samples]: what noise is multiplied with, so
-    that it begins as the notes do."""
+    """notes [n, 6], attack table [ROWS, LEVELS], a `life.LifeTable` -> tones complex64 [2,
+    samples], middle and side; upper tones float32 [2, samples]; levels float32 [samples / 160, 128]
+    (mel magnitude of the middle at the end of each block, as if every note had the loudness of its
+    frame at once and did not move); hush float32 [samples]: the factor for the noise, so that it
+    begins as the notes do."""
     out, above = np.zeros((2, samples), np.complex64), np.zeros((2, samples), np.float32)
     blocks = samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
@@ -313,9 +313,9 @@ def excite(notes, samples, table, lives):
 
 
 def onsets(notes, samples):
-    """notes [n, 6] -> int64 [samples / 160]: where in each block the first key press lies, 160
-    where there is none, drums too; and bool [samples / 320]: whether a frame has a drum stroke or
-    one less than 0.1 s before it."""
+    """notes [n, 6] -> int64 [samples / 160]: the sample of each block at which its first key press
+    is, drums included, or 160 if there is none; and bool [samples / 320]: whether a frame has a
+    drum stroke or is less than 0.1 s after one."""
     first, drummed = np.full(samples // BLOCK, BLOCK), np.zeros(samples // mel.HOP, bool)
     at = np.round(notes[:, START] * mel.RATE).astype(np.int64)
     for stroke in at[notes[:, DRUM] > 0]:

@@ -1,5 +1,5 @@
-"""Checkpoints -> weights under their published names and a manifest, which `timbred pack` makes
-into a bundle.
+"""Turns checkpoints into weights with their published names and a manifest, which `timbred pack`
+makes into a bundle.
 
 Writes DIR/denoiser.npz, DIR/prior.npz, DIR/vocoder.npz, DIR/attacks.npz, DIR/life.npz and
 DIR/manifest.toml. The moving averages are exported. The graphs themselves are built by `timbred
@@ -22,7 +22,7 @@ from .tokens import Vocabulary
 
 
 def manifest(name, described, network, prior, vocoder, song_steps, live_steps, live_hop):
-    """The manifest as TOML, without the files, which `timbred pack` adds."""
+    """The manifest as TOML without the list of files, which `timbred pack` adds."""
     sizes = "\n".join(f"{k} = {str(v).lower()}" for k, v in network.items())
     prior_sizes = "\n".join(f"{k} = {v}" for k, v in prior.items())
     return f"""format = 1
@@ -76,7 +76,7 @@ upper_band = true
 
 
 def play_instead(denoiser, prior, instead):
-    """Gives programs what says of another how it sounds; pairs (program, that which plays)."""
+    """Copies the sound of one program to another, for pairs (program, program that replaces it)."""
     tokens = denoiser["token_encoder.token_embedder.embedding"]
     first = Vocabulary(VELOCITY_BINS).program
     for program, other in instead:
@@ -91,7 +91,7 @@ def export(
     live_hop=1, instead=(), **described,
 ):
     """Paths of the three checkpoints and of the tables of attacks and lives -> the six files in
-    `directory`; `described`: what the manifest says of where it comes from."""
+    `directory`. `described` is the text of the manifest about the origin of the model."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     d, r, v = (

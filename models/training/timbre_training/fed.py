@@ -1,10 +1,10 @@
-"""What the vocoder is trained on, made ready once: beside every shard of `data.py` what excitation,
-note prior and truth say of its clips. No learning here.
+"""Prepares the training data of the vocoder once: for every shard of `data.py` it writes the
+excitation, the mels of the note prior and the true sound of each clip. No learning here.
 
-A `.fed.npz` holds, for each clip: tones complex64 and upper_tones float32 [n], audio and upper
-float32 [n] (the truth), hush float16 [n], levels float16 [n / 160, 128] (nats), onsets int16
-[n / 160], drummed bool [frames], prior and true float16 [frames, 128] scaled, both struck, share
-float16 [frames, 128], of noise (nats).
+A `.fed.npz` has, for each clip: tones complex64 and upper_tones float32 [n]; audio and upper
+float32 [n] (the truth); hush float16 [n]; levels float16 [n / 160, 128] (nats); onsets int16 [n /
+160]; drummed bool [frames]; prior and true float16 [frames, 128], scaled and struck; share float16
+[frames, 128], the share of noise (nats).
 """
 import argparse
 import os
@@ -29,8 +29,8 @@ def path_of(shard):
 
 
 def struck(true, onsets):
-    """True mels [frames, 128] -> the same, a frame with a key press being at least as loud as the
-    next."""
+    """True mels [frames, 128] -> the same, where a frame with a key press is at least as loud as
+    the next one."""
     true, pressed = true.copy(), (onsets.reshape(-1, 2) < excitation.BLOCK).any(1).nonzero()[0]
     true[pressed] = np.maximum(true[pressed], true[np.minimum(pressed + 1, len(true) - 1)])
     return true
@@ -49,7 +49,7 @@ def _feed(job):
     found = {name: [] for name in NAMES}
     for i, notes in enumerate(clips):
         audio = shard["audio"][i]
-        # The middle: `audio` is that.
+        # Only the middle is used, because `audio` is mono.
         (tones, _), (upper_tones, _), levels, hush = excitation.excite(
             notes, len(audio), attacks, lives
         )
@@ -77,7 +77,7 @@ def shards(directory, limit=None):
 
 
 def build(directory, attacks, lives, workers=None, limit=None):
-    """Makes what is missing, from the files that `attacks` and `measure_life` wrote; prints
+    """Makes the missing files, from those that `attacks` and `measure_life` wrote; prints
     progress."""
     attacks, lives = np.load(attacks).astype(np.float32), life.LifeTable(lives)
     jobs = [
@@ -91,7 +91,7 @@ def build(directory, attacks, lives, workers=None, limit=None):
 
 
 class Fed:
-    """All clips of a directory on a device, 7 MB each; batches of crops are cut from them there."""
+    """All clips of a directory on a device, 7 MB each, where batches of crops are cut from them."""
 
     def __init__(self, directory, device, limit=None):
         parts = [np.load(path_of(path)) for path in shards(directory, limit)]
@@ -108,8 +108,8 @@ class Fed:
     def batch(self, count, frames, prior_share):
         """-> a dict of log_mel and log_share [B, T, 128] nats, log_levels [B, 2T, 128], onsets
         int64 [B, 2T], drummed [B, T], tones, upper_tones, noise, audio and upper [B, 320 T]. Most
-        mels are the note prior's, as live playing has them, the others true ones. Silence is rare:
-        it is easily learned."""
+        mels are those of the note prior, as in live playing, the others are true ones. Few crops
+        are silent, as silence is easy to learn."""
         random = lambda *shape: torch.rand(*shape, generator=self.generator, device=self.device)
         clips, length = self.all["prior"].shape[:2]
         clip = (random(2 * count) * clips).long()

@@ -1,8 +1,8 @@
-"""What a denoiser adds to the note prior: log-mel L1 on held-out clips without it and with it, one
-step from pure noise, as the program plays.
+"""Measures what a denoiser adds to the note prior: log-mel L1 on held-out clips without it and with
+it, by one step from pure noise, as the program plays.
 
-Hops of 1, 2 and 64 frames; its context is what it made itself before, as in live playing. Prints a
-line a checkpoint.
+Hops have 1, 2 and 64 frames, and the context is the denoiser's own earlier output, as in live
+playing. Prints a line for each checkpoint.
 """
 import argparse
 
@@ -30,7 +30,7 @@ def load(checkpoint):
 
 @torch.no_grad()
 def play(model, clips, hop):
-    """Every clip hop by hop, all at once -> scaled mels [clips, frames, 128]"""
+    """Makes every clip hop by hop, all clips at once -> scaled mels [clips, frames, 128]"""
     c, vocabulary = model.config, tokens.Vocabulary(VELOCITY_BINS)
     prior = torch.from_numpy(np.stack(clips.prior).astype(np.float32))
     events = [tokens.live_events(n) for n in clips.notes]

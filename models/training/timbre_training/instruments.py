@@ -1,4 +1,5 @@
-"""Which instruments a run learns, and what stands for those that its soundfont lacks. No audio."""
+"""Which instruments a run learns, and which ones replace those that its soundfont lacks. No
+audio."""
 
 from typing import NamedTuple
 
@@ -6,7 +7,8 @@ from . import soundfont
 
 PROGRAMS, DRUMS = 128, 128  # how many there are; drums are instruments 128 + key
 PIANO = 0  # plays for what is missing, as in FluidSynth
-# Programs a player is likely to choose first; all that are learned are drawn, these more often.
+# The programs that players are most likely to choose. All learned programs are drawn, these more
+# often.
 POPULAR = [
     0, 0, 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13, 16, 18, 19, 21, 24, 25, 26, 27, 29, 30, 32, 33, 34,
     35, 38, 40, 41, 42, 43, 46, 47, 48, 48, 49, 50, 52, 53, 56, 57, 58, 60, 61, 65, 66, 68, 70, 71,
@@ -15,26 +17,26 @@ POPULAR = [
 
 
 class Instruments(NamedTuple):
-    """General MIDI programs that are learned, whether drums are, and `instead`, pairs (program,
-    program that plays for it)."""
+    """The General MIDI programs that are learned, whether drums are, and `instead`, pairs (program,
+    program that replaces it)."""
 
     programs: tuple = tuple(range(PROGRAMS))
     drums: bool = True
     instead: tuple = ()
 
     def draw(self, rng):
-        """A program: three of four times a popular one."""
+        """Draws a program; in three of four cases it is a popular one."""
         popular = [p for p in POPULAR if p in self.programs] or self.programs
         return int(rng.choice(popular if rng.random() < 0.75 else self.programs))
 
     def a_note(self):
-        """For clips that have none otherwise."""
+        """A note for clips that would be empty otherwise."""
         return (
             (0.5, 1.5, self.programs[0], 60, 80, 0) if self.programs else (0.5, 0.6, 0, 36, 80, 1)
         )
 
     def kept(self):
-        """The instruments, as the note prior counts them, that stay as they are."""
+        """The instruments, in the numbering of the note prior, that stay unchanged."""
         others = set(range(PROGRAMS)) - set(self.programs)
         return sorted(others) + ([] if self.drums else list(range(DRUMS, 256)))
 
@@ -54,8 +56,8 @@ def spans(numbers):
 
 
 def wanted(text):
-    """What PROGRAMS says, such as "0 24-31 drums" -> (programs, whether drums), or None for all
-    that the soundfont has."""
+    """Reads PROGRAMS, such as "0 24-31 drums" -> (programs, whether drums), or None for all that
+    the soundfont has."""
     words = text.replace(",", " ").split()
     if not words:
         return None
@@ -72,8 +74,8 @@ def wanted(text):
 
 
 def choose(path, asked=None):
-    """What is learned of a soundfont, and in words what is not as asked for; `asked` as `wanted`
-    gives it."""
+    """Which instruments of a soundfont are learned, and a text about those that cannot be learned
+    as asked; `asked` is a result of `wanted`."""
     presets = soundfont.presets(path)
     has = tuple(sorted(program for bank, program in presets if bank == 0 and program < PROGRAMS))
     kit = (soundfont.DRUM_BANK, 0) in presets

@@ -1,16 +1,16 @@
-"""What the vocoder's sound is measured by while it learns, beside the adversary. All [B, n] at
-16 kHz -> scalar. Knows no model and no data."""
+"""The losses of the vocoder, apart from the adversary. All take [B, n] at 16 kHz and return a
+scalar. Knows no model and no data."""
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from . import mel
 
-# Size of the spectrum in which partials and what lies between them are told apart, and bins
-# compared together.
+# The size of the spectrum in which partials and the noise between them are separated, and how many
+# bins are compared together.
 SPLIT, BAND = 2048, 32
-# Parts of the loudest within REACH bins of the excitation's tones, above and below which a bin is a
-# partial or between.
+# Relative to the loudest within REACH bins in the excitation's tones: a bin above the first value
+# belongs to a partial, one below the second lies between partials.
 PARTIAL, BETWEEN = 0.3, 0.02
 REACH = 12
 LOW, LOW_HZ = 4096, 120.0
@@ -35,7 +35,7 @@ def stft_loss(ours, truth):
 
 
 def mel_loss(ours, truth, matrix):
-    """Log-mel L1 in nats, floor 1e-5: what the evaluation measures. Matrix [513, bands]."""
+    """Log-mel L1 in nats with a floor of 1e-5, as in the evaluation. Matrix [513, bands]."""
     window = torch.from_numpy(mel.window().astype(np.float32)).to(ours.device)
     logs = []
     for x in (ours, truth):
@@ -45,8 +45,8 @@ def mel_loss(ours, truth, matrix):
 
 
 def level_loss(ours, truth, matrix):
-    """L1 in nats of each band's power over 0.24 s. Logarithms of single bins are those of a typical
-    moment, which in noise is softer than the mean."""
+    """L1 in nats of the power of each band over 0.24 s. Logarithms of single bins would measure the
+    level of a typical moment, which for noise is below the mean."""
     logs = []
     for x in (ours, truth):
         power = (spectrum(x, mel.FFT) ** 2).transpose(1, 2) @ matrix
@@ -56,18 +56,18 @@ def level_loss(ours, truth, matrix):
 
 
 def low_loss(ours, truth):
-    """L1 in nats below 120 Hz, finely: the mel's lowest bands hear more of their neighbours than of
-    themselves."""
+    """L1 in nats below 120 Hz at a fine resolution. In the mel the lowest bands get more of their
+    neighbours than of themselves."""
     bins = int(LOW_HZ / mel.RATE * LOW)
     a, b = (torch.log(spectrum(x, LOW)[:, :bins] + 1e-2) for x in (ours, truth))
     return (a - b).abs().mean()
 
 
 def split_loss(ours, truth, tones):
-    """L1 in nats of partials and of what lies between them, each by itself, band by band: a mel
-    hears both as one. Where is which the tones of the excitation say. Partials by their power, what
-    lies between by the mean logarithm: a partial that is not where the excitation has it is no
-    noise."""
+    """L1 in nats of the partials and of what lies between them, separately for each band, because a
+    mel does not separate them. The excitation's tones tell which bins are which. Partials are
+    compared by power, the rest by the mean logarithm, so that a partial at another frequency than
+    in the excitation does not count as noise."""
     with torch.no_grad():
         where = spectrum(tones, SPLIT)[:, :-1]
         near = F.max_pool1d(where.transpose(1, 2), 2 * REACH + 1, 1, REACH).transpose(1, 2)

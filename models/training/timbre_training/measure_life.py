@@ -1,11 +1,11 @@
-"""Measures how held notes live (`life.py`) from the training's own sound, both sides of it, and
-writes the table.
+"""Measures the movement of held notes (`life.py`) in the stereo sound of the training's soundfont,
+and writes the table.
 
-Of each run of keys that the soundfont plays the same samples for, the middle key is held for as
-long as an envelope says. Each of its partials is looked for and turned down to 0 Hz; what remains
-within REACH_HZ is how its amplitude and phase move, in the middle and at the side. What the
-frequencies of the partials do together is the sway; of each group of partials the strongest speaks
-for the others.
+For each run of keys that the soundfont plays with the same samples, the middle key is held as long
+as an envelope lasts. Each of its partials is found and shifted to 0 Hz. What then remains within
+REACH_HZ is the movement of its amplitude and phase, in the middle and at the side. The common
+movement of the frequencies of the partials is the sway, and the strongest partial of each group
+stands for the others.
 """
 
 import argparse
@@ -24,14 +24,16 @@ from .instruments import ALL
 VELOCITY, WIDEST_KEYS = 90, 12
 HELD_S = 3.0
 TRACK_HZ = 200  # values of a followed partial in a second
-# What is followed beside a partial's line: at least, by the partial's own frequency, and at most.
+# How far beside the line of a partial its sound is followed: at least, as a share of its own
+# frequency, and at most.
 REACH_HZ, REACH, WIDEST_HZ = 12.0, 0.03, 45.0
-# How many points a second may tell how a note moves: the fewer, the longer. FAST of the power may
-# lie beyond what they tell.
+# The possible numbers of points a second for the movement of a note: the fewer, the longer the
+# envelope. FAST is the share of the power that may be too fast for them.
 PACES_HZ, FAST = (25.0, 50.0, 100.0), 0.01
 FAINT_DB = 55.0  # below the strongest partial: not followed
 EVEN_S = 0.19  # deviation of the Gaussian over which levels are made even
-# It is no more than this, and this part of the note's age: how a note comes the mel says.
+# The width is at most this plus this share of the age of the note, because the mel describes the
+# attack.
 YOUNG_S, YOUNG = 0.02, 0.4
 SETTLED_S = 0.03  # before this a note has not begun for whoever follows its partials
 LARGEST_MIDDLE, LARGEST_SIDE = 2.5, 3.0  # of an envelope, whose mean is about 1
@@ -40,14 +42,15 @@ SWAY_HZ, SWAY_PARTIALS, SWAY_HIGHEST_HZ, SWAY_EXPLAINED = 10.0, 10, 4000.0, 0.35
 
 
 def even(values, rate, seconds=EVEN_S):
-    """Values [..., t] smoothed by a Gaussian; the ends as if nothing were beyond."""
+    """Smooths values [..., t] by a Gaussian. Nothing is assumed beyond the ends."""
     smooth = lambda v: gaussian_filter1d(v, seconds * rate, axis=-1, mode="constant")
     return smooth(values) / smooth(np.ones(values.shape[-1]))
 
 
 def find_partials(power, step, hz, highest):
-    """Power spectrum in steps of `step` Hz -> (number, Hz, power) of each partial of `hz` that is
-    heard, up to `highest`; stretched as a string's: partial n lies at n f sqrt(1 + B n^2)."""
+    """Power spectrum in steps of `step` Hz -> (number, Hz, power) of each audible partial of `hz`,
+    up to `highest`. They are stretched like those of a string: partial n is at n f sqrt(1 + B
+    n^2)."""
     smooth = np.convolve(power, np.ones(max(1, round(4.0 / step))), "same")
     found, stretch, first = [], 0.0, hz
     for n in range(1, int(highest / hz) + 1):
@@ -72,8 +75,8 @@ def find_partials(power, step, hz, highest):
 
 
 def followed(spectrum, step, hz, reach, count):
-    """Spectra [2, bins] -> complex amplitudes [2, count] at TRACK_HZ of what lies around `hz`, as
-    if that were 0 Hz."""
+    """Spectra [2, bins] -> complex amplitudes [2, count] at TRACK_HZ of the sound around `hz`,
+    shifted to 0 Hz."""
     middle, wide = round(hz / step), max(1, int(reach / step))
     offsets = np.arange(-wide, wide + 1)
     size = round(1 / step * TRACK_HZ)
@@ -86,8 +89,8 @@ def followed(spectrum, step, hz, reach, count):
 
 
 def swayed(spectrum, step, partials, hz, count):
-    """What the partials' frequencies do together -> turns of the key's tone [count] by which it is
-    ahead, at TRACK_HZ, from the strongest ones."""
+    """The common movement of the partials' frequencies -> by how many turns of its tone the key is
+    ahead [count], at TRACK_HZ, from the strongest partials."""
     strongest = sorted(
         (row for row in partials if row[1] < SWAY_HIGHEST_HZ), key=lambda row: -row[2]
     )[:SWAY_PARTIALS]
@@ -116,7 +119,7 @@ def swayed(spectrum, step, partials, hz, count):
 
 
 def steadied(sound, turns, hz):
-    """Sound [2, n] at 48 kHz as it would be without the sway of `turns` at TRACK_HZ."""
+    """Sound [2, n] at 48 kHz with the sway of `turns`, given at TRACK_HZ, removed."""
     n = np.arange(sound.shape[1])
     turns = np.interp(n / WIDE_HZ * TRACK_HZ, np.arange(len(turns)), turns)
     ahead = turns / hz * WIDE_HZ  # samples
@@ -125,9 +128,9 @@ def steadied(sound, turns, hz):
 
 
 def course(power):
-    """Power [t] at TRACK_HZ -> the logarithm of the amplitude's course, which the mel says:
-    smoothed over EVEN_S, and the less the younger the note. First the logarithm is smoothed, as a
-    tone that falls evenly has its own level then, and after it the power beside that."""
+    """Power [t] at TRACK_HZ -> the logarithm of the slow course of the amplitude, which the mel
+    describes: smoothed over EVEN_S, and less for a young note. The logarithm is smoothed first, so
+    that a tone with an even decay keeps its level, and then the power relative to that."""
     age = (np.arange(len(power)) + 0.5) / TRACK_HZ
     steps = np.cumsum(1 / np.minimum(EVEN_S, YOUNG_S + YOUNG * age)) / TRACK_HZ  # of the widths
     grid = np.linspace(steps[0], steps[-1], int(8 * steps[-1]))
@@ -137,8 +140,8 @@ def course(power):
 
 
 def envelopes(z):
-    """Complex amplitudes [2, t] of a partial, middle and side -> the same with even levels, the
-    middle's phase beginning at 0."""
+    """Complex amplitudes [2, t] of a partial, middle and side -> the same with constant levels; the
+    phase of the middle begins at 0."""
     level = np.exp(course(np.abs(z[0]) ** 2 + 1e-20))
     gone = np.flatnonzero(level < level.max() * 1e-3)
     z = z / level
@@ -152,8 +155,8 @@ def envelopes(z):
 
 
 def looked_at(sound, hz):
-    """Middle and side [2, n] at 48 kHz -> their spectra [2, bins], the Hz from bin to bin, and the
-    partials."""
+    """Middle and side [2, n] at 48 kHz -> their spectra [2, bins], the distance of the bins in Hz,
+    and the partials."""
     held, left = round(HELD_S * WIDE_HZ), sound.shape[1] - np.arange(sound.shape[1])
     size = -(-sound.shape[1] // WIDE_HZ) * WIDE_HZ  # whole seconds, so that rates divide
     looked = np.abs(np.fft.rfft(sound[:, :held] * np.hanning(held), size)) ** 2
@@ -168,9 +171,10 @@ def looked_at(sound, hz):
 
 
 def noise_share(sound, partials, hz):
-    """Sound [n] at 48 kHz -> the share of each quarter of the mel's bands' power that is noise,
-    [NOISE_BANDS]: what the mel would be of what lies between the partials, by what it is. Of the
-    bins between them the median counts, so that what is no harmonic counts as a tone too."""
+    """Sound [n] at 48 kHz -> the share of noise in the power of each quarter of the bands of the
+    mel, [NOISE_BANDS]: the mel of the sound between the partials, divided by that of the whole. The
+    median over the bins between the partials counts, so that inharmonic partials count as tones,
+    too."""
     held = round(HELD_S * WIDE_HZ)
     window = np.hanning(held)
     power = (
@@ -201,8 +205,8 @@ def noise_share(sound, partials, hz):
 
 
 def of_note(sides, key, hz, own_partials=False):
-    """Left and right [2, n] at 48 kHz of a key held for HELD_S and more, its tone's pitch, whether
-    its tone has partials of its own -> facts [FACTS] of its zone and its values"""
+    """Left and right [2, n] at 48 kHz of a key held for at least HELD_S, the pitch of its tone, and
+    whether its tone is inharmonic -> the facts [FACTS] of its zone and its values"""
     facts, nothing = life.still(), np.zeros(0, np.int8)
     facts[life.OWN_KEY] = key
     sound = np.stack([sides[0] + sides[1], sides[0] - sides[1]]) / 2
@@ -254,7 +258,8 @@ def of_note(sides, key, hz, own_partials=False):
 
 
 def paced(groups):
-    """(shift, envelopes [2, t], power) of each group -> how many points a second tell them."""
+    """(shift, envelopes [2, t], power) of each group -> how many points a second are enough for
+    them."""
     beyond, whole = np.zeros(len(PACES_HZ)), 1e-20
     for _, z, power in groups:
         lines = power * np.abs(np.fft.fft(z * np.hanning(z.shape[1]))) ** 2
@@ -266,7 +271,7 @@ def paced(groups):
 
 
 def rounded(curve):
-    """A curve -> its largest value, and the curve in whole numbers up to LARGEST."""
+    """A curve -> its largest value, and the curve as integers up to LARGEST."""
     largest = float(np.abs(curve).max())
     if largest < FAINTEST:
         return 0.0, None
@@ -274,7 +279,7 @@ def rounded(curve):
 
 
 def _zones(program):
-    """A program's zones: [(first key, last key, facts, values)]"""
+    """The zones of a program: [(first key, last key, facts, values)]"""
     from .soundfont import key_zones
     from .synth import SOUNDFONT, Reference
 
@@ -291,7 +296,7 @@ def _zones(program):
 
 
 def _bundled_zones(program):
-    """The same of the bundled model."""
+    """The same for the bundled model."""
     zone, facts, values = bundled.lives()
     rows = zone[program * life.PITCHES : (program + 1) * life.PITCHES]
     edges = [0, *(np.flatnonzero(np.diff(rows)) + 1), life.PITCHES]
@@ -305,7 +310,7 @@ def _bundled_zones(program):
 
 
 def _all_zones(instruments, workers):
-    """The zones of every program, one after the other; prints progress."""
+    """The zones of every program, in order; prints progress."""
     start, learned, measured = time.time(), instruments.programs, {}
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
         for done, found in enumerate(pool.imap(_zones, learned), 1):
@@ -320,8 +325,8 @@ def _all_zones(instruments, workers):
 
 
 def build(path, workers=None, instruments=ALL):
-    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`; what
-    is not learned lives as in the bundled model."""
+    """Writes the table: `zone` [ROWS] of each key, `facts` [zones, FACTS] and their `values`.
+    Instruments that are not learned keep the lives of the bundled model."""
     zone, facts, values, size = np.zeros(life.ROWS, np.int16), [], [], 0
     for program, found in enumerate(_all_zones(instruments, workers)):
         for first, last, own_facts, own_values in found:

@@ -12,7 +12,7 @@ LOG_MIN, LOG_MAX = float(np.log(1e-5)), 4.0
 
 
 def to_mel(hz):
-    """HTK mel."""
+    """Converts Hz to HTK mel."""
     return 1127.0 * np.log1p(np.asarray(hz, np.float64) / 700.0)
 
 

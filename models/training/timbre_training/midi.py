@@ -1,5 +1,5 @@
-"""Notes -> a MIDI file, exact to 50 microseconds, so that `timbred` and FluidSynth play the same
-thing. Knows no audio."""
+"""Writes notes as a MIDI file, exact to 50 microseconds, so that `timbred` and FluidSynth play the
+same. Knows no audio."""
 import mido
 
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
@@ -8,8 +8,8 @@ TICKS_PER_SECOND = 20_000
 
 
 def write(path, notes, end_s=None):
-    """notes [n, 6] of at most 15 programs -> a MIDI file of format 0, which ends at `end_s` or
-    with its last note."""
+    """notes [n, 6] of at most 15 programs -> a MIDI file of format 0 that ends at `end_s` or with
+    its last note."""
     programs = sorted({int(n[PROGRAM]) for n in notes if not n[DRUM]})
     channels = dict(zip(programs, [c for c in range(16) if c != 9], strict=False))
     events = []

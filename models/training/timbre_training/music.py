@@ -1,4 +1,4 @@
-"""Procedural music: what hands, sequencers and drum machines do on a keyboard. Knows no audio.
+"""Procedural music: what hands, sequencers and drum machines play. Knows no audio.
 
 Every function returns rows (start_s, end_s, program, key, velocity, drum) for `notes.as_array`.
 """
@@ -11,14 +11,15 @@ SCALES = [
     [0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10], [0, 2, 3, 5, 7, 9, 10], [0, 2, 4, 7, 9],
     [0, 3, 5, 7, 10], [0, 2, 3, 5, 7, 8, 11], list(range(12)),
 ]
-# Keys that sound natural for a family of eight programs (low, high): most material stays there.
+# The keys that sound natural for each family of eight programs (lowest, highest); most material
+# stays within them.
 FAMILY_RANGE = [(28, 96), (48, 96), (36, 84), (36, 84), (26, 55), (36, 88), (36, 84), (36, 84),
                 (44, 84), (55, 92), (40, 88), (40, 88), (36, 88), (40, 84), (40, 84), (36, 84)]
 
 
 class Part:
-    """One instrument's settings for a clip: program, scale, tempo, loudness and looseness of the
-    hand."""
+    """The settings of one instrument for a clip: program, scale, tempo, loudness and looseness of
+    the hand."""
 
     def __init__(self, rng, seconds, program):
         self.rng, self.seconds = rng, seconds
@@ -97,7 +98,7 @@ def random_notes(p):
 
 
 def single_notes(p):
-    """Single notes at all velocities with room to ring and to fall silent."""
+    """Single notes at all velocities, with time to ring out."""
     rows, t = [], p.rng.uniform(0, 0.5)
     while t < p.seconds:
         length = p.rng.uniform(0.1, 3.0)

@@ -14,7 +14,8 @@ from torch import nn
 
 @dataclass
 class Config:
-    """Sizes; the defaults are the bundled live model, `small_with_context()` the published one."""
+    """Sizes. The defaults are those of the bundled live model, and `small_with_context()` has those
+    of the published one."""
 
     vocab_size: int = 1536
     emb: int = 128
@@ -28,7 +29,7 @@ class Config:
     context_frames: int = 16
     target_frames: int = 64
     mel_bins: int = 128
-    # Whether the decoder sees the note prior's frames, and what it denoises is the rest.
+    # Whether the decoder gets the frames of the note prior, and denoises the residual.
     prior: bool = True
 
     @staticmethod
@@ -68,7 +69,7 @@ class Embed(nn.Module):
 
 
 class Attention(nn.Module):
-    """queries [B, L, E], memory [B, M, E], mask bool [B, 1, 1, M] (True = may be seen) ->
+    """queries [B, L, E], memory [B, M, E], mask bool [B, 1, 1, M] (True = may be attended to) ->
     [B, L, E]."""
 
     def __init__(self, c):
@@ -108,7 +109,7 @@ class EncoderLayer(nn.Module):
 
 
 class Film(nn.Module):
-    """time [B, 4E] -> x * (1 + scale) + shift; starts as the identity."""
+    """time [B, 4E] -> x * (1 + scale) + shift; initially the identity."""
 
     def __init__(self, c):
         super().__init__()
@@ -138,8 +139,8 @@ class DecoderLayer(nn.Module):
 
 
 def timing_signal(t, emb):
-    """t [B] in (0, 1] -> [B, emb]: sin half, cos half of t * 20000 over a geometric row of periods
-    up to 20000."""
+    """t [B] in (0, 1] -> [B, emb]: one half sines, one half cosines of t * 20000, over a geometric
+    series of periods up to 20000."""
     half = emb // 2
     rates = torch.exp(
         torch.arange(half, dtype=torch.float64) * (-math.log(20000.0) / (half - 1))
@@ -149,7 +150,7 @@ def timing_signal(t, emb):
 
 
 def positions(rows, emb):
-    """A sinusoidal start for the learned position tables, at the level of the other inputs.
+    """Sinusoidal initial values for the learned position tables, at the level of the other inputs.
     [rows, emb]"""
     at, half = torch.arange(rows)[:, None], emb // 2
     rates = torch.exp(torch.arange(half) * (-math.log(10000.0) / (half - 1)))
@@ -232,8 +233,8 @@ class Denoiser(nn.Module):
         return memory, torch.cat([ids > 0, valid], 1)[:, None, None]
 
     def forward(self, z, t, memory, mask, prior=None):
-        """z [B, L, 128], t [B], for a network with a prior its frames [B, L, 128] -> the prediction
-        (eps or v) [B, L, 128]"""
+        """z [B, L, 128], t [B], and for a network with a prior its frames [B, L, 128] -> the
+        prediction (eps or v) [B, L, 128]"""
         return self.decoder(z, t, memory, mask, prior)
 
 
@@ -249,7 +250,7 @@ def flax_parameters(state):
 
 
 def load_flax(model, params):
-    """The other way round: published names into a model, every one of them, bit for bit."""
+    """The inverse: loads all published names into a model, bit for bit."""
     state = model.state_dict()
     wanted = {_rename(k): k for k in state}
     if set(wanted) != set(params):

@@ -1,9 +1,9 @@
-"""Single notes of the reference instrument, frame by frame: what the note prior learns from.
+"""Single notes of the reference instrument, frame by frame, from which the note prior learns.
 Resumable, in shards.
 
 A shard is an .npz with, for each row (one frame of one note): instrument uint8 (program, or 128 +
 key for drums), key uint8, velocity uint8, age and release float32 in seconds, mel float16 [128] in
-nats. Attacks and releases are kept whole, of the rest every fourth frame.
+nats. Attacks and releases have all of their frames, the rest every fourth one.
 """
 import argparse
 import os
@@ -22,8 +22,8 @@ DRUM_LENGTH = 0.1
 
 
 def draw(rng, instruments=ALL):
-    """-> (instrument, key, velocity, start, end): start within the first frame, lengths from 40 ms
-    to 8 s."""
+    """Draws notes -> (instrument, key, velocity, start, end): they start within the first frame and
+    last from 40 ms to 8 s."""
     velocity, start = int(rng.integers(4, 128)), rng.uniform(0, mel.HOP / mel.RATE)
     if rng.random() < 0.15 and instruments.drums or not instruments.programs:
         key = int(rng.integers(27, 88))
@@ -38,8 +38,8 @@ def draw(rng, instruments=ALL):
 
 
 def any_notes(rng, instruments, count):
-    """Notes of the instruments at any moment, as likely young as old -> columns instrument, key,
-    velocity, age, release."""
+    """Draws moments of notes of the instruments, with ages that are uniform in the logarithm ->
+    columns instrument, key, velocity, age, release."""
     instrument = rng.choice(instruments, count)
     drum = instrument >= DRUMS
     key = np.where(drum, instrument - DRUMS, rng.integers(21, 109, count))
@@ -88,8 +88,8 @@ def _shard(job):
 
 
 def build(directory, notes, first_seed=0, workers=None, instruments=ALL, seconds=None):
-    """Makes the missing shards of `notes` single notes in `directory`, in no more than `seconds`
-    if they are given, but one at least; prints progress."""
+    """Makes the missing shards of `notes` single notes in `directory`; if `seconds` is given,
+    within that time, but at least one. Prints progress."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     jobs = [
@@ -100,7 +100,7 @@ def build(directory, notes, first_seed=0, workers=None, instruments=ALL, seconds
 
 
 def load(directory):
-    """-> dict of the columns of all shards."""
+    """-> dict of the columns, over all shards."""
     shards = [dict(np.load(p)) for p in sorted(Path(directory).glob("????????.npz"))]
     if not shards:
         raise SystemExit(

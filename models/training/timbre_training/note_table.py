@@ -1,9 +1,10 @@
-"""How every key of every program sounds: what the note table of the note prior is made from.
+"""Measures the sound of every key of every program, from which the note table of the note prior is
+made.
 
-For each program and each key 21..108 two notes are rendered, a loud one that is held and released,
-then a soft one, and their log-mels at 18 times are laid end to end. `numbers` keeps, of what a
-prior without a table gets wrong of them, the principal components: learning such a table by
-gradient from random notes alone would take each row hundreds of visits, and there are 11,264.
+For each program and each key 21..108 two notes are rendered, a loud one that is held and released
+and then a soft one, and their log-mels at 18 times are concatenated. `numbers` takes the errors of
+a prior without a table for them, and keeps the principal components. Learning such a table by
+gradient from random notes alone would need hundreds of visits to each row, and there are 11,264.
 """
 import argparse
 import os
@@ -18,7 +19,8 @@ from .instruments import ALL
 PROGRAMS, LOW, HIGH = 128, 21, 108
 LOUD, SOFT, SOFT_S, END_S = 100, 45, 2.5, 3.0
 RELEASE_S = 1.6
-# Frames that are looked at: of the loud note held and released, of the soft one held.
+# The frames that are used: of the loud note while held and released, and of the soft note while
+# held.
 LOOKS = [0, 1, 2, 4, 7, 13, 22, 37, 55, 78, 80, 82, 87, 100, 125, 127, 132, 147]
 
 
@@ -35,8 +37,8 @@ def _program(program):
 
 
 def build(path, workers=None, instruments=ALL):
-    """Writes log-mels [programs, 88 keys, 18 looks, 128] float16 in nats of the programs that are
-    learned; prints progress."""
+    """Writes the log-mels [programs, 88 keys, 18 looks, 128] float16 in nats of the programs that
+    are learned; prints progress."""
     start, looks, count = time.time(), [], len(instruments.programs)
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
         for done, program in enumerate(pool.imap(_program, instruments.programs), 1):
@@ -49,8 +51,8 @@ def build(path, workers=None, instruments=ALL):
 
 
 def questions():
-    """For each look the notes that sound in it: two lists of (look, velocity, age, release),
-    seconds, of the loud and of the soft note."""
+    """The notes that sound in each look: two lists of (look, velocity, age, release), in seconds,
+    for the loud and for the soft note."""
     centre = (np.array(LOOKS) + 1) * mel.HOP / mel.RATE
     loud = [(i, LOUD, t, max(t - RELEASE_S, 0)) for i, t in enumerate(centre)]
     soft = [(i, SOFT, t - SOFT_S, 0.0) for i, t in enumerate(centre) if t > SOFT_S]
@@ -59,7 +61,7 @@ def questions():
 
 def numbers(errors, width):
     """Errors [notes, looks, 128] in nats -> [notes, width]: their principal components, the first
-    of unit variance; prints what they leave."""
+    with unit variance. Prints the remaining error."""
     flat = errors.reshape(len(errors), -1).astype(np.float64)
     mean = flat.mean(0)
     axes = np.linalg.eigh((flat - mean).T @ (flat - mean))[1][:, ::-1][:, :width]
@@ -70,8 +72,8 @@ def numbers(errors, width):
         f"of which {width} numbers a key leave {left:.3f}",
         flush=True,
     )
-    # Columns that say less stay smaller, but not as much smaller as they say less: the network
-    # should hear them.
+    # Components with less variance stay smaller, but only by the square root, so that the network
+    # can use them.
     deviation = found.std(0)
     return (found * (deviation / deviation[0]) ** 0.5 / deviation).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Notes as plain arrays, shared by every other file. Knows neither audio nor networks.
+"""Notes as plain arrays, which all other files share. Knows neither audio nor networks.
 
 A clip's notes are a float64 array [n, 6] with the columns START, END (seconds), PROGRAM, KEY,
 VELOCITY, DRUM.
@@ -9,10 +9,10 @@ START, END, PROGRAM, KEY, VELOCITY, DRUM = range(6)
 
 
 def as_array(rows):
-    """List of (start, end, program, key, velocity, drum) -> [n, 6], sorted by start; overlaps of
-    one key are cut.
+    """List of (start, end, program, key, velocity, drum) -> [n, 6], sorted by start; overlapping
+    notes of one key are cut.
 
-    A key struck again while it sounds ends the earlier note, as a keyboard does.
+    A key that is struck again while it sounds ends the earlier note, as on a keyboard.
     """
     notes = np.asarray(sorted(rows), dtype=np.float64).reshape(-1, 6)
     last = {}

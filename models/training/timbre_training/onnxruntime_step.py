@@ -1,11 +1,11 @@
-"""ONNX Runtime's time of one denoising step, asked line by line:
-`timbred bench --compare --reference` runs it.
+"""Measures the time of one denoising step in ONNX Runtime, on request by lines: `timbred bench
+--compare --reference` runs it.
 
     timbred bench --compare --reference "PYTHON models/training/timbre_training/onnxruntime_step.py"
 
-Needs numpy and onnxruntime, which nothing else here does. Reads lines `L M THREADS`, runs the step
-of STEP.onnx twice and answers with the milliseconds of the second run. L target frames, M tokens
-and frames that are heard; inputs are noise.
+Needs numpy and onnxruntime, which nothing else here does. For each line `L M THREADS` it runs the
+step in STEP.onnx twice and answers with the milliseconds of the second run. L is the number of
+target frames, M that of tokens and context frames; inputs are noise.
 """
 import sys
 import time
@@ -13,8 +13,8 @@ import time
 import numpy as np
 import onnxruntime as ort
 
-# Threads that wait for work burn a core for some time after a run; whoever is timed next should not
-# pay for that.
+# Threads that wait for work keep a core busy for some time after a run. This pause lets them stop,
+# so that the next engine is not slowed down.
 QUIET_S = 0.005
 
 
@@ -27,7 +27,7 @@ def session(path, threads):
 
 
 def inputs(step, sizes):
-    """-> {name: noise [its shape, free lengths from `sizes`]}"""
+    """-> {name: noise [its shape, with free lengths from `sizes`]}"""
     draw = np.random.default_rng(1)
     shape = lambda port: [sizes.get(dim, dim) for dim in port.shape]
     return {

@@ -1,5 +1,5 @@
-"""Where the partials of an instrument lie in the soundfont, as multiples of the key's frequency:
-what `excitation.PARTIALS` was read from. Writes nothing and knows no network."""
+"""Prints the partials of an instrument in the soundfont, as multiples of the frequency of the key.
+`excitation.PARTIALS` was taken from its output. Writes nothing and knows no network."""
 import argparse
 
 import numpy as np
@@ -9,12 +9,13 @@ from .mel import RATE
 
 FFT, BEGIN_S, LENGTH_S, VELOCITY = 1 << 17, 0.02, 0.5, 110  # the attack is left out
 FAINTEST_DB, MOST = -38, 14
-# Hz: peaks nearer than that to a louder one are its window's, unless they are nearly as loud.
+# In Hz: a peak nearer than this to a louder one is a side lobe of the window, unless it is nearly
+# as loud.
 APART = 8 / LENGTH_S
 
 
 def partials(sound, key):
-    """float32 [1.2 s] of a note pressed at 0 -> (multiple of the key's frequency, dB below the
+    """float32 [1.2 s] of a note pressed at 0 -> (multiple of the frequency of the key, dB below the
     loudest) of its loudest partials, from low to high"""
     part = sound[round(BEGIN_S * RATE) :][: round(LENGTH_S * RATE)]
     level, hz = np.abs(np.fft.rfft(part * np.hanning(len(part)), FFT)), RATE / FFT

@@ -1,5 +1,5 @@
-"""How the minutes of a run are shared among its stages, kept in a file so that the run can be
-stopped at any time and taken up again."""
+"""Divides the minutes of a run among its stages. The plan is stored in a file, so that the run can
+be stopped at any time and continued."""
 
 import json
 import os
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 
 class Plan:
-    """Stages in order with their weights. Each gets its weight's share of what is left when it
-    begins, so that what one takes too long the others make up for.
+    """Stages in order with their weights. When a stage begins it gets the share of its weight in
+    the remaining time, so that later stages make up for one that took too long.
 
-    A stage that was done is skipped; with more minutes than before all of them go on.
+    A finished stage is skipped, but with more minutes than before all of them continue.
     """
 
     def __init__(self, path, stages, minutes, asked):
-        """`asked`: what a run of another kind would differ in, as plain values."""
+        """`asked`: plain values that identify the kind of the run; a run with others is refused."""
         self.path, self.stages, self.minutes = path, stages, minutes
         self.asked, self.used, self.given, self.done = asked, {}, {}, []
         if path.exists():
@@ -32,13 +32,13 @@ class Plan:
                 )
 
     def left(self):
-        """Seconds."""
+        """The remaining time, seconds."""
         return 60 * self.minutes - sum(self.used.values())
 
     @contextmanager
     def stage(self, name):
-        """Gives the seconds that the stage has in all and those that are left of them, or None if
-        it was done."""
+        """Yields the seconds that the stage has in all and those that remain, or None if it is
+        done."""
         if name in self.done:
             yield None
             return

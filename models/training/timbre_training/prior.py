@@ -1,13 +1,13 @@
-"""The note prior in torch: what each sounding note adds to a mel frame, by itself. Knows no data
-and no files.
+"""The note prior in torch: the contribution of each sounding note to a mel frame. Knows no data and
+no files.
 
-Sounds add up in power, so a frame's mel is the root of the sum of its notes' mel powers, and a
-small network that sees one note at a time (instrument, key, velocity, age, release) says most of
-what a frame will be: `mix` of all notes is where the diffusion starts from, as the encoder's mean
-is in Grad-TTS (Popov et al., 2021). It knows no future and no past sound, so it cannot drift.
+Sounds add up in power, so the mel of a frame is the root of the sum of the mel powers of its notes.
+A small network that sees one note at a time (instrument, key, velocity, age, release) predicts most
+of a frame: diffusion starts from the `mix` of all notes, as it starts from the mean of the encoder
+in Grad-TTS (Popov et al., 2021). The prior knows neither future nor past sound, so it cannot drift.
 
-A note's mel is a tone (the key's harmonic profile of `excitation`, shaped by 128 gains) and a noise
-(128 levels), all in nats. Rust twin: models/src/prior.
+The mel of a note is a tone (the key's harmonic profile of `excitation`, shaped by 128 gains) plus
+noise (128 levels), all in nats. Rust twin: models/src/prior.
 """
 import argparse
 import os
@@ -31,21 +31,22 @@ INSTRUMENT_WIDTH, KEY_WIDTH = 64, 48
 FLOOR = 1e-5  # of the published front end
 DRUM_S, OLDEST_S = 3.0, 10.0  # a drum is over after this time; older notes sound as at this age
 AGES, RELEASES, DOWNS = 20, 14, 10  # bumps over the logarithm of each time
-# The last part of a note, over which it fades away: what rings on would be cut, and a rest never
-# come to silence.
+# The length of the fade at the end of a note. Without it a note that still rings would be cut off,
+# or a rest would never be silent.
 FADE_S = 1.4
 NEAR_S = 0.003
 ATTACK_S = mel.FRAME / 2 / mel.RATE  # a frame hears no more than a part of a younger note
 FEATURES = 3 + AGES + 1 + RELEASES + DOWNS
-# Every frame is asked for so long after a change; knots are never further apart, frames.
+# For this time after a change the network is evaluated in every frame. Later knots are at most
+# FURTHEST frames apart.
 DENSE_S, FURTHEST = 0.16, 16
 PITCHES = note_table.HIGH - note_table.LOW + 1
 NOTE_ROWS = note_table.PROGRAMS * PITCHES + 1  # the last row is that of all drums
 
 
 def bumps(seconds, count, longest):
-    """seconds [n] -> [n, count]: Gaussian bumps evenly spaced over ln(t + 3 ms), as wide as their
-    distance."""
+    """seconds [n] -> [n, count]: Gaussian bumps that are equally spaced over ln(t + 3 ms), and as
+    wide as their distance."""
     low, high = np.log(NEAR_S), np.log(longest + NEAR_S)
     place = (np.log(np.asarray(seconds)[:, None] + NEAR_S) - low) / (high - low) * (count - 1)
     return np.exp(-0.5 * (place - np.arange(count)) ** 2)
@@ -84,8 +85,8 @@ SIZES = {"width": 320, "blocks": 4, "note_width": 56}  # of the bundled model
 
 
 def note_row(instrument, key):
-    """The rows of the note table, for instrument and key int64 [n]; keys beyond a piano's sound as
-    its first and last."""
+    """The rows of the note table for instrument and key int64 [n]. Keys outside of the range of a
+    piano use the nearest row."""
     pitch = (key - note_table.LOW).clamp(0, PITCHES - 1)
     return torch.where(instrument < DRUMS, instrument * PITCHES + pitch, NOTE_ROWS - 1)
 
@@ -105,8 +106,8 @@ class Prior(nn.Module):
         self.norm = nn.Parameter(torch.ones(width))
         self.output = nn.Parameter(torch.randn(width, 2 * mel.BINS) * 0.3 * width ** -0.5)
         self.bias = nn.Parameter(torch.tensor([-2.0, -5.0]).repeat_interleave(mel.BINS))
-        # Nats that an instrument lacks when it is heard, which no training of this network says:
-        # measured from outside by `colour`.
+        # The correction of each instrument in nats, which training this network cannot find:
+        # `colour` measures it in the sound of the program.
         self.register_buffer("colour", torch.zeros(INSTRUMENTS, 2 * mel.BINS))
         self.register_buffer("profiles", torch.from_numpy(excitation.tables()[1]), persistent=False)
 
@@ -130,11 +131,11 @@ def log_mel_of(power):
 
 
 def stride(frame, since, stagger):
-    """Frames from the knot at `frame`, `since` seconds after its note was pressed or released, to
-    the next.
+    """The number of frames from the knot at `frame`, `since` seconds after its note was pressed or
+    released, to the next knot.
 
-    A note changes ever slower, and the features are spaced over the logarithm of time: a quarter of
-    it is near enough.
+    A note changes ever more slowly, and the features are spaced over the logarithm of time, so a
+    quarter of the elapsed time is short enough.
     """
     grid, until = 1, DENSE_S
     while grid < FURTHEST and since >= until:
@@ -143,9 +144,9 @@ def stride(frame, since, stagger):
 
 
 def knots(since, first, end, stagger):
-    """Where the network is asked for frames first..end, `since(frame)` seconds after a change:
-    -> knots int64 [k], and for each frame the index of the knot before it and its way to the next,
-    0..1."""
+    """Where the network is evaluated for the frames first..end, `since(frame)` seconds after a
+    change: -> knots int64 [k], and for each frame the index of the knot before it and its position
+    on the way to the next, 0..1."""
     at, before, share = [first], [], []
     while at[-1] < end:
         step = stride(at[-1], since(at[-1]), stagger)
@@ -157,12 +158,12 @@ def knots(since, first, end, stagger):
 
 
 def asked(notes, frames):
-    """What the network is asked for and what of it each frame is made of, for notes [n, 6].
+    """The inputs of the network for notes [n, 6], and how each frame is made of its outputs.
 
     -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of
-    the note in this frame, each [p]). A frame knows the notes pressed before its end, as the live
-    stream does; a note is over 2.5 s after its release, and fades evenly over the last 1.4 s of
-    that.
+    the note in this frame, each [p]). A frame includes the notes pressed before its end, as in the
+    live stream. A note ends 2.5 s after its release, and its amplitude falls linearly to 0 over the
+    last 1.4 s of that.
     """
     rows, parts, count = [], [], 0
     centre = lambda frame: (np.asarray(frame) + 1) * mel.HOP / mel.RATE
@@ -206,10 +207,10 @@ def load(checkpoint):
 
 @torch.no_grad()
 def mix(model, notes, frames, lives):
-    """notes [n, 6], a `life.LifeTable` -> log mel [frames, 128] of all of them together; the same
-    struck: a note that the frame hears only a part of is as loud as that part, had it filled the
-    window, but not louder than it is once a frame hears it wholly; and the logarithm of the share
-    of its power that is noise, [frames, 128]."""
+    """notes [n, 6], a `life.LifeTable` -> three arrays [frames, 128]: the log mel of all notes
+    together; the same struck, where a note that fills only a part of the window of a frame is as
+    loud as if it filled the window, but not louder than in its first full frame; and the logarithm
+    of the share of noise in the power."""
     rows, parts = asked(notes, frames)
     power, rise, noise = torch.zeros(3, frames, mel.BINS)
 
@@ -230,7 +231,8 @@ def mix(model, notes, frames, lives):
         if young.any():
             instrument, key, velocity, _, release = (c[row[young]] for c in rows)
             whole = heard(instrument, key, velocity, np.full_like(age[young], ATTACK_S), release)
-            # Of the Hann window, of which the note is heard in `coverage`.
+            # The position in the Hann window. The note sounds in the share `coverage` of its
+            # weight.
             turn = age[young] / (2 * ATTACK_S)
             coverage = 0.5 + turn + np.sin(2 * np.pi * turn) / (2 * np.pi)
             young = torch.from_numpy(young)
@@ -243,8 +245,8 @@ def mix(model, notes, frames, lives):
 
 
 def noise_of(lives, instruments, keys):
-    """Instruments, as the note prior counts them, and keys [n] -> the share of each band's power
-    that is noise, float32 [n, 128]."""
+    """Instruments, in the numbering of the note prior, and keys [n] -> the share of noise in the
+    power of each band, float32 [n, 128]."""
     drum = instruments >= DRUMS
     shares = lives.noise(np.where(drum, 0, instruments), keys)
     tonal = np.isin(keys, list(excitation.DRUM_TONES))
@@ -267,9 +269,9 @@ def _add_prior(job):
 
 
 def add_priors(directory, checkpoint, lives, workers=None):
-    """Writes what a trained note prior and a table of lives say of every clip beside its shard,
-    float16 [c, 3, frames, 128]: the mel plain and struck, scaled, and the log share of noise;
-    prints progress."""
+    """Writes the predictions of a trained note prior and a table of lives for every clip beside its
+    shard, float16 [c, 3, frames, 128]: the mel plain and struck, scaled, and the log share of
+    noise; prints progress."""
     start, lives = time.time(), life.LifeTable(lives)
     jobs = [
         (p, checkpoint, lives)

@@ -1,14 +1,14 @@
-"""A checkpoint of published size run by torch: vectors that the Rust engine is held to
-(tests/tests/full_size.rs).
+"""Runs a checkpoint of published size in torch, and writes vectors with which the Rust engine is
+compared (tests/tests/full_size.rs).
 
     python -m timbre_training.published CHECKPOINT OUT.npz [--steps 4] [--tame]
 
 CHECKPOINT is the unpacked folder with `checkpoint_STEP/target.*` (zarr), of small_with_context.
-Random weights do as well, but where queries are drawn as wide as keys, which no training leaves so,
-attention is chaotic: torch's own float32 is then 1 % off its float64. `--tame` divides them first,
-in the checkpoint itself, by the root of the head's width. Two segments are made as published: DDIM,
-guidance 2, the second on the first as its context. OUT.npz has, for segment n, `ids_n` [N],
-`noise_n` and `log_mel_n` [256, 128], and `steps`.
+Random weights work, too. But if queries are drawn with the same variance as keys, unlike after any
+training, attention is chaotic: float32 in torch is then 1 % off float64. `--tame` first divides
+them, in the checkpoint itself, by the square root of the head dim. Two segments are made as
+published: DDIM, guidance 2, with the first as the context of the second. OUT.npz has, for segment
+n, `ids_n` [N], `noise_n` and `log_mel_n` [256, 128], and `steps`.
 """
 import argparse
 import gzip
@@ -28,7 +28,7 @@ SEGMENTS = 2
 
 
 def read_zarr(folder):
-    """A zarr array of one or more gzipped chunks -> float32 array."""
+    """Reads a zarr array of one or more gzipped chunks -> float32 array."""
     about = json.loads((folder / ".zarray").read_text())
     shape, chunks = about["shape"], about["chunks"]
     array = np.empty(shape, about["dtype"])
@@ -50,8 +50,8 @@ def read_checkpoint(folder):
 
 
 def tame(folder):
-    """Divides every query kernel by sqrt(head dim), in place: chunks are whole arrays in all
-    published sizes."""
+    """Divides every query kernel by sqrt(head dim), in place. In all published sizes a chunk is a
+    whole array."""
     for about in Path(folder).glob("**/target.*.query.kernel/.zarray"):
         array = read_zarr(about.parent) / np.float32(Config.small_with_context().head_dim ** 0.5)
         if json.loads(about.read_text())["chunks"] != list(array.shape):
@@ -60,8 +60,7 @@ def tame(folder):
 
 
 def segment_ids(n):
-    """Chords of three every 160 ms; in later segments three keys are held from before.
-    -> ids [N]"""
+    """Chords of three every 160 ms; in later segments three keys are still held. -> ids [N]"""
     v = Vocabulary(1)
     held = [v.program] + [v.pitch + key for key in (48, 55, 64)] if n else []
     ids = held + [v.tie]
@@ -75,7 +74,7 @@ def segment_ids(n):
 
 @torch.no_grad()
 def denoise(model, ids, context, noise, steps):
-    """DDIM as published, in float64 between the network's calls. ids [N], context [C, 128] or None,
+    """DDIM as published, with float64 outside of the network. ids [N], context [C, 128] or None,
     noise [256, 128] -> x0 [256, 128]"""
     c = model.config
     frames = torch.zeros(1, c.context_frames, c.mel_bins)
@@ -83,7 +82,7 @@ def denoise(model, ids, context, noise, steps):
     if context is not None:
         frames[0, -len(context):], valid[0, -len(context):] = torch.as_tensor(context), True
     memory, mask = model.encode(torch.as_tensor(ids)[None], frames, valid)
-    # Zeros as the only memory are no cross-attention at all.
+    # With zeros as the only memory there is no cross-attention.
     nothing, seen = torch.zeros(1, 1, c.emb), torch.ones(1, 1, 1, 1, dtype=torch.bool)
     z = noise.astype(np.float64)
     for i in range(steps, 0, -1):

@@ -1,9 +1,9 @@
-"""The whole training in one command: data, note prior, denoiser, vocoder, bundle. Resumable: run it
-again and it goes on; with more minutes it goes on for longer.
+"""The whole training in one command: data, note prior, denoiser, vocoder, bundle. It is resumable:
+run it again and it continues, with more minutes for a longer time.
 
-Without `--soundfont` the bundled model is trained on, with FluidR3 GM. With it a model of that
-soundfont (SF2 or SF3) is made, which begins as the bundled one: what is not learned stays as it is
-there. `--minutes` is the time for everything.
+Without `--soundfont` the bundled model is trained further, with FluidR3 GM. With it, a model of
+that soundfont (SF2 or SF3) is made from the bundled one, and instruments that are not learned stay
+as they are there. `--minutes` is the time for everything.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from .plan import Plan
 from .training import pick_device
 
 WORK = Path(__file__).resolve().parent.parent / "work"
-# Their shares of the time.
+# The stages and their shares of the time.
 STAGES = {
     "tables": 0.06, "single notes": 0.08, "note prior": 0.45, "clips": 0.03, "mels of clips": 0.05,
     "denoiser": 0.04, "what the vocoder hears": 0.06, "vocoder": 0.22, "bundle": 0.01,
@@ -43,25 +43,25 @@ HOURS_AN_HOUR = 2.4  # of clips for each hour of the time: more is not seen ofte
 
 
 def name_of(soundfont):
-    """A model's name made of a file's."""
+    """The name of a model for a soundfont file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(soundfont).stem).strip("-.") or "learned"
 
 
 def models_folder():
-    """Where timbred looks for models by name."""
+    """The folder in which timbred looks for models by name."""
     data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data_home) / "timbred" / "models"
 
 
 def drop_older(files, than):
-    """Removes those that were made of an earlier one."""
+    """Removes the files that are older than another file, from which they were made."""
     for path in files:
         if path.exists() and than.exists() and path.stat().st_mtime < than.stat().st_mtime:
             path.unlink()
 
 
 def train(a, learned, plan, device):
-    """All stages but the bundle -> the paths that `export` wants."""
+    """Runs all stages but the bundle -> the paths that `export` needs."""
     work, clips = a.work, a.work / "clips"
     looks, beginnings, lives = (work / n for n in ("looks.npy", "attacks.npy", "life.npz"))
     prior, denoiser, vocoder = (work / f"{n}.pt" for n in ("prior", "denoiser", "vocoder"))
@@ -132,7 +132,8 @@ def train(a, learned, plan, device):
 
 
 def checked(p, a):
-    """Says what is wrong before anything is made -> the instruments that are learned"""
+    """Reports mistakes in the arguments before any work begins -> the instruments that are
+    learned"""
     if not a.soundfont:
         if a.programs:
             p.error("--programs is for a soundfont of your own: name it by --soundfont")

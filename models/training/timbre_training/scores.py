@@ -1,9 +1,8 @@
-"""Real scores in random orchestrations: the public-domain works of the music21 corpus. Knows no
-audio.
+"""Real scores in random orchestrations: public-domain works of the music21 corpus. Knows no audio.
 
-Only composers dead for more than a hundred years are taken. What training never sees: the pieces of
-EVALUATION, which are not even parsed for it, and, for losses while training, pieces whose name
-hashes to 0 of 8.
+Only works of composers who died more than a hundred years ago are used. Training never uses the
+pieces of EVALUATION, which are not even parsed for it. Pieces whose name hashes to 0 of 8 are left
+out, too, for held-out losses while training.
 """
 import pickle
 import zlib
@@ -20,7 +19,7 @@ COMPOSERS = [
     "bach", "beethoven", "haydn", "mozart", "palestrina", "monteverdi", "handel", "corelli",
     "schubert", "schumann_clara",
 ]
-# The pieces that `make evaluate` plays, as the corpus names them.
+# The pieces that `make evaluate` plays, by their names in the corpus.
 EVALUATION = (
     "bach/bwv1.6", "bach/bwv248.42-4", "beethoven/opus18no1/movement4",
     "beethoven/opus59no1/movement4", "beethoven/opus59no2/movement1",
@@ -56,7 +55,8 @@ def collect(limit=160):
 
 
 def _parse(piece):
-    """A path or name of the corpus -> its parts, each rows of (start, length in quarters, key)."""
+    """A path or name of the corpus -> its parts, each with rows of (start, length in quarters,
+    key)."""
     from music21 import chord, corpus, note
 
     parts = []
@@ -71,7 +71,7 @@ def _parse(piece):
 
 
 def evaluation_parts(name):
-    """The parts of a piece of EVALUATION; all of them are parsed once, into
+    """The parts of a piece of EVALUATION. All of them are parsed once, into
     work/evaluation_scores.pkl."""
     return _evaluation_pieces()[name]
 
@@ -90,7 +90,7 @@ def _evaluation_pieces():
 
 
 def passage(parts, rng, seconds, programs):
-    """A passage that begins with a note, at a random tempo and loudness, its parts played by
+    """A passage that begins with a note, at a random tempo and loudness, with its parts assigned to
     `programs` in turn -> notes [n, 6]."""
     beat, loudness = 60.0 / rng.uniform(70, 130), rng.uniform(60, 100)
     starts = np.unique([start for part in parts for start, _, _ in part])
@@ -122,7 +122,8 @@ def available():
 
 
 def clip(seed, seconds, instruments=ALL):
-    """A passage of a real score, random tempo, transposition and instruments -> notes [n, 6]."""
+    """A passage of a real score with random tempo, transposition and instruments -> notes [n,
+    6]."""
     rng = np.random.default_rng([seed, 11])
     pieces = _pieces()
     parts = pieces[rng.integers(len(pieces))]

@@ -1,5 +1,5 @@
-"""Clips of one instrument by itself: held notes, repeated keys, single drums. On these a vocoder
-learns what is tone and what is noise. Knows no audio."""
+"""Clips of one instrument alone: held notes, repeated keys, single drums. From these a vocoder
+learns to separate tone from noise. Knows no audio."""
 import numpy as np
 
 from .instruments import ALL

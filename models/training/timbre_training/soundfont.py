@@ -1,7 +1,7 @@
-"""Which samples a soundfont plays for each key, read from an SF2 or SF3 file. No audio.
+"""Finds the samples that a soundfont plays for each key, in an SF2 or SF3 file. No audio.
 
-The layout of the records is the SoundFont 2.04 specification's, chapter 7 ("The pdta-list chunk").
-The library that reads them in Python, sf2utils, is under the GPL.
+The layout of the records is that of the SoundFont 2.04 specification, chapter 7 ("The pdta-list
+chunk"). This file exists because sf2utils, which reads them in Python, is under the GPL.
 """
 
 import struct
@@ -13,7 +13,7 @@ KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53  # generators
 
 
 def _chunks(data, at, end):
-    """RIFF chunks of data[at:end] -> (name, first byte, byte after the last)."""
+    """The RIFF chunks of data[at:end] -> (name, first byte, byte after the last)."""
     while at + 8 <= end:
         size = struct.unpack_from("<I", data, at + 4)[0] if at + 8 <= len(data) else len(data)
         if at + 8 + size > len(data):
@@ -23,7 +23,7 @@ def _chunks(data, at, end):
 
 
 def _lists(data):
-    """The records of a file -> {name of the chunk in the pdta list: its bytes}"""
+    """The records of a file -> {name of a chunk of the pdta list: its bytes}"""
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise ValueError(
             "no soundfont: it begins with neither RIFF nor sfbk; wanted an SF2 or SF3 file"
@@ -35,8 +35,8 @@ def _lists(data):
 
 
 def _zones(bags, generators, first, last):
-    """The zones of a preset or an instrument: {generator: its two bytes}, those of the global zone
-    taken in."""
+    """The zones of a preset or an instrument: {generator: its two bytes}, including those of the
+    global zone."""
     common, zones = {}, []
     for bag in range(first, last):
         own = dict(generators[bags[bag][0] : bags[bag + 1][0]])
@@ -71,7 +71,8 @@ def _file(path):
 
 
 def presets(path):
-    """What a soundfont has: {(bank, program): name}; a ValueError names the file that is none."""
+    """The presets of a soundfont: {(bank, program): name}. A ValueError names the file if it is not
+    a soundfont."""
     try:
         found = _file(str(path))[0][:-1]
     except (OSError, ValueError) as error:
@@ -82,7 +83,7 @@ def presets(path):
 
 
 def samples(path, program, key, velocity, bank=0):
-    """The samples that sound for a key, as numbers in the file, in order; none where the file lacks
+    """The samples that sound for a key, as numbers in the file, in order; none if the file lacks
     the program."""
     presets, preset_bags, preset_generators, instruments, bags, generators = _file(str(path))
     found = []
@@ -102,8 +103,8 @@ def samples(path, program, key, velocity, bank=0):
 
 
 def key_zones(path, program, keys, velocity, widest):
-    """Runs of neighbouring keys that the same samples sound for, none wider than `widest` keys:
-    [(first, last)]."""
+    """Runs of neighbouring keys that use the same samples, none wider than `widest` keys: [(first,
+    last)]."""
     runs = []
     for key in keys:
         now = samples(path, program, key, velocity)

@@ -1,8 +1,8 @@
-"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). Notes in, audio out, 16
-or 48 kHz.
+"""The reference instrument: FluidSynth with the FluidR3 GM soundfont (MIT). It turns notes into
+audio at 16 or 48 kHz.
 
-Gain 0.5, no reverb, no chorus, rendered at 48 kHz and resampled, so that nothing above 8 kHz folds
-back.
+Gain 0.5, no reverb, no chorus. It renders at 48 kHz and resamples, so that nothing above 8 kHz is
+aliased.
 """
 import ctypes
 import os
@@ -19,7 +19,8 @@ RENDER_HZ, OUT_HZ = WIDE_HZ, mel.RATE
 
 
 class Reference:
-    """One FluidSynth instance; render() may be called any number of times, each from silence."""
+    """One FluidSynth instance. render() may be called any number of times, and begins with silence
+    each time."""
 
     def __init__(self):
         if not os.path.exists(SOUNDFONT):
@@ -77,8 +78,8 @@ class Reference:
         return np.concatenate(out, 1)
 
     def _samples(self, count):
-        """The next samples of both sides [2, count] as floats: 16-bit ones would put a noise floor
-        under every decay, far above the mel's."""
+        """The next samples of both sides [2, count] as floats. 16-bit samples would put a noise
+        floor under every decay, far above that of the mel."""
         left, right = np.zeros(count, np.float32), np.zeros(count, np.float32)
         synth, *where = (
             ctypes.c_void_p(p) for p in (self.synth.synth, left.ctypes.data, right.ctypes.data)

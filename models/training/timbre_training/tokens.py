@@ -1,9 +1,9 @@
-"""Note tokens: one target's notes -> model ids, in the published style and in the live model's.
-Knows no audio.
+"""Note tokens: turns the notes of one target into model ids, in the published style and in that of
+the live model. Knows no audio.
 
-The published tie section lists held keys (program, pitch). The live style adds what a short hop
-cannot guess: each held key's velocity and age. The Rust encoder (models/src/tokens) is the one that
-plays; the tests hold both to the same vectors.
+The published tie section lists held keys (program, pitch). The live style adds what cannot be seen
+in a short hop: the velocity and age of each held key. The Rust encoder (models/src/tokens) is the
+one that plays; tests compare both with the same vectors.
 """
 import math
 
@@ -15,8 +15,8 @@ PAD, EOS, OFFSET = 0, 1, 3
 
 
 class Vocabulary:
-    """Event ranges in order: shift 0..1000, pitch, velocity 0..B, tie, program, drum; table padded
-    to 128."""
+    """The ranges of events in order: shift 0..1000, pitch, velocity 0..B, tie, program, drum; the
+    table is padded to 128."""
 
     def __init__(self, velocity_bins):
         self.bins = velocity_bins
@@ -33,7 +33,8 @@ class Vocabulary:
 
 
 def age_token(age):
-    """Age of a held key in 10 ms steps -> 1..1000: exact up to 16, then eight values an octave."""
+    """The age of a held key in 10 ms steps -> 1..1000: exact up to 16, then eight values for each
+    octave."""
     age = max(1, min(int(age), 1000))
     if age <= 16:
         return age
@@ -41,7 +42,7 @@ def age_token(age):
 
 
 def _emit(ids, vocabulary, state, program, velocity):
-    """Program and velocity tokens, each only where it differs from the last one of the segment."""
+    """Program and velocity tokens, each only if it differs from the last one of the segment."""
     if program is not None and program != state[0]:
         ids.append(vocabulary.program + program)
         state[0] = program
@@ -76,7 +77,7 @@ def live_events(notes):
 
 def live_segment(notes, events, start_step, end_step, vocabulary):
     """ids (with EOS) of the target that spans the 10 ms steps [start, end): held keys with velocity
-    and age, events."""
+    and age, then events."""
     on, off = np.floor(notes[:, START] * 100 + 1e-6), np.floor(notes[:, END] * 100 + 1e-6)
     held = notes[(notes[:, DRUM] == 0) & (on < start_step) & (off >= start_step)]
     ids, state = [], [None, None]

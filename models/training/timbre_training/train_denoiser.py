@@ -1,5 +1,5 @@
-"""Trains the denoiser for a number of minutes, on CUDA where there is one. Stop it any time; it
-goes on where it was."""
+"""Trains the denoiser for a number of minutes, on CUDA if available. It can be stopped at any time,
+and continues where it was."""
 import argparse
 
 import torch
@@ -27,7 +27,7 @@ def train(directory, checkpoint, minutes, config, batch, rate, unrolled, device,
         if not run.running():
             break
         rows = {k: v.to(device, non_blocking=True) for k, v in batch_now.items()}
-        # The model's own guesses are worth repairing only once it makes some.
+        # The first guesses of the model are too poor to be worth repairing.
         run.learn(diffusion.loss(model, rows, unrolled if run.step >= 800 else 0.0))
     run.save()
 

@@ -1,7 +1,7 @@
-"""Trains the note prior on single notes for a number of minutes. Stop it any time; it goes on where
-it was.
+"""Trains the note prior on single notes for a number of minutes. It can be stopped at any time, and
+continues where it was.
 
-Loss: log-mel L1 in nats, what the evaluation measures.
+Loss: log-mel L1 in nats, as in the evaluation.
 """
 import argparse
 import copy
@@ -16,7 +16,7 @@ from .prior import PITCHES, SIZES, Prior, features, log_mel_of, note_row
 from .training import Run, pick_device, started
 
 TABLE_AFTER = 1000  # steps without a note table, so that it says what the rest cannot
-# Where another soundfont is learned: the part of the time in which the table alone is fitted.
+# If another soundfont is learned: the share of the time in which only the table is fitted, and how.
 REFIT, REFIT_RATE, REFIT_ROWS = 0.25, 3e-2, 1024
 
 
@@ -38,13 +38,13 @@ class Rows:
 
 
 def error(model, rows):
-    """Mean absolute error in nats."""
+    """Mean absolute error of a batch in nats."""
     ours = log_mel_of(model(rows["instrument"], rows["key"], rows["features"]))
     return (ours - rows["mel"]).abs().mean()
 
 
 class Looks:
-    """The looks of `note_table.build` at the programs that are learned."""
+    """The looks of `note_table.build` for the programs that are learned."""
 
     def __init__(self, path, programs, seed):
         self.looks = np.load(path)
@@ -56,7 +56,7 @@ class Looks:
                 heard[look] = row
 
     def error(self, model, count):
-        """Mean absolute error of so many of them, in nats."""
+        """Mean absolute error of `count` of them in nats."""
         of = self.rng.integers(0, len(self.programs), count)
         pitch = self.rng.integers(0, PITCHES, count)
         look = self.rng.integers(0, self.looks.shape[2], count)
@@ -74,8 +74,8 @@ class Looks:
 
 
 class Kept:
-    """Instruments that are to sound as they did when the training began: what the model said of
-    them then is what it should say."""
+    """Instruments that shall keep the sound that they had when the training began. Their targets
+    are the predictions of the model at that time."""
 
     def __init__(self, model, instruments, seed):
         self.teacher = copy.deepcopy(model).requires_grad_(False)
@@ -92,8 +92,8 @@ class Kept:
 
 @torch.no_grad()
 def fill_table(model, looks, programs):
-    """Gives the note table what the model, which has none yet, gets wrong of each key; looks: what
-    `note_table.build` wrote of the programs."""
+    """Fills the note table with the errors of the model, which does not use the table yet, for each
+    key; looks: the output of `note_table.build` for the programs."""
     looks = torch.from_numpy(looks.astype(np.float32)).flatten(0, 1)
     device, count = model.notes.device, len(looks)
     program = torch.tensor(programs, device=device).repeat_interleave(PITCHES)
@@ -110,8 +110,8 @@ def fill_table(model, looks, programs):
 
 
 def refit(run, looks, seconds):
-    """Moves the rows of the note table, and nothing else, towards what other recordings of the same
-    programs sound like: a start for a model that knew another soundfont."""
+    """Fits the note table and the instruments, and nothing else, to other recordings of the same
+    programs. This is the start for a model that was trained on another soundfont."""
     model, began, step, shown = run.model, time.time(), 0, []
     optimizer = torch.optim.Adam([model.notes, model.instruments], lr=REFIT_RATE)
     while (done := (time.time() - began) / seconds) < 1:
@@ -133,8 +133,8 @@ def train(
     directory, looks, checkpoint, minutes, sizes, batch, rate, device, held=None, seed=0,
     instruments=ALL, other_font=False,
 ):
-    """`looks`: the file of `note_table.build`; `sizes`: the arguments of `Prior`; `other_font`: the
-    weights it begins with knew another soundfont."""
+    """`looks`: the file of `note_table.build`; `sizes`: the arguments of `Prior`; `other_font`:
+    whether the initial weights were trained on another soundfont."""
     torch.manual_seed(seed)
     model = Prior(**sizes).to(device)
     run = Run(checkpoint, model, minutes, rate, sizes, warm_up=30 if other_font else 300)

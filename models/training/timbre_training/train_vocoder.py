@@ -1,12 +1,11 @@
-"""Trains the vocoder on mels of the note prior and true ones for a number of minutes. Stop it any
-time; it goes on where it was.
+"""Trains the vocoder on mels of the note prior and on true ones for a number of minutes. It can be
+stopped at any time, and continues where it was.
 
-Losses (`losses.py`), for what lies below 8 kHz and for the upper band alike: multi-resolution STFT,
-log-mel L1 (below 8 kHz through the published front end) and the bands' power; below 8 kHz also
-partials apart from what lies between them, and the lowest octaves finely. With `--adversarial`
-networks that tell made sound from recorded sound (`adversary.py`) join in after the first part of
-the time; their state lies beside the checkpoint, and the average of the weights before they came is
-kept in `.before.npz`.
+Losses (`losses.py`), both below 8 kHz and in the upper band: multi-resolution STFT, log-mel L1
+(below 8 kHz by the published front end) and the power of the bands. Below 8 kHz there are two more,
+for partials apart from what lies between them, and for the lowest octaves at a fine resolution.
+With `--adversarial` discriminators (`adversary.py`) join in after the first part of the time. Their
+state is stored beside the checkpoint, and the average of the weights before that in `.before.npz`.
 """
 import argparse
 import os
@@ -28,8 +27,8 @@ SPLIT, LEVEL, LOW = 0.3, 0.5, 0.2
 
 
 class Rival:
-    """The adversary with its optimizer and its own checkpoint; without one it begins with what an
-    earlier run left in START, if that is of its size."""
+    """The adversary with its optimizer and its own checkpoint. Without a checkpoint it begins with
+    the weights in START of an earlier run, if they have its size."""
 
     def __init__(self, run, rate, width):
         self.path = run.path.with_suffix(".adversary.pt")

@@ -1,5 +1,5 @@
-"""What both trainings share: the clock, the learning rate, the moving average, checkpoints. Knows
-neither model."""
+"""What all trainings share: the clock, the learning rate, the moving average, checkpoints. Knows no
+model."""
 import copy
 import os
 import sys
@@ -10,16 +10,17 @@ import numpy as np
 import torch
 
 
-# Weights of earlier runs, float16, by the name of the checkpoint;
-# `python -m timbre_training.training CHECKPOINT` writes them.
+# The weights of earlier runs, float16, by the name of the checkpoint; `python -m
+# timbre_training.training CHECKPOINT` writes them.
 START = Path(__file__).resolve().parent.parent / "start"
 
 
 class Run:
-    """A training run of a number of minutes that can be stopped and taken up again.
+    """A training run of a number of minutes that can be stopped and continued.
 
-    The learning rate warms up over 300 steps, or `warm_up`, stays, and falls to zero over the last
-    quarter of the minutes. The moving average of the weights (0.998 a step) is what is exported.
+    The learning rate warms up over 300 steps, or `warm_up`, then stays constant, and falls to zero
+    over the last quarter of the minutes. The moving average of the weights (0.998 a step) is
+    exported.
     """
 
     def __init__(self, path, model, minutes, rate, config, warm_up=300):
@@ -48,8 +49,8 @@ class Run:
         self.base, self.start, self.saved, self.shown = self.elapsed, time.time(), time.time(), []
 
     def _begin_with(self, start):
-        """Takes the weights that an earlier run left, if they are of this size; the rates and the
-        clock start anew. What they lack begins as new."""
+        """Loads the weights of an earlier run if they have the right size. The rates and the clock
+        start anew, and missing weights keep their initial values."""
         weights = {k: torch.from_numpy(v.astype("float32")) for k, v in np.load(start).items()}
         ours = self.model.state_dict()
         if any(k not in ours or v.shape != ours[k].shape for k, v in weights.items()):
@@ -63,7 +64,7 @@ class Run:
         return self.elapsed < self.minutes * 60
 
     def learn(self, loss):
-        """One optimizer step on a loss (scalar); prints and saves now and then."""
+        """One optimizer step on a loss (scalar); prints and saves from time to time."""
         done = self.elapsed / (self.minutes * 60)
         now = min(1.0, (self.step + 1) / self.warm_up, max(0.0, (1 - done) / 0.25))
         for group in self.optimizer.param_groups:
@@ -101,7 +102,7 @@ class Run:
 
 
 def started(run):
-    """The model as it was before a run's first step, from START."""
+    """The model as it was before the first step of a run, from START."""
     model = copy.deepcopy(run.model)
     with np.load(START / f"{run.path.stem}.npz") as file:
         weights = {k: torch.from_numpy(file[k].astype("float32")) for k in file.files}
@@ -114,8 +115,8 @@ def pick_device(name=None):
 
 
 def keep(checkpoint):
-    """Writes the moving average of a checkpoint, or an adversary's weights, to START, for who
-    trains on after a fresh clone."""
+    """Writes the moving average of a checkpoint, or the weights of an adversary, to START, so that
+    training can continue after a fresh clone."""
     START.mkdir(exist_ok=True)
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     average = saved.get("average", saved["model"])

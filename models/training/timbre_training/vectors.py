@@ -1,5 +1,4 @@
-"""Writes tests/vectors: what the Python twins of the Rust code give, for the Rust tests to agree
-with.
+"""Writes tests/vectors: the outputs of the Python twins, with which the Rust tests compare.
 
 `live_tokens.json` (segments of the live token style), `excitation.npz` (tables of attacks and
 lives, tones with their quadrature, upper tones, levels and hush), `prior.npz` (a random note
@@ -16,8 +15,8 @@ from . import attacks, excitation, life, music, tokens
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
-# A piano, an organ whose tone is an octave lower, a glockenspiel whose partials are no harmonics, a
-# drum and one that rings; a key struck again.
+# A piano, an organ with a tone an octave lower, an inharmonic glockenspiel, a drum and one that
+# rings; a key that is struck again.
 NOTES = np.array(
     [
         [0.013, 0.2, 0, 60, 100, 0],
@@ -55,7 +54,7 @@ def live_tokens():
 
 
 def prior():
-    """180 frames of the notes: long enough for all of them to be over."""
+    """180 frames of the notes, which is long enough for all of them to end."""
     torch.manual_seed(1)
     model = Prior(16, 1, 4).eval()
     torch.nn.init.normal_(model.output, std=0.3)
@@ -75,8 +74,8 @@ def prior():
 
 
 def lives():
-    """A table of three zones: one that moves as if it had been drawn by lot, one that sways fast
-    with a side, one that is still."""
+    """A table of three zones: one with random movement, one with a fast sway and a side, one that
+    is still."""
     rng, table = np.random.default_rng(5), life.LifeTable()
     points, sizes = [75, 40], [75 * (1 + 4 * life.GROUPS), 40 * 2 * life.GROUPS]
     table.facts = np.repeat(table.facts, 3, 0)
@@ -105,8 +104,8 @@ def vocoder():
         upper=upper_tones, levels=levels, hush=hush, zone=living.zone.astype(np.int16),
         facts=living.facts, values=living.values,
     )
-    # The vocoder goes to a frame's mel from where its key is pressed, and its twin from where the
-    # frame begins: the same where both are one.
+    # The Rust vocoder moves to the mel of a frame from the key press on, and its twin from the
+    # beginning of the frame. Here both are at the same place.
     framed = NOTES.copy()
     framed[:, 0] = np.round(framed[:, 0] * 50) / 50
     (tones, _), (upper_tones, _), levels, hush = excitation.excite(

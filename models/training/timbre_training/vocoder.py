@@ -1,18 +1,18 @@
-"""The vocoder in torch: mel frames and the notes' excitation -> samples; causal, no look-ahead.
-Knows no data and no files.
+"""The vocoder in torch: turns mel frames and the excitation of the notes into samples. It is
+causal, without look-ahead. Knows no data and no files.
 
-A small causal network gives, for each 10 ms block, a log gain per mel band for the tones and one
-for white noise; where nothing is struck, its two blocks count as one, and gains go evenly from
-frame to frame, as else a steady note would have a line 50 Hz beside every partial. They are added
-to what the mels already say (mel minus the excitation's own level), made into minimum-phase
-filters, and cross-faded linearly from block to block; where a key is pressed, within 1 ms of the
-key. A filter whose shape goes on changing goes on turning the phase of what it lets through, which
-is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by as much.
+For each 10 ms block a small causal network gives a log gain in each mel band for the tones, and one
+for white noise. In frames without a key press the two blocks are treated as one, and gains change
+linearly from frame to frame, because otherwise a steady note would have a line 50 Hz beside every
+partial. The gains are added to those that follow from the mels (mel minus the level of the
+excitation), made into minimum-phase filters, and cross-faded linearly from block to block; at a key
+press, within 1 ms of it. A filter whose shape keeps changing keeps turning the phase of its output,
+which is heard as another pitch (10 cents at 55 Hz), so the tones are turned back by the same angle.
 
-What lies from 8 to 16 kHz is made in the same way, of the upper tones and the same noise, as a
-signal at 16 kHz that is upside down (`bands.upper_band`). No mel says how loud it is: the gains of
-the highest bands go on into it, and the network's second output corrects them.
-Shapes: B batch, T frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
+The band from 8 to 16 kHz is made in the same way from the upper tones and the same noise, as a
+mirrored signal at 16 kHz (`bands.upper_band`). No mel gives its level: the gains of the highest
+bands are continued into it, and the second output of the network corrects them. Shapes: B batch, T
+frames, S = 2 T blocks, bands 128, FFT 1024 (513 bins).
 """
 import numpy as np
 import torch
@@ -24,29 +24,30 @@ from .mel import to_mel
 
 FFT, BINS, BLOCK = 1024, 513, excitation.BLOCK
 GAIN_MIN, GAIN_MAX = -20.0, 6.0
-# Share of the power that takes from the tones: what is known of the noise is not certain.
+# The largest share of noise that is taken from the power of the tones, because the measured share
+# is not certain.
 MOST_NOISE = 0.9
 KERNEL = 5
 ATTACK = 16  # samples in which the filters of a key press come in
-# Nats: from a key press to the end of its frame the network takes no more from a tone, unless a
-# drum is loud: how fast it comes is the attack table's, and must not depend on where in a frame the
-# key fell.
+# In nats. From a key press to the end of its frame the network may not lower a tone by more than
+# this, unless a drum is loud. The attack table determines how fast a tone rises, and this must not
+# depend on the position of the key press in the frame.
 STRUCK_FLOOR = -0.5
-# The tones' gain, nats, in bands where they have no partial: what leaks into those when a key is
-# struck must not be raised by the new note's mel. The limit goes up as fast as SLOPE says once the
-# level in nats is LEAST above the level's own floor.
+# The limit of the gain of the tones, nats, in bands without a partial: when a key is struck, the
+# mel of the new note must not raise the leakage in these bands. The limit rises by SLOPE once the
+# level in nats is LEAST above its floor.
 UNHEARD_GAIN, UNHEARD_SLOPE, UNHEARD_LEAST = -1.0, 10.0, 0.2
 CENTRES = mel.mel_matrix().argmax(0)  # the bin that a band hears most of
-# Nats that the upper bands' gains do not exceed. Of the training's 99 % stay below -3.7; more comes
-# from tones that have nothing in the highest bands below 8 kHz, where their level is at its floor
+# The limit of the gains of the upper bands, nats. In the training 99 % are below -3.7. Larger gains
+# come from tones without partials in the highest bands below 8 kHz, where the level is at its floor
 # and the gain at its limit.
 UPPER_GAIN_MAX = -3.0
 HIGHEST_BANDS = slice(112, 124)  # whose gains go on into the upper bands: 6.5 to 7.6 kHz
 
 
 def band_filters(count, from_hz, to_hz, bins_hz):
-    """[count, 2 * 513]: log gains of bands, even in mel -> log magnitude and minimum phase of 513
-    bins; linear, so one product does it.
+    """[count, 2 * 513]: the map from the log gains of bands, equally spaced in mel, to log
+    magnitude and minimum phase of 513 bins. It is linear, so one matrix product applies it.
 
     Bands are interpolated to bins linearly in mel; the phase is the Hilbert transform of the log
     magnitude through the cepstrum.
@@ -63,9 +64,10 @@ def band_filters(count, from_hz, to_hz, bins_hz):
 
 def turned_back(tones, filters, log_levels, ramp):
     """tones complex [B, S, 160], their filters complex [B, S, 513], log_levels [B, S, 128] in nats,
-    ramp [B, S, 160] -> float [B, S, 160]: the tones, turned against the filters' mean turn since
-    the first block. The mean is that of the bands, by the power that comes through and, as the same
-    turn is so many more cents the lower a tone is, by the square of their period."""
+    ramp [B, S, 160] -> float [B, S, 160]: the tones, turned back by the mean phase that the filters
+    have turned since the first block. The mean over the bands is weighted by the power that they
+    pass, and by the square of the period of a band, because the same turn is more cents for a lower
+    tone."""
     power = (2 * log_levels).exp()
     weight = torch.where(power > 2 * excitation.LEVEL_FLOOR ** 2, power, 0.0)
     weight = weight / torch.from_numpy(CENTRES ** 2).to(power)
@@ -77,8 +79,8 @@ def turned_back(tones, filters, log_levels, ramp):
 
 
 def evenly(corrections, free):
-    """corrections [B, T, 2 blocks, ...], free bool [B, T] -> [B, 2 T, ...]: in free frames the mean
-    of both blocks, to which the first is halfway."""
+    """corrections [B, T, 2 blocks, ...], free bool [B, T] -> [B, 2 T, ...]: in free frames the
+    second block gets the mean of both, and the first is halfway to it from the block before."""
     free = free[(...,) + (None,) * (corrections.dim() - 3)]
     mean = corrections.mean(2)
     end = torch.where(free, mean, corrections[:, :, 1])
@@ -89,7 +91,7 @@ def evenly(corrections, free):
 
 
 def most_tone(log_levels):
-    """log_levels in nats -> the most that a tone's gain may be, nats."""
+    """log_levels in nats -> the largest gain of a tone, nats."""
     above = log_levels - float(np.log(excitation.LEVEL_FLOOR)) - UNHEARD_LEAST
     return UNHEARD_GAIN + UNHEARD_SLOPE * above.clamp(min=0)
 
@@ -113,17 +115,18 @@ class Block(nn.Module):
 
 
 def ramps(onsets):
-    """onsets int64 [B, S] -> [B, S, 160]: the share of a block's own filters in each sample."""
+    """onsets int64 [B, S] -> [B, S, 160]: the share of the filters of a block in each of its
+    samples."""
     n = torch.arange(1, BLOCK + 1, device=onsets.device)
     struck = ((n - onsets[..., None]) / ATTACK).clamp(0, 1)
     return torch.where(onsets[..., None] < BLOCK, struck, n / BLOCK)
 
 
 def shaped(source, filters, ramp):
-    """source [B, S, n, 160] through filters complex [B, S, n, 513], each block fading over from the
-    ones before as ramp [B, S, 160] says -> audio [B, 160 S]. What rings on is heard up to 1024
-    samples behind the start of its block; transforms are twice as long, so that none of it comes
-    before its source."""
+    """Filters source [B, S, n, 160] with complex [B, S, n, 513], where each block is cross-faded
+    from the ones before by ramp [B, S, 160] -> audio [B, 160 S]. The response lasts up to 1024
+    samples from the start of its block; transforms are twice as long, so that none of it wraps
+    around to before its source."""
     filters = torch.fft.rfft(torch.fft.irfft(filters, FFT), 2 * FFT)
     before = torch.cat([filters[:, :1], filters[:, :-1]], 1)
     whole = torch.fft.rfft(source, 2 * FFT)
@@ -158,9 +161,9 @@ class Vocoder(nn.Module):
         )
 
     def corrections(self, log_mel, log_levels, log_share):
-        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 ->
-        [B, T, 2 blocks, tone/noise, 128], and those of the upper bands
-        [B, T, 2 blocks, tone/noise, 16], from which nothing below 8 kHz learns"""
+        """log_mel, log_levels (at frame ends), log_share [B, T, 128], all in nats / 8 -> [B, T, 2
+        blocks, tone/noise, 128], and those of the upper bands [B, T, 2 blocks, tone/noise, 16],
+        whose gradient does not reach the layers that they share"""
         x = torch.cat([log_mel, log_levels, log_share], -1) @ self.input
         for block in self.blocks:
             x = block(x)
@@ -178,8 +181,8 @@ class Vocoder(nn.Module):
         free = ~(first[..., 0] | second[..., 0] | drummed)
         correction = evenly(correction, free)  # [B, S, 2, 128]
         upper = evenly(upper, free)  # [B, S, 2, 16]
-        # The mel goes evenly from frame to frame, but a rise with a key press in the frame comes
-        # with it, not before, and at once.
+        # The mel is interpolated linearly from frame to frame, except that a rise in a frame with a
+        # key press comes at the key press, at once and not before.
         before = torch.cat([log_mel[:, :1], log_mel[:, :-1]], 1)
         halfway = (before + log_mel) / 2
         held = torch.where(second, torch.minimum(halfway, before), halfway)
@@ -190,7 +193,7 @@ class Vocoder(nn.Module):
         struck = torch.stack([first & bare, (first | second) & bare], 2).flatten(1, 2)
         tone = torch.where(struck, correction[:, :, 0].clamp(min=STRUCK_FLOOR), correction[:, :, 0])
         correction = torch.stack([tone, correction[:, :, 1]], 2)
-        # What share of the power is noise holds for the whole frame.
+        # The share of noise in the power is constant within a frame.
         noise = (log_share / 2).repeat_interleave(2, 1)
         tones = (0.5 * torch.log1p(-log_share.exp().clamp(max=MOST_NOISE))).repeat_interleave(2, 1)
         base = torch.stack(
@@ -209,7 +212,7 @@ class Vocoder(nn.Module):
     ):
         """log_mel and log_share [B, T, 128], log_levels [B, 2T, 128], onsets int64 [B, 2T], drummed
         bool [B, T], tones complex, upper_tones and noise [B, 320 T] -> audio [B, 320 T], None if
-        only the upper band is wanted, and that, upside down [B, 320 T]"""
+        only the upper band is wanted, and the mirrored upper band [B, 320 T]"""
         gains, upper_gains = self.gains(log_mel, log_levels, log_share, onsets, drummed)
         ramp = ramps(onsets)
         tones, upper_tones, noise = (

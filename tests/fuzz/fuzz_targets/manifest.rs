@@ -1,5 +1,5 @@
-//! Any bytes as a model's manifest: an error or a manifest, never a panic; what is accepted can be
-//! written and read again.
+//! Any bytes as the manifest of a model give an error or a manifest, and never a panic. A manifest
+//! that is accepted can be written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

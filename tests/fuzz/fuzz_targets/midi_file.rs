@@ -1,5 +1,5 @@
-//! Any bytes as a MIDI file, as live messages and as a song to encode: errors, but no panic and no
-//! flood.
+//! Any bytes as a MIDI file, as live messages and as a song to encode give errors, but no panic and
+//! not too much output.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,8 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         What::Silence => {}
     };
-    // Messages of any length: the first byte of each says of which, so system exclusive ones are
-    // whole, cut off, too long, and have real-time bytes in them.
+    // Messages of any length, which the first byte of each gives, so that system exclusive messages
+    // are complete, cut off, too long, or have real-time bytes in them.
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first() {
         let (message, after) = after.split_at(after.len().min(1 + usize::from(length % 32)));
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
             note.start_s >= 0.0 && note.end_s > note.start_s && note.end_s <= song.total_time_s
         );
     }
-    // Reading what was written gives as many notes, unless rounding to 0.1 ms joined some.
+    // After writing and reading there are as many notes, unless rounding to 0.1 ms joined some.
     let mut written = Vec::new();
     if song.total_time_s < 3600.0 && write_song(&song, &mut written).is_ok() {
         let again = read_song(&written);

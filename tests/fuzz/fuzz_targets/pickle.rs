@@ -1,4 +1,4 @@
-//! Any bytes as the pickle of a file of weights: tensors or an error, never a panic and no more
+//! Any bytes as the pickle of a file of weights give tensors or an error, and never a panic or more
 //! memory than the pickle asks for.
 #![no_main]
 

@@ -1,4 +1,4 @@
-# The service after a start of the machine; then without a sound card, which comes late.
+# The service after a start of the machine; then without a sound card, which appears later.
 plain_alsa; loopback
 install_service
 within 10 "the service plays" plays

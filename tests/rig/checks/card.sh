@@ -1,5 +1,5 @@
-# The sound card goes (unbound from its driver, as when it is pulled out) and comes back while a key
-# is held, ${TIMES} times.
+# The sound card disappears (unbound from its driver, as if it were pulled out) and comes back while
+# a key is held, ${TIMES} times.
 plain_alsa; loopback
 driver=/sys/bus/platform/drivers/snd_aloop
 start_timbred --buffer 2048

@@ -1,5 +1,5 @@
-# `timbred` without a flag on a machine with a plain ALSA card: it starts, is heard, and every
-# device it lists opens.
+# `timbred` without an option on a machine with a plain ALSA card: it starts, it can be heard, and
+# every device in its list opens.
 plain_alsa; loopback
 start_timbred
 log=$(cat /tmp/timbred.log)
@@ -13,13 +13,13 @@ has "the true buffer is published" "$(timbrectl status)" "$period frames"
 least "a song of aplaymidi is heard" "$(peak 4)" 300
 wait %2 2>/dev/null || wait $!
 within 3 "its notes end" '[ "$(notes)" = 0 ]'
-# A piano's attack takes 10 ms, and what is played and recorded waits for the timer, which ticks
-# every 10 ms.
+# The attack of a piano takes 10 ms, and playing and recording wait for the timer, which ticks every
+# 10 ms.
 published=$(field latency_ms)
 measured=$($kit/latency plughw:Loopback,1,0 timbred 5)
 echo "$measured; published $published ms"
 has "every key is heard" "$measured" "heard 5 of 5"
-# The earliest of five: what runs beside the rig makes others late.
+# The earliest of five counts, because other load beside the rig makes the others late.
 low=$(sed -n 's/.*ms (\([0-9]*\) to.*/\1/p' <<<"$measured")
 more=$(awk -v a="$low" -v b="$published" 'BEGIN{print a-b}')
 most "measured less published latency, ms" "$more" 35
@@ -41,7 +41,8 @@ has "a part of a name is enough" "$(timbrectl device 'loopback,dev=0' 2>&1)" \
 has "a wrong name is answered with what there is" "$(timbrectl device nonsense 2>&1)" \
   "there are: ALSA default"
 has "what played before plays on" "$(timbrectl devices)" "* ALSA plughw:CARD=Loopback,DEV=0"
-# A card whose only format or rate is another one: the loopback card has that of who records first.
+# Plays to a card with another format or rate as its only one. The loopback card has the format and
+# rate of the program that first records from it.
 odd() { # FORMAT RATE
   timbrectl device default >/dev/null; timbrectl device null >/dev/null
   arecord -q -D hw:Loopback,1,0 -f $1 -r $2 -c 2 -d 12 -t raw /tmp/odd.raw & recorder=$!
@@ -63,7 +64,8 @@ for buffer in 16 300 2048 8192; do
     "device     ALSA default"
   stop_timbred
 done
-# Frozen for longer than two buffers: the device runs dry, which is counted and told.
+# The program is frozen for longer than two buffers. The device runs dry, which is counted and
+# reported.
 start_timbred --device hw:Loopback --buffer 2048
 before=$(field underruns)
 kill -STOP $timbred_pid; sleep 1; kill -CONT $timbred_pid; sleep 1

@@ -1,5 +1,5 @@
-# Keyboards that come and go while keys are held: programs' ports, USB (dummy_hcd), twins, names,
-# many.
+# Keyboards that are plugged and unplugged while keys are held: ports of programs, USB (dummy_hcd),
+# twins, names, many.
 plain_alsa; loopback
 start_timbred --buffer 2048
 same "one writable client" "$(aconnect -o | grep -c "'timbred'")" 1
@@ -22,7 +22,7 @@ amidi -p $p -S "FF"
 within 3 "a reset ends its notes" '[ "$(notes)" = 0 ]'
 timbrectl disconnect nord
 bash $kit/gadget.sh out nord; sleep 1
-# Another client takes its number.
+# Another client gets its number.
 $kit/keyboard "Thief" "t" 1 12 60 0.1 1 & thief=$!
 sleep 0.5; bash $kit/gadget.sh midi twin "Nord Piano" 1; sleep 1; bash $kit/gadget.sh in nord 0
 within 5 "a twin is heard, and the one that was disconnected is not" \

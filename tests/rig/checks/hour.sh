@@ -1,5 +1,5 @@
-# An hour of playing (HOUR_MINUTES): the same few seconds again and again; it must not drift, grow
-# or lose notes.
+# An hour of playing (HOUR_MINUTES): the same few seconds are repeated. The sound must not drift,
+# memory must not grow, and no notes may be lost.
 plain_alsa; loopback
 start_timbred --buffer 2048
 for i in $(seq 12); do aplaymidi --port timbred $kit/scale.mid; done

@@ -1,6 +1,6 @@
-# The package of `make deb` on a machine that never had it: installed, the machine started again, a
-# USB keyboard plugged in and heard without one command typed; removed and purged; out of an apt
-# repository.
+# The package of `make deb` on a machine that never had it: it is installed, the machine is
+# restarted, and a USB keyboard is plugged in and heard without any command. Then the package is
+# removed and purged, and installed from an apt repository.
 plain_alsa; loopback
 echo snd-aloop >/etc/modules-load.d/rig.conf
 same "nothing of it is there" "$(command -v timbred)" ""
@@ -35,7 +35,7 @@ same "it no longer runs" "$(pidof timbred)" ""
 has "the configuration stays until it is purged" "$(cat /etc/timbred/config.toml)" "# mine"
 apt_get purge timbred
 same "apt purges it" $? 0
-# Logs are the system's own.
+# The logs belong to the system.
 same "and nothing is left but the folder of recordings" \
   "$(find / -xdev \( -path /share -o -path /var/log -o -path /tmp \) -prune -o \
     -iname '*timbre*' -print | sort | tr '\n' ' ')" "/var/lib/private/timbred /var/lib/timbred "

@@ -1,11 +1,10 @@
-# A desktop's sound: PipeWire, WirePlumber, pipewire-alsa and pipewire-jack, for the user
-# `musician`; the package with its user's service, and the system's service beside it.
-# A card that plays for one at a time, as most do.
+# The sound of a desktop: PipeWire, WirePlumber, pipewire-alsa and pipewire-jack, for the user
+# `musician`; the package with the service of its user, and the service of the system beside it.
+# Like most cards, this one plays for one program at a time.
 modprobe snd-aloop pcm_substreams=1; modprobe snd-seq; udevadm settle
-# The sound server wakes with the timer, every 10 ms. With the room that it leaves by itself this
-# card runs dry in every round, is started anew, and takes a third of the sound that it should: keys
-# are heard a second late, and later and later. Newer versions leave more room in a machine of
-# software.
+# The sound server wakes with the timer, every 10 ms. With its default headroom this card runs dry
+# in every period, is restarted, and plays a third of the sound that it should: keys are heard a
+# second late, and ever later. Newer versions have more headroom in a virtual machine.
 mkdir -p /etc/wireplumber/main.lua.d
 cat >/etc/wireplumber/main.lua.d/51-rig.lua <<'LUA'
 table.insert(alsa_monitor.rules, {
@@ -17,16 +16,16 @@ as() {
   runuser -u musician -- env XDG_RUNTIME_DIR=/run/user/1000 HOME=/home/musician PATH=$PATH \
     DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus "$@"
 }
-# on_time WHAT MEASURED MORE: whether the earliest key was heard when it was to be; what runs beside
-# the rig makes others late. A piano's attack takes 10 ms, the timer and the recorder another 20.
+# on_time WHAT MEASURED MORE: whether the earliest key was heard in time; other load beside the rig
+# makes the others late. The attack of a piano takes 10 ms, the timer and the recorder another 20.
 on_time() {
   local low published
   low=$(sed -n 's/.*ms (\([0-9]*\) to.*/\1/p' <<<"$2") published=$(field latency_ms)
   most "$1, ms more than the published $published" \
     "$(awk -v a="$low" -v b="$published" 'BEGIN{print a-b}')" "$3"
 }
-# What the user set at another time. A volume that is set while the session manager still sorts the
-# card out gives way to the 40 % of a card that it does not know, up to half a minute later.
+# A volume that the user set before. If it is set while the session manager still configures the
+# card, it is replaced by 40 %, the default for an unknown card, as much as half a minute later.
 state=/home/musician/.local/state/wireplumber
 runuser -u musician -- mkdir -p $state
 runuser -u musician -- tee $state/default-routes >/dev/null <<'STATE'
@@ -54,12 +53,12 @@ systemctl disable --now timbred 2>/dev/null
 cd /home/musician
 as systemctl --user enable --now timbred
 within 10 "the user's service plays the sound server" 'plays default'
-# A machine that is none of iron has PipeWire take 1024 frames at a time and no fewer.
+# On a virtual machine PipeWire uses at least 1024 frames at a time.
 sleep 15; timbrectl status | sed -n 2,5p
 before=$(field underruns); sleep 5
 most "underruns in five seconds, once the buffer is as large as it must be" \
   $(($(field underruns) - before)) 3
-# A card that comes, or comes anew, begins with a volume of 40 %.
+# A card that appears, or appears again, begins with a volume of 40 %.
 as wpctl set-volume @DEFAULT_AUDIO_SINK@ 1.0
 $kit/latency plughw:Loopback,1,0 timbred 1 # wakes the sink
 measured=$($kit/latency plughw:Loopback,1,0 timbred 3); echo "$measured"
@@ -83,5 +82,5 @@ has "as timbred" "$ports" "timbred:out_left"
 has "which hears MIDI" "$ports" "timbred:midi_in"
 measured=$($kit/latency plughw:Loopback,1,0 timbred 3); echo "$measured"
 has "and is heard" "$measured" "heard 3 of 3"
-# What JACK is told of the delay lacks the room of above, 85 ms.
+# The delay that JACK reports lacks the headroom set above, 85 ms.
 on_time "on time there" "$measured" 135

@@ -1,4 +1,4 @@
-# The system's service, installed as systemd/README.md says, and what an administrator does to it.
+# The service of the system, installed as in systemd/README.md, and the actions of an administrator.
 plain_alsa; loopback
 install_service
 within 5 "enable --now leaves it active" 'systemctl is-active timbred'

@@ -1,4 +1,4 @@
-# What else an administrator's bad day does to the service.
+# Other faults of a machine, and how the service handles them.
 plain_alsa; loopback
 install_service
 within 30 "the service plays" plays

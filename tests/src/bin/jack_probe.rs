@@ -1,17 +1,17 @@
-//! A JACK client that plays single notes at known frames and records what comes back. Knows no
-//! daemon and no result.
+//! A JACK client that plays single notes at known frames and records the answer. It knows no daemon
+//! and no expected result.
 //!
-//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]`: connects
-//! itself, strikes NOTES keys GAP_MS apart, each for 60 ms, records until a second after the last
-//! and writes the recording. Prints one line for each of them: CHANNEL:KEY FRAME, channels counted
-//! from 0, the frame counted in the recording; and `xruns N`, how often the server itself lost
-//! time. With `mixed` they are one to eight keys at a time, of five programs and drums, as in
-//! `timbred_tests::chords`: CHANNEL:KEY+KEY FRAME. With `hold` the keys stay down, and it ends
-//! without releasing them, as a player that crashes; with `knob` controller 74 of channel 3 is
-//! turned up before the notes; with `bytes` notes of data bytes over 127 come before them, and a
-//! reset (FF) one second after the first. A process of its own, as JACK finds its server by the
-//! environment. Sending and recording are two clients, as one client would be run after the daemon
-//! and before it at once.
+//! `jack_probe MIDI_INPUT AUDIO_OUTPUT NOTES GAP_MS FILE.wav [hold|knob|bytes|mixed]` connects
+//! itself, strikes NOTES keys that are GAP_MS apart, each for 60 ms, records until a second after
+//! the last, and writes the recording. For each key it prints a line CHANNEL:KEY FRAME, with the
+//! channel counted from 0 and the frame counted in the recording; then `xruns N`, how often the
+//! server itself was late. With `mixed` it strikes one to eight keys at a time, of five programs
+//! and drums, as in `timbred_tests::chords`, and prints CHANNEL:KEY+KEY FRAME. With `hold` the keys
+//! stay down, and the program ends without releasing them, like a player that crashes. With `knob`
+//! controller 74 of channel 3 is turned up before the notes. With `bytes` notes with data bytes
+//! over 127 come before the notes, and a reset (FF) one second after the first. This is a separate
+//! process because JACK finds its server by the environment. Sending and recording are two clients,
+//! because a single client would have to run both before and after the daemon.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use jack::{
 
 use timbred_tests::chords::{MIXED, chord};
 
-/// How long a key is down, seconds.
+/// How long a key is held, seconds.
 const DOWN_S: f64 = 0.06;
 
-/// Counts the server's own late cycles.
+/// Counts the late cycles of the server.
 struct Xruns(Arc<AtomicU32>);
 
 impl NotificationHandler for Xruns {
@@ -39,10 +39,10 @@ impl NotificationHandler for Xruns {
     }
 }
 
-/// Messages in order, each with its frame after the start.
+/// Messages in order, each with its frame counted from the start.
 type Plan = Vec<(u32, [u8; 3])>;
 
-/// What is played, and what is told of each of its notes.
+/// The messages to play, and the line to print for each note.
 fn planned(
     notes: usize,
     gap_s: f64,
@@ -52,7 +52,7 @@ fn planned(
     let mut plan: Plan = vec![];
     let mut told = vec![];
     for n in 0..notes {
-        // Off any grid of periods and hops.
+        // The times do not fit any grid of periods or hops.
         let at_s = 0.5 + n as f64 * gap_s + (n * 7919 % 1000) as f64 * 2e-5;
         let (channel, keys) = match is("mixed") {
             true => chord(n),
@@ -81,7 +81,7 @@ fn planned(
     (plan, told)
 }
 
-/// So many frames from the first on, out of the pieces that were recorded.
+/// The first `frames` frames from frame `first` on of the recorded pieces.
 fn heard(recorded: &Receiver<(u32, Vec<f32>)>, first: u32, frames: usize) -> Vec<f32> {
     let mut sound = vec![0.0f32; frames];
     loop {
@@ -155,7 +155,7 @@ fn main() {
     };
     let (sender, recorded) = std::sync::mpsc::channel::<(u32, Vec<f32>)>();
     let record = move |_: &Client, scope: &ProcessScope| {
-        // A recorder may allocate: the server waits for it, and is none of ours.
+        // The recorder may allocate: the server waits for it, and it is not part of what is tested.
         let _ = sender.send((scope.last_frame_time(), audio.as_slice(scope).to_vec()));
         Control::Continue
     };
@@ -181,7 +181,7 @@ fn main() {
     told.iter().for_each(|line| println!("{line}"));
     println!("xruns {}", xruns.load(Ordering::Relaxed));
     if is("hold") {
-        // As a crash: nothing is closed in order.
+        // The program ends as in a crash, without closing anything.
         std::process::exit(1);
     }
 }

@@ -1,5 +1,5 @@
-//! Writes a few small MIDI files, the seeds of the target midi_file, into the folder given as
-//! argument.
+//! Writes a few small MIDI files into the folder given as argument. They are the seeds of the fuzz
+//! target midi_file.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Reads MIDI files whose names come on standard input and says of each, as a line of JSON, how
-//! many strikes were heard, what was mended, and why it is refused. Used by
+//! Reads the MIDI files whose names come from standard input. For each it prints a line of JSON:
+//! how many strikes it has, what was repaired, and why it is refused. Used by
 //! `tests/corpus/corpus.py`.
 
 use std::io::{BufRead, Write, stdin, stdout};

@@ -1,11 +1,11 @@
-//! Whether what documents say of the tree is so: links, targets of make, tests of invariants.
+//! Checks what documents say about the tree: links, targets of make, tests of invariants.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::{README_WORDS, files, nothing, paths, quoted, read, root, rows};
 
-/// A document without its blocks of code, and those blocks.
+/// The text of a document without its blocks of code, and those blocks.
 fn prose_and_code(text: &str) -> (String, String) {
     let (mut parts, mut is_code) = ([String::new(), String::new()], false);
     for line in text.lines() {
@@ -19,20 +19,21 @@ fn prose_and_code(text: &str) -> (String, String) {
     (prose, code)
 }
 
-/// Where a document's links lead: `[..](HERE)`, and `[..]: HERE` at the beginning of a line.
+/// The targets of the links of a document: `[..](HERE)`, and `[..]: HERE` at the beginning of a
+/// line.
 fn links(text: &str) -> Vec<String> {
     let (prose, _) = prose_and_code(text);
     let named = prose.lines().filter(|line| line.starts_with('[')).filter_map(|line| {
         Some(line.split_once("]: ")?.1.trim().to_owned()).filter(|_| !line.contains("]("))
     });
     let named: Vec<String> = named.collect();
-    // Code between backticks is no link.
+    // Code between backticks has no links.
     let text: String = prose.split('`').step_by(2).collect();
     let inline = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
     inline.map(|(link, _)| link.to_owned()).chain(named).collect()
 }
 
-/// The anchors of a document's headings, as hosts of Markdown make them.
+/// The anchors of the headings of a document, as Markdown hosts make them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let (prose, _) = prose_and_code(text);
     let headings = prose.lines().filter(|line| line.starts_with('#'));
@@ -43,7 +44,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// A path with `..` taken out.
+/// A path with `..` resolved.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -56,7 +57,8 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Links that lead nowhere; `read` gives the text of a path in the tree, if there is one.
+/// The links whose target does not exist. `read` returns the text of a path in the tree, if it
+/// exists.
 fn broken_links(path: &str, text: &str, read: impl Fn(&Path) -> Option<String>) -> Vec<String> {
     let mut found = vec![];
     for link in links(text) {
@@ -109,10 +111,10 @@ fn a_link_that_leads_nowhere_is_found() {
     assert_eq!(broken_links("docs/b.md", bad, read), wanted);
 }
 
-/// Where the Debian package has its documents.
+/// The folder of the documents in the Debian package.
 const PACKAGED: &str = "usr/share/doc/timbred/";
 
-/// The files of the tree that the Debian package has among its documents, and their places there.
+/// The files of the tree that the Debian package has among its documents, and their paths there.
 fn packaged(manifest: &str, tree: &[String]) -> BTreeSet<(String, PathBuf)> {
     let mut found = BTreeSet::new();
     for line in manifest.lines().filter(|line| line.trim_start().starts_with("[\"../")) {
@@ -134,7 +136,8 @@ fn packaged(manifest: &str, tree: &[String]) -> BTreeSet<(String, PathBuf)> {
     found
 }
 
-/// Links of packaged documents that lead nowhere there; to a folder they lead if anything is in it.
+/// The links of packaged documents whose target is not in the package. A folder counts as there if
+/// the package has anything in it.
 fn broken_when_packaged(
     packaged: &BTreeSet<(String, PathBuf)>,
     read: impl Fn(&str) -> String,
@@ -170,7 +173,7 @@ fn a_link_to_what_is_not_packaged_is_found() {
     assert_eq!(broken_when_packaged(&packaged, text), wanted);
 }
 
-/// Targets of make that a document names: as code, `make TARGET`.
+/// The make targets that a document names as code: `make TARGET`.
 fn targets(text: &str) -> BTreeSet<String> {
     let (prose, code) = prose_and_code(text);
     let spans = quoted(&prose);
@@ -183,7 +186,7 @@ fn targets(text: &str) -> BTreeSet<String> {
     names.map(Into::into).collect()
 }
 
-/// Targets that a document names and the Makefile lacks.
+/// The targets that a document names and the Makefile does not have.
 fn missing_targets(path: &str, text: &str, makefile: &str) -> Vec<String> {
     let has = |name: &str| makefile.lines().any(|line| line.starts_with(&format!("{name}:")));
     let missing = targets(text).into_iter().filter(|name| !has(name));
@@ -225,7 +228,7 @@ fn tests_of(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Invariants that name no test, or one that does not exist.
+/// The invariants that name no test, or one that does not exist.
 fn untested(architecture: &str, tests: &BTreeSet<String>) -> Vec<String> {
     let rows = rows(architecture, "## Invariants");
     let mut found = vec![];
@@ -264,7 +267,7 @@ fn an_invariant_without_a_test_is_found() {
     assert_eq!(untested("# x\n", &tests), ["there are no invariants"]);
 }
 
-/// Whether a text has more words than it may.
+/// Whether a text has more words than allowed.
 fn is_too_long(text: &str, words: usize) -> bool {
     text.split_whitespace().count() > words
 }

@@ -1,5 +1,5 @@
-//! Whether all ways of building choose the same features for the libraries: where they do not, cargo
-//! compiles what differs, and all that uses it, again.
+//! Checks that all ways of building choose the same features for the libraries. If they differ,
+//! cargo compiles those libraries, and everything that uses them, again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -31,7 +31,7 @@ fn chosen(way: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
     chosen
 }
 
-/// Libraries of which two ways of building choose different features.
+/// The libraries for which two ways of building choose different features.
 fn different(
     one: &BTreeMap<String, BTreeSet<String>>,
     other: &BTreeMap<String, BTreeSet<String>>,

@@ -1,53 +1,53 @@
-//! Where OSC packets begin and end in a stream of bytes: SLIP (OSC 1.1) or a length before each
-//! (OSC 1.0). Knows no socket.
+//! Finds the OSC packets in a stream of bytes, by SLIP (OSC 1.1) or by a length before each packet
+//! (OSC 1.0). It knows no socket.
 //!
-//! The first byte tells which a client speaks: of a length it is 0, as no packet is that long; SLIP
-//! begins with its END or with the packet itself. SLIP is taken with END at both ends or at the
-//! last only, and sent with both.
+//! The first byte tells which of them a client uses. It is 0 in a length, because no packet is long
+//! enough for another value; SLIP begins with END or with the packet itself. SLIP is read with END
+//! on both sides of a packet or only behind it, and written with END on both sides.
 
 use timbre_control::packet::LARGEST;
 
-/// Of SLIP (RFC 1055): the end of a packet, and what stands for it and for the byte that announces
-/// that.
+/// The bytes of SLIP (RFC 1055): the end of a packet, the escape, and what follows the escape in
+/// place of each of the two.
 const END: u8 = 0xC0;
 const ESCAPE: u8 = 0xDB;
 const ESCAPED_END: u8 = 0xDC;
 const ESCAPED_ESCAPE: u8 = 0xDD;
-/// Bytes of a length.
+/// The size of a length, bytes.
 const LENGTH: usize = 4;
 
-/// How a client marks packets.
+/// How a client separates packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Length,
     Slip,
 }
 
-/// A stream that cannot be read on.
+/// Why a stream cannot be read any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// Longer than any packet.
+    /// The packet is longer than any packet may be.
     #[error("found a packet longer than {LARGEST} bytes, wanted shorter ones")]
     TooLong,
-    /// SLIP escapes two bytes only.
+    /// The byte after an escape is not one of the two that SLIP has.
     #[error("found the byte {0:#04x} after SLIP's escape, wanted 0xdc or 0xdd")]
     Escape(u8),
 }
 
-/// Takes bytes as they come, and marks those that go.
+/// Finds packets in the bytes that arrive, and frames those that are sent.
 #[derive(Debug, Default)]
 pub struct Framing {
     form: Option<Form>,
-    /// The packet so far, with its length before it where it has one.
+    /// The packet so far, including its length if there is one.
     packet: Vec<u8>,
     is_escaped: bool,
 }
 
 impl Framing {
-    /// Takes the next bytes; the packets that they complete are handed on in order.
+    /// Takes the next bytes, and passes on each packet that they complete, in order.
     ///
     /// # Errors
-    /// The stream is broken: nothing that follows can be understood.
+    /// The stream is broken, and what follows cannot be read.
     pub fn take(&mut self, bytes: &[u8], mut packet: impl FnMut(Vec<u8>)) -> Result<(), Broken> {
         let Some(&first) = bytes.first() else { return Ok(()) };
         let form = *self.form.get_or_insert(if first == 0 { Form::Length } else { Form::Slip });
@@ -91,7 +91,7 @@ impl Framing {
     fn take_slip(&mut self, byte: u8, packet: &mut impl FnMut(Vec<u8>)) -> Result<(), Broken> {
         let byte = match (std::mem::take(&mut self.is_escaped), byte) {
             (false, END) => {
-                // Nothing lies between the end of one and the beginning of the next.
+                // An END behind a packet may be followed by the END before the next one.
                 if !self.packet.is_empty() {
                     packet(std::mem::take(&mut self.packet));
                 }
@@ -113,7 +113,7 @@ impl Framing {
         Ok(())
     }
 
-    /// Adds a packet to what goes out, marked as the client marks its own.
+    /// Adds a packet to the output, framed as the client frames its own.
     pub fn give(&self, packet: &[u8], out: &mut Vec<u8>) {
         if self.form == Some(Form::Length) {
             out.extend_from_slice(&u32::try_from(packet.len()).unwrap_or(0).to_be_bytes());

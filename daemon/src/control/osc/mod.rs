@@ -1,5 +1,5 @@
-//! The edges that speak OSC: datagrams, and connections over TCP. Know sockets and no meaning of a
-//! packet.
+//! The transports of OSC: UDP, and connections over TCP. They know sockets, and not the meaning of
+//! a packet.
 
 mod framing;
 pub mod tcp;

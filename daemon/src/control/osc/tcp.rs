@@ -1,5 +1,4 @@
-//! OSC over TCP: connections whose packets are marked by SLIP or by lengths. Runs in the thread
-//! `timbred-remote`.
+//! OSC over TCP, with packets framed by SLIP or by lengths. It runs in the thread `timbred-remote`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,14 +11,14 @@ use super::framing::Framing;
 use crate::control::link::{Link, Links, STALLED, tune};
 use crate::control::service::clients::Outgoing;
 
-/// Bytes that are read at once.
+/// How many bytes are read at a time.
 const PIECE: usize = 16 * 1024;
-/// The longest that half a packet is waited for.
+/// How long to wait for the rest of an incomplete packet.
 const HALF: Duration = Duration::from_secs(10);
-/// After an error of the system, such as too many open files.
+/// The pause after an error of the system, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes connections for ever.
+/// Accepts connections for ever.
 pub async fn serve(listener: TcpListener, links: Links) {
     loop {
         match listener.accept().await {
@@ -45,7 +44,7 @@ async fn connection(mut stream: TcpStream, peer: SocketAddr, links: Links) {
     }
 }
 
-/// Until the client ends, or why it is dropped.
+/// Serves a client until it closes the connection. Returns why it is disconnected otherwise.
 async fn talk(stream: &mut TcpStream, link: &mut Link) -> Result<(), String> {
     let (mut reader, mut writer) = stream.split();
     let mut framing = Framing::default();

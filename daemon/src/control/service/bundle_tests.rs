@@ -1,4 +1,4 @@
-//! Bundles as those who send them see them: real sockets on the loopback device.
+//! Tests of bundles from the side of their senders, with real sockets on the loopback device.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn a_bundle_is_applied_whole_or_not_at_all() {
     assert_eq!(answers[0].addr, ERROR);
     assert_eq!(*daemon.settings(), Settings::default());
 
-    // Every settings value that is seen has all of the bundle or nothing of it.
+    // Each published value of the settings has either the whole bundle or nothing of it.
     let settings = daemon.handles.settings.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
@@ -45,7 +45,7 @@ fn a_bundle_is_applied_whole_or_not_at_all() {
     }
     stop.store(true, Ordering::Release);
     watcher.join().unwrap();
-    // What is asked for in a bundle sees what was set before it.
+    // A question in a bundle is answered with the values that the bundle has set before it.
     peer.bundle(IMMEDIATELY, vec![set("/master/gain", -5.0), message("/master/gain", vec![])]);
     assert_eq!(peer.answers()[0].args, [Float(-5.0)]);
 }
@@ -81,7 +81,8 @@ fn a_time_of_another_clock_is_now() {
 fn too_many_waiting_bundles_are_refused() {
     let daemon = daemon();
     let mut peer = Peer::new(&daemon);
-    // Almost as far away as a time tag can be, so that none is due before the last is there.
+    // The time is almost as far ahead as a time tag may be, so that no bundle is due before the
+    // last has arrived.
     let at = time_tag(SystemTime::now() + Duration::from_millis(950));
     for i in 0..1024 {
         peer.bundle(at, vec![message("/master/gain", vec![Int(-9)])]);

@@ -1,5 +1,5 @@
-//! Who talks to the service: clients by an id, the way back to each, and what it may. Used by the
-//! thread `timbred-osc`.
+//! The clients of the service by their ids, the way to reach each, and what each is allowed to do.
+//! The thread `timbred-osc` uses it.
 //!
 //! Packets go out without waiting: over UDP into the system's socket, on a connection into an
 //! outbox of bounded size. A connection whose outbox is full does not read, and is dropped.
@@ -13,7 +13,8 @@ use tokio::sync::mpsc::Sender;
 
 use crate::control::token::Token;
 
-/// Clients of UDP that have given the token; the one that gave it longest ago is forgotten first.
+/// The most clients of UDP that have given the token and are remembered. The one that gave it
+/// longest ago is forgotten first.
 const MOST_KNOWN: usize = 64;
 
 /// A client, whatever the transport.
@@ -21,7 +22,7 @@ const MOST_KNOWN: usize = 64;
 pub enum ClientId {
     /// Over UDP a client is its address.
     Datagram(SocketAddr),
-    /// A connection, by the number it was given when it came.
+    /// A connection, by the number that it got when it was opened.
     Connection(u64),
 }
 
@@ -34,7 +35,7 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// What goes out on a connection.
+/// An outgoing message of a connection.
 #[derive(Debug, Clone)]
 pub enum Outgoing {
     /// An OSC packet.

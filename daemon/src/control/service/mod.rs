@@ -74,16 +74,16 @@ const IDLE: Duration = Duration::from_millis(50);
 const MOST_REQUESTS: usize = 4096;
 /// Most errors that one packet is answered with.
 const MOST_ERRORS: usize = 16;
-/// What a service that ends still takes.
+/// How long a service that ends still takes packets.
 const LAST_PACKETS: Duration = Duration::from_millis(50);
-/// What changes which presets there are, and the path that they are listed below.
+/// The actions that change the list of presets, and the path below which it is.
 const CHANGES_PRESETS: [&str; 2] = ["/preset/save", "/preset/delete"];
 const PRESETS: &str = "/preset";
-/// Packets of UDP, and of all connections together, that can wait; the edges wait then, and the
-/// system drops datagrams.
+/// How many packets of UDP, and of all connections together, can wait. When this is full,
+/// connections wait, and the system drops datagrams.
 const INPUTS: usize = 256;
 
-/// What the edges give the service.
+/// The input of the service from the transports.
 #[derive(Debug)]
 pub enum Input {
     /// An OSC packet.
@@ -95,9 +95,9 @@ pub enum Input {
     },
     /// A connection was opened. Its number is unique.
     Opened {
-        /// Which.
+        /// The number of the connection.
         number: u64,
-        /// Where packets to it go.
+        /// The way of packets to it.
         outbox: mpsc::Sender<Outgoing>,
         /// The address of the machine at the other end.
         peer: IpAddr,
@@ -106,11 +106,11 @@ pub enum Input {
     },
     /// A connection starts or stops listening to everything below a path.
     Listen {
-        /// Which.
+        /// The number of the connection.
         number: u64,
-        /// As it was given.
+        /// The path as the client gave it.
         path: String,
-        /// Whether it listens from now on.
+        /// Whether it starts listening, or stops.
         wanted: bool,
     },
     /// A connection was closed.
@@ -119,7 +119,7 @@ pub enum Input {
     Values(oneshot::Sender<Vec<Value>>),
 }
 
-/// The ends of the service that others hold.
+/// The ends of the service that the transports hold.
 pub struct Running {
     /// Takes datagrams.
     pub datagrams: Sender<Input>,
@@ -129,7 +129,7 @@ pub struct Running {
     pub thread: std::thread::JoinHandle<()>,
 }
 
-/// What the service is started with.
+/// The values with which the service starts.
 pub struct Start {
     /// The socket that datagrams are sent from.
     pub socket: UdpSocket,
@@ -190,7 +190,7 @@ pub fn start(start: Start, handles: ControlHandles) -> std::io::Result<Running> 
 struct Service {
     datagrams: Receiver<Input>,
     connections: Receiver<Input>,
-    /// Where datagrams come to.
+    /// The address at which datagrams arrive.
     own: SocketAddr,
     clients: Clients,
     held: Held,
@@ -226,8 +226,8 @@ impl Service {
             self.pass_on_replies();
             self.publish(now);
         }
-        // Who asked for what ends this service hears of it, also where the ping after it still lies
-        // in the socket.
+        // A client whose command ends this service still gets its answer, even if the ping after
+        // the command is still in the socket.
         let until = Instant::now() + LAST_PACKETS;
         while let Ok(input) = self.next(until.saturating_duration_since(Instant::now())) {
             self.take(input);
@@ -235,7 +235,7 @@ impl Service {
         self.pass_on_replies();
     }
 
-    /// What an edge gives next; datagrams keep no connection waiting, nor connections datagrams.
+    /// The next input. Datagrams and connections do not keep each other waiting.
     fn next(&self, timeout: Duration) -> Result<Input, RecvTimeoutError> {
         crossbeam::channel::select! {
             recv(self.datagrams) -> input => input.map_err(RecvTimeoutError::from),
@@ -273,7 +273,7 @@ impl Service {
                 self.subscribers.forget(ClientId::Connection(number));
             }
             Input::Values(wanted) => {
-                // Whoever no longer waits for the answer needs none.
+                // If nobody waits for the answer any more, it is not needed.
                 let _ = wanted.send(self.values.all(&self.handles.settings.load()));
             }
         }
@@ -364,7 +364,7 @@ impl Service {
         }
     }
 
-    /// What the supervisor has answered, and the pings that waited for it.
+    /// Passes on the answers of the supervisor, and answers the pings that waited for them.
     fn pass_on_replies(&mut self) {
         while let Some(reply) = self.pending.next_reply() {
             if reply.outcome.is_ok() && CHANGES_PRESETS.contains(&reply.address.as_str()) {

@@ -29,18 +29,18 @@ pub struct Command {
     pub programs: [u8; CHANNELS],
     /// Whether the command came from this machine.
     pub is_local: bool,
-    /// Where the outcome goes.
+    /// The way back for the outcome.
     pub asker: Asker,
 }
 
 /// A command without its asker.
 #[derive(Debug)]
 pub struct Question {
-    /// As in [`Command`].
+    /// See [`Command`].
     pub action: Action,
-    /// As in [`Command`].
+    /// See [`Command`].
     pub programs: [u8; CHANNELS],
-    /// As in [`Command`].
+    /// See [`Command`].
     pub is_local: bool,
 }
 
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!((reply.from, reply.address.as_str()), (peer(1), "/midi/ports"));
         assert_eq!(reply.outcome, Ok(vec![Value::Bool(true)]));
         assert_eq!(pending.next_ping(), None);
-        // The second is never answered, only dropped.
+        // The second command is never answered, only dropped.
         drop(supervisor.recv().unwrap());
         assert_eq!(pending.next_reply().unwrap().outcome.unwrap_err().code, Code::Failed);
         assert_eq!(pending.next_ping(), Some((peer(1), Some(OscType::Int(7)))));
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(ask().unwrap_err().code, Code::Full);
         drop(supervisor);
         assert_eq!(ask().unwrap_err().code, Code::Failed);
-        // They were told: nothing comes after.
+        // Both have been told of the failure, and nothing follows.
         assert!(pending.next_reply().is_none());
     }
 }

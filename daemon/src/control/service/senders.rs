@@ -1,5 +1,5 @@
-//! What is known of the clocks of clients that send bundles. It knows neither socket nor clock, and
-//! the thread `timbred-osc` uses it.
+//! The clocks of clients that send bundles, as far as they are known. It knows neither socket nor
+//! clock, and the thread `timbred-osc` uses it.
 //!
 //! A time tag counts by the clock of the sender, which may differ from ours: that of a Raspberry Pi
 //! without a battery can be years off. If a tag is far from now, it is ignored, and the bundle is
@@ -34,7 +34,7 @@ struct Sender {
 #[derive(Debug, Default)]
 pub struct Senders(Vec<Sender>);
 
-/// What is done with a bundle.
+/// The decision about a bundle.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct When {
     /// How long it waits.
@@ -72,7 +72,8 @@ impl Senders {
             ahead_s
         } else {
             let late_s = -ahead_s;
-            // As late as the latest bundle of this sender; that measure falls slowly.
+            // It waits until it is as late as the latest bundle of this sender; that measure falls
+            // slowly.
             sender.late_s = late_s.max(sender.late_s + SHARE * (late_s - sender.late_s));
             (sender.late_s - late_s).min(LONGEST_WAIT_S)
         };
@@ -123,13 +124,14 @@ mod tests {
         let mut senders = Senders::default();
         assert_eq!(senders.when(from(1), 0.25).delay, Duration::from_millis(250));
         assert_eq!(senders.when(from(2), -0.4).delay, Duration::ZERO);
-        // A clock 0.4 s late whose packets take up to 10 ms: all are as late as the latest.
+        // A clock that is 0.4 s slow, with packets that take up to 10 ms: all become as late
+        // as the latest.
         for jitter_s in [0.01, 0.004, 0.0, 0.007] {
             let when = senders.when(from(2), -0.4 - jitter_s);
             let late_s = 0.4 + jitter_s + when.delay.as_secs_f64();
             assert!((0.409..=0.4101).contains(&late_s), "{jitter_s}: {late_s}");
         }
-        // One that was stuck for long makes no others wait for long.
+        // One bundle that was delayed for long does not make others wait for long.
         senders.when(from(2), -0.9);
         assert_eq!(senders.when(from(2), -0.4).delay, Duration::from_secs_f64(LONGEST_WAIT_S));
         for _ in 0..200 {

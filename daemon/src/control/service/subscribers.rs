@@ -24,17 +24,17 @@ const LEASE: Duration = Duration::from_secs(LEASE_S as u64);
 /// When a subscription ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Until {
-    /// With the program: it is a target of the configuration.
+    /// It ends with the program: it is a target of the configuration.
     End,
-    /// At this time, unless it is renewed.
+    /// It ends at this time, unless it is renewed.
     Lease(Instant),
-    /// With the connection, or when the connection asks for it.
+    /// It ends with the connection, or when the connection asks for it.
     Ignored,
 }
 
 #[derive(Debug)]
 struct Subscriber {
-    /// Where changes go.
+    /// The client that gets the changes.
     target: ClientId,
     /// The client that asked for them, which does not get the changes that it makes itself.
     owner: ClientId,
@@ -49,10 +49,10 @@ struct Subscriber {
     until: Until,
 }
 
-/// A wish for changes of some parameters.
+/// A request for changes of some parameters.
 #[derive(Debug, Clone)]
 pub struct Wish {
-    /// Where changes go.
+    /// The client that gets the changes.
     pub target: ClientId,
     /// The client that asks for them.
     pub owner: ClientId,
@@ -123,8 +123,8 @@ impl Subscribers {
         self.list.push(Subscriber { target, owner, pattern, known, interval, next: now, until });
     }
 
-    /// Starts or ends that a connection gets all that lies at a path or below it, beginning with
-    /// the current values. Returns false if nothing lies there.
+    /// Makes a connection get everything at and below a path, beginning with the current values, or
+    /// ends that. Returns false if there is nothing at that path.
     pub fn listen(&mut self, client: ClientId, path: &str, wanted: bool, hz: f64) -> bool {
         let pattern = Pattern::new(path).ok();
         let below = format!("{}/", path.trim_end_matches('/'));
@@ -262,7 +262,7 @@ mod tests {
         list.heard(ClientId::Connection(1), place, &values[place]);
         let all = sent(&mut list, now, &values);
         assert_eq!(all, [(9, place), (2, place)]);
-        // Too early for 2, then the newest value once.
+        // It is too early for 2; later only the newest value is sent, once.
         let early = now + Duration::from_millis(50);
         values[place] = Value::Whole(2);
         let clients: Vec<u64> = sent(&mut list, early, &values).iter().map(|s| s.0).collect();

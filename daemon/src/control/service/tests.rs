@@ -1,4 +1,4 @@
-//! The server as its peers see it: real sockets on the loopback device.
+//! Tests of the server from the side of its clients, with real sockets on the loopback device.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering::Relaxed;
@@ -78,7 +78,7 @@ fn playing_and_programs_become_midi() {
     assert_eq!(daemon.played(), [[0x91, 60, 64], [0x81, 60, 0], [0xb1, 64, 127]]);
     peer.ask("/ch/2/instrument", vec![OscType::String("church".to_owned())]);
     assert_eq!(daemon.played(), [[0xc1, 19, 0]]);
-    // The program is answered before inference has it.
+    // The answer has the new program before the inference thread has applied it.
     assert_eq!(peer.one("/ch/2/program"), Int(19));
     assert_eq!(peer.one("/ch/2/instrument"), OscType::String("Church Organ".to_owned()));
     daemon.handles.telemetry.programs.set(&std::array::from_fn(|n| if n == 4 { 40 } else { 0 }));
@@ -115,7 +115,7 @@ fn one_socket_of_ipv6_reaches_subscribers_of_ipv4() {
     let args = vec!["127.0.0.1".into(), Int(port), "/master/*".into()];
     let answers = peer.ask(SUBSCRIBE, args);
     assert_eq!(answers[0].addr, SUBSCRIBE, "{answers:?}");
-    // From somebody else: nobody hears of what they did themselves.
+    // The change comes from another client, because clients are not told of their own changes.
     Peer::from(UdpSocket::bind("127.0.0.1:0").unwrap(), to).ask("/master/gain", vec![Int(-3)]);
     let mut buffer = [0; 1024];
     let length = listener.recv(&mut buffer).unwrap();
@@ -140,7 +140,8 @@ fn subscribers_hear_every_change_but_their_own() {
     let length = fixed.recv(&mut buffer).unwrap();
     assert_eq!(decode(&buffer[..length]).unwrap()[0].messages[0].addr, "/master/gain");
 
-    // Not by OSC: a settings value published by another thread, a program change by MIDI.
+    // These changes do not come by OSC: another thread publishes settings, and MIDI changes a
+    // program.
     let mut settings = Settings::clone(&daemon.settings());
     settings.channels[6].mute = true;
     settings.master.mute = true;
@@ -151,7 +152,7 @@ fn subscribers_hear_every_change_but_their_own() {
     assert_eq!(heard, ["/ch/1/instrument", "/ch/1/program", "/ch/7/mute", "/master/mute"]);
     assert_eq!(b.receive(LONG).unwrap().addr, "/master/mute");
 
-    // A clamped value goes back to who sent it.
+    // The sender gets the value back because it was clamped.
     a.send("/master/gain", vec![Int(99)]);
     assert_eq!(a.receive(LONG).unwrap().args, [Float(12.0)]);
     assert_eq!(b.receive(LONG).unwrap().args, [Float(12.0)]);
@@ -174,7 +175,7 @@ fn the_newest_value_wins_and_no_more_than_asked_for_are_sent() {
         OscType::String("/master/gain".to_owned()),
         Int(2),
     ];
-    // On behalf of b: what c changes goes there; a owns the subscription.
+    // The subscription of a sends the changes of c to b.
     a.ask(SUBSCRIBE, args);
     let c = Peer::new(&daemon);
     let started = Instant::now();
@@ -198,7 +199,7 @@ fn commands_go_to_the_supervisor_and_its_answers_back() {
     let ports = vec![text("Nord"), Value::Bool(true), text("Korg"), Value::Bool(false)];
     let refused = ControlError::new(Code::Failed, "the file is broken");
     let supervisor = daemon.supervise(vec![Ok(vec![]), Ok(ports), Err(refused)]);
-    // Who asked hears of it before the answer to a later ping; others do not wait.
+    // The client that asked is answered before a later ping; the others do not wait.
     peer.send(RELOAD, vec![]);
     assert_eq!(other.ask("/master/gain", vec![]).len(), 1);
     assert_eq!(peer.answers(), []);
@@ -256,7 +257,7 @@ fn recordings_are_answered_with_their_file_and_subscribers_are_told() {
     assert_eq!(answers, [message(osc::RECORD_START, vec![OscType::from(file.as_str())])]);
     assert_eq!(other.receive(LONG).unwrap().args, [OscType::from(format!("on {file}"))]);
     assert_eq!(peer.code(osc::RECORD_START, vec![OscType::from(file.as_str())]), 7);
-    // No sound has come: it says so, and keeps no file.
+    // No sound has arrived, so this is an error, and no file is kept.
     assert_eq!(peer.code(osc::RECORD_STOP, vec![]), 7);
     assert_eq!(other.receive(LONG).unwrap().args, [OscType::from("off")]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -316,7 +317,7 @@ fn a_hundred_thousand_random_packets_do_no_harm() {
         let _ = noise.send(&bytes);
         while noise.recv(&mut buffer).is_ok() {}
         if i % 64 == 0 {
-            // So that the server is not lost behind what it is sent.
+            // The answers are read so that the buffer of the socket does not overflow.
             peer.answers();
             daemon.played();
         }

@@ -136,7 +136,7 @@ impl Values {
                 Value::Pair(level_dbfs(t.peak.load(Relaxed)), level_dbfs(t.rms.load(Relaxed)))
             }
             Key::Record => Value::Text(self.recorder.state().to_string()),
-            // All that is left are texts, as settings were handled above.
+            // Only texts are left here, because settings were handled above.
             _ => Value::Text(self.model.load().to_string()),
         }
     }

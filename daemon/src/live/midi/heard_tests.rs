@@ -5,14 +5,14 @@ use std::cell::Cell;
 use super::*;
 use crate::bus::queues::{MidiReceiver, midi_queue};
 
-/// Ports, what inference hears, and how often something was connected.
+/// Ports, the notes that the inference thread gets, and the number of connections that were made.
 struct Rig {
     heard: Heard<()>,
     midi: MidiReceiver,
     connected: Cell<u32>,
 }
 
-/// `name`, `name@place` or `name@place#number`.
+/// Reads `name`, `name@place` or `name@place#number`.
 fn there(text: &str) -> There {
     let (rest, id) = text.split_once('#').unwrap_or((text, text));
     let (name, place) = rest.split_once('@').unwrap_or((rest, "desk"));
@@ -38,7 +38,7 @@ impl Rig {
         heard.listen(name, wanted, |_| Ok(next(connected)))
     }
 
-    /// The ports, those that are heard with a star.
+    /// The list of ports; a star marks those that are connected.
     fn list(&self) -> String {
         let star = |p: Port| format!("{}{} ", p.name, if p.is_heard { "*" } else { "" });
         self.heard.list().into_iter().map(star).collect::<String>().trim_end().to_owned()

@@ -1,4 +1,4 @@
-//! Messages of several sources, and what becomes of them.
+//! Tests of the players, with messages from several sources.
 use std::collections::HashMap;
 
 use timbre_models::event::NoteId;
@@ -8,7 +8,7 @@ use super::*;
 const A: SourceId = SourceId(1);
 const B: SourceId = SourceId(2);
 
-/// (key, velocity) of every event, releases with velocity 0.
+/// The (key, velocity) of every event; releases have velocity 0.
 #[derive(Default)]
 struct Heard {
     keys: HashMap<NoteId, u8>,
@@ -28,7 +28,7 @@ impl Heard {
     }
 }
 
-/// Players and what was heard of them.
+/// Players, and the events that they have made.
 struct Rig {
     players: Players,
     heard: Heard,
@@ -39,7 +39,7 @@ impl Rig {
         Self { players: Players::new(), heard: Heard::default() }
     }
 
-    /// Plays messages and gives (key, velocity) of every event.
+    /// Plays messages and returns the (key, velocity) of every event.
     fn play(&mut self, source: SourceId, messages: &[[u8; 3]]) -> Vec<(u8, u8)> {
         messages.iter().for_each(|bytes| self.say(source, Midi::Message(*bytes)));
         std::mem::take(&mut self.heard.events)
@@ -59,7 +59,7 @@ impl Rig {
     }
 }
 
-/// What a control of the first part is set to by messages.
+/// The value to which messages set a control of the first part.
 fn control(messages: &[[u8; 3]], wanted: Control) -> Option<f32> {
     let (mut players, mut last) = (Players::new(), None);
     for bytes in messages {

@@ -1,4 +1,4 @@
-//! A FLAC file of known length, block by block. Knows no file.
+//! Encodes a FLAC file of known length, block by block. It knows no file.
 
 use std::io::{self, Write};
 
@@ -12,11 +12,11 @@ use flacenc::source::{Context, Fill, FrameBuf};
 use super::Length;
 use crate::audio::quantized;
 
-/// The encoder between two blocks.
+/// The state of the encoder between two blocks.
 pub(super) struct Flac {
     settings: Verified<Encoder>,
     info: StreamInfo,
-    /// Samples that do not fill a block yet.
+    /// Samples that do not yet fill a block.
     waiting: Vec<i32>,
     context: Context,
     block: FrameBuf,
@@ -31,7 +31,7 @@ fn failed(e: impl std::fmt::Display) -> io::Error {
 }
 
 impl Flac {
-    /// An encoder for so much sound, with its header written.
+    /// Makes an encoder for a known length, and writes the header.
     pub(super) fn begin(
         out: &mut impl Write,
         bits: u16,
@@ -39,14 +39,14 @@ impl Flac {
         length: Length,
     ) -> io::Result<Self> {
         let mut settings = Encoder::default();
-        // One file, one core: several files are what runs at the same time.
+        // Each file uses one core, because several files are rendered at the same time.
         settings.multithread = false;
         let settings = settings.into_verified().map_err(|(_, e)| failed(e))?;
         let block = settings.block_size;
         let mut info =
             StreamInfo::new(rate_hz as usize, length.channels, bits.into()).map_err(failed)?;
         info.set_block_sizes(block, block).map_err(failed)?;
-        // Not known, until `finish` says.
+        // The sizes of frames are unknown until `finish`.
         info.set_frame_sizes(0, 0).map_err(failed)?;
         info.set_total_samples(usize::try_from(length.samples).map_err(failed)?);
         let flac = Self {
@@ -64,7 +64,7 @@ impl Flac {
         Ok(flac)
     }
 
-    /// Takes samples and writes the blocks that are full.
+    /// Takes samples, and writes each block that is full.
     pub(super) fn write(&mut self, out: &mut impl Write, samples: &[f32]) -> io::Result<()> {
         for &sample in samples {
             self.waiting.push(quantized(sample, self.bits));
@@ -75,8 +75,8 @@ impl Flac {
         Ok(())
     }
 
-    /// Writes what is left. The header that it gives back knows what only the end can say (the sum
-    /// of all samples and the sizes of frames), and may replace the first.
+    /// Writes the remaining samples. Returns a header that also has what is known only at the end
+    /// (the sum of all samples and the sizes of frames), which can replace the first one.
     pub(super) fn finish(mut self, out: &mut impl Write) -> io::Result<Vec<u8>> {
         if !self.waiting.is_empty() {
             self.frame(out)?;

@@ -1,5 +1,5 @@
-//! Samples or mel frames -> WAV, FLAC or NPY, as they are made: a file of any length needs little
-//! memory. Knows no song, and no names of files.
+//! Writes samples or mel frames to WAV, FLAC or NPY as they are made, so that even a long file
+//! needs little memory. It knows no song and no names of files.
 
 mod flac;
 mod wav;
@@ -14,12 +14,12 @@ use crate::cli::SampleFormat;
 use crate::error::Error;
 use crate::whole_file::WholeFile;
 
-/// Highest rate of the FLAC encoder.
+/// The highest sample rate that the FLAC encoder supports.
 pub const FLAC_MAX_HZ: u32 = 96_000;
-/// Bytes that are gathered before they go to the system.
+/// How many bytes are collected before they are written.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Samples, uncompressed.
@@ -31,7 +31,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind that a file's ending names.
+    /// The kind for the ending of a path.
     pub fn of(path: &std::path::Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "wav" => Some(Self::Wav),
@@ -41,10 +41,10 @@ impl Kind {
         }
     }
 
-    /// That samples of this format and rate can be written to it.
+    /// Checks that samples of this format and rate can be written to a file of this kind.
     ///
     /// # Errors
-    /// A float FLAC, or one of too high a rate.
+    /// A FLAC file with float samples, or with too high a sample rate.
     pub fn check(self, format: SampleFormat, rate_hz: u32) -> Result<(), Error> {
         let refused = |text: String| Err(Error::Usage(text));
         match self {
@@ -61,7 +61,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// What the user should know of a file of that length before it is made.
+    /// A warning that the user should see before a file of that length is made.
     pub fn warning(self, format: SampleFormat, length: Length) -> Option<String> {
         (self == Self::Wav && wav::is_large(length, format)).then(|| {
             "more than 4 GiB of sound: written as RF64, which old players do not read (FLAC, \
@@ -71,12 +71,12 @@ impl Kind {
     }
 }
 
-/// Samples beyond full scale.
+/// Samples above full scale.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Clipping {
-    /// How many.
+    /// How many there are.
     pub samples: usize,
-    /// The loudest of all, 1 is full scale.
+    /// The greatest absolute value of all samples; 1 is full scale.
     pub peak: f32,
 }
 
@@ -86,7 +86,7 @@ impl Clipping {
         self.samples += samples.iter().filter(|x| x.abs() > 1.0).count();
     }
 
-    /// What was lost, in words.
+    /// A text about the clipped samples, if there are any.
     pub fn say(&self) -> Option<String> {
         (self.samples > 0).then(|| {
             let over_db = 20.0 * self.peak.log10();
@@ -99,23 +99,23 @@ impl Clipping {
     }
 }
 
-/// How long the sound will be, known before it is made.
+/// The length of the output, which is known before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Length {
     /// Samples of each channel of the file.
     pub samples: u64,
     /// Channels, 1 or 2.
     pub channels: usize,
-    /// Mel frames of 20 ms.
+    /// How many mel frames of 20 ms.
     pub frames: usize,
 }
 
-/// A file that sound or mel is written to as it is made.
+/// A file to which samples or mel frames are written as they are made.
 pub struct SoundFile {
     file: WholeFile,
     encoder: Encoder,
     clipping: Clipping,
-    /// Encoded, not written yet.
+    /// Encoded bytes that have not been written yet.
     waiting: Vec<u8>,
 }
 
@@ -132,10 +132,10 @@ impl std::fmt::Debug for SoundFile {
 }
 
 impl SoundFile {
-    /// Begins a file that will be as long as `length` says.
+    /// Begins a file of the given length.
     ///
     /// # Errors
-    /// What the system says; a mel into a pipe.
+    /// The system reports an error, or a mel is to be written into a pipe.
     pub fn begin(
         mut file: WholeFile,
         kind: Kind,
@@ -162,11 +162,11 @@ impl SoundFile {
         Ok(Self { file, encoder, clipping: Clipping::default(), waiting })
     }
 
-    /// Writes the next samples, channel by channel of each frame, at the rate of the file; a mel
-    /// takes none.
+    /// Writes the next samples at the rate of the file, with the channels interleaved. A mel file
+    /// ignores them.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system reports an error.
     pub fn samples(&mut self, samples: &[f32]) -> Result<(), Error> {
         let written = match &mut self.encoder {
             Encoder::Wav(format) => wav::write(&mut self.waiting, *format, samples),
@@ -179,10 +179,10 @@ impl SoundFile {
         written.and_then(|()| self.flush()).map_err(|e| self.file.failed(e))
     }
 
-    /// Writes the next mel frames; a sound file takes none.
+    /// Writes the next mel frames. A sound file ignores them.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system reports an error.
     pub fn mel(&mut self, mel: &[f32]) -> Result<(), Error> {
         if matches!(self.encoder, Encoder::Npy) {
             self.waiting.extend(mel.iter().flat_map(|x| x.to_le_bytes()));
@@ -191,10 +191,10 @@ impl SoundFile {
         Ok(())
     }
 
-    /// Ends the file and puts it in its place; tells what was beyond full scale.
+    /// Ends the file and puts it in its place. Returns how much was above full scale.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system reports an error.
     pub fn finish(self) -> Result<Clipping, Error> {
         let Self { mut file, encoder, clipping, mut waiting } = self;
         let header = match encoder {
@@ -211,7 +211,7 @@ impl SoundFile {
         Ok(clipping)
     }
 
-    /// Hands what waits to the system if it is much.
+    /// Writes the waiting bytes if there are many of them.
     fn flush(&mut self) -> io::Result<()> {
         if self.waiting.len() > BUFFER_BYTES {
             self.file.file().write_all(&self.waiting)?;
@@ -221,7 +221,7 @@ impl SoundFile {
     }
 }
 
-/// Makes an NPY file of so many frames, and stands where the first belongs.
+/// Writes an NPY file for a number of frames, and seeks to the place of the first frame.
 fn begin_npy(file: &mut File, frames: usize) -> Result<(), String> {
     let no_pipe = |_| "a mel is written to a file, not to a pipe".to_owned();
     file.stream_position().map_err(no_pipe)?;
@@ -280,7 +280,7 @@ mod tests {
             let mut file = SoundFile::begin(file, Kind::Flac, format, 44_100, length).unwrap();
             samples.chunks(1000).for_each(|piece| file.samples(piece).unwrap());
             assert_eq!(file.finish().unwrap().samples, 0);
-            // The reader compares the sum of all samples at the end.
+            // At the end the reader checks the sum of all samples.
             let mut reader = claxon::FlacReader::open(&path).unwrap();
             assert_eq!(reader.streaminfo().samples, Some(length.samples));
             let back: Vec<i32> = reader.samples().map(Result::unwrap).collect();

@@ -1,5 +1,5 @@
-//! A WAV file of known length, sample by sample; one of more than 4 GiB is RF64 (EBU Tech 3306).
-//! Knows no file.
+//! Writes a WAV file of known length, sample by sample. A file of more than 4 GiB is RF64 (EBU Tech
+//! 3306). It knows no file.
 
 use std::io::{self, Write};
 
@@ -7,26 +7,27 @@ use super::Length;
 use crate::audio::quantized;
 use crate::cli::SampleFormat;
 
-/// The largest count of a WAV file.
+/// The greatest size that a field of a WAV file can hold.
 const MOST: u64 = u32::MAX as u64;
-/// Bytes of a chunk's name and length.
+/// The bytes of the name and the length of a chunk.
 const CHUNK_HEAD: usize = 8;
-/// `RIFF`, the length, `WAVE`.
+/// The bytes of `RIFF`, the length, and `WAVE`.
 const RIFF_HEAD: usize = 12;
-/// What a `ds64` chunk holds: three lengths of eight bytes, and a table of none.
+/// The size of a `ds64` chunk: three lengths of eight bytes each, and the size of a table, which is
+/// empty.
 const DS64_BYTES: u32 = 28;
 
-/// Bytes of all samples.
+/// The bytes of all samples.
 fn data_bytes(length: Length, format: SampleFormat) -> u64 {
     length.samples * length.channels as u64 * u64::from(super::bits(format) / 8)
 }
 
-/// Whether so much sound needs RF64.
+/// Whether a file of this length must be RF64.
 pub(super) fn is_large(length: Length, format: SampleFormat) -> bool {
     data_bytes(length, format) + 1024 > MOST
 }
 
-/// All that comes before the samples of a file.
+/// Everything before the samples of a file.
 pub(super) fn header(format: SampleFormat, rate_hz: u32, length: Length) -> Vec<u8> {
     let is_float = format == SampleFormat::F32;
     let spec = hound::WavSpec {
@@ -61,7 +62,7 @@ pub(super) fn header(format: SampleFormat, rate_hz: u32, length: Length) -> Vec<
     head
 }
 
-/// Writes samples as they stand behind the header; beyond full scale whole numbers are held there.
+/// Encodes samples as they follow the header. Integer formats clamp samples above full scale.
 pub(super) fn write(out: &mut impl Write, format: SampleFormat, samples: &[f32]) -> io::Result<()> {
     for &sample in samples {
         match format {

@@ -1,2 +1,2 @@
-"""What the program plays, measured against FluidSynth playing the same notes:
-`python -m timbre_training.evaluation`."""
+"""Measures the sound of the program against FluidSynth playing the same notes: `python -m
+timbre_training.evaluation`."""

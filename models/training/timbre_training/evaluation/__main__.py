@@ -1,9 +1,9 @@
 """`make evaluate`: measures a model as `timbred` plays it against FluidSynth playing the same
 notes, and writes it into the model card.
 
-The whole set with `--listening` writes evaluation.json, the card's tables, spectrograms.png and the
-manifest's classes of instruments; a part of it (`--clips`, `--quick`) only prints. Sound files lie
-in work/evaluation/sounds either way.
+The whole set with `--listening` writes evaluation.json, the tables of the card, spectrograms.png
+and the classes of instruments in the manifest; a part of it (`--clips`, `--quick`) only prints. In
+both cases the sound files are in work/evaluation/sounds.
 """
 import argparse
 import json
@@ -20,7 +20,7 @@ PICTURES = ("clip-03", "mozart-k156-movement3-string-ensemble", "drums-kit")
 
 
 def rounded(x):
-    """Numbers to four digits, through dicts and lists."""
+    """Rounds numbers to four digits, also inside dicts and lists."""
     if isinstance(x, dict):
         return {str(k): rounded(v) for k, v in x.items()}
     if isinstance(x, (list, tuple)):
@@ -29,7 +29,7 @@ def rounded(x):
 
 
 def write_card(folder, text):
-    """Puts the text between the card's two marks."""
+    """Replaces the text between the two marks of the card."""
     path = folder / "README.md"
     head, rest = path.read_text().split("<!-- evaluation -->\n", 1)
     path.write_text(
@@ -39,8 +39,7 @@ def write_card(folder, text):
 
 
 def write_instruments(folder, found):
-    """Puts the classes of the programs into the manifest's `[instruments]`, in place of those that
-    are there."""
+    """Replaces the classes of the programs in `[instruments]` of the manifest."""
     path = folder / "manifest.toml"
     kept = re.sub(r"\[instruments\]\n(?:(?!\[).*\n?)*", "", path.read_text()).rstrip("\n")
     lines = [f"{name} = {json.dumps(programs)}" for name, programs in found.items()]

@@ -1,4 +1,5 @@
-"""Figures -> the tables of the model card and the verdict on every target. Measures nothing."""
+"""Makes the tables of the model card, and the verdict on each target, from the measured figures.
+Measures nothing."""
 import textwrap
 
 from ..instruments import spans
@@ -22,7 +23,7 @@ def prose(text):
 
 
 def targets(result):
-    """-> (what, wanted, found, reached) of every target of a playable instrument"""
+    """-> (what, target, figure, whether it is reached) of every target for a playable instrument"""
     live, song, single = result["modes"][LIVE], result["modes"][SONG], result["single_notes"]
     onset, cents = single["onset_ms"], single["cents_off"]
     ratio, l1 = live["f1"] / live["reference_f1"], live["clips"]["log_mel_l1"]
@@ -67,7 +68,7 @@ def targets(result):
 
 
 def classes(phrases):
-    """program -> nats; -> class -> programs"""
+    """program -> nats; returns class -> programs"""
     found = {name: [] for name in CLASSES}
     for program, nats in phrases.items():
         found["good" if nats < GOOD else "fair" if nats < FAIR else "poor"].append(int(program))
@@ -75,7 +76,7 @@ def classes(phrases):
 
 
 def means(g):
-    """The figures of a group of whole pieces, as the card's table has them."""
+    """The figures of a group of whole pieces for the table of the card."""
     f1 = before = ""
     if "f1" in g:
         f1 = f"{g['f1'] / g['reference_f1']:.2f} ({g['f1']:.2f} by {g['reference_f1']:.2f})"
@@ -88,7 +89,7 @@ def means(g):
 
 
 def markdown(result):
-    """All the card says of the evaluation."""
+    """The text of the card about the evaluation."""
     single, decays = result["single_notes"], result["decays"]
     out = prose(f"Targets, in {LIVE} and the model's own number of steps:")
     out += table(["", "target", "measured", ""], targets(result))
@@ -179,7 +180,7 @@ def markdown(result):
 
 
 def listening(found):
-    """What `make listen` says, as the card has it."""
+    """The text of the card about the results of `make listen`."""
     head, *rows = found["rows"]
     out = prose(
         "How alive held notes are and how close music is, live, H = 1 (`make listen`; "

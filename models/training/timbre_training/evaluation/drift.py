@@ -1,10 +1,10 @@
 """`make drift MINUTES=30`: does the sound of a long evening drift? The same minute of music is
 played over and over in live mode.
 
-A minute is 52 s of random music and 8 s of rest. The network hears its own past all along; so
-whatever runs away shows in a late minute that an early one does not have. Position by position the
-last quarter of the minutes is held against the first: level, ten bands, log-mel, and the floor in
-the rests.
+A minute is 52 s of random music and 8 s of rest. The network always gets its own past sound as
+input, so anything that builds up shows in a late minute and not in an early one. The last quarter
+of the minutes is compared with the first at each position of the minute: level, ten bands, log-mel,
+and the noise floor in the rests.
 """
 import argparse
 
@@ -22,7 +22,7 @@ LEVEL_DB, BAND_DB, FLOOR_DBFS = 0.5, 1.0, -70.0
 
 
 def minute():
-    """60 s of notes [n, 6]: four clips of random music, a rest of 8 s after them."""
+    """60 s of notes [n, 6]: four clips of random music and then a rest of 8 s."""
     rows = []
     for i in range(4):
         part = music.clip(FIRST_SEED + 1000 + i, MUSIC_S / 4)
@@ -34,7 +34,7 @@ def minute():
 
 
 def repeated(notes, times):
-    """The same notes every MINUTE_S."""
+    """Repeats the notes every MINUTE_S."""
     shift = np.zeros(notes.shape[1])
     shift[[START, END]] = MINUTE_S
     return np.concatenate([notes + i * shift for i in range(times)])
@@ -47,8 +47,8 @@ def bands_db(log_mel):
 
 
 def quarters(sound, times):
-    """Sound of `times` minutes -> how the last quarter of them differs from the first, means over
-    the minutes of a quarter."""
+    """Sound of `times` minutes -> the differences between their last quarter and their first, as
+    means over the minutes of a quarter."""
     size = round(MINUTE_S * mel.RATE)
     minutes = [sound[i * size : (i + 1) * size] for i in range(times)]
     music_end, rest = round(MUSIC_S * mel.RATE), round((MUSIC_S + RING_S) * mel.RATE)

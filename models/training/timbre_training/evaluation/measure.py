@@ -1,7 +1,7 @@
-"""Plays the set, measures it, gathers the figures. Knows no table and no target.
+"""Renders the set, measures it, and collects the figures. Knows no table and no target.
 
-Every figure is of the program's own output. A result is plain numbers, so that it can be kept as
-JSON.
+Every figure is measured on the output of the program. A result is plain numbers, so that it can be
+stored as JSON.
 """
 import os
 import time
@@ -17,15 +17,15 @@ from .spectra import compare, compare_upper, log_mel_l1
 from .transcription import count_in_sound, f1
 
 LIVE, SONG = "live, H = 2", "song"
-# Notes of scales that count: those the soundfont plays; for pitch, those that it does not play as a
-# chorus or far beside their key. For pitch they must also ring: what falls by 20 dB within 100 ms
-# is heard as a stroke.
+# Which notes of the scales count: those that the soundfont plays; for pitch, those that it does not
+# play as a chorus or far from the pitch of their key. For pitch they must also ring: a note that
+# falls by 20 dB within 100 ms is heard as a stroke.
 QUIET_DBFS = -80.0  # of the upper band of a piece: below that it has none
 SILENT_DBFS, PITCHED_CENTS, RINGS_DB = -80.0, 25.0, 20.0
 
 
 class Progress:
-    """Says what is being done, which part of how many, and for how long the run has gone on."""
+    """Prints what is being done, which part of how many it is, and how long the run has taken."""
 
     def __init__(self, parts):
         self.parts, self.done, self.start = parts, 0, time.time()
@@ -42,7 +42,7 @@ class Progress:
 
 def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
     """groups: name -> pieces. -> mode -> group -> means of `spectra.compare`, the worst silence,
-    F1; and (LIVE's sounds, references)."""
+    F1; and (sounds of LIVE, references)."""
     progress("FluidSynth plays " + ", ".join(f"{len(g)} {name}" for name, g in groups.items()))
     everything = [(name, piece) for name, group in groups.items() for piece in group]
     pieces = [piece for _, piece in everything]
@@ -105,9 +105,9 @@ def whole_pieces(timbred, groups, progress, modes=tuple(MODES)):
 
 
 def upper_band(timbred, groups, mode, progress):
-    """-> group -> means of `spectra.compare_upper`; level by the reference's, mean and worst [dB],
-    of the pieces whose reference is above QUIET_DBFS there; and the loudest of ours where it is not
-    [dBFS]"""
+    """-> group -> means of `spectra.compare_upper`; mean and worst difference of the level from the
+    reference's [dB], of the pieces whose reference is above QUIET_DBFS there; and the highest level
+    of ours for the others [dBFS]"""
     progress(
         f"FluidSynth and timbred play {', '.join(groups)} at {bands.WIDE_HZ // 1000} kHz, {mode}"
     )
@@ -136,7 +136,7 @@ def upper_band(timbred, groups, mode, progress):
 
 def _scale(job):
     """(ours, reference) of a scale -> rows (onset error [ms] or None, cents, reference's cents,
-    dBFS, reference's dBFS, dB by which the reference has fallen after 100 ms), one a note"""
+    dBFS, reference's dBFS, decay of the reference after 100 ms [dB]), one for each note"""
     ours, truth = job
     rows = []
     for start, key, _ in sets.scale_notes():
@@ -152,14 +152,14 @@ def _scale(job):
 
 
 def _kit(job):
-    """(ours, reference) of the kit -> onset error of every stroke that is heard [ms]"""
+    """(ours, reference) of the kit -> onset error of every audible stroke [ms]"""
     errors = [onset_error_ms(*job, start) for start, _, _ in sets.kit_notes()]
     return [e for e in errors if e is not None]
 
 
 def scales(timbred, programs, mode, progress):
     """-> "onset_ms", "cents", "reference_cents", "dbfs", "reference_dbfs", "reference_fall_db":
-    program -> one number a note of `pieces.scale_notes`"""
+    program -> one number for each note of `pieces.scale_notes`"""
     progress(f"FluidSynth and timbred play scales of {len(programs)} programs, {mode}")
     pieces = sets.scales(programs)
     rows = in_parallel(_scale, list(zip(timbred.sounds(pieces, mode), references(pieces))))
@@ -174,7 +174,8 @@ def scales(timbred, programs, mode, progress):
 
 
 def summary(table, kit):
-    """The rows of `scales` and the kit's onsets [ms] -> figures over all notes, and by program."""
+    """The rows of `scales` and the onsets of the kit [ms] -> figures over all notes, and for each
+    program."""
     keys, velocities = (np.array([n[i] for n in sets.scale_notes()]) for i in (1, 2))
 
     def spread(values):
@@ -247,8 +248,8 @@ def _decay(job):
 
 
 def decays(timbred, programs, mode, progress):
-    """-> "held" (20 dB below the peak) and "released" (30 dB below the level at the release): ours
-    by the reference's, where both get there."""
+    """-> "held" (20 dB below the peak) and "released" (30 dB below the level at the release): our
+    time divided by the reference's, for notes where both get there."""
     progress(f"FluidSynth and timbred play long notes of {len(programs)} programs, {mode}")
     pieces = sets.decays(programs)
     rows = in_parallel(_decay, list(zip(timbred.sounds(pieces, mode), references(pieces))))
@@ -256,7 +257,7 @@ def decays(timbred, programs, mode, progress):
     for i, name in enumerate(("held", "released")):
         pairs = [pair for row in rows for pair in row[i]]
         both = np.array([p for p in pairs if None not in p]).reshape(-1, 2)
-        # 10 ms: what the levels' 20 ms cannot tell apart.
+        # 10 ms are added because levels of 20 ms cannot resolve less.
         ratios = (both[:, 0] + 0.01) / (both[:, 1] + 0.01)
         result[name] = {
             "notes": len(both),
@@ -272,12 +273,12 @@ def decays(timbred, programs, mode, progress):
 
 
 def kit_onsets(kept):
-    """The sounds that `whole_pieces` kept -> onset error of every drum [ms]"""
+    """The sounds that `whole_pieces` returned -> onset error of every drum [ms]"""
     return _kit(kept["drums-kit"])
 
 
 def phrases(timbred, mode, progress):
-    """-> program -> log-mel L1 after the vocoder of the same phrase, nats"""
+    """-> program -> log-mel L1 of the same phrase after the vocoder, nats"""
     progress(f"FluidSynth and timbred play a phrase of all 128 programs, {mode}")
     pieces = sets.phrases()
     heard = zip(timbred.sounds(pieces, mode), references(pieces), pieces)
@@ -286,7 +287,7 @@ def phrases(timbred, mode, progress):
 
 
 def write_sounds(kept):
-    """Ours and the reference's, side by side, for whoever wants to listen -> the folder"""
+    """Writes our sounds and the reference's, one beside the other, for listening -> the folder"""
     folder = WORK / "sounds"
     folder.mkdir(parents=True, exist_ok=True)
     for name, (ours, truth) in kept.items():

@@ -1,4 +1,4 @@
-"""Spectrograms side by side, ours and the reference's, as one PNG. Knows no measure."""
+"""Draws spectrograms of ours and of the reference side by side into one PNG. Knows no measure."""
 import numpy as np
 
 from .. import mel
@@ -8,8 +8,8 @@ COLOURS = 48
 
 
 def side_by_side(path, rows):
-    """rows: (title, ours, reference), samples at 16 kHz -> a PNG: reference on the left, ours on
-    the right, one row a piece."""
+    """rows: (title, ours, reference), samples at 16 kHz -> a PNG with the reference on the left and
+    ours on the right, one row for each piece."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,7 +1,7 @@
 """The fixed set of pieces that is measured. Knows no audio.
 
-Nothing of it is trained on: procedural clips have seeds from 90,000,000, `scores.EVALUATION` is
-left out of the training's scores.
+Training uses none of it: the seeds of procedural clips begin at 90,000,000, and `scores.EVALUATION`
+is left out of the scores for training.
 """
 from dataclasses import dataclass
 
@@ -30,14 +30,14 @@ ENSEMBLES = {
 
 @dataclass
 class Piece:
-    """Notes [n, 6] under a name that is a file's."""
+    """Notes [n, 6] with a name that is also a file name."""
 
     name: str
     notes: np.ndarray
 
     @property
     def end_s(self):
-        """The last note-off."""
+        """The time of the last note-off."""
         return float(self.notes[:, END].max())
 
 
@@ -63,8 +63,8 @@ def real(count=len(scores.EVALUATION)):
 
 
 def scale_notes():
-    """(start_s, key, velocity) of a scale: every key at every velocity, neighbours far apart on the
-    keyboard."""
+    """(start_s, key, velocity) of a scale: every key at every velocity, in an order in which
+    successive keys are far apart."""
     return [
         (0.5 + SLOT_S * i, KEYS[(3 * i + i // len(KEYS)) % len(KEYS)], VELOCITIES[i // len(KEYS)])
         for i in range(len(KEYS) * len(VELOCITIES))
@@ -79,7 +79,7 @@ def scales(programs=PROGRAMS):
 
 
 def decays(programs=PROGRAMS):
-    """Two long notes a program, with room to ring."""
+    """Two long notes for each program, with time to ring out."""
     starts = [0.5 + DECAY_SLOT_S * i for i in range(len(DECAY_KEYS))]
     return [
         Piece(
@@ -91,12 +91,12 @@ def decays(programs=PROGRAMS):
 
 
 def kit_notes():
-    """(start_s, key, velocity) of every drum of the kit, at places of all kinds in a frame."""
+    """(start_s, key, velocity) of every drum of the kit, at different positions within a frame."""
     return [(0.5 + (KIT_S + 0.0023) * i, 35 + i, VELOCITIES[1 + i % 4]) for i in range(47)]
 
 
 def drums(count=6):
-    """The whole kit, stroke by stroke, and patterns."""
+    """The whole kit one stroke at a time, and patterns."""
     kit = Piece("drums-kit", as_array([(s, s + 0.1, 0, k, v, 1) for s, k, v in kit_notes()]))
     return [kit] + [
         Piece(f"drums-{i}", as_array(music.drums(np.random.default_rng(FIRST_SEED + i), SECONDS)))
@@ -105,7 +105,7 @@ def drums(count=6):
 
 
 def phrases():
-    """The same four notes by each of the 128 programs, a bass's two octaves lower."""
+    """The same four notes for each of the 128 programs; those of basses are two octaves lower."""
     phrase = lambda program, low: as_array(
         [
             (0.2 + 0.5 * i, 0.6 + 0.5 * i, program, low + k, 60 + 15 * i, 0)

@@ -1,5 +1,5 @@
-"""Has the program under test and FluidSynth play pieces -> samples at 16 kHz, or at 48 where that
-is wanted. Knows no measure."""
+"""Renders pieces with the program under test and with FluidSynth -> samples at 16 kHz, or at 48 kHz
+if asked. Knows no measure."""
 import hashlib
 import os
 import subprocess
@@ -21,8 +21,8 @@ MODES = {
 
 
 class Timbred:
-    """Renders with the program under test, many pieces in one call: loading the model costs more
-    than playing it."""
+    """Renders with the program under test, many pieces in one call, because loading the model takes
+    longer than rendering a piece."""
 
     def __init__(self, program, extra, quiet=True):
         self.program, self.extra = program, [*extra, *(["--quiet"] if quiet else [])]
@@ -44,11 +44,11 @@ class Timbred:
             return [read(source.with_suffix(ending)) for source in sources]
 
     def mels(self, pieces, mode):
-        """-> the log-mel [frames, 128] of each, before the vocoder"""
+        """-> the log-mel [frames, 128] of each piece, before the vocoder"""
         return self._run(pieces, ".npy", np.load, ["--mel", *MODES[mode]])
 
     def sounds(self, pieces, mode, rate=mel.RATE):
-        """-> float32 samples of each"""
+        """-> float32 samples of each piece"""
         read = lambda path: wavfile.read(path)[1].astype(np.float32)
         return self._run(
             pieces, ".wav", read, ["--rate", str(rate), "--format", "32f", *MODES[mode]]
@@ -59,8 +59,8 @@ _reference = None
 
 
 def _render(job):
-    """(piece, rate): one piece by FluidSynth, kept under the hash of its notes: the reference never
-    changes."""
+    """(piece, rate): renders one piece by FluidSynth. The result is stored under the hash of its
+    notes, because the reference never changes."""
     from ..synth import SOUNDFONT, Reference  # only here: measures and tests need no FluidSynth
 
     global _reference
@@ -78,13 +78,13 @@ def _render(job):
 
 
 def references(pieces, rate=mel.RATE):
-    """-> float32 samples of each, FluidSynth's"""
+    """-> float32 samples of each piece by FluidSynth"""
     (WORK / "reference").mkdir(parents=True, exist_ok=True)
     return in_parallel(_render, [(piece, rate) for piece in pieces])
 
 
 def in_parallel(function, items):
-    """[function(item)] on all cores, in order."""
+    """[function(item)] for all items, on all cores, in order."""
     items = list(items)
     with get_context("spawn").Pool(min(os.cpu_count() or 1, max(1, len(items)))) as pool:
         return pool.map(function, items, chunksize=max(1, len(items) // 32))

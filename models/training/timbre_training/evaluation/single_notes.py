@@ -1,5 +1,5 @@
-"""Measures of single notes at a known time: onset, pitch, loudness, decay. Sounds are float32 [n]
-at 16 kHz."""
+"""Measures of single notes that begin at a known time: onset, pitch, loudness, decay. Sounds are
+float32 [n] at 16 kHz."""
 import numpy as np
 
 from ..mel import RATE
@@ -10,9 +10,10 @@ ATTACK_S, LAG_S, NOTE_S = 0.15, 0.06, 0.45
 
 
 def loudness(sound):
-    """float [n] -> [n // 16]: power in 20 ms (Hann) once a millisecond, to the 0.3, as loudness
-    goes (Stevens). 20 ms are longer than a period of A1; in less the curve would follow the
-    waveform, whose phases nobody hears, and shifts of low notes would be off by up to 7 ms."""
+    """float [n] -> [n // 16]: power in 20 ms (Hann) once a millisecond, to the power of 0.3, which
+    is proportional to loudness (Stevens). 20 ms are longer than a period of A1. A shorter window
+    would follow the waveform, whose phases are not audible, and would put the onsets of low notes
+    off by up to 7 ms."""
     width, step = RATE // 50, RATE // ENVELOPE_HZ
     window = np.hanning(width + 2)[1:-1]
     power = np.convolve(np.square(sound, dtype=np.float64), window / window.sum(), "same")
@@ -21,11 +22,11 @@ def loudness(sound):
 
 
 def onset_error_ms(ours, reference, at_s):
-    """How much later than the reference's the attack of the note at `at_s` is: the shift, at most
-    60 ms, at which the loudness curve of its first 150 ms lies closest to the reference's, both as
-    parts of their loudest. A softer or sharper attack at the same time is no shift. None where the
-    reference has no attack that could be timed: it swells (80 % of its loudness only after 100 ms),
-    or an earlier note rings nearly as loud (13 dB)."""
+    """How much later than in the reference the note at `at_s` begins: the shift, at most 60 ms, at
+    which the loudness curve of its first 150 ms fits that of the reference best, each divided by
+    its maximum. A softer or sharper attack at the same time is no shift. None if the attack of the
+    reference cannot be timed: it swells (80 % of its maximum only after 100 ms), or an earlier note
+    still rings nearly as loud (13 dB)."""
     lag, length, before = (round(x * ENVELOPE_HZ) for x in (LAG_S, ATTACK_S, 2 * LAG_S))
     first, last = round((at_s - 2 * LAG_S) * RATE), round((at_s + NOTE_S) * RATE)
     cut = lambda sound: loudness(
@@ -52,9 +53,9 @@ def onset_error_ms(ours, reference, at_s):
 
 
 def cents(sound, start_s, key, seconds=0.45):
-    """How far a note lies from equal temperament: the centres of power of its first eight partials,
-    each in its own surroundings, of which the median by power is taken. Vibrato and beats move
-    power to both sides of a partial and leave its centre."""
+    """The deviation of a note from equal temperament: the median, weighted by power, over its first
+    eight partials. The frequency of each is the centre of power near its nominal place. Vibrato and
+    beats move power to both sides of a partial and keep its centre."""
     part = sound[round(start_s * RATE) :][: round(seconds * RATE)]
     base = 440 * 2 ** ((key - 69) / 12)
     power = np.abs(np.fft.rfft(part * np.hanning(len(part)), 1 << 17)) ** 2
@@ -63,7 +64,8 @@ def cents(sound, start_s, key, seconds=0.45):
     for n in range(1, 9):
         if n * base > 0.47 * RATE:
             break
-        # Half a half tone, at least the window's main lobe, never half way to the next partial.
+        # Half a semitone, but at least the main lobe of the window, and less than half way to the
+        # next partial.
         half, centre = min(max(0.03 * n * base, 3 / seconds), 0.45 * base), n * base
         for _ in range(6):
             low, high = (round((centre + side * half) / hz) for side in (-1, 1))
@@ -82,8 +84,8 @@ def level_dbfs(sound, at_s, seconds):
 
 
 def fall_s(sound, from_s, to_s, fall_db, from_peak):
-    """How long after `from_s` the level (20 ms) is `fall_db` below its highest (or, not from_peak,
-    its first) for good; None where it is not by `to_s`."""
+    """The time from `from_s` until the level (20 ms) stays `fall_db` below its maximum (or, without
+    from_peak, its first value); None if that does not happen before `to_s`."""
     width = RATE // 50
     part = sound[round(from_s * RATE) : round(to_s * RATE)]
     levels = np.array(

@@ -1,4 +1,4 @@
-"""Measures of two sounds as a whole: log-mel, several STFTs, level, silence. Knows no note."""
+"""Measures of two whole sounds: log-mel, several STFTs, level, silence. Knows no note."""
 import numpy as np
 
 from .. import bands, mel
@@ -9,7 +9,7 @@ STFT_FLOOR = 1e-4  # of the window's sum: -80 dBFS for a sine
 
 
 def db(x):
-    """Root of the mean square, dBFS (full scale is 1); -180 for silence."""
+    """Root mean square, dBFS (full scale is 1); -180 for silence."""
     size = float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) if len(x) else 0.0
     return float(20 * np.log10(max(size, 1e-9)))
 
@@ -40,8 +40,9 @@ def stft_distance(ours, reference):
 
 
 def compare(job):
-    """(ours [n], reference [n], last note-off [s]) -> dict of all of the above; distances until 1 s
-    after the last note-off: a silent end of any length would make them as small as one likes"""
+    """(ours [n], reference [n], last note-off [s]) -> dict of all of the above. Distances are
+    measured until 1 s after the last note-off, as silence at the end would make them arbitrarily
+    small"""
     ours, reference, end_s = job
     end = round(end_s * mel.RATE)
     rung = end + mel.RATE
@@ -57,9 +58,9 @@ def compare(job):
 
 
 def compare_upper(job):
-    """(ours, reference) at 48 kHz -> of what lies between 8 and 16 kHz: mean absolute difference of
-    the log bands and the same had ours been silent [nats], over the frames and bands where the
-    reference is heard (None where it never is), and both levels"""
+    """(ours, reference) at 48 kHz -> for the range from 8 to 16 kHz: the mean absolute difference
+    of the log bands, and the same difference from silence [nats], over the frames and bands where
+    the reference is audible (None if it never is), and both levels"""
     ours, reference = (bands.upper_band(x) for x in job)
     a, b = (bands.log_upper(x) for x in job)
     n = min(len(a), len(b))

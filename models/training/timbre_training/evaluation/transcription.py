@@ -1,9 +1,9 @@
-"""Which notes a listener hears: basic-pitch's network on sound, and the F1 of its notes against
-those that were played.
+"""Transcribes sound into notes by the network of basic-pitch, and computes the F1 of these notes
+against those that were played.
 
-The network is `nmp.onnx` out of the package basic-pitch (Apache-2.0), run by onnxruntime; the
-package itself is never imported, because it wants TensorFlow. How activations become notes follows
-its `note_creation.py` with its defaults.
+The network is `nmp.onnx` from the package basic-pitch (Apache-2.0), run by onnxruntime. The package
+itself is never imported because it needs TensorFlow. Activations are turned into notes as in its
+`note_creation.py` with the defaults there.
 """
 import importlib.util
 from functools import cache
@@ -16,7 +16,7 @@ from ..notes import DRUM, END, KEY, START
 
 HOP, WINDOW, OVERLAP = 256, 43_844, 30 * 256  # samples at 22,050 Hz
 FRAMES_PER_SECOND, WINDOW_FRAMES, LOWEST_KEY = 86, 172, 21
-# Thresholds; frames: shortest note, pause inside a note.
+# Thresholds; the shortest note and the longest pause inside a note, in frames.
 ONSET, FRAME, SHORTEST, GAP = 0.5, 0.3, 11, 11
 ONSET_TOLERANCE_S = 0.05
 
@@ -66,8 +66,8 @@ def notes_of(notes, onsets):
         left[a:b, max(0, key - 1) : key + 2] = 0
 
     def reach(at, key, step):
-        """Frames from `at` on, in steps, up to a pause -> the first frame that is not looked at,
-        frames of the pause"""
+        """Follows a note from frame `at` in steps until a pause -> the first frame that was not
+        looked at, and the frames of the pause"""
         pause = 0
         while 0 < at < last and pause < GAP:
             pause = pause + 1 if left[at, key] < FRAME else 0
@@ -97,19 +97,20 @@ def notes_of(notes, onsets):
 
 
 def seconds(frame):
-    """When a frame is; windows of the network overlap a little less than their frames say."""
+    """The time of a frame. The windows of the network overlap slightly less than their number of
+    frames suggests."""
     late = (HOP * WINDOW_FRAMES - WINDOW) / 22_050 + 0.0018
     return frame * HOP / 22_050 - (frame // WINDOW_FRAMES) * late
 
 
 def transcribe(sound):
-    """float32 [n] at 16 kHz -> (start_s, end_s, key) of each note that is heard"""
+    """float32 [n] at 16 kHz -> (start_s, end_s, key) of each note that is found"""
     return [(seconds(a), seconds(b), key) for a, b, key in notes_of(*activations(sound))]
 
 
 def count(heard, notes):
-    """Heard notes against those played [n, 6], drums left out -> [matched, heard, played]: same
-    key, onset within 50 ms, each once (mir_eval)."""
+    """Found notes against those that were played [n, 6], without drums -> [matched, found, played]:
+    same key, onset within 50 ms, each matched once (as in mir_eval)."""
     from mir_eval.transcription import match_notes
 
     played = notes[
@@ -129,12 +130,12 @@ def count(heard, notes):
 
 
 def count_in_sound(job):
-    """(float32 [n] at 16 kHz, notes [n, 6]) -> [matched, heard, played]"""
+    """(float32 [n] at 16 kHz, notes [n, 6]) -> [matched, found, played]"""
     sound, notes = job
     return count(transcribe(sound), notes)
 
 
 def f1(counts):
-    """[[matched, heard, played], ...] -> F1 over all their notes together"""
+    """[[matched, found, played], ...] -> F1 over all notes together"""
     matched, heard, played = np.sum(counts, axis=0)
     return float(2 * matched / max(1, heard + played))

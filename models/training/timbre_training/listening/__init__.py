@@ -1,5 +1,5 @@
-"""How alive and how close the program's sound is, by numbers: `python -m
+"""Measures how lively the sound of the program is and how close to the reference: `python -m
 timbre_training.listening`.
 
-Needs the packages in requirements.txt, and no torch. Everything made is kept in work/listen.
+Needs the packages in requirements.txt, and no torch. All results are stored in work/listen.
 """

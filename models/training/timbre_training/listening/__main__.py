@@ -1,7 +1,7 @@
-"""Writes what is to be played, has every system play it, measures, and prints one table.
+"""Writes the MIDI files, renders them with every system, measures the sound, and prints one table.
 
-What is made is kept in work/listen: a second run makes only what is missing. Sound of an earlier
-build or model is removed, and what was measured of it stays.
+Results are stored in work/listen, and a second run makes only the missing ones. Sound of an earlier
+build or model is removed, but its measured figures stay.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Weights out of a TensorFlow checkpoint (V2), without TensorFlow.
+"""Reads the weights of a TensorFlow checkpoint (V2) without TensorFlow.
 
-Its index is a LevelDB table of BundleEntryProto, its data are plain float32.
+Its index is a LevelDB table of BundleEntryProto, and its data are plain float32.
 """
 
 import struct
@@ -11,7 +11,7 @@ FLOAT = 1  # the type's number in an entry
 
 
 def varint(data, at):
-    """-> the number that begins at `at`, and where it ends"""
+    """-> the number that begins at `at`, and the position after it"""
     value = shift = 0
     while True:
         byte = data[at]
@@ -23,7 +23,7 @@ def varint(data, at):
 
 
 def fields(message):
-    """A protobuf message -> (number, value) of each field; those of variable length as bytes."""
+    """A protobuf message -> (number, value) of each field; values of variable length are bytes."""
     at = 0
     while at < len(message):
         tag, at = varint(message, at)
@@ -37,7 +37,8 @@ def fields(message):
 
 
 def block(table, handle):
-    """A block of a LevelDB table -> its (key, value) pairs; keys share what they begin with."""
+    """A block of a LevelDB table -> its (key, value) pairs, in which keys are stored without the
+    prefix that they share."""
     offset, at = varint(handle, 0)
     size, _ = varint(handle, at)
     assert table[offset + size] == 0, "a compressed block"
@@ -53,8 +54,8 @@ def block(table, handle):
 
 
 def read(index, data):
-    """Bytes of `.index` and `.data-00000-of-00001` -> name: float32 array, without those of the
-    optimizer."""
+    """The bytes of `.index` and `.data-00000-of-00001` -> name: float32 array, without the
+    variables of the optimizer."""
     footer = index[-48:]
     at = 0
     for _ in range(2):  # the handle of the meta index

@@ -1,4 +1,4 @@
-"""How close a system is to the reference that plays the same."""
+"""Measures how close the sound of a system is to the reference that plays the same notes."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ VISQOL_S = 8.0  # of a piece are heard by ViSQOL, which is slow
 
 
 def frechet(one, other):
-    """Two clouds [n, dims] -> the squared Frechet distance of the Gaussians of the same mean and
-    covariance."""
+    """Two sets of points [n, dims] -> the squared Frechet distance of the Gaussians with their
+    means and covariances."""
     one, other = np.asarray(one, float), np.asarray(other, float)
     means = [cloud.mean(0) for cloud in (one, other)]
-    # Each covariance is a^T a. The trace of the root of their product is what the singular values
-    # of a b^T add up to.
+    # Each covariance is a^T a. The trace of the square root of their product is the sum of the
+    # singular values of a b^T.
     a, b = ((x - m) / np.sqrt(len(x) - 1) for x, m in zip((one, other), means))
     root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return float(((means[0] - means[1]) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root)
@@ -35,7 +35,7 @@ def _both(path, reference):
 
 
 def log_mel_l1(ours, reference):
-    """Mean distance in nats of what lies below 8 kHz, as models are trained on it."""
+    """The mean log-mel distance below 8 kHz in nats, on which models are trained."""
     pair = [mel.log_mel(low_band(x)) for x in (ours, reference)]
     return float(np.abs(pair[0] - pair[1]).mean())
 
@@ -57,7 +57,7 @@ def visqol(_name, path, reference):
 
 
 def peaks_db(audio):
-    """The loudest 10 ms, over the level of the whole."""
+    """The loudest 10 ms relative to the level of the whole, dB."""
     power = np.convolve(audio**2, np.ones(480) / 480, "same")
     return 10 * np.log10(power.max() + 1e-12) - rms_db(audio)
 

@@ -1,4 +1,4 @@
-"""How alive a held note is, and what a system leaves in it that does not belong there.
+"""Measures how lively a held note is, and which artefacts a system leaves in it.
 
 `of_note` says, of one note:
   am       dB rms of a partial's level up to 20 Hz, a cubic decay taken out; mean of the
@@ -22,7 +22,7 @@ LINE_HZ = 50
 
 
 def of_file(name, path, _reference):
-    """Every note of a file of held notes."""
+    """Measures every note of a file of held notes."""
     audio = read(path)
     return [
         of_note(audio[round(start * RATE) : round((start + SLOT_S - 0.1) * RATE)], hz_of(key))
@@ -31,15 +31,16 @@ def of_file(name, path, _reference):
 
 
 def sides_of_file(name, path, _reference):
-    """The side against the middle in dB of every note of a file in stereo, while it is held."""
+    """The level of the side relative to the middle, in dB, of every note of a stereo file while it
+    is held."""
     audio = read(path)
     starts = [round(start * RATE) for start, _, _ in held(program_of(name))]
     return [side_against_middle_db(audio[s : s + round(HELD_S * RATE)]) for s in starts]
 
 
 def sounding(note):
-    """What is measured of a held note: from 0.15 s until it is 45 dB below its peak or released,
-    or None."""
+    """The part of a held note that is measured: from 0.15 s until it is 45 dB below its peak or
+    released; None if there is none."""
     level = np.sqrt(np.convolve(note[: round(HELD_S * RATE)] ** 2, np.ones(480) / 480, "same"))
     loud = np.flatnonzero(level > level.max() * 10 ** (-45 / 20))
     if len(loud) == 0 or level.max() < 1e-6:
@@ -49,7 +50,7 @@ def sounding(note):
 
 
 def of_note(note, hz):
-    """The measures of a note whose key is pressed at its first sample; none of a silent one."""
+    """The measures of a note whose key is pressed at its first sample; none if it is silent."""
     part = sounding(note)
     if part is None:
         return {}
@@ -74,7 +75,8 @@ def of_note(note, hz):
 
 
 def flicker(part):
-    """Of the bands within 45 dB of the loudest, the louder the more; None of a short part."""
+    """Over the bands within 45 dB of the loudest, weighted by their level; None if the part is too
+    short."""
     size, hop = 960, 240
     frames = np.lib.stride_tricks.sliding_window_view(part, size)[::hop] * np.hanning(size)
     power = np.abs(np.fft.rfft(frames, 2048)) ** 2
@@ -113,7 +115,7 @@ def harmonic_to_noise(part, places, hz, low=80, high=8000):
 
 
 def lines_beside(note, hz):
-    """Of every strong partial from 300 Hz on whose neighbours are far away."""
+    """Over all strong partials above 300 Hz whose neighbours are far enough away."""
     if hz < 240:
         return []
     power, step = spectrum(note[round(0.6 * RATE) : round(2.6 * RATE)])

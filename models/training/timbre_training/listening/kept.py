@@ -1,11 +1,11 @@
-"""What was played and measured, kept in work/listen, or in a folder of its own there for another
-reference than FluidR3, and made where it is missing.
+"""The rendered sounds and measured figures. They are stored in work/listen, or in a folder of its
+own there for a reference other than FluidR3, and made if they are missing.
 
     midi/KIND/NAME.mid           kinds: notes, sides (the same in stereo), pieces, repeats
     sounds/KIND/SYSTEM/NAME.flac
     figures/STEP/SYSTEM/NAME.json
 
-The program's own folders bear a mark of its build and model.
+The folders of the program have a mark of its build and model.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from .render import CODED, REFERENCE, SMALL, SOUNDFONTS
 from .tagger import WORK
 
 OURS, BUNDLED = "timbred", "the bundled model"
-# What is measured: its function, what is played for it, whether of the reference too, and of what
-# was coded.
+# Each measurement: its function, the files that are rendered for it, and whether the reference and
+# the coded sound are measured, too.
 STEPS = {
     "notes": (held.of_file, "notes", True, True),
     "sides": (held.sides_of_file, "sides", True, False),
@@ -38,7 +38,7 @@ def say(text):
 
 
 def all_of(pool, function, jobs):
-    """Waits until every job is done; the first that fails ends the run."""
+    """Waits until all jobs are done. The first one that fails ends the run."""
     waiting = [pool.submit(function, *job) for job in jobs]
     try:
         for job in waiting:
@@ -49,7 +49,7 @@ def all_of(pool, function, jobs):
 
 
 def mark_of(program, model):
-    """What tells a build and its model from others."""
+    """The mark that identifies a build and its model."""
     files = sorted(f for f in Path(model).glob("*") if f.is_file()) if model else []
     digest = hashlib.sha256(str(model).encode() if model and not files else b"")
     for path in [Path(program), *files]:
@@ -58,11 +58,11 @@ def mark_of(program, model):
 
 
 class Kept:
-    """Where everything lies, and who plays."""
+    """The paths of all files, and the systems that play."""
 
     def __init__(self, program, model, soundfont=None):
-        """With a soundfont that is the reference, and the bundled model plays beside the model; else
-        FluidR3 is, and a small soundfont does."""
+        """With a soundfont, that is the reference, and the bundled model is measured beside the
+        model. Otherwise FluidR3 is the reference, and a small soundfont is measured, too."""
         self.program, self.models, self.work = program, {OURS: model}, WORK
         self.fonts = {name: render.FONTS / file for name, file in SOUNDFONTS.items()}
         self.systems = (REFERENCE, OURS, SMALL, CODED)
@@ -76,13 +76,14 @@ class Kept:
             self.folders[system] = f"{OURS}-{mark_of(program, model)}"
 
     def heard(self, step):
-        """The systems that a step measures."""
+        """The systems that are measured in a step."""
         _, _, reference, coded = STEPS[step]
         left_out = {REFERENCE: not reference, CODED: not coded}
         return [s for s in self.systems if not left_out.get(s)]
 
     def put(self, kind, piece):
-        """Writes a MIDI file; if there was another of its name, what was made of that is removed."""
+        """Writes a MIDI file. If it replaces a different one of its name, everything that was made
+        from that is removed."""
         path = self.work / "midi" / kind / f"{piece.name}.mid"
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +125,7 @@ class Kept:
             all_of(pool, _play, jobs)
 
     def measure(self, pool, step, names, system):
-        """NAME: what was found"""
+        """NAME: the measured result"""
         function, kind, *_ = STEPS[step]
         targets = {name: self.figure(step, system, name) for name in names}
         jobs = [

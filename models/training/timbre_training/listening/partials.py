@@ -1,7 +1,6 @@
-"""The partials of a held note: where they lie, and how level and pitch of each move.
+"""Finds the partials of a held note, and measures how the level and pitch of each move.
 
-A partial is turned down to 0 Hz, low-passed to what lies around it, and its amplitude and
-frequency are followed.
+A partial is shifted to 0 Hz and low-passed, and then its amplitude and frequency are followed.
 """
 
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ HIGHEST_HZ = 15_000
 
 
 def spectrum(part):
-    """-> power, and the Hz from one bin to the next"""
+    """-> the power, and the distance of the bins in Hz"""
     size = 1 << int(np.ceil(np.log2(len(part))) + 1)
     return np.abs(np.fft.rfft(part * np.hanning(len(part)), size)) ** 2, RATE / size
 
 
 def find(part, hz):
-    """Of a sounding part: Hz of each partial. Harmonics, stretched as those of a string, and
-    whatever else is loud."""
+    """Finds the partials of a sounding part, in Hz: harmonics, stretched like those of a string,
+    and whatever else is loud."""
     power, step = spectrum(part)
     smooth = np.convolve(power, np.ones(max(1, round(4.0 / step))), "same")
     places = _harmonics(smooth, step, hz)
@@ -59,7 +58,7 @@ def _harmonics(smooth, step, hz):
         found.append((n, i * step, smooth[i]))
         if len(found) >= 4:
             ns, places, powers = (np.array(c) for c in zip(*found))
-            # (f / n)^2 = first^2 + first^2 stretch n^2: a straight line in n^2.
+            # (f / n)^2 = first^2 + first^2 stretch n^2 is a straight line in n^2.
             weights = np.sqrt(np.maximum(0, 10 * np.log10(powers / top) + 60)) * ns
             slope, base = np.polyfit(ns**2.0, (places / ns) ** 2, 1, w=weights)
             if base > 0:
@@ -68,14 +67,14 @@ def _harmonics(smooth, step, hz):
 
 
 def gauss(x, hz, rate):
-    """Low pass, Gaussian, 3 dB down at `hz`; the ends as if nothing were beyond."""
+    """A Gaussian low-pass filter that is 3 dB down at `hz`. Nothing is assumed beyond the ends."""
     smooth = lambda v: gaussian_filter1d(v, 0.1325 * rate / hz, mode="constant")
     return smooth(x) / smooth(np.ones(len(x)))
 
 
 def track(part, hz, reach):
-    """What lies within `reach` of `hz` -> complex amplitude at TRACK_HZ, without the ends, and
-    the Hz that its zero stands for."""
+    """The sound within `reach` of `hz` -> complex amplitude at TRACK_HZ, without the ends, and the
+    frequency that was shifted to 0."""
     fade = round(0.04 * RATE)
     ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(fade) / fade)
     x = part.copy()
@@ -98,8 +97,8 @@ def track(part, hz, reach):
 
 @dataclass
 class Moves:
-    """How a partial moves: its level in dB, how far level (dB rms) and pitch (cents rms) move,
-    and how wide its line is (Hz rms)."""
+    """The movement of a partial: its level in dB, the variation of level (dB rms) and of pitch
+    (cents rms), and the width of its line (Hz rms)."""
 
     level: float
     am: float
@@ -108,7 +107,7 @@ class Moves:
 
 
 def moves(part, hz, spacing):
-    """Moves of the partial at `hz` whose neighbours are `spacing` away, or None."""
+    """The Moves of the partial at `hz`, whose neighbours are `spacing` away, or None."""
     z, centre = track(part, hz, min(0.42 * spacing, max(12.0, 0.022 * hz), 0.45 * TRACK_HZ))
     if len(z) < 100:
         return None
@@ -133,7 +132,8 @@ def moves(part, hz, spacing):
 
 
 def _width(z):
-    """Hz rms of the line of an amplitude without decay, less what the window makes."""
+    """The width in Hz rms of the line of an amplitude without decay, less the width of the
+    window."""
     line = np.abs(np.fft.fft(z * np.hanning(len(z)), 8 * len(z))) ** 2
     at = np.fft.fftfreq(8 * len(z), 1 / TRACK_HZ)
     keep = line > line.max() * 1e-2

@@ -1,7 +1,7 @@
-"""What is played to be measured: single held notes, keys struck again and again, and pieces.
+"""The notes that are played to be measured: single held notes, repeated keys, and pieces.
 
-Knows no audio. Nothing of it is trained on: clips have seeds that training never uses, and scores
-are those that `scores.py` leaves out.
+Knows no audio. Training uses none of it: clips have seeds that training never uses, and scores are
+those that `scores.py` leaves out.
 """
 
 import numpy as np
@@ -19,9 +19,9 @@ PROGRAMS = {
     61: "brass", 65: "alto sax", 68: "oboe", 71: "clarinet", 73: "flute", 75: "pan flute",
     80: "square lead", 89: "warm pad", 105: "banjo",
 }  # fmt: skip
-# A part of them with every way of sounding: struck, blown, bowed, wide, with and without beats.
+# A selection with all kinds of sound: struck, blown, bowed, wide, with and without beats.
 QUICK_PROGRAMS = (0, 16, 24, 40, 48, 73)
-# The keys in use, family by family of General MIDI.
+# The usual range of keys of each family of General MIDI.
 FAMILIES = (
     (28, 96), (48, 96), (36, 84), (36, 84), (26, 55), (36, 88), (36, 84), (36, 84),
     (44, 84), (55, 92), (40, 88), (40, 88), (36, 88), (40, 84), (40, 84), (36, 84),
@@ -42,7 +42,7 @@ def keys(program):
 
 
 def held(program):
-    """(start_s, key, velocity) of the notes of a program: five keys, softly and loudly."""
+    """(start_s, key, velocity) of the notes of a program: five keys, soft and loud."""
     pairs = [(key, velocity) for velocity in VELOCITIES for key in keys(program)]
     return [(FIRST_S + SLOT_S * i, *pair) for i, pair in enumerate(pairs)]
 
@@ -55,12 +55,12 @@ def held_notes(programs):
 
 
 def program_of(name):
-    """The program of a piece of `held_notes`."""
+    """The program of a piece that `held_notes` made."""
     return int(name.removeprefix("note-"))
 
 
 def repeats(programs=None):
-    """One key, 40 times in 3.6 s, of a few programs."""
+    """One key, repeated 40 times in 3.6 s, for a few programs."""
     struck = STRUCK if programs is None else [(p, keys(p)[2]) for p in programs]
     return [
         Piece(
@@ -74,14 +74,14 @@ def repeats(programs=None):
 
 
 def spread(items, count):
-    """`count` of the items, evenly, so that all kinds are among them."""
+    """`count` of the items at equal distances, so that all kinds are among them."""
     if count >= len(items):
         return items
     return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def pieces(count, programs=None):
-    """`count` of the clips and scores; with programs these alone play, and no drums."""
+    """`count` of the clips and scores. If programs are given, these alone play, without drums."""
     ensembles, instruments = list(ENSEMBLES), ALL
     if programs is not None:
         instruments = Instruments(tuple(programs), drums=False)

@@ -1,4 +1,4 @@
-"""Has every synthesizer play a MIDI file -> samples at 48 kHz. Knows no measure."""
+"""Renders MIDI files with every synthesizer -> samples at 48 kHz. Knows no measure."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def run(*command):
 
 
 def fit(audio, seconds):
-    """Exactly so many seconds: silence is put behind, what is longer is cut."""
+    """Cuts sound to a number of seconds, or appends silence."""
     out = np.zeros((round(seconds * RATE), *audio.shape[1:]))
     out[: len(audio)] = audio[: len(out)]
     return out
@@ -42,7 +42,7 @@ def _read(path):
 
 
 def soundfont(midi, font):
-    """By FluidSynth without reverb and chorus -> both sides [n, 2]"""
+    """Renders with FluidSynth without reverb and chorus -> both sides [n, 2]"""
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "x.wav"
         run(
@@ -53,7 +53,7 @@ def soundfont(midi, font):
 
 
 def opus(audio):
-    """Mono sound there and back through Opus, without the codec's delay."""
+    """Encodes mono sound with Opus and decodes it, without the delay of the codec."""
     import soundfile
 
     gain = 0.5 / max(1e-6, np.abs(audio).max())
@@ -66,11 +66,11 @@ def opus(audio):
 
 
 def ours(midis, program, model, sides):
-    """The program under test, live, in hops of a frame, all files in one call: loading the model
-    costs more than playing.
+    """Renders live with the program under test, in hops of a frame and all files in one call,
+    because loading the model takes longer than rendering.
 
-    As the model makes it, in mono, or with `sides` the part of the only channel before reverb,
-    chorus and limiter, which has two.
+    The output is mono as the model makes it. With `sides` it is the stereo part of the only
+    channel, before reverb, chorus and limiter.
     """
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / midi.name for midi in midis]

@@ -1,14 +1,14 @@
-"""Sound in files and its level. Knows no measure."""
+"""Reads and writes sound files, and sets levels. Knows no measure."""
 
 import numpy as np
 
 RATE = 48_000
-# Files hold sound this much softer, so that whole numbers hold what is louder than full scale.
+# The factor for sound in files, so that integer samples can hold sound above full scale.
 SOFTER = 0.25
 
 
 def read(path):
-    """-> float64 samples [n], or [n, 2] of a file with two sides"""
+    """-> float64 samples [n], or [n, 2] for a stereo file"""
     import soundfile
 
     audio, rate = soundfile.read(path, dtype="float64")
@@ -30,7 +30,7 @@ def rms_db(audio):
 
 
 def levelled(audio, dbfs=-20.0):
-    """To a level, RMS over what is not silence, so that loudness itself is not compared."""
+    """Scales sound to a level (RMS over what is not silent), so that loudness is not compared."""
     power = np.convolve(audio**2, np.ones(4800) / 4800, "same")
     loud = power >= power.max() * 1e-4
     return audio * (10 ** (dbfs / 20) / max(1e-9, np.sqrt(np.mean(audio[loud] ** 2))))
@@ -42,7 +42,7 @@ def same_length(one, other):
 
 
 def side_against_middle_db(sides):
-    """[n, 2] -> the power of the difference of both sides by that of their mean, in dB"""
+    """[n, 2] -> the power of the difference of both sides, divided by that of their mean, in dB"""
     left, right = sides.T
     middle, side = (left + right) / 2, (left - right) / 2
     return float(10 * np.log10((side @ side + 1e-12) / (middle @ middle + 1e-12)))

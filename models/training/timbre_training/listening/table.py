@@ -1,7 +1,6 @@
-"""What was measured, as one table.
+"""Prints the measured figures as one table.
 
-A figure is a function of everything measured of a system and of the reference, and knows no
-files.
+A figure is a function of all measurements of a system and of the reference. Knows no files.
 """
 
 import numpy as np
@@ -13,7 +12,8 @@ WIDE_DB = -12  # a side from here on is a program's that is recorded in stereo
 
 
 def ratio(measures, reference, key):
-    """By the reference's: median of the programs, how many are within a factor of 2, and all."""
+    """Divided by the reference's: the median over programs, how many are within a factor of 2, and
+    how many there are."""
     ratios = []
     for name, notes in measures["notes"].items():
         pairs = _pairs(notes, reference["notes"][name], key)
@@ -30,7 +30,7 @@ def _pairs(notes, others, key):
 
 
 def harmonics(measures, reference):
-    """Harmonics to noise, less the reference's: the median note and the worst tenth's."""
+    """Harmonics to noise, less the reference's: the median over notes, and the worst tenth."""
     found = []
     for name, notes in measures["notes"].items():
         found += [a - b for a, b in _pairs(notes, reference["notes"][name], "hnr")]
@@ -38,7 +38,7 @@ def harmonics(measures, reference):
 
 
 def sides(measures, reference):
-    """Median of the programs whose reference is wide: how far their sides are off."""
+    """The median difference of the sides, over programs whose reference is wide."""
     middle = {name: np.median(values) for name, values in reference["sides"].items()}
     off = [
         abs(np.median(values) - middle[name])
@@ -59,7 +59,7 @@ def cloud(measures, which, names):
 
 
 def frechet(measures, reference, which):
-    """Of the reference itself: one half of its pieces against the other, four times."""
+    """For the reference itself, one half of its pieces is compared with the other, four times."""
     names = sorted(reference["windows"])
     if measures is not reference:
         return f"{closeness.frechet(*(cloud(m, which, names) for m in (measures, reference))):.2f}"
@@ -72,7 +72,7 @@ def frechet(measures, reference, which):
 
 
 def mean(measures, step, *keys):
-    """Of all pieces. The reference has no such figures."""
+    """The mean over all pieces. The reference has no such figures."""
     found = list(measures.get(step, {}).values())
     return "; ".join(f"{np.mean([f[key] for f in found]):{form}}" for key, form in keys if found)
 
@@ -103,8 +103,8 @@ ROWS = [
 
 
 def table(measured, reference):
-    """SYSTEM: STEP: NAME: what was found -> rows of texts, the head first; `reference` is one of
-    the systems."""
+    """SYSTEM: STEP: NAME: result -> rows of texts, the head first; `reference` is the name of a
+    system."""
     systems = [reference, *(s for s in measured if s != reference)]
     rows = [["measure", "good", *systems]]
     for title, good, figure in ROWS:
@@ -119,7 +119,7 @@ def markdown(rows):
 
 
 def took(measured, reference):
-    """What the table is of, on one line."""
+    """What the table shows, on one line."""
     found = measured[reference]
     numbers = [program_of(name) for name in sorted(found["notes"])]
     programs = ", ".join(PROGRAMS.get(number, f"program {number}") for number in numbers)

@@ -1,8 +1,8 @@
 """Embeddings of two public music taggers (`musicnn`, Pons & Serra 2019; ISC licence), without
 TensorFlow.
 
-The wheel of musicnn 0.1.0, which is never installed, holds their checkpoints. They become ONNX
-graphs once, which are kept in work/listen.
+Their checkpoints are in the wheel of musicnn 0.1.0, which is never installed. They are converted
+once to ONNX graphs, which are stored in work/listen.
 """
 
 import zipfile
@@ -21,8 +21,8 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 class Graph:
-    """An ONNX graph that grows node by node, with the numbers that TensorFlow gives to layers
-    without a name."""
+    """An ONNX graph that is built node by node, with the numbers that TensorFlow gives to unnamed
+    layers."""
 
     def __init__(self, weights):
         self.weights, self.nodes, self.constants, self.counts = weights, [], [], {}
@@ -42,12 +42,12 @@ class Graph:
         return name
 
     def numbered(self, layer):
-        """conv2d, conv2d_1, ... in the order in which they are asked for."""
+        """Names such as conv2d, conv2d_1, ... in the order of the calls."""
         count = self.counts[layer] = self.counts.get(layer, -1) + 1
         return layer + (f"_{count}" if count else "")
 
     def get(self, layer, part):
-        """The weights of a layer, wherever it lies."""
+        """The weights of a layer, in whatever scope they are."""
         return next(
             array for name, array in self.weights.items() if name.split("/")[-2:] == [layer, part]
         )
@@ -120,7 +120,7 @@ def musicnn(g):
 
 
 def prepare():
-    """Makes the graphs that are not there yet."""
+    """Makes the missing graphs."""
     for name in TAGGERS:
         path = WORK / f"{name}.onnx"
         if path.exists():
@@ -145,7 +145,7 @@ def _session(name):
 
 
 def windows(audio):
-    """Sound at 48 kHz -> log mels [n, 1, 187, 96] of 3 s, 2 s apart; a shorter one is repeated."""
+    """Sound at 48 kHz -> log mels [n, 1, 187, 96] of 3 s, 2 s apart; shorter sound is repeated."""
     import librosa
     import soxr
 
@@ -157,6 +157,6 @@ def windows(audio):
 
 
 def of_file(name, path, _reference):
-    """The embedding of every window of a file, by each tagger."""
+    """The embeddings of all windows of a file, for each tagger."""
     x = windows(sound.levelled(sound.read(path)))
     return {t: _session(t).run(["embedding"], {"x": x})[0].tolist() for t in TAGGERS}
