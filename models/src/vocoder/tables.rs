@@ -167,7 +167,7 @@ impl Tables {
         moved
     }
 
-    /// One period of the tone of a key, as [`Waves::of`].
+    /// One period of the tone of a key, \[samples + 1\]: the last row repeats the first.
     pub fn period(&self, key: u8) -> &[Row] {
         self.waves.of(key)
     }
