@@ -196,7 +196,8 @@ def may(program: str) -> None:
             count = log.count(said)
             assert count == 1, f"{said}: {count} times\n{log}"
         assert TOKEN not in log
-    print("refused, and said once each: another page, another name, no token, a path, a third machine")
+    print("refused, and said once each: another page, another name, no token, a path, "
+          "a third machine")
 
 
 def tcp_packet(stream: socket.socket) -> bytes:
