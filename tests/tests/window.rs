@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use timbre_models::bundle::Bundle;
+use timbre_models::bundle::manifest::Manifest;
 use timbre_models::denoise::held::Held;
 use timbre_models::denoise::noise::SeededNoise;
 use timbre_models::denoise::sampler::{Sampler, SamplerKind, SamplerOptions};
@@ -151,20 +152,29 @@ fn a_soft_note_is_softer_though_the_network_does_not_hear_it() {
 #[test]
 fn hops_longer_than_a_second_play_on() {
     let folder = tempfile::tempdir().unwrap();
-    let mut manifest = tiny_manifest();
+    let mut manifest = Manifest { prior: None, ..tiny_manifest() };
+    manifest.network.prior = false;
     let live = manifest.live.as_mut().unwrap();
-    live.max_hop_frames = manifest.network.target_frames;
+    (live.window, live.max_hop_frames) = (true, manifest.network.target_frames);
     random_bundle(folder.path(), manifest);
     let daemon = Daemon::start(|command| {
         command.args(["--audio", "null", "--hop-ms", "1280", "--model"]).arg(folder.path());
     });
+    assert!(daemon.log().contains("hops of 1280 ms"), "{}", daemon.log());
+    // What the device took, and what of it was from the stream.
     let played = || {
         let (_, said) = control(&daemon, &["--json", "status"]);
         let status: serde_json::Value = serde_json::from_str(&said).unwrap();
-        (status["stream_frames"].as_u64().unwrap(), status["underruns"].as_u64().unwrap())
+        ["frames_played", "stream_frames"].map(|name| status[name].as_u64().unwrap())
     };
-    wait_for("the third hop", || played().0 > 3 * 48_000);
-    assert_eq!(played().1, 0, "{}", daemon.log());
+    wait_for("the stream", || played()[1] > 0);
+    let before = played();
+    wait_for("the third hop", || played()[1] > 3 * 48_000);
+    let after = played();
+    let [device, stream] = [0, 1].map(|n| (after[n] - before[n]) as f64);
+    // A busy machine wakes the model late now and then, which is a gap of milliseconds. What a ring
+    // for one second of a longer hop cannot take would be a quarter of the sound.
+    assert!(stream > 0.95 * device, "{stream} of {device} frames: {}", daemon.log());
 }
 
 #[test]
