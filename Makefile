@@ -49,7 +49,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen evaluate,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter test-arm instructions,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen evaluate,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \
@@ -95,6 +95,13 @@ test-arm: setup ## The engine's unit tests built for a 64-bit ARM (Raspberry Pi)
 	$(ARM_BUILD) \
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
 	cargo test --release -p timbre-models --lib --target $(ARM)
+
+instructions: setup ## The instructions of a hop with held notes, on x86-64 and ARM, counted in emulators
+	rustup target add $(ARM)
+	$(RELEASE) -p timbre-models --example hold
+	$(ARM_BUILD) cargo build --release -p timbre-models --example hold --target $(ARM)
+	$(CC) -shared -fPIC -O2 -o target/count.so tests/instructions/count.c
+	python3 tests/instructions/table.py target/count.so models/bundled/live target/release/examples/hold target/$(ARM)/release/examples/hold
 
 osc-clients: setup $(VENV)/osc-clients-ready ## OSC clients that are not ours (python-osc, node-osc), for the tests
 

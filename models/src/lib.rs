@@ -38,6 +38,7 @@ pub mod units;
 #[cfg(feature = "engine")]
 pub mod vocoder;
 #[cfg(feature = "engine")]
+mod wide;
 mod window;
 
 #[cfg(feature = "engine")]

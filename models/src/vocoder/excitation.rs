@@ -7,16 +7,16 @@
 use super::Playing;
 use super::attack::{SHAPED, Shape};
 use super::envelope::{DRUM_S, Envelope, RATE, fall};
-use super::lanes::{EVEN, Lanes, nearer};
+use super::excited::Excited;
+use super::lanes::{EVEN, Lanes, Row, nearer};
 use super::life::LifeTable;
 use super::shares::Shares;
 use super::tables::Tables;
-use super::voice::{Doing, Voicing, Warp};
+use super::voice::{Doing, Rows, Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
 use crate::parts::{At, Bus, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
 use crate::units::{TICK_SAMPLES, TICKS_PER_FRAME};
-use realfft::num_complex::Complex;
 use std::sync::Arc;
 
 /// The samples of one block of gains (10 ms).
@@ -74,17 +74,6 @@ impl Default for Powers {
     }
 }
 
-/// The excitation of one tick.
-#[derive(Debug)]
-pub struct Excited {
-    /// The tones of each bus.
-    pub tones: Vec<[Complex<f32>; TICK_SAMPLES]>,
-    /// The upper tones of each bus, if the model has them and the bus is wide.
-    pub upper: Vec<[f32; TICK_SAMPLES]>,
-    /// The attack of the noise: its factor in each sample, 0..=1.
-    pub begins: [f32; TICK_SAMPLES],
-}
-
 /// Makes the tones of all notes, tick by tick.
 #[derive(Debug)]
 pub struct Excitation {
@@ -96,6 +85,8 @@ pub struct Excitation {
     /// The first samples of the recent drum strokes.
     strokes: Vec<u64>,
     shares: Shares,
+    /// Room for the arithmetic of a note.
+    rows: Rows,
 }
 
 impl Excitation {
@@ -119,6 +110,7 @@ impl Excitation {
             presses: vec![],
             strokes: vec![],
             shares,
+            rows: [Row::default(); TICK_SAMPLES],
         }
     }
 
@@ -282,8 +274,8 @@ impl Excitation {
             morph: of_note::morph(note, ledger.touch_at(note, end as f64 / RATE), &to),
             has_sides: buses.iter().any(|bus| bus.side().is_some()),
         };
-        let sound = voicing.sound(&doing, &mut tone.warp);
-        add(&sound, [&from, &to], offset, note, buses, is_wide, out);
+        let sound = voicing.sound(&doing, &mut tone.warp, &mut self.rows);
+        out.add(&sound, [&from, &to], offset, note, (buses, is_wide));
         tone.rung = tone.rung_at(note, stop - note.first.0, stretch);
         (tone.heard, tone.is_over) = (stop - note.first.0, stop < end);
     }
@@ -323,62 +315,10 @@ impl Excitation {
     }
 }
 
-impl Default for Excited {
-    fn default() -> Self {
-        Self { tones: vec![], upper: vec![], begins: [1.0; TICK_SAMPLES] }
-    }
-}
-
-impl Excited {
-    /// Resets it to silence for these buses.
-    fn clear(&mut self, buses: &[Bus]) {
-        self.tones.clear();
-        self.tones.resize(buses.len(), [Complex::ZERO; TICK_SAMPLES]);
-        self.upper.clear();
-        self.upper.resize(buses.len(), [0.0; TICK_SAMPLES]);
-    }
-}
-
 /// The reference at the end of each block. It moves evenly in decibels from frame to frame, like
 /// the gains.
 fn marks(reference: [f32; 2]) -> [f32; HOP_SAMPLES / BLOCK] {
     let [before, now] = reference.map(|reference| reference.max(f32::MIN_POSITIVE));
     let blocks = (HOP_SAMPLES / BLOCK) as f32;
     std::array::from_fn(|block| before * (now / before).powf((block + 1) as f32 / blocks))
-}
-
-/// Adds the sound of a note to the buses, from the sample `offset` of the tick on.
-fn add(
-    sound: &super::voice::TickSound,
-    [from, to]: [&At; 2],
-    offset: usize,
-    note: &Sounding,
-    buses: &[Bus],
-    is_wide: bool,
-    out: &mut Excited,
-) {
-    for ((bus, tones), upper) in buses.iter().zip(&mut out.tones).zip(&mut out.upper) {
-        let [a, b] = [from, to].map(|at| of_note::weight(note, at, *bus));
-        if a == 0.0 && b == 0.0 {
-            continue;
-        }
-        let step = (b - a) / TICK_SAMPLES as f32;
-        let weight = |i: usize| a + step * (offset + i + 1) as f32;
-        // Left is the middle plus the side, and right is the middle minus the side.
-        let of_side = match bus.side() {
-            Some(0) => 1.0,
-            Some(_) => -1.0,
-            None => 0.0,
-        };
-        let [middle, side] = &sound.tone;
-        for (i, tone) in tones.iter_mut().skip(offset).take(sound.count).enumerate() {
-            *tone += (middle[i] + side[i] * of_side) * weight(i);
-        }
-        if is_wide && bus.is_wide() {
-            let [middle, side] = &sound.upper;
-            for (i, tone) in upper.iter_mut().skip(offset).take(sound.count).enumerate() {
-                *tone += (middle[i] + side[i] * of_side) * weight(i);
-            }
-        }
-    }
 }

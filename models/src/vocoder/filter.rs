@@ -8,14 +8,19 @@
 
 use super::bands::{BINS, BandFilters, FFT, MinimumPhase};
 use super::excitation::BLOCK;
-use super::polar::from_log;
+use super::polar::FromLogs;
 use crate::units::TICK_SAMPLES;
+use crate::wide::{add_scaled, wide};
+use pulp::{Simd, WithSimd};
 use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use realfft::{ComplexToReal, RealFftPlanner};
+use rustfft::{Fft, FftPlanner};
 use std::sync::Arc;
 
 /// The two sources of a block: tones and noise.
 pub const SOURCES: usize = 2;
+/// The samples of an impulse response that are summed directly, after a tick of silence.
+const HEAD: usize = TICK_SAMPLES + BLOCK;
 /// The samples in which filters are faded in at a key press.
 const ATTACK: usize = 16;
 /// The most filters used in a block: that of the last block, and one for each tick.
@@ -60,7 +65,7 @@ impl Ramp {
 struct Stage {
     /// [SOURCES, BINS]
     spectrum: Vec<Complex<f32>>,
-    /// The first samples of their impulse responses, [SOURCES, BLOCK].
+    /// The first samples of their impulse responses, [SOURCES, HEAD].
     head: Vec<f32>,
     weights: [f32; BLOCK],
 }
@@ -78,16 +83,20 @@ struct Channel {
 pub struct BlockFilter {
     bands: Arc<BandFilters>,
     minimum_phase: MinimumPhase<f32>,
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    response: Arc<dyn ComplexToReal<f32>>,
+    forward: Arc<dyn Fft<f32>>,
+    inverse: Arc<dyn Fft<f32>>,
     /// The filter of the last block, and then those of this block in the order of their fade-ins.
     stages: Vec<Stage>,
     count: usize,
     /// Whether nothing has been filtered yet. Then the first block begins with its own filter.
     is_fresh: bool,
     channels: Vec<Channel>,
+    /// Room for an impulse response [FFT], its spectrum [BINS], and the two of a pair of buses
+    /// [FFT].
     padded: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
+    pair: Vec<Complex<f32>>,
     sum: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
 }
@@ -95,19 +104,22 @@ pub struct BlockFilter {
 impl BlockFilter {
     /// A filter without signal, for a number of buses.
     pub fn new(bands: Arc<BandFilters>, buses: usize) -> Self {
-        let mut planner = RealFftPlanner::new();
+        let response = RealFftPlanner::new().plan_fft_inverse(FFT);
+        let mut planner = FftPlanner::new();
         let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
         let zero = Complex::new(0.0, 0.0);
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
+        let scratch = scratch.max(response.get_scratch_len());
         let stage = Stage {
             spectrum: vec![zero; SOURCES * BINS],
-            head: vec![0.0; SOURCES * BLOCK],
+            head: vec![0.0; SOURCES * HEAD],
             weights: [0.0; BLOCK],
         };
         let channel = Channel { inputs: vec![0.0; SOURCES * BLOCK], tail: vec![0.0; FFT] };
         Self {
             bands,
             minimum_phase: MinimumPhase::new(FFT),
+            response,
             forward,
             inverse,
             stages: vec![stage; STAGES],
@@ -116,7 +128,8 @@ impl BlockFilter {
             channels: vec![channel; buses],
             padded: vec![0.0; FFT],
             spectrum: vec![zero; BINS],
-            sum: vec![zero; BINS],
+            pair: vec![zero; FFT],
+            sum: vec![zero; FFT],
             scratch: vec![zero; scratch],
         }
     }
@@ -132,14 +145,22 @@ impl BlockFilter {
         let of_sources = gains.chunks_exact(gains.len() / SOURCES);
         let Some(stage) = self.stages.get_mut(count) else { return };
         let spectra = stage.spectrum.chunks_exact_mut(BINS);
-        let heads = stage.head.chunks_exact_mut(BLOCK);
+        let heads = stage.head.chunks_exact_mut(HEAD);
         for ((spectrum, head), gains) in spectra.zip(heads).zip(of_sources) {
             let logs = self.minimum_phase.of(self.bands.log_magnitudes(gains));
-            spectrum.iter_mut().zip(logs).for_each(|(bin, log)| *bin = from_log(log));
-            // The first and the last bin of a real spectrum are real.
-            self.sum.copy_from_slice(spectrum);
-            transform_back(&*self.inverse, &mut self.sum, &mut self.padded, &mut self.scratch);
-            head.iter_mut().zip(&self.padded).for_each(|(h, p)| *h = p / FFT as f32);
+            wide(FromLogs { logs, out: spectrum });
+            // The first and the last bin of a real spectrum are real; realfft reports anything else
+            // as an error.
+            self.spectrum.copy_from_slice(spectrum);
+            if let [first, .., last] = self.spectrum.as_mut_slice() {
+                (first.im, last.im) = (0.0, 0.0);
+            }
+            let Self { spectrum, padded, scratch, .. } = self;
+            let scratch = &mut scratch[..self.response.get_scratch_len()];
+            // All buffers come from the plan, so their lengths fit and the transform cannot fail.
+            let _ = self.response.process_with_scratch(spectrum, padded, scratch);
+            let head = head.iter_mut().skip(TICK_SAMPLES);
+            head.zip(padded).for_each(|(h, p)| *h = *p / FFT as f32);
         }
         let (before, now) = self.stages.split_at_mut(count);
         if let (true, [first, ..], Some(now)) =
@@ -196,9 +217,10 @@ impl BlockFilter {
             if inputs[..end].iter().all(|x| *x == 0.0) {
                 continue;
             }
+            let inputs = &inputs[..end];
             for stage in &self.stages[..self.count] {
-                let head = &stage.head[source * BLOCK..(source + 1) * BLOCK];
-                add_heads(&inputs[..end], &stage.weights[..end], head, &mut sums);
+                let head = &stage.head[source * HEAD..(source + 1) * HEAD];
+                wide(Heads { inputs, weights: &stage.weights, head, sums: &mut sums });
             }
         }
         out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
@@ -209,8 +231,8 @@ impl BlockFilter {
     /// # Real time
     /// It allocates nothing.
     pub fn next_block(&mut self) {
-        for bus in 0..self.channels.len() {
-            self.ring_on(bus);
+        for pair in 0..self.channels.len().div_ceil(2) {
+            self.ring_on(pair);
         }
         let last = self.count - 1;
         let (first, others) = self.stages.split_at_mut(1);
@@ -236,76 +258,103 @@ impl BlockFilter {
         self.count = 1;
     }
 
-    /// Adds the response after the block to the tail of a bus.
-    fn ring_on(&mut self, bus: usize) {
-        let Some(Channel { inputs, tail }) = self.channels.get_mut(bus) else { return };
-        tail.copy_within(BLOCK.., 0);
-        tail[FFT - BLOCK..].fill(0.0);
-        self.sum.fill(Complex::ZERO);
-        let mut is_silent = true;
-        for (source, inputs) in inputs.chunks_exact_mut(BLOCK).enumerate() {
-            if inputs.iter().all(|x| *x == 0.0) {
+    /// Adds the response after the block to the tails of a pair of buses. All filters are real, so
+    /// one complex transform filters both: one bus is its real part, the other its imaginary part.
+    fn ring_on(&mut self, pair: usize) {
+        let Self { channels, stages, sum, scratch, .. } = self;
+        let Some(buses) = channels.chunks_mut(2).nth(pair) else { return };
+        for Channel { tail, .. } in &mut *buses {
+            tail.copy_within(BLOCK.., 0);
+            tail[FFT - BLOCK..].fill(0.0);
+        }
+        let has_sound = |bus: &Channel| bus.inputs.iter().any(|x| *x != 0.0);
+        let sounding = [0, 1].map(|n| buses.get(n).is_some_and(has_sound));
+        if sounding == [false; 2] {
+            return;
+        }
+        sum.fill(Complex::ZERO);
+        for source in 0..SOURCES {
+            let range = source * BLOCK..(source + 1) * BLOCK;
+            let of = |n: usize| buses.get(n).map(|bus| &bus.inputs[range.clone()]);
+            let is_silent = |n| of(n).is_none_or(|inputs| inputs.iter().all(|x| *x == 0.0));
+            if is_silent(0) && is_silent(1) {
                 continue;
             }
-            is_silent = false;
-            let filters = source * BINS..(source + 1) * BINS;
-            for stage in &self.stages[..self.count] {
-                let weighted = inputs.iter().zip(&stage.weights).map(|(x, w)| x * w);
-                self.padded[BLOCK..].fill(0.0);
-                self.padded.iter_mut().zip(weighted).for_each(|(p, x)| *p = x);
-                // All buffers come from the plan, so their lengths fit and the transform cannot
-                // fail.
-                let _ = self.forward.process_with_scratch(
-                    &mut self.padded,
-                    &mut self.spectrum,
-                    &mut self.scratch,
-                );
-                let filter = &stage.spectrum[filters.clone()];
-                let bins = self.sum.iter_mut().zip(self.spectrum.iter().zip(filter));
-                bins.for_each(|(sum, (x, by))| *sum += x * by);
+            for stage in &stages[..self.count] {
+                self.pair.fill(Complex::ZERO);
+                for (n, inputs) in [of(0), of(1)].into_iter().enumerate() {
+                    let weighted = inputs.into_iter().flatten().zip(&stage.weights);
+                    for (pair, (x, weight)) in self.pair.iter_mut().zip(weighted) {
+                        *(if n == 0 { &mut pair.re } else { &mut pair.im }) = x * weight;
+                    }
+                }
+                self.forward.process_with_scratch(&mut self.pair, scratch);
+                let filter = &stage.spectrum[source * BINS..(source + 1) * BINS];
+                wide(Filtered { spectrum: &self.pair, filter, sum });
             }
-            inputs.fill(0.0);
         }
-        if !is_silent {
-            transform_back(&*self.inverse, &mut self.sum, &mut self.padded, &mut self.scratch);
-            let ringing = self.padded[BLOCK..].iter();
-            tail.iter_mut().zip(ringing).for_each(|(t, p)| *t += p / FFT as f32);
+        self.inverse.process_with_scratch(sum, scratch);
+        for (n, Channel { inputs, tail }) in buses.iter_mut().enumerate() {
+            if sounding[n] {
+                let ringing =
+                    sum[BLOCK..].iter().map(|value| if n == 0 { value.re } else { value.im });
+                tail.iter_mut().zip(ringing).for_each(|(t, p)| *t += p / FFT as f32);
+                inputs.fill(0.0);
+            }
         }
     }
 }
 
 /// Adds the response to a block's inputs, the last of which are those of the tick, to the sums of
-/// the tick. `head` is the impulse response of a filter that has `weights`.
-fn add_heads(inputs: &[f32], weights: &[f32], head: &[f32], sums: &mut [f32; TICK_SAMPLES]) {
-    let at = inputs.len() - TICK_SAMPLES;
-    for (m, (x, weight)) in inputs.iter().zip(weights).enumerate() {
-        let x = x * weight;
-        if x == 0.0 {
-            continue;
+/// the tick. `head` is a tick of silence and the impulse response of a filter that has `weights`.
+struct Heads<'a> {
+    inputs: &'a [f32],
+    weights: &'a [f32; BLOCK],
+    head: &'a [f32],
+    sums: &'a mut [f32; TICK_SAMPLES],
+}
+
+impl WithSimd for Heads<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { inputs, weights, head, sums } = self;
+        // In a variable of its own, so that it stays in registers.
+        let mut added = *sums;
+        for (m, (x, weight)) in inputs.iter().zip(weights).enumerate() {
+            let x = x * weight;
+            let head = head.get(inputs.len() - m..).and_then(|head| head.first_chunk());
+            if let (true, Some(head)) = (x != 0.0, head) {
+                add_scaled(&mut added, x, head);
+            }
         }
-        if let Some(before) = at.checked_sub(m) {
-            let head = &head[before..before + TICK_SAMPLES];
-            sums.iter_mut().zip(head).for_each(|(sum, h)| *sum += x * h);
-        } else {
-            sums[m - at..].iter_mut().zip(head).for_each(|(sum, h)| *sum += x * h);
-        }
+        *sums = added;
     }
 }
 
-/// Transforms a spectrum to samples, which are [`FFT`] times too large. The spectrum is
-/// overwritten.
-fn transform_back(
-    inverse: &dyn ComplexToReal<f32>,
-    spectrum: &mut [Complex<f32>],
-    out: &mut [f32],
-    scratch: &mut [Complex<f32>],
-) {
-    // The first and the last bin of a real spectrum are real; realfft reports anything else as an
-    // error.
-    if let [first, .., last] = spectrum {
-        (first.im, last.im) = (0.0, 0.0);
+/// Adds the product of a spectrum [FFT] with that of a real filter [BINS] to the sum [FFT].
+struct Filtered<'a> {
+    spectrum: &'a [Complex<f32>],
+    filter: &'a [Complex<f32>],
+    sum: &'a mut [Complex<f32>],
+}
+
+impl WithSimd for Filtered<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { spectrum, filter, sum } = self;
+        for ((sum, x), by) in sum.iter_mut().zip(spectrum).zip(filter) {
+            *sum += x * by;
+        }
+        // The filter of a negative frequency is the conjugate of that of the positive one.
+        let mirrored = filter[1..BINS - 1].iter().rev();
+        for ((sum, x), by) in sum[BINS..].iter_mut().zip(&spectrum[BINS..]).zip(mirrored) {
+            *sum += x * by.conj();
+        }
     }
-    let _ = inverse.process_with_scratch(spectrum, out, scratch);
 }
 
 impl std::fmt::Debug for BlockFilter {

@@ -5,7 +5,9 @@
 //! a tenth of a millisecond and not by half of the length of the filter.
 
 use super::bands::MinimumPhase;
-use crate::units::SAMPLE_RATE_HZ;
+use crate::units::{SAMPLE_RATE_HZ, TICK_SAMPLES};
+use crate::wide::{add_scaled, wide};
+use pulp::{Simd, WithSimd};
 use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
 use std::f64::consts::PI;
@@ -28,10 +30,11 @@ pub struct Join {
     /// For each phase of the output: the weights of the input samples, oldest first.
     lower: [Vec<f32>; FACTOR],
     upper: [Vec<f32>; FACTOR],
-    /// The last input samples and the new ones.
-    inputs: [Vec<f32>; 2],
-    sums: Vec<f32>,
+    /// The last input samples and those of the tick.
+    inputs: [Inputs; 2],
 }
+
+type Inputs = [f32; TAPS - 1 + TICK_SAMPLES];
 
 impl Join {
     /// The state before any sound.
@@ -44,38 +47,57 @@ impl Join {
             }
         };
         let (low, both) = (band(edge), band(2.0 * edge));
-        let silence = vec![0.0; TAPS - 1];
         Self {
             lower: minimum_phase(low),
             upper: minimum_phase(|n| both(n) - low(n)),
-            inputs: [silence.clone(), silence],
-            sums: vec![],
+            inputs: [[0.0; TAPS - 1 + TICK_SAMPLES]; 2],
         }
     }
 
     /// Takes the next samples of the lower band and, if there is one, as many of the upper band.
     /// Adds three times as many samples to `out`.
     pub fn push(&mut self, lower: &[f32], upper: Option<&[f32]>, out: &mut Vec<f32>) {
-        let before = out.len();
-        out.resize(before + FACTOR * lower.len(), 0.0);
-        let bands = [Some(lower), upper].into_iter().flatten();
-        let count = bands.clone().count();
-        self.inputs.iter_mut().zip(bands).for_each(|(input, band)| input.extend_from_slice(band));
-        for (phase, filters) in self.lower.iter().zip(&self.upper).enumerate() {
-            self.sums.clear();
-            self.sums.resize(lower.len(), 0.0);
-            for (filter, input) in [filters.0, filters.1].into_iter().zip(&self.inputs).take(count)
-            {
-                // The outer loop is over taps, not over samples: the compiler can vectorise this,
-                // but must not reorder a sum over neighbours.
-                for (by, input) in filter.iter().zip(input.windows(lower.len())) {
-                    self.sums.iter_mut().zip(input).for_each(|(sum, x)| *sum += by * x);
+        for (tick, lower) in lower.chunks(TICK_SAMPLES).enumerate() {
+            let upper = upper.map(|upper| &upper[tick * TICK_SAMPLES..][..lower.len()]);
+            let bands = [Some(lower), upper];
+            let [first, second] = &mut self.inputs;
+            let mut sums = [[0.0; TICK_SAMPLES]; FACTOR];
+            let filters = [&self.lower, &self.upper];
+            for ((band, input), filter) in bands.into_iter().zip([first, second]).zip(filters) {
+                let Some(band) = band else { continue };
+                input[TAPS - 1..][..band.len()].copy_from_slice(band);
+                for (sums, filter) in sums.iter_mut().zip(filter) {
+                    wide(Taps { input, filter, sums });
                 }
+                input.copy_within(band.len()..band.len() + TAPS - 1, 0);
             }
-            let outs = out.iter_mut().skip(before + phase).step_by(FACTOR);
-            outs.zip(&self.sums).for_each(|(out, sum)| *out = *sum);
+            let samples = 0..lower.len();
+            out.extend(samples.flat_map(|n| sums.each_ref().map(|phase| phase[n])));
         }
-        self.inputs.iter_mut().take(count).for_each(|input| drop(input.drain(..lower.len())));
+    }
+}
+
+/// Adds a filtered tick to the sums, tap by tap: the compiler can vectorise this, but must not
+/// reorder a sum over neighbours.
+struct Taps<'a> {
+    input: &'a Inputs,
+    filter: &'a [f32],
+    sums: &'a mut [f32; TICK_SAMPLES],
+}
+
+impl WithSimd for Taps<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // In a variable of its own, so that it stays in registers.
+        let mut added = *self.sums;
+        for (n, by) in self.filter.iter().enumerate() {
+            if let Some(samples) = self.input.get(n..).and_then(|input| input.first_chunk()) {
+                add_scaled(&mut added, *by, samples);
+            }
+        }
+        *self.sums = added;
     }
 }
 

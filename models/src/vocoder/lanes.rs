@@ -4,6 +4,7 @@
 use super::life::{GRID, UPPER};
 use super::tables::place_of;
 use crate::graph::LIFE_GROUPS;
+use pulp::Simd;
 use realfft::num_complex::Complex;
 
 /// One value for every group; see [`super::life`].
@@ -35,89 +36,159 @@ impl Row {
         (self.re[group], self.im[group]) = (value.re, value.im);
     }
 
+    /// Returns the value of a group, which becomes 0.
+    fn take(&mut self, group: usize) -> Complex<f32> {
+        let value = Complex::new(self.re[group], self.im[group]);
+        self.set(group, Complex::ZERO);
+        value
+    }
+
     /// Multiplies each group by a number.
     pub fn weigh(&mut self, by: &Lanes) {
         for part in [&mut self.re, &mut self.im] {
             part.iter_mut().zip(by).for_each(|(part, by)| *part *= by);
         }
     }
+}
+
+/// As many groups of a row as the processor computes at once.
+#[derive(Clone, Copy)]
+struct Groups<S: Simd> {
+    re: S::f32s,
+    im: S::f32s,
+}
+
+impl<S: Simd> Groups<S> {
+    /// The groups of a row from the `at`-th vector on.
+    #[inline(always)]
+    fn of(row: &Row, at: usize) -> Self {
+        Self { re: S::as_simd_f32s(&row.re).0[at], im: S::as_simd_f32s(&row.im).0[at] }
+    }
+
+    /// Puts them back into a row.
+    #[inline(always)]
+    fn put(self, row: &mut Row, at: usize) {
+        S::as_mut_simd_f32s(&mut row.re).0[at] = self.re;
+        S::as_mut_simd_f32s(&mut row.im).0[at] = self.im;
+    }
 
     /// The product of each group.
     #[inline(always)]
-    fn times(&self, by: &Self) -> Self {
-        let mut out = Self::default();
-        for l in 0..LIFE_GROUPS {
-            out.re[l] = self.re[l] * by.re[l] - self.im[l] * by.im[l];
-            out.im[l] = self.re[l] * by.im[l] + self.im[l] * by.re[l];
+    fn times(self, simd: S, by: Self) -> Self {
+        let mul = |a, b| simd.mul_f32s(a, b);
+        Self {
+            re: simd.sub_f32s(mul(self.re, by.re), mul(self.im, by.im)),
+            im: simd.add_f32s(mul(self.re, by.im), mul(self.im, by.re)),
         }
-        out
     }
 
     /// Interpolates linearly: `share` of the way from these values to `to`.
     #[inline(always)]
-    fn toward(&self, to: &Self, share: f32) -> Self {
-        let mut out = Self::default();
-        for l in 0..LIFE_GROUPS {
-            out.re[l] = self.re[l] + share * (to.re[l] - self.re[l]);
-            out.im[l] = self.im[l] + share * (to.im[l] - self.im[l]);
-        }
-        out
+    fn toward(self, simd: S, to: Self, share: S::f32s) -> Self {
+        let part = |a, b| simd.add_f32s(a, simd.mul_f32s(share, simd.sub_f32s(b, a)));
+        Self { re: part(self.re, to.re), im: part(self.im, to.im) }
+    }
+
+    /// Each group, times a number.
+    #[inline(always)]
+    fn scaled(self, simd: S, by: S::f32s) -> Self {
+        Self { re: simd.mul_f32s(self.re, by), im: simd.mul_f32s(self.im, by) }
+    }
+
+    /// The sum of each group.
+    #[inline(always)]
+    fn plus(self, simd: S, by: Self) -> Self {
+        Self { re: simd.add_f32s(self.re, by.re), im: simd.add_f32s(self.im, by.im) }
     }
 }
 
 /// The envelope of a tone at one time: the factors of its groups in the middle and at the side.
 pub type Envelope = [Row; 2];
 
-/// Reads a period [length + 1] at phases counted in cycles, and adds it, times `weight`, to the
-/// rows.
-pub fn read(period: &[Row], turns: &[f64], weight: f32, sound: &mut [Row]) {
+/// Reads a period [length + 1] at phases counted in cycles, times `weight`, into the rows. If
+/// `adds` is set, it is added to them.
+#[inline(always)]
+pub fn read<S: Simd>(
+    simd: S,
+    period: &[Row],
+    turns: &[f64],
+    (weight, adds): (f32, bool),
+    rows: &mut [Row],
+) {
     let length = period.len().saturating_sub(1);
-    for (sound, turns) in sound.iter_mut().zip(turns) {
+    let weight = simd.splat_f32s(weight);
+    for (row, turns) in rows.iter_mut().zip(turns) {
         let (i, share) = place_of(*turns, length);
         let Some([a, b]) = period.get(i..i + 2) else { return };
-        let found = a.toward(b, share);
-        for l in 0..LIFE_GROUPS {
-            sound.re[l] += weight * found.re[l];
-            sound.im[l] += weight * found.im[l];
+        let share = simd.splat_f32s(share);
+        for at in 0..LIFE_GROUPS / S::F32_LANES {
+            let found = Groups::of(a, at).toward(simd, Groups::of(b, at), share);
+            let found = found.scaled(simd, weight);
+            let sum = if adds { found.plus(simd, Groups::of(row, at)) } else { found };
+            sum.put(row, at);
         }
     }
 }
 
 /// Rotates rows: the first is multiplied by `from`, and each later one by `step` once more.
-pub fn turn(sound: &mut [Row], mut from: Row, step: &Row) {
-    for sound in sound {
-        *sound = sound.times(&from);
-        from = from.times(step);
+#[inline(always)]
+pub fn turn<S: Simd>(simd: S, rows: &mut [Row], from: &Row, step: &Row) {
+    for at in 0..LIFE_GROUPS / S::F32_LANES {
+        let (mut from, step) = (Groups::<S>::of(from, at), Groups::of(step, at));
+        for row in &mut *rows {
+            Groups::of(row, at).times(simd, from).put(row, at);
+            from = from.times(simd, step);
+        }
     }
 }
 
 /// Multiplies rows by an envelope, which moves from one value to the next, and by levels. The first
 /// value of the envelope lies `offset` samples before the first row. Adds the sum of all groups but
 /// the upper one to `tone`, and the real part of the upper one to `upper`.
-pub fn mix(
-    sound: &[Row],
+#[inline(always)]
+pub fn mix<S: Simd>(
+    simd: S,
+    rows: &[Row],
     levels: &[f32],
     [from, to]: [&Row; 2],
     offset: usize,
     (tone, upper): (&mut [Complex<f32>], &mut [f32]),
 ) {
+    let (mut from, mut moves) = (*from, Row::default());
+    for l in 0..LIFE_GROUPS {
+        (moves.re[l], moves.im[l]) = (to.re[l] - from.re[l], to.im[l] - from.im[l]);
+    }
+    let (first, step) = (from.take(UPPER), moves.take(UPPER));
     let out = tone.iter_mut().zip(upper);
-    for (i, ((sound, level), (tone, upper))) in sound.iter().zip(levels).zip(out).enumerate() {
+    for (i, ((row, level), (tone, upper))) in rows.iter().zip(levels).zip(out).enumerate() {
         let share = (offset + i) as f32 / GRID as f32;
-        let mut moved = sound.times(&from.toward(to, share));
-        *upper += moved.re[UPPER] * level;
-        (moved.re[UPPER], moved.im[UPPER]) = (0.0, 0.0);
-        *tone += Complex::new(sum(moved.re), sum(moved.im)) * *level;
+        let of_upper = Complex::new(row.re[UPPER], row.im[UPPER]) * (first + step * share);
+        *upper += of_upper.re * level;
+        let share = simd.splat_f32s(share);
+        let mut moved = Row::default();
+        for at in 0..LIFE_GROUPS / S::F32_LANES {
+            let envelope = Groups::of(&moves, at).scaled(simd, share);
+            let envelope = envelope.plus(simd, Groups::of(&from, at));
+            Groups::of(row, at).times(simd, envelope).put(&mut moved, at);
+        }
+        *tone += Complex::new(sum(simd, &moved.re), sum(simd, &moved.im)) * *level;
     }
 }
 
-/// The sum of all groups, computed by halves.
+/// The sum of all groups, computed by halves, so that it is the same for vectors of any length.
 #[inline(always)]
-fn sum(mut lanes: Lanes) -> f32 {
-    for half in [8, 4, 2, 1] {
+fn sum<S: Simd>(simd: S, lanes: &Lanes) -> f32 {
+    let (vectors, _) = S::as_simd_f32s(lanes);
+    let mut sums = [0.0; LIFE_GROUPS / 2];
+    let (halves, _) = S::as_mut_simd_f32s(&mut sums);
+    let half = vectors.len() / 2;
+    for (at, to) in halves.iter_mut().enumerate() {
+        *to = simd.add_f32s(vectors[at], vectors[at + half]);
+    }
+    for half in [4, 2, 1] {
         for l in 0..half {
-            lanes[l] += lanes[l + half];
+            sums[l] += sums[l + half];
         }
     }
-    lanes[0]
+    sums[0]
 }

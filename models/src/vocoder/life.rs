@@ -9,14 +9,13 @@
 
 use std::f64::consts::LN_2;
 
-use super::lanes::{Envelope, Row};
+use super::lanes::{Envelope, Lanes, Row};
 use crate::denoise::DenoiseError;
 use crate::engine::decode;
 use crate::graph::{LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS, LOWEST_KEY, LifeParts, NOISE_BANDS};
 use crate::graph::{TABLE_KEYS, read_life};
 use crate::notes::Voice;
 use crate::units::{MEL_BINS, SAMPLE_RATE_HZ, TICK_SAMPLES};
-use realfft::num_complex::Complex;
 
 /// The number of the first partial in each group. One more group has what lies from 8 to 16 kHz.
 pub const GROUP_FIRST: [u32; LIFE_GROUPS - 1] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 14, 18, 24, 34, 49];
@@ -50,10 +49,35 @@ const UNKNOWN_NOISE: f32 = 0.05;
 const TONAL_DRUM_NOISE: f32 = 0.5;
 const DRUM_NOISE: f32 = 1.0;
 
+/// The values of all groups at a point: the real parts of the middle, its imaginary parts, and the
+/// same of the side.
+type Point = [[i8; LIFE_GROUPS]; 4];
+
+/// What keys that share a recording have in common.
+#[derive(Debug)]
+struct Zone {
+    own_key: f64,
+    point_hz: f64,
+    points: usize,
+    /// The cycles by which each group advances beyond its partials in a period of the tone.
+    shifts: [f64; LIFE_GROUPS],
+    /// The largest value of the sway, and of each group's middle and side.
+    sway: f64,
+    largest: [Lanes; 2],
+    /// The indices of its first points of the sway, and of the groups.
+    first_sway: usize,
+    first: usize,
+}
+
 /// The lives of all notes of a model.
 #[derive(Debug)]
 pub struct LifeTable {
-    parts: LifeParts,
+    /// The zone of each key of each program.
+    zone: Vec<usize>,
+    zones: Vec<Zone>,
+    /// The points of all zones: their sways, and their groups.
+    sways: Vec<i8>,
+    points: Vec<Point>,
     /// The shares of noise, [zones, [`NOISE_BANDS`]].
     noise: Vec<f32>,
 }
@@ -64,42 +88,65 @@ impl LifeTable {
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `life`.
     pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
-        Ok(Self::of(read_life(&decode("life", bytes)?)?))
+        Ok(Self::of(&read_life(&decode("life", bytes)?)?))
     }
 
     /// A table for models without one: notes do not change over time, and they have no side.
     pub fn still() -> Self {
-        let mut facts = [0.0; LIFE_FACTS];
-        (facts[OWN_KEY], facts[POINT_HZ], facts[POINTS]) = (60.0, 25.0, 75.0);
-        facts[NOISE..].fill(UNKNOWN_NOISE.ln());
-        Self::of(LifeParts { zone: vec![0; LIFE_ROWS], facts: facts.to_vec(), values: vec![] })
+        Self::of(&still_parts())
     }
 
-    fn of(parts: LifeParts) -> Self {
-        let zones = parts.facts.chunks_exact(LIFE_FACTS);
-        let noise = zones.flat_map(|facts| facts.iter().skip(NOISE)).map(|ln| ln.exp()).collect();
-        Self { parts, noise }
+    /// Puts the values of all groups at a point side by side, so that they are read together.
+    fn of(parts: &LifeParts) -> Self {
+        let LifeParts { zone, facts, values } = parts;
+        let (mut zones, mut sways, mut points, mut noise) = (vec![], vec![], vec![], vec![]);
+        for facts in facts.chunks_exact(LIFE_FACTS) {
+            let fact = |at: usize| facts.get(at).copied().unwrap_or_default();
+            let count = (fact(POINTS) as usize).max(2);
+            zones.push(Zone {
+                own_key: fact(OWN_KEY).into(),
+                point_hz: fact(POINT_HZ).into(),
+                points: count,
+                shifts: std::array::from_fn(|group| fact(SHIFT + group).into()),
+                sway: fact(SWAY).into(),
+                largest: [MIDDLE, SIDE].map(|side| std::array::from_fn(|g| fact(side + g))),
+                first_sway: sways.len(),
+                first: points.len(),
+            });
+            noise.extend(facts.iter().skip(NOISE).map(|ln| ln.exp()));
+            // The index of the first value of a curve; none if it is left out.
+            let mut at = fact(FIRST) as usize;
+            let mut curve = |largest: usize, width: usize| {
+                let first = (fact(largest) > 0.0).then_some(at);
+                at += first.map_or(0, |_| count * width);
+                first
+            };
+            let value = |first: Option<usize>, at: usize| {
+                first.and_then(|first| values.get(first + at)).copied().unwrap_or_default()
+            };
+            let sway = curve(SWAY, 1);
+            sways.extend((0..count).map(|point| value(sway, point)));
+            let groups: [[_; 2]; LIFE_GROUPS] =
+                std::array::from_fn(|group| [MIDDLE, SIDE].map(|side| curve(side + group, 2)));
+            points.extend((0..count).map(|point| -> Point {
+                std::array::from_fn(|of| {
+                    let (side, part) = (of / 2, of % 2);
+                    std::array::from_fn(|group| value(groups[group][side], 2 * point + part))
+                })
+            }));
+        }
+        Self { zone: zone.clone(), zones, sways, points, noise }
     }
 
     /// The life of a voice that is not a drum. Keys beyond those of a piano use its first and last
     /// key.
-    pub fn life(&self, voice: Voice) -> Life<'_> {
-        let LifeParts { facts, values, .. } = &self.parts;
-        let zone = self.zone(voice);
-        let facts = facts.get(zone * LIFE_FACTS..(zone + 1) * LIFE_FACTS).unwrap_or_default();
-        let fact = |at: usize| facts.get(at).map_or(0.0, |fact| f64::from(*fact));
-        let octaves = (f64::from(voice.key) - fact(OWN_KEY)) / 12.0;
-        let pace = fact(POINT_HZ) / f64::from(SAMPLE_RATE_HZ) * (octaves * LN_2).exp();
-        let points = (fact(POINTS) as usize).max(2);
-        let mut at = fact(FIRST) as usize;
-        let mut curve = |size: usize, width: usize| {
-            let first = at;
-            at += if fact(size) > 0.0 { points * width } else { 0 };
-            first
-        };
-        let sway = curve(SWAY, 1);
-        let parts = std::array::from_fn(|group| [MIDDLE, SIDE].map(|side| curve(side + group, 2)));
-        Life { facts, values, pace, points, sway, parts }
+    pub fn life(&self, voice: Voice) -> Option<Life<'_>> {
+        let zone = self.zones.get(self.zone(voice))?;
+        let octaves = (f64::from(voice.key) - zone.own_key) / 12.0;
+        let pace = zone.point_hz / f64::from(SAMPLE_RATE_HZ) * (octaves * LN_2).exp();
+        let sways = self.sways.get(zone.first_sway..zone.first_sway + zone.points)?;
+        let points = self.points.get(zone.first..zone.first + zone.points)?;
+        Some(Life { zone, sways, points, pace })
     }
 
     /// The share of noise in the power of a band, for each group of four mel bands. For drums,
@@ -119,8 +166,16 @@ impl LifeTable {
     fn zone(&self, voice: Voice) -> usize {
         let key = usize::from(voice.key.saturating_sub(LOWEST_KEY)).min(TABLE_KEYS - 1);
         let row = usize::from(voice.program) * TABLE_KEYS + key;
-        self.parts.zone.get(row).copied().unwrap_or_default()
+        self.zone.get(row).copied().unwrap_or_default()
     }
+}
+
+/// A single zone without curves.
+fn still_parts() -> LifeParts {
+    let mut facts = [0.0; LIFE_FACTS];
+    (facts[OWN_KEY], facts[POINT_HZ], facts[POINTS]) = (60.0, 25.0, 75.0);
+    facts[NOISE..].fill(UNKNOWN_NOISE.ln());
+    LifeParts { zone: vec![0; LIFE_ROWS], facts: facts.to_vec(), values: vec![] }
 }
 
 /// The logarithm of the share of noise if nothing is known about the notes, \[128\].
@@ -131,14 +186,11 @@ pub fn unknown_noise() -> [f32; MEL_BINS] {
 /// The life of one key.
 #[derive(Debug, Clone, Copy)]
 pub struct Life<'a> {
-    facts: &'a [f32],
-    values: &'a [i8],
-    /// Points per sample, and their number.
+    zone: &'a Zone,
+    sways: &'a [i8],
+    points: &'a [Point],
+    /// Points per sample.
     pace: f64,
-    points: usize,
-    /// The index of the first value of the sway, and of the middle and the side of each group.
-    sway: usize,
-    parts: [[usize; 2]; LIFE_GROUPS],
 }
 
 impl Life<'_> {
@@ -150,33 +202,51 @@ impl Life<'_> {
     }
 
     /// The cycles by which each group advances beyond its partials in a period of the tone.
-    pub fn shifts(&self) -> [f64; LIFE_GROUPS] {
-        std::array::from_fn(|group| self.fact(SHIFT + group))
+    pub fn shifts(&self) -> &[f64; LIFE_GROUPS] {
+        &self.zone.shifts
     }
 
     /// Whether the note has a side.
     pub fn has_side(&self) -> bool {
-        (SIDE..SIDE + LIFE_GROUPS).any(|fact| self.fact(fact) > 0.0)
+        self.zone.largest[1].iter().any(|largest| *largest > 0.0)
     }
 
-    fn fact(&self, at: usize) -> f64 {
-        self.facts.get(at).map_or(0.0, |fact| f64::from(*fact))
-    }
-
-    /// The value of a curve at a place. The curve begins at the index `first`, its points are
-    /// `apart`, and its largest value is `largest`.
-    fn curve(&self, first: usize, apart: usize, place: &Place, largest: f64) -> f64 {
-        let value = |(k, weight): (usize, &f64)| {
-            let point = (place.point + k).saturating_sub(1).min(self.points - 1);
-            self.values.get(first + point * apart).map_or(0.0, |v| weight * f64::from(*v))
+    /// The sway at a place, cycles.
+    fn sway(&self, place: &Place) -> f64 {
+        let around = place.around().zip(place.weights);
+        let value = |(point, weight): (usize, f64)| {
+            self.sways.get(point).map_or(0.0, |v| weight * f64::from(*v))
         };
-        place.weights.iter().enumerate().map(value).sum::<f64>() * (largest / LARGEST)
+        around.map(value).sum::<f64>() * (self.zone.sway / LARGEST)
+    }
+
+    /// The envelope of all groups at a place: the middle, or the side.
+    #[inline(always)]
+    fn envelope(&self, side: usize, place: &Place) -> Row {
+        let mut sums = [[0.0; LIFE_GROUPS]; 2];
+        for (point, weight) in place.around().zip(place.weights) {
+            let (weight, Some(point)) = (weight as f32, self.points.get(point)) else { continue };
+            for (sums, values) in sums.iter_mut().zip(&point[2 * side..2 * side + 2]) {
+                for l in 0..LIFE_GROUPS {
+                    sums[l] += weight * f32::from(values[l]);
+                }
+            }
+        }
+        let still = if side == 0 { 1.0 } else { 0.0 };
+        let [mut re, mut im] = sums;
+        for (l, largest) in self.zone.largest[side].iter().enumerate() {
+            let by = largest / LARGEST as f32;
+            re[l] = if *largest == 0.0 { still } else { by * re[l] };
+            im[l] *= by;
+        }
+        Row { re, im }
     }
 
     /// The place of a time, counted in points, between two points. At the end, envelopes run back
     /// to a third of their length and then forward again.
     fn place(&self, points: f64) -> Place {
-        let (last, from) = ((self.points - 1) as f64, (self.points / 3) as f64);
+        let last_point = self.points.len() - 1;
+        let (last, from) = (last_point as f64, (self.points.len() / 3) as f64);
         let points = if points < last {
             points
         } else {
@@ -184,7 +254,7 @@ impl Life<'_> {
             let beyond = (points - from) % round;
             from + beyond.min(round - beyond)
         };
-        let point = (points as usize).min(self.points - 2);
+        let point = (points as usize).min(last_point - 1);
         let t = points - point as f64;
         // The cubic spline of Catmull and Rom.
         let weights = [
@@ -193,17 +263,25 @@ impl Life<'_> {
             0.5 * t * (1.0 + t * (4.0 - 3.0 * t)),
             0.5 * t * t * (t - 1.0),
         ];
-        Place { point, weights }
+        Place { point, last: last_point, weights }
     }
 }
 
 /// A place between two points.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// The point before it.
+    /// The point before it, and the last one.
     point: usize,
+    last: usize,
     /// The weights of the point before that, of this point, and of the next two.
     weights: [f64; 4],
+}
+
+impl Place {
+    /// The four points around it. The first and the last are repeated.
+    fn around(&self) -> impl Iterator<Item = usize> {
+        (0..4).map(|k| (self.point + k).saturating_sub(1).min(self.last))
+    }
 }
 
 /// One tick of a life.
@@ -225,27 +303,21 @@ impl Span<'_> {
 
     /// The sway at the computed values.
     pub fn sways(&self) -> [f64; AROUND] {
-        let largest = self.life.fact(SWAY);
-        if largest == 0.0 {
-            return [0.0; AROUND];
+        match self.life.zone.sway == 0.0 {
+            true => [0.0; AROUND],
+            false => self.places.map(|place| self.life.sway(&place)),
         }
-        self.places.map(|place| self.life.curve(self.life.sway, 1, &place, largest))
     }
 
-    /// The envelopes of all groups at the computed values.
-    pub fn envelopes(&self) -> [Envelope; AROUND] {
-        let still = [Complex::new(1.0, 0.0), Complex::ZERO];
-        let mut envelopes = [[Row::default(); 2]; AROUND];
-        for (group, first) in self.life.parts.iter().enumerate() {
-            for (side, fact) in [MIDDLE, SIDE].into_iter().enumerate() {
-                let largest = self.life.fact(fact + group);
-                for (envelope, place) in envelopes.iter_mut().zip(&self.places) {
-                    let part =
-                        |of: usize| self.life.curve(first[side] + of, 2, place, largest) as f32;
-                    let moves = largest != 0.0;
-                    let value = if moves { Complex::new(part(0), part(1)) } else { still[side] };
-                    envelope[side].set(group, value);
-                }
+    /// The envelopes of all groups at the computed values. The side is only computed if it is
+    /// wanted, and silent otherwise.
+    #[inline(always)]
+    pub fn envelopes(&self, wants_side: bool) -> [Envelope; AROUND] {
+        let mut envelopes = [Envelope::default(); AROUND];
+        for (envelope, place) in envelopes.iter_mut().zip(&self.places) {
+            envelope[0] = self.life.envelope(0, place);
+            if wants_side {
+                envelope[1] = self.life.envelope(1, place);
             }
         }
         envelopes
@@ -265,73 +337,5 @@ impl Span<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A table of one zone whose own key is 60. The sway and the middle of the first group rise by
-    /// one with each point, and the side of the first group is half as large.
-    fn table() -> LifeTable {
-        let mut parts = LifeTable::still().parts;
-        (parts.facts[SWAY], parts.facts[MIDDLE], parts.facts[SIDE]) = (1.0, 1.0, 0.5);
-        parts.values.extend(0..75);
-        for _ in [MIDDLE, SIDE] {
-            parts.values.extend((0..75).flat_map(|point| [point, 0]));
-        }
-        LifeTable::of(parts)
-    }
-
-    fn voice(key: u8) -> Voice {
-        Voice { is_drum: false, program: 48, key }
-    }
-
-    #[test]
-    fn time_runs_as_a_recording_is_played() {
-        let table = table();
-        for (key, by) in [(60, 1.0), (72, 2.0), (48, 0.5)] {
-            let life = table.life(voice(key));
-            let span = life.span(16_000);
-            let sway = span.sway(&span.sways(), 0);
-            assert!((sway - 25.0 * by / LARGEST).abs() < 1e-9, "key {key}: {sway}");
-            let [middle, side] = span.envelopes()[0].map(|row| Complex::new(row.re[0], row.im[0]));
-            assert!((f64::from(middle.re) - sway).abs() < 1e-6, "{middle}");
-            assert!((side - middle * 0.5).norm() < 1e-6, "{side}");
-        }
-    }
-
-    #[test]
-    fn it_goes_on_alike_from_wherever_it_is_read_and_never_jumps() {
-        let table = table();
-        let life = table.life(voice(67));
-        let value = |n: u64, i: usize| {
-            let span = life.span(n);
-            span.sway(&span.sways(), i)
-        };
-        for n in [1u64, 31, 32, 333, 47_990, 90_001] {
-            let apart = value(n, 17) - value(n + 17, 0);
-            assert!(apart.abs() < 1e-12, "from {n}: {apart}");
-        }
-        let steps = (0..100_000).step_by(TICK_SAMPLES).map(|n| value(n + 40, 0) - value(n, 0));
-        let most = steps.fold(0.0, |most: f64, step| most.max(step.abs()));
-        assert!(most < 0.001, "{most}");
-    }
-
-    #[test]
-    fn still_notes_do_not_move() {
-        let table = LifeTable::still();
-        let life = table.life(voice(30));
-        let span = life.span(12_345);
-        assert_eq!(span.sways(), [0.0; AROUND]);
-        for [middle, side] in span.envelopes() {
-            assert_eq!([middle.re, side.re], [[1.0; LIFE_GROUPS], [0.0; LIFE_GROUPS]]);
-            assert_eq!([middle.im, side.im], [[0.0; LIFE_GROUPS]; 2]);
-        }
-    }
-
-    #[test]
-    fn drums_are_noise() {
-        let drum = Voice { is_drum: true, program: 0, key: 38 };
-        assert_eq!(LifeTable::still().noise(drum, false), [1.0; NOISE_BANDS]);
-        let known = LifeTable::still().noise(voice(60), false);
-        assert!(known.iter().all(|share| (share - UNKNOWN_NOISE).abs() < 1e-6));
-    }
-}
+#[path = "life_tests.rs"]
+mod tests;

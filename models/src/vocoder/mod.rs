@@ -15,6 +15,7 @@ pub mod attack;
 mod bands;
 mod envelope;
 pub mod excitation;
+mod excited;
 mod filter;
 mod gains;
 pub mod inverter;
@@ -42,7 +43,8 @@ use crate::units::{
     FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos, TICK_SAMPLES, TICKS_PER_FRAME,
 };
 use attack::{AttackTable, Shape};
-use excitation::{BLOCK, Excitation, Excited};
+use excitation::{BLOCK, Excitation};
+use excited::Excited;
 use filter::{BlockFilter, Ramp, SOURCES};
 use gains::Even;
 use life::LifeTable;

@@ -110,7 +110,8 @@ impl Tables {
         let drums = DRUM_TONES.iter().map(|own| Inharmonic::of_drum(own, &cosine));
         let harmonics = |key: usize, n: f64| {
             let mut row = [Row::default()];
-            read(waves.of(key as u8), &[n * Self::turns_per_sample(key as u8)], 1.0, &mut row);
+            let turns = [n * Self::turns_per_sample(key as u8)];
+            read(pulp::Scalar, waves.of(key as u8), &turns, (1.0, false), &mut row);
             row[0].re.iter().take(UPPER).map(|re| f64::from(*re)).sum()
         };
         Self {

@@ -7,6 +7,8 @@ use super::tone::{Sound, SteadyTone, tone_key};
 use crate::graph::LIFE_GROUPS;
 use crate::notes::Voice;
 use crate::units::{MEL_BINS, TICK_SAMPLES};
+use crate::wide::wide;
+use pulp::{Simd, WithSimd};
 use realfft::num_complex::Complex;
 
 /// How bending has moved a note in time: it is played `ahead` samples later than its age.
@@ -26,6 +28,9 @@ pub struct TickSound {
     /// The band above 8 kHz, mirrored.
     pub upper: [[f32; TICK_SAMPLES]; 2],
 }
+
+/// The groups of partials of a tone, for each sample of a tick.
+pub type Rows = [Row; TICK_SAMPLES];
 
 /// Makes the sound of a voice.
 #[derive(Debug)]
@@ -70,8 +75,8 @@ impl<'a> Voicing<'a> {
         Self { tables, lives, voice, steady: tables.steady(voice), key }
     }
 
-    /// The sound in a tick.
-    pub fn sound(&self, doing: &Doing<'_>, warp: &mut Warp) -> TickSound {
+    /// The sound in a tick. `rows` is room for the arithmetic.
+    pub fn sound(&self, doing: &Doing<'_>, warp: &mut Warp, rows: &mut Rows) -> TickSound {
         let Doing { first, levels, bends, .. } = *doing;
         let mut out = TickSound {
             count: levels.len(),
@@ -92,8 +97,12 @@ impl<'a> Voicing<'a> {
         match steady.sound {
             Sound::Harmonics => {
                 let (program, amount) = doing.morph.unwrap_or((self.voice.program, 0.0));
-                self.harmonics(self.voice.program, (1.0 - amount).sqrt(), doing, &at, &mut out);
-                self.harmonics(program, amount.sqrt(), doing, &at, &mut out);
+                for (program, power) in [(self.voice.program, 1.0 - amount), (program, amount)] {
+                    if power > 0.0 {
+                        let (weight, at, out) = (power.sqrt(), &at, &mut out);
+                        wide(Harmonics { voicing: self, program, weight, doing, at, rows, out });
+                    }
+                }
             }
             Sound::Partials([lower, upper]) => {
                 for (i, (at, level)) in at.iter().zip(levels).enumerate() {
@@ -106,61 +115,16 @@ impl<'a> Voicing<'a> {
         out
     }
 
-    /// Adds the harmonics with the life of a program, times `weight`.
-    fn harmonics(
-        &self,
-        program: u8,
-        weight: f32,
-        doing: &Doing<'_>,
-        at: &[f64; TICK_SAMPLES],
-        out: &mut TickSound,
-    ) {
-        if weight == 0.0 {
-            return;
-        }
-        let semitones = (doing.bends[0] + doing.bends[1]) / 2.0;
-        let step = Tables::turns_per_sample(self.key);
-        let life = self.lives.life(Voice { program, ..self.voice });
-        let span = life.span(doing.first);
-        let sways = span.sways();
-        let mut turns = [0.0; TICK_SAMPLES];
-        for (i, (turns, at)) in turns.iter_mut().zip(at).enumerate() {
-            *turns = at * step + span.sway(&sways, i);
-        }
-        let count = doing.levels.len();
-        let mut sound = [Row::default(); TICK_SAMPLES];
-        self.add_periods(semitones, &turns[..count], &mut sound);
-        let mut levels = [0.0; TICK_SAMPLES];
-        let to = levels.iter_mut().zip(doing.levels);
-        to.for_each(|(level, of)| *level = weight * *of as f32);
-        let (shifts, has_side) = (life.shifts(), doing.has_sides && life.has_side());
-        let grid = GRID as usize;
-        let mut envelopes = span.envelopes();
-        for (k, rows) in envelopes.iter_mut().enumerate() {
-            let weights = doing.weights_at((k * grid) as f32 - span.offset() as f32);
-            rows.iter_mut().for_each(|row| row.weigh(&weights));
-        }
-        for (k, pair) in envelopes.windows(2).enumerate() {
-            // The samples of the tick between these two values.
-            let first = (k * grid).saturating_sub(span.offset());
-            let end = ((k + 1) * grid).saturating_sub(span.offset()).min(count);
-            let (Some(sound), Some(turns)) = (sound.get_mut(first..end), turns.get(first..end))
-            else {
-                continue;
-            };
-            self.shift(&shifts, turns, sound);
-            let offset = first + span.offset() - k * grid;
-            let sides = out.tone.iter_mut().zip(&mut out.upper).zip(pair[0].iter().zip(&pair[1]));
-            for ((tone, upper), (from, to)) in sides.take(if has_side { 2 } else { 1 }) {
-                let out = (&mut tone[first..end], &mut upper[first..end]);
-                mix(sound, &levels[first..end], [from, to], offset, out);
-            }
-        }
-    }
-
     /// Rotates each group by its shift (in cycles) for each period of the tone. `turns` are the
     /// phases of the tone, which advance evenly.
-    fn shift(&self, shifts: &[f64; LIFE_GROUPS], turns: &[f64], sound: &mut [Row]) {
+    #[inline(always)]
+    fn shift<S: Simd>(
+        &self,
+        simd: S,
+        shifts: &[f64; LIFE_GROUPS],
+        turns: &[f64],
+        sound: &mut [Row],
+    ) {
         let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
         if shifts.iter().all(|shift| *shift == 0.0) {
             return;
@@ -171,15 +135,16 @@ impl<'a> Voicing<'a> {
             from.set(group, self.tables.cis(shift * first));
             step.set(group, self.tables.cis(shift * each));
         }
-        turn(sound, from, &step);
+        turn(simd, sound, &from, &step);
     }
 
-    /// Adds the periods of the two keys beside a bent note, at its own pitch.
-    fn add_periods(&self, semitones: f32, turns: &[f64], sound: &mut [Row; TICK_SAMPLES]) {
-        for (key, weight) in self.keys(semitones) {
+    /// Reads the periods of the two keys beside a bent note, at its own pitch.
+    #[inline(always)]
+    fn periods<S: Simd>(&self, simd: S, semitones: f32, turns: &[f64], rows: &mut Rows) {
+        for (n, (key, weight)) in self.keys(semitones).into_iter().enumerate() {
             let key = if self.voice.is_drum { key } else { tone_key(self.voice.program, key) };
-            if weight > 0.0 {
-                read(self.tables.period(key), turns, weight, sound);
+            if n == 0 || weight > 0.0 {
+                read(simd, self.tables.period(key), turns, (weight, n > 0), rows);
             }
         }
     }
@@ -209,6 +174,65 @@ impl<'a> Voicing<'a> {
             let Some(tone) = self.tables.steady(Voice { key, ..self.voice }) else { return };
             let profile = tone.profile.get(..MEL_BINS).unwrap_or_default();
             levels.iter_mut().zip(profile).for_each(|(l, p)| *l += power * weight * p * p);
+        }
+    }
+}
+
+/// Adds the harmonics of a voice with the life of a program, times `weight`.
+struct Harmonics<'a> {
+    voicing: &'a Voicing<'a>,
+    program: u8,
+    weight: f32,
+    doing: &'a Doing<'a>,
+    /// The samples since the press.
+    at: &'a [f64; TICK_SAMPLES],
+    /// Room for the arithmetic.
+    rows: &'a mut Rows,
+    out: &'a mut TickSound,
+}
+
+impl WithSimd for Harmonics<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { voicing, program, weight, doing, at, rows, out } = self;
+        let semitones = (doing.bends[0] + doing.bends[1]) / 2.0;
+        let step = Tables::turns_per_sample(voicing.key);
+        let Some(life) = voicing.lives.life(Voice { program, ..voicing.voice }) else { return };
+        let span = life.span(doing.first);
+        let sways = span.sways();
+        let mut turns = [0.0; TICK_SAMPLES];
+        for (i, (turns, at)) in turns.iter_mut().zip(at).enumerate() {
+            *turns = at * step + span.sway(&sways, i);
+        }
+        let count = doing.levels.len();
+        voicing.periods(simd, semitones, &turns[..count], rows);
+        let mut levels = [0.0; TICK_SAMPLES];
+        let to = levels.iter_mut().zip(doing.levels);
+        to.for_each(|(level, of)| *level = weight * *of as f32);
+        let (shifts, has_side) = (life.shifts(), doing.has_sides && life.has_side());
+        let grid = GRID as usize;
+        let mut envelopes = span.envelopes(has_side);
+        for (k, envelope) in envelopes.iter_mut().enumerate() {
+            let weights = doing.weights_at((k * grid) as f32 - span.offset() as f32);
+            envelope.iter_mut().for_each(|row| row.weigh(&weights));
+        }
+        for (k, pair) in envelopes.windows(2).enumerate() {
+            // The samples of the tick between these two values.
+            let first = (k * grid).saturating_sub(span.offset());
+            let end = ((k + 1) * grid).saturating_sub(span.offset()).min(count);
+            let (Some(rows), Some(turns)) = (rows.get_mut(first..end), turns.get(first..end))
+            else {
+                continue;
+            };
+            voicing.shift(simd, shifts, turns, rows);
+            let offset = first + span.offset() - k * grid;
+            let sides = out.tone.iter_mut().zip(&mut out.upper).zip(pair[0].iter().zip(&pair[1]));
+            for ((tone, upper), (from, to)) in sides.take(if has_side { 2 } else { 1 }) {
+                let out = (&mut tone[first..end], &mut upper[first..end]);
+                mix(simd, rows, &levels[first..end], [from, to], offset, out);
+            }
         }
     }
 }
