@@ -1,34 +1,35 @@
-//! The command line of `timbrectl`. Knows no verb's work.
+//! The command line of `timbrectl`. It does not know what a verb does.
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// What every verb can take.
+/// The options that every verb takes.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// Where timbred runs: a name, an IP address, or the name under which `find` lists it.
+    /// The machine on which timbred runs: its name, its IP address, or the name in the list that
+    /// `find` prints.
     #[arg(long, global = true, default_value = "127.0.0.1", value_name = "NAME|IP")]
     pub host: String,
-    /// Port of its OSC server.
+    /// The UDP port on which it takes OSC.
     #[arg(long, global = true, default_value_t = 9000, value_name = "PORT")]
     pub port: u16,
-    /// Token of a daemon elsewhere that wants one (its remote.token).
+    /// The token that a daemon on another machine asks for (remote.token in its configuration).
     #[arg(long, global = true, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// How long to wait for an answer.
+    /// How many milliseconds to wait for an answer.
     #[arg(long, global = true, default_value_t = 1000, value_name = "MS",
           value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub timeout_ms: u64,
-    /// Print JSON, for other programs; changes and repeated status are one object a line.
+    /// Print JSON for other programs. Verbs that print again and again print one object a line.
     #[arg(long, global = true)]
     pub json: bool,
 }
 
-/// Control for timbred, the neural synthesizer for MIDI.
+/// Controls timbred, a neural synthesizer for MIDI, while it plays.
 #[derive(Debug, Parser)]
 #[command(name = "timbrectl", version, after_help = HELP, propagate_version = true)]
 pub struct Cli {
-    /// For every verb.
+    /// The options of every verb.
     #[command(flatten)]
     pub global: Global,
     /// What to do.
@@ -38,26 +39,26 @@ pub struct Cli {
 
 const HELP: &str = "\
 Examples:
-  timbrectl status --watch               how the daemon is, every second
-  timbrectl get /master/gain             the same as `get master.gain`
-  timbrectl get '/ch/*/gain'             all channels
-  timbrectl set steps 4                  names without a slash are below /engine
+  timbrectl status --watch               shows the state of the daemon every second
+  timbrectl get /master/gain             does the same as `get master.gain`
+  timbrectl get '/ch/*/gain'             shows the gain of every channel
+  timbrectl set steps 4                  sets /engine/steps: names without a dot are below /engine
   timbrectl set ch.1.gain -6
   timbrectl set '/ch/*/mute' off
   timbrectl program 1 'church organ'
   timbrectl note 1 c4 100 --ms 1000
-  timbrectl monitor                      meters, load, notes and changes, full-screen
+  timbrectl monitor                      shows meters, load, notes and changes, full-screen
   timbrectl set sampler dpm++2m
   timbrectl preset save 'Church, evening'
   timbrectl preset next
-  timbrectl ports                        which MIDI ports there are, and which are heard
-  timbrectl disconnect nord              a part of the name is enough
-  timbrectl device USB                   play through another sound device
-  timbrectl subscribe '/meter/*'         prints changes until interrupted
-  timbrectl record start take1           into the folder of recordings; no / at its beginning
+  timbrectl ports                        lists MIDI ports, and says which are heard
+  timbrectl disconnect nord              stops listening: a part of the name is enough
+  timbrectl device USB                   plays through another sound device
+  timbrectl subscribe '/meter/*'         prints changes until it is interrupted
+  timbrectl record start take1           records into take1.wav in the folder of recordings
   timbrectl --host raspberrypi.local panic
-  timbrectl find                         every timbred in the network that lets others in
-  timbrectl panel                        the page for phones and tablets, as a QR code too
+  timbrectl find                         lists the daemons in the network that can be reached
+  timbrectl panel                        prints the address of the panel, and its QR code
 
 Exit codes: 0 done, 1 the daemon answered with an error, 2 wrong arguments,
 3 no answer from the daemon.";
@@ -65,115 +66,115 @@ Exit codes: 0 done, 1 the daemon answered with an error, 2 wrong arguments,
 /// What `timbrectl` can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// How the daemon is: model, latency, load, level, what is set.
+    /// Show the state of the daemon: model, latency, load, level and settings.
     Status {
-        /// Again and again, until interrupted.
+        /// Show it again and again, until interrupted.
         #[arg(short, long)]
         watch: bool,
-        /// Time between, with --watch.
+        /// How many milliseconds to wait in between, with --watch.
         #[arg(long, default_value_t = 1000, value_name = "MS",
               value_parser = clap::value_parser!(u64).range(50..=3_600_000))]
         every_ms: u64,
     },
-    /// The value of a parameter, or of all that a pattern matches.
+    /// Show the value of a parameter, or of all parameters that match a pattern.
     Get {
-        /// Address (/master/gain, /ch/*/gain) or name (master.gain, steps); `parameters` lists
-        /// them.
+        /// The address (/master/gain, /ch/*/gain) or the name (master.gain, steps). `parameters`
+        /// lists them all.
         name: String,
     },
-    /// Set a parameter, or all that a pattern matches.
+    /// Set a parameter, or all parameters that match a pattern.
     Set {
-        /// Address (/master/gain, /ch/*/gain) or name (master.gain, steps); `parameters` lists
-        /// them.
+        /// The address (/master/gain, /ch/*/gain) or the name (master.gain, steps). `parameters`
+        /// lists them all.
         name: String,
-        /// Number, on or off, text, or `model` to leave it to the model.
+        /// A number, on or off, a text, or `model` for what the model suggests.
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
     /// Choose the instrument of a channel.
     Program {
-        /// MIDI channel.
+        /// The MIDI channel.
         #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
         channel: u8,
-        /// General MIDI name (its beginning is enough) or number, 0 to 127.
+        /// The General MIDI name, or its beginning, or the number, 0 to 127.
         instrument: String,
     },
-    /// The names and numbers of all instruments and, while timbred runs, how well its model plays
-    /// them.
+    /// List the names and numbers of all instruments and, while timbred runs, how well its model
+    /// plays them.
     Instruments,
     /// Play a note.
     Note {
-        /// MIDI channel.
+        /// The MIDI channel.
         #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
         channel: u8,
-        /// Key: 0 to 127, or a name such as c4 (which is 60), f#3 or bb2.
+        /// The key: 0 to 127, or a name such as c4 (which is 60), f#3 or bb2.
         #[arg(value_parser = key)]
         key: u8,
-        /// Velocity, 1 to 127.
+        /// The velocity, 1 to 127.
         #[arg(value_parser = clap::value_parser!(u8).range(1..=127))]
         velocity: u8,
-        /// How long the key is held.
+        /// How many milliseconds the key is held.
         #[arg(long, default_value_t = 500, value_name = "MS",
               value_parser = clap::value_parser!(u64).range(1..=600_000))]
         ms: u64,
     },
-    /// Silence everything: sounds, keys and pedals, on all channels.
+    /// Silence everything: sounds, keys and pedals of all channels.
     Panic,
-    /// Delay from key to sound, load, and what went wrong.
+    /// Show the delay from key to sound, the load, and what went wrong.
     Latency,
-    /// Full-screen: meters, load, latency, notes, instruments, and what changes.
+    /// Show meters, load, latency, notes, instruments and changes, full-screen.
     Monitor,
     /// Print every change until interrupted.
     Subscribe {
-        /// Address pattern.
+        /// The pattern of the addresses.
         #[arg(default_value = timbre_control::osc::EVERYTHING)]
         pattern: String,
-        /// Most lines a second about one value.
+        /// The most lines a second about one value.
         #[arg(long, default_value_t = 30.0, value_name = "HZ")]
         hz: f64,
-        /// End after this time.
+        /// End after this many seconds.
         #[arg(long, value_name = "SECONDS")]
         seconds: Option<f64>,
     },
-    /// The MIDI ports there are, and which of them are heard.
+    /// List the MIDI ports, and say which of them are heard.
     Ports,
-    /// Listen to a MIDI port, also where a rule of the configuration ignores it.
+    /// Listen to a MIDI port, even if a rule of the configuration ignores it.
     Connect {
-        /// Name of the port, or a part that only it has; `ports` lists them.
+        /// The name of the port, or a part that no other port has. `ports` lists them.
         name: String,
     },
-    /// Listen to a MIDI port no more; its notes are released.
+    /// Stop listening to a MIDI port, and release its notes.
     Disconnect {
-        /// Name of the port, or a part that only it has; `ports` lists them.
+        /// The name of the port, or a part that no other port has. `ports` lists them.
         name: String,
     },
-    /// Teach a MIDI controller (a knob, a fader, a button) to set a parameter: the next one that
-    /// moves. Without a name, list what they set.
+    /// Let a MIDI controller (a knob, a fader, a button) set a parameter: the next one that moves.
+    /// Without a name, list which controller sets what.
     Learn {
-        /// Address (/master/gain) or name (master.gain); `parameters` lists them.
+        /// The address (/master/gain) or the name (master.gain). `parameters` lists them all.
         name: Option<String>,
-        /// This controller, instead of the next one that moves.
+        /// Take this controller instead of the next one that moves.
         #[arg(long, requires = "name", value_name = "NUMBER",
               value_parser = clap::value_parser!(u8).range(0..=119))]
         controller: Option<u8>,
-        /// MIDI channel of --controller.
+        /// The MIDI channel of --controller.
         #[arg(long, requires = "controller", default_value_t = 1,
               value_parser = clap::value_parser!(u8).range(1..=16))]
         channel: u8,
-        /// No controller sets it any more.
+        /// Let no controller set it any more.
         #[arg(long, requires = "name", conflicts_with = "controller")]
         forget: bool,
     },
-    /// The sound devices there are, and which of them plays.
+    /// List the sound devices, and say which of them plays.
     Devices,
-    /// Play through another sound device until the next start; without a name, say which plays.
+    /// Play through another sound device until the next start. Without a name, say which plays.
     Device {
-        /// Name of the device, or a part that only it has; `devices` lists them.
+        /// The name of the device, or a part that no other device has. `devices` lists them.
         name: Option<String>,
     },
-    /// Programs, channel strips, master and engine settings under a name.
+    /// Keep instruments, channel strips, master and engine settings under a name.
     Preset {
-        /// What to do with them.
+        /// What to do.
         #[command(subcommand)]
         what: Preset,
     },
@@ -183,62 +184,63 @@ pub enum Verb {
         #[command(subcommand)]
         what: Record,
     },
-    /// The daemons in the network that can be reached (remote.bind, osc.bind), and where.
+    /// List the daemons in the network that can be reached (remote.bind and osc.bind in their
+    /// configurations), and their addresses.
     Find,
-    /// Where a browser finds the daemon's panel, as a QR code too; with the token, where one is
-    /// wanted.
+    /// Print the address of the daemon's panel for browsers, and its QR code. The token is part of
+    /// it if one is asked for.
     Panel,
-    /// Have the daemon read its config file again.
+    /// Make the daemon read its configuration files again.
     Reload,
-    /// Every parameter with its range, default and meaning.
+    /// List every parameter with its range, default and meaning.
     Parameters,
-    /// Print what the shell needs to complete commands.
+    /// Print completions of verbs and flags for a shell.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: Shell,
     },
-    /// Print the manual page.
+    /// Print the manual page, in the format of man.
     Man,
 }
 
 /// `timbrectl preset`
 #[derive(Debug, Subcommand)]
 pub enum Preset {
-    /// The names there are.
+    /// List the presets.
     List,
-    /// Keep everything as it is set under a name; one of that name is replaced.
+    /// Keep everything as it is set now. A preset of the same name is replaced.
     Save {
-        /// Letters, digits, spaces and - _ . , + ( ) & ' # !
+        /// The name: letters, digits, spaces and - _ . , + ( ) & ' # !
         name: String,
     },
-    /// Set everything as the preset has it.
+    /// Set everything as it is in a preset.
     Load {
-        /// Name of the preset.
+        /// The name of the preset.
         name: String,
     },
-    /// Forget a preset.
+    /// Delete a preset.
     Delete {
-        /// Name of the preset.
+        /// The name of the preset.
         name: String,
     },
-    /// Load the one after the last one loaded or saved, by name.
+    /// Load the preset that follows the one loaded or saved last, in the order of names.
     Next,
-    /// Load the one before the last one loaded or saved, by name.
+    /// Load the preset before the one loaded or saved last, in the order of names.
     Prev,
 }
 
 /// `timbrectl record`
 #[derive(Debug, Subcommand)]
 pub enum Record {
-    /// Begin; prints the file.
+    /// Begin to record, and print the name of the file.
     Start {
-        /// WAV file on the daemon's machine: absolute, or in its folder of recordings [default:
-        /// named by the time].
+        /// The WAV file on the daemon's machine: an absolute path, or a name in its folder of
+        /// recordings [default: a name from the date and time].
         path: Option<String>,
     },
-    /// End; prints the file and its length in seconds.
+    /// End the recording, and print the name of the file and its length in seconds.
     Stop,
-    /// off, on and the file, or failed and why.
+    /// Print off, or on and the name of the file, or failed and the reason.
     Status,
 }
 

@@ -1,5 +1,5 @@
-//! The command line of `timbred`. Knows no command's work; ranges and defaults of what can be set
-//! come from `timbre-control`.
+//! The command line of `timbred`. It does not know what a command does. Ranges and defaults of
+//! parameters come from `timbre-control`.
 
 mod help;
 
@@ -34,9 +34,8 @@ pub struct LiveArgs {
     /// A configuration file on top of those of the machine and the user.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print the whole configuration, with the origin of each value, and end. FILE takes the place
-    /// of
-    /// --config.
+    /// Print the whole configuration, with the origin of each value, and end. A FILE here is the
+    /// same as with --config.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub check: Option<Option<PathBuf>>,
     /// Sound service: auto, alsa, jack or null.
@@ -54,7 +53,7 @@ pub struct LiveArgs {
     /// The model: the name of an installed one, or a folder.
     #[arg(long, value_name = "NAME|FOLDER")]
     pub model: Option<String>,
-    /// How much sound the denoiser makes at a time, ms.
+    /// How much sound the denoiser makes at a time, in ms.
     #[arg(long, value_name = "MS")]
     pub hop_ms: Option<String>,
     /// Denoising steps for each hop.
@@ -114,7 +113,7 @@ pub enum Command {
     Render(RenderArgs),
     /// Play a short piece: to the sound device if there is one, else into demo.wav.
     Demo(DemoArgs),
-    /// Show tokens, models and spectrograms.
+    /// Show the tokens of a MIDI file, a model, or a spectrogram.
     Inspect(InspectArgs),
     /// Check everything that sound depends on (device, ports, panel, rights, heat, disk, service)
     /// and say what to do.

@@ -9,7 +9,7 @@ use timbre_models::notes::GrowingTrack;
 use timbre_models::notes::midi_write::{TRACK_AT, track_head};
 
 use super::Disk;
-use super::tap::Played;
+use super::tap::{OfKey, Played};
 
 /// The file.
 pub(super) struct MidiFile {
@@ -39,12 +39,21 @@ impl MidiFile {
         Ok(file)
     }
 
-    /// Adds a note or a control, whose time is counted from the beginning of the file.
+    /// Adds what a part played, whose time is counted from the beginning of the file.
     pub(super) fn played(&mut self, played: &Played) {
         match played {
             Played::Note(part, event) => self.track.push_to(*part, event),
             Played::Control(part, time_s, control, value) => {
                 self.track.control(*part, *time_s, *control, *value);
+            }
+            Played::Key(part, time_s, key, OfKey::Pressure(value)) => {
+                self.track.pressure(*part, *time_s, *key, *value);
+            }
+            Played::Key(_, time_s, key, OfKey::Tuning(semitones)) => {
+                self.track.tuning(*time_s, *key, *semitones);
+            }
+            Played::Key(part, time_s, from, OfKey::GlideFrom(seconds)) => {
+                self.track.glide(*part, *time_s, *from, *seconds);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use ringbuf::traits::{Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
-use timbre_models::event::{Control, Event, NoteId, Part, What};
+use timbre_models::event::{Control, Event, Glide, NoteId, Part, What};
 use timbre_models::notes::{NoteEvent, Voice};
 
 use crate::mix::Frame;
@@ -35,13 +35,26 @@ pub(super) enum Mark {
     Sound { take: u64, at: u64, count: usize },
 }
 
-/// A note or a control of a part.
+/// What a part plays.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Played {
     /// A note begins or ends.
     Note(Part, NoteEvent),
     /// A control moves, at this second.
     Control(Part, f64, Control, f32),
+    /// Something happens to a key, at this second.
+    Key(Part, f64, u8, OfKey),
+}
+
+/// What happens to a key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum OfKey {
+    /// Pressure on it, 0..=1.
+    Pressure(f32),
+    /// Its tuning, semitones beside equal temperament.
+    Tuning(f32),
+    /// The next note of the part glides from this key to its own within some seconds.
+    GlideFrom(f32),
 }
 
 impl Played {
@@ -49,7 +62,7 @@ impl Played {
     pub(super) fn time_s(&self) -> f64 {
         match self {
             Self::Note(_, event) => event.time_s,
-            Self::Control(_, time_s, ..) => *time_s,
+            Self::Control(_, time_s, ..) | Self::Key(_, time_s, ..) => *time_s,
         }
     }
 
@@ -58,6 +71,7 @@ impl Played {
         match self {
             Self::Note(part, event) => Self::Note(part, NoteEvent { time_s, ..event }),
             Self::Control(part, _, control, value) => Self::Control(part, time_s, control, value),
+            Self::Key(part, _, key, what) => Self::Key(part, time_s, key, what),
         }
     }
 }
@@ -104,6 +118,8 @@ pub struct Tap {
     notes: Vec<(NoteId, Part, Voice)>,
     /// The controls of every part.
     controls: Box<[[f32; Control::COUNT]; PARTS]>,
+    /// The last tuning of every key, on whatever part: a recording has one for all of them.
+    tunings: Box<[f32; KEYS]>,
     /// Rate and delay of the device; none before the first.
     device: Option<(u32, f64)>,
     begun: Option<Begin>,
@@ -131,6 +147,7 @@ pub(super) fn queues() -> (Tap, Taken) {
         held: vec![(0, 0); PARTS * KEYS].into_boxed_slice(),
         notes: Vec::with_capacity(NOTES),
         controls: Box::new([Control::REST; PARTS]),
+        tunings: Box::new([0.0; KEYS]),
         device: None,
         begun: None,
         written: 0,
@@ -187,6 +204,9 @@ impl Tap {
                 }
             }
         }
+        for (key, tuning) in (0..).zip(self.tunings.iter()).filter(|(_, tuning)| **tuning != 0.0) {
+            self.send(take, Played::Key(Part(0), now_s, key, OfKey::Tuning(*tuning)));
+        }
         for (place, (program, velocity)) in self.held.iter().enumerate().filter(|(_, h)| h.1 > 0) {
             let (part, key) = (Part((place / KEYS) as u8), (place % KEYS) as u8);
             let voice = Voice { is_drum: false, program: *program, key };
@@ -205,6 +225,12 @@ impl Tap {
                         self.notes.remove(0);
                     }
                     self.notes.push((strike.note, part, strike.voice));
+                    self.tune(part, time_s, strike.voice.key, strike.tuning);
+                    if let Some(Glide { from, seconds }) = strike.glide {
+                        let from = f32::from(strike.voice.key) + from;
+                        let from = from.round().clamp(0.0, (KEYS - 1) as f32) as u8;
+                        self.played(Played::Key(part, time_s, from, OfKey::GlideFrom(seconds)));
+                    }
                 }
                 let (voice, velocity) = (strike.voice, strike.velocity);
                 self.note(part, NoteEvent { time_s, voice, velocity });
@@ -221,7 +247,32 @@ impl Tap {
                 }
                 self.played(Played::Control(part, time_s, control, value));
             }
-            What::Silence | What::KeyPressure(..) | What::Retune(..) => {}
+            What::KeyPressure(note, value) => {
+                if let Some((part, voice)) = self.of_note(note) {
+                    let pressure = OfKey::Pressure(value);
+                    self.played(Played::Key(part, time_s, voice.key, pressure));
+                }
+            }
+            What::Retune(note, tuning) => {
+                if let Some((part, voice)) = self.of_note(note) {
+                    self.tune(part, time_s, voice.key, tuning);
+                }
+            }
+            What::Silence => {}
+        }
+    }
+
+    /// The part and the voice of a note that is held; none of a drum.
+    fn of_note(&self, note: NoteId) -> Option<(Part, Voice)> {
+        let held = self.notes.iter().find(|(id, ..)| *id == note);
+        held.map(|(_, part, voice)| (*part, *voice))
+    }
+
+    /// Takes the tuning of a key, if it is another one than before.
+    fn tune(&mut self, part: Part, time_s: f64, key: u8, tuning: f32) {
+        let Some(before) = self.tunings.get_mut(usize::from(key)) else { return };
+        if std::mem::replace(before, tuning) != tuning {
+            self.played(Played::Key(part, time_s, key, OfKey::Tuning(tuning)));
         }
     }
 
@@ -265,77 +316,5 @@ impl Tap {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn strike(key: u8, time_s: f64) -> NoteEvent {
-        let voice = Voice { is_drum: false, program: 3, key };
-        NoteEvent { time_s, voice, velocity: 90 }
-    }
-
-    #[test]
-    fn a_recording_begins_with_a_hop_and_with_what_is_held() {
-        let (mut tap, taken) = queues();
-        tap.device(48_000, 0.002, 0.0);
-        tap.hop(0.0);
-        tap.note(Part(0), strike(60, 0.01));
-        tap.sound(&[[0.5; 2]; 320]);
-        assert!(taken.marks.is_empty(), "nobody records");
-        taken.shared.take.store(7, Ordering::Release);
-        tap.note(Part(0), strike(61, 0.03));
-        tap.hop(0.02);
-        tap.note(Part(0), strike(62, 0.0));
-        tap.sound(&[[0.5; 2]; 320]);
-        tap.sound(&[[0.5; 2]; 300]);
-        let begin = Begin { take: 7, rate_hz: 48_000, start_s: 0.02, delay_s: 0.002 };
-        let note = |key| {
-            let played = Played::Note(Part(0), strike(key, 0.02));
-            Mark::Played { take: 7, played }
-        };
-        let sound = |at, count| Mark::Sound { take: 7, at, count };
-        let wanted =
-            [Mark::Begin(begin), note(60), note(61), note(62), sound(0, 320), sound(320, 300)];
-        assert_eq!(taken.marks.try_iter().collect::<Vec<_>>(), wanted);
-        taken.shared.take.store(0, Ordering::Release);
-        tap.hop(0.04);
-        tap.sound(&[[0.5; 2]; 320]);
-        assert!(taken.marks.is_empty());
-    }
-
-    #[test]
-    fn a_full_queue_is_counted_and_the_place_of_what_is_lost_is_kept() {
-        let (mut tap, taken) = queues();
-        tap.device(48_000, 0.0, 0.0);
-        taken.shared.take.store(1, Ordering::Release);
-        tap.hop(0.0);
-        let piece = vec![[0.1; 2]; RING / 4];
-        for _ in 0..5 {
-            tap.sound(&piece);
-        }
-        assert_eq!(taken.shared.lost_samples.load(Ordering::Relaxed), piece.len() as u64);
-        assert_eq!(taken.marks.len(), 5);
-        (0..MARKS).for_each(|_| tap.note(Part(0), strike(60, 1.0)));
-        assert_eq!(taken.shared.lost_notes.load(Ordering::Relaxed), 5);
-        tap.sound(&piece[..0]);
-        assert_eq!(tap.written, 5 * piece.len() as u64);
-    }
-
-    #[test]
-    fn another_device_goes_on_and_another_rate_begins_anew() {
-        let (mut tap, taken) = queues();
-        tap.device(48_000, 0.0, 0.0);
-        taken.shared.take.store(1, Ordering::Release);
-        tap.hop(1.0);
-        tap.sound(&[[0.0; 2]; 957]);
-        tap.device(48_000, 0.0, 1.02);
-        tap.hop(1.02);
-        tap.sound(&[[0.0; 2]; 10]);
-        tap.device(44_100, 0.0, 1.04);
-        tap.hop(1.04);
-        let marks: Vec<Mark> = taken.marks.try_iter().collect();
-        assert_eq!(marks.len(), 4);
-        assert_eq!(marks[2], Mark::Sound { take: 1, at: 960, count: 10 });
-        let begin = Begin { take: 1, rate_hz: 44_100, start_s: 1.04, delay_s: 0.0 };
-        assert_eq!(marks[3], Mark::Begin(begin));
-    }
-}
+#[path = "tap_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::keyboard::BadMessage;
 use super::{Keyboard, NoteEvent};
-use crate::event::{Control, Event, Part, What};
+use crate::event::{Control, Event, Glide, Part, What};
 use crate::tokens::merge::Merge;
 
 /// A keyboard whose notes become events of voices.
@@ -206,6 +206,44 @@ fn a_recorded_part_is_read_as_it_was_played() {
         });
         let near = values.map(|found| (found - value).abs()).fold(f32::INFINITY, f32::min);
         assert!(near < 0.03, "{control:?} {value}: {near} away");
+    }
+}
+
+#[test]
+fn a_recorded_key_is_read_as_it_was_played() {
+    use super::{GrowingTrack, Voice, read_mended};
+    let mut track = GrowingTrack::new();
+    let note = |time_s, key| {
+        let voice = Voice { is_drum: false, program: 40, key };
+        NoteEvent { time_s, voice, velocity: 90 }
+    };
+    track.tuning(0.0, 60, -0.31);
+    track.push_to(Part(2), &note(0.1, 60));
+    track.pressure(Part(2), 0.2, 60, 0.5);
+    track.tuning(0.3, 60, 0.25);
+    track.glide(Part(2), 0.4, 55, 0.35);
+    track.push_to(Part(2), &note(0.4, 67));
+    let (events, end) = track.piece(1.0).unwrap();
+    let head = super::midi_write::track_head(events.len() + end.len()).unwrap();
+    let read = read_mended(&[head, events, end].concat()).unwrap();
+    assert_eq!(read.mended.count, 0);
+    let of_notes = read.events.iter().filter(|event| event.part == Part(2));
+    let of_notes = of_notes.filter_map(|event| match event.what {
+        What::On(strike) => Some((event.at_s, "on", strike.tuning, strike.glide)),
+        What::KeyPressure(_, pressure) => Some((event.at_s, "pressure", pressure, None)),
+        What::Retune(_, tuning) => Some((event.at_s, "retune", tuning, None)),
+        _ => None,
+    });
+    let glide = Some(Glide { from: -12.0, seconds: 0.35 });
+    let wanted = [
+        (0.1, "on", -0.31, None),
+        (0.2, "pressure", 64.0 / 127.0, None),
+        (0.3, "retune", 0.25, None),
+        (0.4, "on", 0.0, glide),
+    ];
+    for (found, wanted) in of_notes.zip(wanted) {
+        let is_near = (found.0 - wanted.0).abs() < 1e-4 && (found.2 - wanted.2).abs() < 1e-4;
+        assert!(is_near && (found.1, found.3) == (wanted.1, wanted.3), "{found:?} {wanted:?}");
     }
 }
 

@@ -70,7 +70,27 @@ pub struct GrowingTrack {
     /// The master volume, 0 to 127.
     master_volume: u8,
     tick: u64,
-    events: Vec<TrackEvent<'static>>,
+    events: Vec<Written>,
+}
+
+/// An event of the track.
+#[derive(Debug)]
+enum Written {
+    /// One without data of any length.
+    Plain(TrackEvent<'static>),
+    /// A system exclusive message, without its first byte, and its delta time.
+    Exclusive(u28, Vec<u8>),
+}
+
+impl Written {
+    fn event(&self) -> TrackEvent<'_> {
+        match self {
+            Self::Plain(event) => *event,
+            Self::Exclusive(delta, bytes) => {
+                TrackEvent { delta: *delta, kind: TrackEventKind::SysEx(bytes) }
+            }
+        }
+    }
 }
 
 impl Default for GrowingTrack {
@@ -83,7 +103,8 @@ impl GrowingTrack {
     /// A track without notes.
     pub fn new() -> Self {
         let tempo = MetaMessage::Tempo(u24::new(TEMPO_US));
-        let events = vec![TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(tempo) }];
+        let tempo = TrackEvent { delta: u28::new(0), kind: TrackEventKind::Meta(tempo) };
+        let events = vec![Written::Plain(tempo)];
         let parts = std::array::from_fn(|channel| PartChannel {
             is_drum: channel == DRUM_CHANNEL,
             program: None,
@@ -158,9 +179,7 @@ impl GrowingTrack {
                 // Every part sends it, but it applies to all of them.
                 let level = seven(value);
                 if std::mem::replace(&mut self.master_volume, level) != level {
-                    let delta = wait(track, tick, at);
-                    let message = MASTER_VOLUMES.get(usize::from(level)).map_or(&[][..], |m| m);
-                    track.push(TrackEvent { delta, kind: TrackEventKind::SysEx(message) });
+                    exclusive(track, tick, at, &[4, 1, 0, level]);
                 }
             }
             _ => {
@@ -170,6 +189,35 @@ impl GrowingTrack {
                     parameter([99, 98], [OWN, number], data, &mut say);
                 }
             }
+        }
+    }
+
+    /// Adds pressure on a key of a part, 0..=1.
+    pub fn pressure(&mut self, part: Part, time_s: f64, key: u8, value: f32) {
+        let (key, vel) = (u7::from_int_lossy(key), u7::from_int_lossy(seven(value)));
+        let channel = usize::from(part.0) % self.parts.len();
+        let message = MidiMessage::Aftertouch { key, vel };
+        put(&mut self.events, &mut self.tick, ticks(time_s), channel, message);
+    }
+
+    /// Adds the tuning of a key on all parts, in semitones beside equal temperament (single note
+    /// tuning change of the MIDI tuning standard).
+    pub fn tuning(&mut self, time_s: f64, key: u8, semitones: f32) {
+        let pitch = (f32::from(key) + semitones).clamp(0.0, 127.0);
+        let fine = (16384.0 * pitch.fract()).round().min(16383.0) as u16;
+        let [high, low] = [fine >> 7, fine & 127].map(|bits| bits as u8);
+        let message = [8, 2, 0, 1, key, pitch as u8, high, low];
+        exclusive(&mut self.events, &mut self.tick, ticks(time_s), &message);
+    }
+
+    /// Adds that the next note of a part glides from the key `from` to its own pitch within some
+    /// seconds, at most 16 (portamento control).
+    pub fn glide(&mut self, part: Part, time_s: f64, from: u8, seconds: f32) {
+        let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(time_s));
+        let channel = usize::from(part.0) % self.parts.len();
+        let ms = (1000.0 * seconds).round().clamp(1.0, 16383.0) as u16;
+        for (number, value) in [(5, (ms >> 7) as u8), (37, (ms & 127) as u8), (84, from)] {
+            put(track, tick, at, channel, controller(number, value));
         }
     }
 
@@ -183,7 +231,8 @@ impl GrowingTrack {
         self.events.clear();
         let (mut end, mut tick) = (vec![], self.tick);
         let delta = wait(&mut end, &mut tick, ticks(end_s));
-        end.push(TrackEvent { delta, kind: TrackEventKind::Meta(MetaMessage::EndOfTrack) });
+        let kind = TrackEventKind::Meta(MetaMessage::EndOfTrack);
+        end.push(Written::Plain(TrackEvent { delta, kind }));
         Ok((piece, encoded(&end)?.split_off(TRACK_AT)))
     }
 }
@@ -230,22 +279,12 @@ fn parameter(select: [u8; 2], numbers: [u8; 2], data: [u8; 2], say: &mut impl Fn
     }
 }
 
-/// The system exclusive messages of master volume, by its value.
-static MASTER_VOLUMES: [[u8; 7]; 128] = {
-    let mut all = [[0x7F, 0x7F, 4, 1, 0, 0, 0xF7]; 128];
-    let mut level = 0;
-    while level < all.len() {
-        all[level][5] = level as u8;
-        level += 1;
-    }
-    all
-};
-
 /// A whole file with these events.
-fn encoded(track: &[TrackEvent<'_>]) -> std::io::Result<Vec<u8>> {
+fn encoded(track: &[Written]) -> std::io::Result<Vec<u8>> {
     let header = Header::new(Format::SingleTrack, Timing::Metrical(u15::new(PER_QUARTER)));
     let mut bytes = vec![];
-    midly::write_std(&header, std::iter::once(track.iter()), &mut bytes)?;
+    let events: Vec<TrackEvent<'_>> = track.iter().map(Written::event).collect();
+    midly::write_std(&header, std::iter::once(events.iter()), &mut bytes)?;
     Ok(bytes)
 }
 
@@ -254,30 +293,30 @@ fn ticks(time_s: f64) -> u64 {
 }
 
 /// The delta time to tick `at`. If it is too long for one event, empty texts come before.
-fn wait(track: &mut Vec<TrackEvent<'_>>, tick: &mut u64, at: u64) -> u28 {
+fn wait(track: &mut Vec<Written>, tick: &mut u64, at: u64) -> u28 {
     let longest = u64::from(u28::max_value().as_int());
     let mut delta = at.saturating_sub(*tick);
     *tick = at.max(*tick);
     while delta > longest {
-        track.push(TrackEvent {
-            delta: u28::max_value(),
-            kind: TrackEventKind::Meta(MetaMessage::Text(b"")),
-        });
+        let kind = TrackEventKind::Meta(MetaMessage::Text(b""));
+        track.push(Written::Plain(TrackEvent { delta: u28::max_value(), kind }));
         delta -= longest;
     }
     u28::from_int_lossy(delta as u32)
 }
 
-fn put(
-    track: &mut Vec<TrackEvent<'_>>,
-    tick: &mut u64,
-    at: u64,
-    channel: usize,
-    message: MidiMessage,
-) {
+fn put(track: &mut Vec<Written>, tick: &mut u64, at: u64, channel: usize, message: MidiMessage) {
     let delta = wait(track, tick, at);
     let channel = u4::from_int_lossy(channel as u8);
-    track.push(TrackEvent { delta, kind: TrackEventKind::Midi { channel, message } });
+    let kind = TrackEventKind::Midi { channel, message };
+    track.push(Written::Plain(TrackEvent { delta, kind }));
+}
+
+/// Adds a universal real-time message to all devices.
+fn exclusive(track: &mut Vec<Written>, tick: &mut u64, at: u64, message: &[u8]) {
+    let delta = wait(track, tick, at);
+    let bytes = [&[0x7F, 0x7F], message, &[0xF7]].concat();
+    track.push(Written::Exclusive(delta, bytes));
 }
 
 /// Which channel plays which program, and which voices sound on it.

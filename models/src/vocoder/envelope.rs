@@ -76,13 +76,31 @@ impl Envelope {
 
     /// The level of the next sample.
     pub fn next(&mut self) -> f64 {
-        let now = self.level * self.held[0].max(HELD_FLOOR) * self.released[0] * self.rest[0];
-        if self.n >= self.again {
-            self.rest[0] *= self.rest[1];
+        let mut level = [0.0];
+        self.fill(&mut level);
+        level[0]
+    }
+
+    /// The levels of the next samples.
+    pub fn fill(&mut self, levels: &mut [f64]) {
+        let mut rest = levels;
+        while !rest.is_empty() {
+            // As far as nothing else begins.
+            let next = [self.down, self.again].into_iter().filter(|at| *at > self.n).min();
+            let count = next.map_or(rest.len(), |at| rest.len().min((at - self.n) as usize));
+            let (now, later) = rest.split_at_mut(count);
+            let by_again = if self.n >= self.again { self.rest[1] } else { 1.0 };
+            let is_held = self.n < self.down;
+            let falls = if is_held { [self.held[1], 1.0] } else { [1.0, self.released[1]] };
+            for level in now {
+                *level =
+                    self.level * self.held[0].max(HELD_FLOOR) * self.released[0] * self.rest[0];
+                self.held[0] *= falls[0];
+                self.released[0] *= falls[1];
+                self.rest[0] *= by_again;
+            }
+            self.n += count as u64;
+            rest = later;
         }
-        let falls = if self.n < self.down { &mut self.held } else { &mut self.released };
-        falls[0] *= falls[1];
-        self.n += 1;
-        now
     }
 }

@@ -252,11 +252,20 @@ impl Excitation {
         let slower = f64::from(-to.times[0]).exp2();
         let late = (n as f64 * slower >= SHAPED as f64).then(|| tone.shape.at(SHAPED));
         let sums = powers.whole.iter_mut().zip(&mut powers.begun).skip(offset);
-        for (i, (level, (whole, begun))) in levels.iter_mut().take(count).zip(sums).enumerate() {
-            let now = envelope.next();
-            let since = || ((n + i as u64) as f64 * slower) as u64;
-            *level = now * late.unwrap_or_else(|| tone.shape.at(since()));
-            *whole += (gain * now).powi(2);
+        let mut shape = [1.0; TICK_SAMPLES];
+        match late {
+            Some(late) => shape = [late; TICK_SAMPLES],
+            None => {
+                for (i, shape) in shape.iter_mut().take(count).enumerate() {
+                    *shape = tone.shape.at(((n + i as u64) as f64 * slower) as u64);
+                }
+            }
+        }
+        envelope.fill(&mut levels[..count]);
+        let levels_now = levels.iter_mut().take(count).zip(&shape);
+        for ((level, shape), (whole, begun)) in levels_now.zip(sums) {
+            *whole += (gain * *level).powi(2);
+            *level *= shape;
             *begun += (gain * *level).powi(2);
         }
         let bends = [(from, at), (to, end)].map(|(part, at)| {

@@ -8,6 +8,7 @@
 //! `models/training/timbre_training/life.py`; `measure_life.py` beside it measures the table.
 
 use std::f64::consts::LN_2;
+use std::ops::Range;
 
 use super::lanes::{Envelope, Lanes, Row};
 use crate::denoise::DenoiseError;
@@ -294,18 +295,28 @@ pub struct Span<'a> {
 }
 
 impl Span<'_> {
-    /// The cycles by which sample `i` of the tick is ahead. `known` is the result of
-    /// [`Self::sways`].
-    pub fn sway(&self, known: &[f64; AROUND], i: usize) -> f64 {
-        let (at, share) = self.between(i);
-        known[at] + f64::from(share) * (known[at + 1] - known[at])
+    /// The samples of a tick of `count` between each two computed values, if there are any, and
+    /// the number of the first of the two.
+    pub fn pieces(&self, count: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let (offset, grid) = (self.offset, GRID as usize);
+        let place = move |k: usize| (k * grid).saturating_sub(offset).min(count);
+        let pieces = (0..AROUND - 1).map(move |k| (k, place(k)..place(k + 1)));
+        pieces.filter(|(_, samples)| !samples.is_empty())
     }
 
-    /// The sway at the computed values.
-    pub fn sways(&self) -> [f64; AROUND] {
-        match self.life.zone.sway == 0.0 {
-            true => [0.0; AROUND],
-            false => self.places.map(|place| self.life.sway(&place)),
+    /// Adds the cycles by which each sample of the tick is ahead.
+    #[inline(always)]
+    pub fn add_sway(&self, turns: &mut [f64]) {
+        if self.life.zone.sway == 0.0 {
+            return;
+        }
+        let known = self.places.map(|place| self.life.sway(&place));
+        for (k, samples) in self.pieces(turns.len()) {
+            let before = (samples.start + self.offset - k * GRID as usize) as u32;
+            for (i, turns) in (before..).zip(&mut turns[samples]) {
+                let share = f64::from(i) / GRID as f64;
+                *turns += known[k] + share * (known[k + 1] - known[k]);
+            }
         }
     }
 
@@ -326,13 +337,6 @@ impl Span<'_> {
     /// The samples from the first computed value to the first sample of the tick.
     pub fn offset(&self) -> usize {
         self.offset
-    }
-
-    /// The computed value before sample `i`, and the place of the sample between it and the next,
-    /// 0..=1.
-    fn between(&self, i: usize) -> (usize, f32) {
-        let n = self.offset + i;
-        (n / GRID as usize, (n % GRID as usize) as f32 / GRID as f32)
     }
 }
 

@@ -25,7 +25,9 @@ fn time_runs_as_a_recording_is_played() {
     for (key, by) in [(60, 1.0), (72, 2.0), (48, 0.5)] {
         let life = table.life(voice(key)).unwrap();
         let span = life.span(16_000);
-        let sway = span.sway(&span.sways(), 0);
+        let mut sway = [0.0];
+        span.add_sway(&mut sway);
+        let [sway] = sway;
         assert!((sway - 25.0 * by / LARGEST).abs() < 1e-9, "key {key}: {sway}");
         let [middle, side] = span.envelopes(true)[0].map(|row| Complex::new(row.re[0], row.im[0]));
         assert!((f64::from(middle.re) - sway).abs() < 1e-6, "{middle}");
@@ -38,8 +40,9 @@ fn it_goes_on_alike_from_wherever_it_is_read_and_never_jumps() {
     let table = table();
     let life = table.life(voice(67)).unwrap();
     let value = |n: u64, i: usize| {
-        let span = life.span(n);
-        span.sway(&span.sways(), i)
+        let mut sways = [0.0; TICK_SAMPLES + 1];
+        life.span(n).add_sway(&mut sways);
+        sways[i]
     };
     for n in [1u64, 31, 32, 333, 47_990, 90_001] {
         let apart = value(n, 17) - value(n + 17, 0);
@@ -55,7 +58,9 @@ fn still_notes_do_not_move() {
     let table = LifeTable::still();
     let life = table.life(voice(30)).unwrap();
     let span = life.span(12_345);
-    assert_eq!(span.sways(), [0.0; AROUND]);
+    let mut sways = [0.0; TICK_SAMPLES];
+    span.add_sway(&mut sways);
+    assert_eq!(sways, [0.0; TICK_SAMPLES]);
     for [middle, side] in span.envelopes(true) {
         assert_eq!([middle.re, side.re], [[1.0; LIFE_GROUPS], [0.0; LIFE_GROUPS]]);
         assert_eq!([middle.im, side.im], [[0.0; LIFE_GROUPS]; 2]);

@@ -29,6 +29,9 @@ pub const UPPER_HZ: RangeInclusive<f64> = 8400.0..=15600.0;
 /// Partial h (from 1) starts at the phase h² times this, in cycles, so that phases are spread out
 /// and the same on every machine.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
+/// Adding and subtracting this, 1.5 times 2^52, rounds a number below 2^51 to the nearest whole
+/// number.
+const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// All tables that depend on no note and no model. They are computed once and shared.
 #[derive(Debug)]
@@ -212,11 +215,22 @@ impl Tables {
 /// distance to that sample, 0..1.
 #[inline]
 pub fn place_of(turns: f64, length: usize) -> (usize, f32) {
-    // Rounding towards zero takes one instruction; `floor` is a function call on many machines.
-    let share = turns - (turns as i64) as f64;
+    // Casts check their range, and `floor` is a function call on many machines.
+    let share = turns - ((turns + ROUND) - ROUND);
     let place = if share < 0.0 { share + 1.0 } else { share } * length as f64;
-    let i = (place as usize).min(length.saturating_sub(1));
-    (i, (place - i as f64) as f32)
+    let rounded = place + ROUND;
+    let nearest = rounded - ROUND;
+    // The lowest bits of a number of this size are the whole number.
+    let mut i = rounded.to_bits() as u32 as usize;
+    let mut below = nearest;
+    if place < nearest {
+        (i, below) = (i.saturating_sub(1), nearest - 1.0);
+    }
+    let last = length.saturating_sub(1);
+    if i > last {
+        (i, below) = (last, last as f64);
+    }
+    (i, (place - below) as f32)
 }
 
 /// Reads the period of a cosine [TABLE + 1] at a phase in cycles, with linear interpolation.
@@ -307,4 +321,24 @@ fn noise_log_level() -> Vec<f32> {
         sums.iter_mut().zip(row).for_each(|(s, w)| *s += f64::from(*w));
     }
     sums.into_iter().map(|sum| (bin * sum + 1e-5).ln() as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_has_a_place_in_its_period() {
+        for length in [16, 4096] {
+            for turns in [0.0, 0.1, 0.5, 0.75, 0.999_999, 1.0, 17.3, 1e6 + 0.4, -0.25, -3.0] {
+                let (i, share) = place_of(turns, length);
+                let whole = turns.rem_euclid(1.0) * length as f64;
+                let apart = i as f64 + f64::from(share) - whole;
+                assert!(i < length && (0.0..=1.0).contains(&share), "{turns}: {i} {share}");
+                // The end of a period is the beginning of the next.
+                let apart = apart - length as f64 * (apart / length as f64).round();
+                assert!(apart.abs() < 1e-5, "{turns} of {length}: {i} {share}");
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::units::{MEL_BINS, TICK_SAMPLES};
 use crate::wide::wide;
 use pulp::{Simd, WithSimd};
 use realfft::num_complex::Complex;
+use std::ops::Range;
 
 /// How bending has moved a note in time: it is played `ahead` samples later than its age.
 #[derive(Debug, Clone, Copy, Default)]
@@ -201,12 +202,9 @@ impl WithSimd for Harmonics<'_> {
         let step = Tables::turns_per_sample(voicing.key);
         let Some(life) = voicing.lives.life(Voice { program, ..voicing.voice }) else { return };
         let span = life.span(doing.first);
-        let sways = span.sways();
-        let mut turns = [0.0; TICK_SAMPLES];
-        for (i, (turns, at)) in turns.iter_mut().zip(at).enumerate() {
-            *turns = at * step + span.sway(&sways, i);
-        }
         let count = doing.levels.len();
+        let mut turns = at.map(|at| at * step);
+        span.add_sway(&mut turns[..count]);
         voicing.periods(simd, semitones, &turns[..count], rows);
         let mut levels = [0.0; TICK_SAMPLES];
         let to = levels.iter_mut().zip(doing.levels);
@@ -218,17 +216,15 @@ impl WithSimd for Harmonics<'_> {
             let weights = doing.weights_at((k * grid) as f32 - span.offset() as f32);
             envelope.iter_mut().for_each(|row| row.weigh(&weights));
         }
-        for (k, pair) in envelopes.windows(2).enumerate() {
-            // The samples of the tick between these two values.
-            let first = (k * grid).saturating_sub(span.offset());
-            let end = ((k + 1) * grid).saturating_sub(span.offset()).min(count);
-            let (Some(rows), Some(turns)) = (rows.get_mut(first..end), turns.get(first..end))
-            else {
-                continue;
-            };
-            voicing.shift(simd, shifts, turns, rows);
+        for (k, Range { start: first, end }) in span.pieces(count) {
+            let rows = &mut rows[first..end];
+            voicing.shift(simd, shifts, &turns[first..end], rows);
             let offset = first + span.offset() - k * grid;
-            let sides = out.tone.iter_mut().zip(&mut out.upper).zip(pair[0].iter().zip(&pair[1]));
+            let sides = out
+                .tone
+                .iter_mut()
+                .zip(&mut out.upper)
+                .zip(envelopes[k].iter().zip(&envelopes[k + 1]));
             for ((tone, upper), (from, to)) in sides.take(if has_side { 2 } else { 1 }) {
                 let out = (&mut tone[first..end], &mut upper[first..end]);
                 mix(simd, rows, &levels[first..end], [from, to], offset, out);
