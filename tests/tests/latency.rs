@@ -1,7 +1,6 @@
 //! Measures the delay of keys on a real JACK server with a dummy driver, here and in FluidSynth.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -16,8 +15,10 @@ use timbred_tests::onsets::{find, onset, percentile};
 use timbred_tests::program::timbred;
 
 const RATE_HZ: usize = 48_000;
-/// The time of the key press in offline renderings, seconds.
-const KEY_S: f64 = 0.5;
+/// The silence before the keys in offline renderings, seconds.
+const BEFORE_S: f64 = 0.5;
+/// How long keys are held (`src/bin/jack_probe.rs`), seconds.
+const DOWN_S: f64 = 0.06;
 
 /// From this correlation on two sounds count as the same.
 const SAME: f64 = 0.8;
@@ -25,27 +26,28 @@ const SAME: f64 = 0.8;
 /// Only one server runs at a time, because two daemons on two cores would disturb each other.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// A chord as a program renders it offline: 0.1 s of sound from the key press on, and the time from
-/// the key press to the beginning of its sound, ms. `make` gets a MIDI file and the path of the
-/// sound.
-fn rendered(folder: &Path, chord: &str, make: impl Fn(&Path, &Path)) -> (Vec<f32>, f64) {
-    let (channel, keys) = chord.split_once(':').unwrap();
-    let channel: u8 = channel.parse().unwrap();
-    let notes = keys.split('+').map(|key| {
+/// The chords, at the same distances, as a program renders them offline; the first [`BEFORE_S`] are
+/// silent. `make` gets a MIDI file and the path of the sound.
+fn rendered(folder: &Path, chords: &[(String, usize)], make: impl Fn(&Path, &Path)) -> Vec<f32> {
+    let notes = chords.iter().flat_map(|(chord, frame)| {
+        let (channel, keys) = chord.split_once(':').unwrap();
+        let channel: u8 = channel.parse().unwrap();
         let (is_drum, program) = (channel == 9, chords::program(channel));
-        let voice = Voice { is_drum, program, key: key.parse().unwrap() };
-        Note { voice, velocity: 100, start_s: KEY_S, end_s: KEY_S + 0.06 }
+        let start_s = BEFORE_S + *frame as f64 / RATE_HZ as f64;
+        keys.split('+').map(move |key| {
+            let voice = Voice { is_drum, program, key: key.parse().unwrap() };
+            Note { voice, velocity: 100, start_s, end_s: start_s + DOWN_S }
+        })
     });
-    let song = folder.join("chord.mid");
-    write_song_file(&Song { notes: notes.collect(), total_time_s: 1.0 }, &song).unwrap();
+    let notes: Vec<Note> = notes.collect();
+    let total_time_s = notes.last().unwrap().end_s + 1.0;
+    let song = folder.join("chords.mid");
+    write_song_file(&Song { notes, total_time_s }, &song).unwrap();
     let wav = song.with_extension("wav");
     make(&song, &wav);
     // The left side is the one that is compared.
     let mut wav = hound::WavReader::open(wav).unwrap();
-    let all: Vec<f32> = wav.samples().step_by(2).map(Result::unwrap).collect();
-    let start = (KEY_S * RATE_HZ as f64) as usize;
-    let begins = onset(&all, start, RATE_HZ / 10, RATE_HZ).unwrap();
-    (all[start..start + RATE_HZ / 10].to_vec(), ms(begins - start))
+    wav.samples().step_by(2).map(Result::unwrap).collect()
 }
 
 /// `timbred render --live`.
@@ -65,8 +67,8 @@ fn ms(samples: usize) -> f64 {
 /// The delays of keys.
 struct Lateness {
     /// The time from a key press to the beginning of its sound, less the same time in the
-    /// rendering.
-    times_ms: Vec<f64>,
+    /// rendering, and whether the sound is as rendered, which makes the time exact.
+    times_ms: Vec<(bool, f64)>,
     /// The attack time of the instrument, which comes in addition, by key.
     attacks_ms: Vec<f64>,
     /// The delay that the daemon reports, ms.
@@ -82,13 +84,18 @@ struct Lateness {
 
 impl Lateness {
     fn percentile(&self, share: f64) -> f64 {
-        percentile(&self.times_ms, share)
+        percentile(&self.times_ms.iter().map(|(_, time)| *time).collect::<Vec<_>>(), share)
     }
 
     fn print(&self, name: &str) {
-        let [p5, median, p95] = [0.05, 0.5, 0.95].map(|share| self.percentile(share));
-        let jitter = p95 - p5;
-        println!("{name} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
+        let print = |of: &str, times_ms: Vec<f64>| {
+            let [p5, median, p95] = [0.05, 0.5, 0.95].map(|share| percentile(&times_ms, share));
+            let jitter = p95 - p5;
+            println!("{name}{of} median {median:.1} ms p95 {p95:.1} ms jitter {jitter:.1} ms");
+        };
+        print("", self.times_ms.iter().map(|(_, time)| *time).collect());
+        let exact = self.times_ms.iter().filter(|(is_same, _)| *is_same);
+        print(", those as rendered:", exact.map(|(_, time)| *time).collect());
         println!(
             "{name} {} as rendered, {} not found, {} gaps, {} late cycles of the server",
             self.same, self.missing, self.gaps, self.xruns
@@ -121,30 +128,39 @@ fn key_to_sound(notes: u32, hop_ms: &str, lead_ms: Option<&str>, mode: &[&str]) 
     lateness
 }
 
-/// The delay of each chord of a recording, compared with the rendering by `make`.
+/// The delay of each chord of a recording, compared with the rendering by `make`. What is compared
+/// begins with the key press and includes the ends of chords before.
 fn lateness(heard: &Heard, folder: &Path, make: impl Fn(&Path, &Path)) -> Lateness {
     let Heard { keys, sound, xruns } = heard;
-    let mut templates = HashMap::new();
-    let (mut times_ms, mut missing, mut same) = (vec![], 0, 0);
+    let whole = rendered(folder, keys, make);
+    let (mut times_ms, mut attacks_ms) = (vec![], vec![]);
+    let (mut missing, mut same) = (0, 0);
     for (chord, frame) in keys {
-        let (key_sound, begins_ms) =
-            templates.entry(chord).or_insert_with(|| rendered(folder, chord, &make));
+        let start = frame + (BEFORE_S * RATE_HZ as f64) as usize;
+        let key_sound = &whole[start..start + RATE_HZ / 10];
         let (at, likeness) = find(sound, *frame, RATE_HZ / 2, key_sound);
+        // A sound that is the same as in the rendering is where the correlation is highest. If the
+        // noise is different, that position may be off by a period, so the onsets of both are
+        // compared instead.
+        let is_same = likeness >= SAME;
+        let begins = onset(&whole, start, RATE_HZ / 10, RATE_HZ).map(|at| ms(at - start));
+        let heard_begins = onset(sound, *frame, RATE_HZ / 5, RATE_HZ).map(|at| ms(at - frame));
+        let late_ms = match (is_same, heard_begins, begins) {
+            (true, ..) => Some(ms(at - frame)),
+            (false, Some(heard_ms), Some(begins_ms)) => Some(heard_ms - begins_ms),
+            _ => None,
+        };
         // Drums are noise, which is different each time.
-        if likeness < if chord.starts_with("9:") { 0.1 } else { 0.2 } {
+        let is_found = likeness >= if chord.starts_with("9:") { 0.1 } else { 0.2 };
+        let Some(late_ms) = late_ms.filter(|_| is_found) else {
             println!("{chord} at {frame} is not found: likeness {likeness:.2}");
             missing += 1;
             continue;
-        }
-        // A sound that is the same as in the rendering is where the correlation is highest. If
-        // chords overlap or the noise is different, that position may be off by a period, so the
-        // onsets of both are compared instead.
-        let by_begin = || ms(onset(sound, *frame, RATE_HZ / 5, RATE_HZ).unwrap() - frame);
-        let is_same = likeness >= SAME;
-        times_ms.push(if is_same { ms(at - frame) } else { by_begin() - *begins_ms });
+        };
+        times_ms.push((is_same, late_ms));
+        attacks_ms.extend(begins);
         same += usize::from(is_same);
     }
-    let attacks_ms = templates.values().map(|(_, begins_ms)| *begins_ms).collect();
     let xruns = (*xruns).into();
     Lateness { times_ms, attacks_ms, published_ms: None, missing, same, gaps: 0, xruns }
 }
