@@ -1,5 +1,5 @@
-// The touch keyboard with its strips: keys by finger, mouse and the computer's keys. Velocity is
-// where a key is touched: soft at its top, loud at its end.
+// The touch keyboard and its strips. Keys are played with fingers, the mouse or the computer's
+// keyboard. The place of a touch on the key is its velocity: soft at the top, loud at the end.
 
 import { float } from "./osc.js";
 import { send, set, value, watch } from "./link.js";
@@ -7,7 +7,7 @@ import { worded, word } from "./words.js";
 
 const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 const BLACK = new Set([1, 3, 6, 8, 10]);
-/** The computer's keys from C on, by their places. */
+/** The computer's keys from C on, by their position on the keyboard. */
 const TYPED = [
   "KeyA",
   "KeyW",
@@ -35,7 +35,7 @@ let channel = 1;
 let octave = Number(localStorage.getItem("octave") ?? 4);
 let focused = 0;
 
-/** The channel that is played from now on; what is held there is released. */
+/** Sets the channel that is played from now on, and releases the keys that are held. */
 export function play(number) {
   releaseAll();
   channel = number;
@@ -131,7 +131,7 @@ for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
 }
 keys.addEventListener("contextmenu", (event) => event.preventDefault());
 
-// With the keyboard: arrows go from key to key, space and enter play.
+// With the computer's keyboard, arrows go from key to key, and space and enter play.
 keys.addEventListener("keydown", (event) => {
   const all = [...keys.children];
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -1,17 +1,17 @@
-// The connection to the daemon: what everything is now, what changes, what is asked. Comes back by
-// itself.
+// The connection to the daemon: current values, changes, and requests. It is made again whenever
+// it is lost.
 
 import { decode, encode } from "./osc.js";
 
-/** Between two questions whether the daemon is there, and the longest wait for an answer, ms. */
+/** The time between two pings, and the longest wait for an answer, ms. */
 const PING_MS = 1500;
 const GONE_MS = 4000;
-/** Between two attempts, at first and at most, ms. */
+/** The time between two attempts to connect, at first and at most, ms. */
 const RETRY_MS = [250, 2000];
 /** The longest that an answer may take, ms. */
 const ANSWER_MS = 20000;
 
-/** What everything is now, by address: a list of arguments. */
+/** The current value of every address: a list of arguments. */
 export const values = new Map();
 const watchers = new Map();
 const waiting = [];
@@ -30,7 +30,7 @@ export function watch(address, told) {
   if (values.has(address)) told(values.get(address));
 }
 
-/** What an address has now, or else a value. */
+/** The first argument of an address now, or `other` if it is not known. */
 export const value = (address, other) => (values.get(address) ?? [other])[0];
 
 /** Sends a message at once. */
@@ -38,7 +38,7 @@ export function send(address, ...args) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(encode(address, args));
 }
 
-/** Sets a value here and there; of many in one frame of the screen the last is sent. */
+/** Sets a value here and in the daemon. Only the last one in a frame of the screen is sent. */
 export function set(address, arg) {
   store(address, [typeof arg === "object" ? arg.float : arg]);
   if (moved.size === 0) {
@@ -51,24 +51,24 @@ export function set(address, arg) {
 }
 
 /**
- * Asks, and waits for the answer: its arguments. What is refused is an error with the daemon's
- * words.
+ * Sends a request and waits for the answer. Returns its arguments, or throws the error message of
+ * the daemon if the request is refused.
  */
 export function ask(address, ...args) {
   return new Promise((resolve, reject) => {
     const entry = { address, resolve, reject, until: Date.now() + ANSWER_MS };
     waiting.push(entry);
     send(address, ...args);
-    // Everything before a ping is done when it is answered: what has no answer of its own has
-    // succeeded.
+    // When a ping is answered, everything before it is done. A request without an answer of its own
+    // has succeeded then.
     entry.token = Math.floor(Math.random() * 0x7fffffff);
     send("/ping", entry.token);
   });
 }
 
 /**
- * Who is told of the connection (`online` or `offline`), of changed parts of the tree, and of other
- * messages.
+ * The functions that are called when the connection changes (`online` or `offline`), when a part of
+ * the tree changes, and for other messages.
  */
 export function tell(who) {
   Object.assign(told, who);
@@ -105,7 +105,7 @@ function received(address, args) {
   told.message(address, args);
 }
 
-/** Connects, and goes on for ever. */
+/** Connects, and connects again whenever the connection is lost. */
 export function connect() {
   clearTimeout(timer);
   socket?.close();
@@ -146,7 +146,7 @@ setInterval(() => {
     settle(entry, () => entry.reject(new Error("")));
   }
   if (socket?.readyState === WebSocket.OPEN && Date.now() - heard > GONE_MS) {
-    // A network that is gone says nothing by itself.
+    // A network does not report that it is lost, so the daemon is asked from time to time.
     const gone = socket;
     gone.close();
     gone.onclose();

@@ -1,4 +1,4 @@
-// OSC packets: bytes to messages and back. Knows no socket.
+// OSC packets: converts bytes to messages and back. It knows no socket.
 
 const text = new TextEncoder();
 const read = new TextDecoder();
@@ -11,7 +11,7 @@ function padded(value) {
   return out;
 }
 
-/** A number that has to be sent as a float. */
+/** Marks a number that has to be sent as a float. */
 export const float = (value) => ({ float: value });
 
 /**
@@ -48,7 +48,7 @@ export function encode(address, args) {
   return packet;
 }
 
-/** Calls `message(address, args)` for each message of a packet; what cannot be read is left out. */
+/** Calls `message(address, args)` for each message of a packet that can be read. */
 export function decode(bytes, message) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;

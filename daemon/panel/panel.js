@@ -1,4 +1,4 @@
-// The page: what belongs to no part, and who hears of what.
+// The page: everything that does not belong to one part, and the connections between the modules.
 
 import { ask, connect, send, tell, watch } from "./link.js";
 import { play, releaseAll } from "./keyboard.js";
@@ -7,7 +7,7 @@ import { drawPresets, learnInstruments, partChosen, rate, toast } from "./sheets
 import { dress, word } from "./words.js";
 
 const by = (id) => document.getElementById(id);
-/** What a controller can be taught to set; all else follows one of its own. */
+/** What a MIDI controller can be taught to set. Everything else has a controller of its own. */
 const LEARNABLE = /^\/(ch\/\d+\/(gain|mute|solo|morph\/amount)|master\/(gain|mute))$/;
 
 dress(document);
@@ -42,8 +42,8 @@ function learnMode(on) {
 by("learn").onclick = () => learnMode(!isLearning);
 
 /**
- * While learning, a control that is touched is taught to the next controller that moves, and not
- * set.
+ * While the page learns, the next MIDI controller that moves gets the control that was touched. The
+ * control is not set then.
  */
 function learn(address) {
   if (!isLearning) return false;

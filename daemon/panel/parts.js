@@ -1,12 +1,11 @@
-// The sixteen parts, the one that is chosen with its faders, and what the master is. Knows
-// addresses of values only.
+// The sixteen parts, the faders of the chosen part, and the master. It only knows addresses.
 
 import { float } from "./osc.js";
 import { set, value, watch } from "./link.js";
 import { dress, word, worded } from "./words.js";
 
 const DRUMS = 10;
-/** What a meter shows, dBFS. */
+/** The range of a meter, dBFS. */
 const FLOOR = -60;
 
 const place = document.getElementById("parts");
@@ -23,8 +22,8 @@ export function know(instruments) {
 }
 
 /**
- * `chose(number)` hears of another part; `learn(address)` is asked whether a control is to be
- * learned instead of set.
+ * `chose(number)` is called when another part is chosen. `learn(address)` is called before a
+ * control is set, and returns whether it is to be learned instead.
  */
 export function start(chose, learn) {
   picked = chose;
@@ -35,7 +34,7 @@ export function start(chose, learn) {
 /** The part that is chosen. */
 export const current = () => chosen;
 
-/** What a part is called. */
+/** The name of a part. */
 export const nameOf = (number) =>
   number === DRUMS ? word("drums") : value(`/ch/${number}/instrument`, "…");
 
@@ -87,7 +86,7 @@ function meter(bar, dbfs) {
 
 // ---- switches and faders ----
 
-/** A button that is a switch at an address, or at one that a function tells. */
+/** Makes a switch of a button, for an address or for the address that a function returns. */
 function toggle(button, address) {
   const at = () => (typeof address === "function" ? address() : address);
   button.onclick = () => {
@@ -98,7 +97,7 @@ function toggle(button, address) {
   return show;
 }
 
-/** A fader: a slider with its name and value on it. */
+/** Makes a fader: a slider that shows its name and value. */
 function fader(home, { name, min, max, step, address, shown, isFloat }) {
   const label = document.createElement("label");
   label.className = "fader";
@@ -178,7 +177,7 @@ const shown = [
   },
 ];
 
-/** Shows one part; what it plays goes there too. */
+/** Shows one part. The touch keyboard plays it from now on. */
 export function choose(number) {
   chosen = number;
   localStorage.setItem("part", number);

@@ -1,4 +1,4 @@
-// What opens over the page: instruments, presets, recordings, display.
+// The sheets that open over the page: instruments, presets, recordings and display.
 
 import { ask, set, value, watch } from "./link.js";
 import { current, know } from "./parts.js";
@@ -11,11 +11,11 @@ let instruments = [];
 let ratings = [];
 let toastTimer = 0;
 
-/** Says something for a moment, also aloud. */
+/** Shows a message for a moment. Screen readers read it aloud. */
 export function toast(text) {
   if (!text) return;
   clearTimeout(toastTimer);
-  // Over whatever is open, and over what was opened after it.
+  // It must be shown again to lie over everything that was opened after it.
   by("toast").hidePopover();
   by("toast").showPopover();
   by("toast").textContent = text;
@@ -40,7 +40,7 @@ function item(list, html) {
 
 // ---- instruments ----
 
-/** Learns the names of all programs, and how the model plays each. */
+/** Asks for the names of all programs, and how well the model plays each of them. */
 export async function learnInstruments() {
   const found = await fetch("/ch/1/instrument?RANGE");
   instruments = (await found.json()).RANGE[0].VALS;
@@ -48,14 +48,14 @@ export async function learnInstruments() {
   await rate();
 }
 
-/** How the model that plays now plays each program. */
+/** How well the current model plays each program. */
 export async function rate() {
   ratings = await ask("/engine/instruments");
   drawRating();
   if (by("instruments").open) drawFound();
 }
 
-/** The word for how a program sounds, and its class. */
+/** The word for how well a program sounds, and its CSS class. */
 function rating(program) {
   const said = ratings[program];
   if (typeof said === "number") return [word("instead", instruments[said]), "poor"];
@@ -106,13 +106,13 @@ function openInstruments(name) {
 by("search").oninput = drawFound;
 by("search").onkeydown = (event) => {
   if (event.key !== "Enter") return;
-  // Not also of the button that has the focus once this is closed.
+  // Otherwise the button that gets the focus when this closes would take the key, too.
   event.preventDefault();
   by("found").querySelector("button")?.click();
 };
 by("instrument").onclick = () => openInstruments("program");
 by("morph-program").onclick = () => openInstruments("morph/program");
-/** Another part is chosen. */
+/** Takes that another part is chosen. */
 export const partChosen = drawRating;
 
 // ---- presets ----
@@ -131,7 +131,7 @@ export async function drawPresets() {
     load.textContent = name;
     remove.setAttribute("aria-label", `${word("delete")} ${name}`);
     load.onclick = () => ask("/preset/load", name).then(() => toast(word("loaded", name)), failed);
-    // A finger slips: it takes two.
+    // It takes two touches, because a finger may slip.
     remove.onclick = () => {
       if (!remove.classList.toggle("sure")) {
         ask("/preset/delete", name)
@@ -233,7 +233,7 @@ by("record").onclick = () => {
 const isLight = matchMedia("(prefers-color-scheme: light)");
 by("theme").value = localStorage.getItem("theme") ?? "auto";
 
-/** Dark or light, as is wanted or as the system is. */
+/** Sets dark or light, as chosen, or else as the system is set. */
 function paint() {
   const wanted = by("theme").value;
   const system = isLight.matches ? "light" : "dark";

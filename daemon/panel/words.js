@@ -1,5 +1,5 @@
-// What the page says, in English and German. Elements name their words: data-word, data-label (read
-// aloud), data-hint.
+// The texts of the page in English and German. Elements name their texts in the attributes
+// data-word, data-label (read aloud) and data-hint.
 
 const ENGLISH = {
   title: "timbred",
@@ -155,7 +155,7 @@ const ALL = { en: ENGLISH, de: GERMAN };
 const told = new Set();
 let language = localStorage.getItem("language") ?? navigator.language.slice(0, 2);
 
-/** The words of a name, with what stands for {0} and {1}. */
+/** The text with this name, with values in place of {0} and {1}. */
 export function word(name, ...args) {
   const words = (ALL[language] ?? ENGLISH)[name];
   return args.reduce((text, arg, place) => text.replace(`{${place}}`, arg), words);
@@ -167,7 +167,7 @@ export function worded(again) {
   again();
 }
 
-/** Another language, by its two letters. */
+/** Changes the language, which is given by its two letters. */
 export function speak(other) {
   language = ALL[other] ? other : "en";
   localStorage.setItem("language", language);
@@ -175,10 +175,10 @@ export function speak(other) {
   for (const again of told) again();
 }
 
-/** The language that is spoken. */
+/** The current language. */
 export const spoken = () => (ALL[language] ? language : "en");
 
-/** Puts words into the elements below one that name them. */
+/** Puts the texts into all elements below this one that name a text. */
 export function dress(root) {
   document.documentElement.lang = spoken();
   for (const element of root.querySelectorAll("[data-word]")) {
