@@ -5,7 +5,7 @@ import { set, value, watch } from "./link.js";
 import { dress, word, worded } from "./words.js";
 
 const DRUMS = 10;
-/** The range of a meter, dBFS. */
+/** The lowest level that a meter shows, dBFS. */
 const FLOOR = -60;
 
 const place = document.getElementById("parts");
