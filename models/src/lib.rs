@@ -39,6 +39,7 @@ pub mod units;
 pub mod vocoder;
 #[cfg(feature = "engine")]
 mod wide;
+#[cfg(feature = "engine")]
 mod window;
 
 #[cfg(feature = "engine")]
