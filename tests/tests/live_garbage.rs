@@ -195,7 +195,10 @@ fn broken_packets_neither_stop_the_sound_nor_set_anything() {
     assert!((played_s / seconds - 1.0).abs() < 0.02, "the device stood still");
     assert!(streamed_s > 0.9 * played_s, "the sound had gaps");
     assert!(noisy_hz <= quiet_hz + MORE_GAPS_HZ, "garbage makes gaps");
-    assert!(grown_kb < 8_000, "memory grew by {grown_kb} kB");
+    // Garbage chooses programs too, and what the note prior knows of each is kept: 20 MB at most,
+    // and 5 MB to find it by. A daemon that kept the packets would grow by 100 MB.
+    let allowed_kb = 8_000 + (packets / 50).min(25_000);
+    assert!(grown_kb < allowed_kb, "memory grew by {grown_kb} kB of {allowed_kb}");
     assert!(after.osc.subscribers <= 64 && after.osc.waiting_bundles == 0);
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
