@@ -19,10 +19,9 @@ TEST_PACKAGES := jackd2 liblo-tools
 REMOTE_PACKAGES := chromium iproute2 liblo-tools
 # What makes and checks the Debian package.
 DEB_PACKAGES := dpkg-dev lintian apt-utils gpg
-# What builds and runs programs for a 64-bit ARM on another machine.
-ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user
-# What programs for it with sound are linked to.
-ARM_DEB_PACKAGES := $(ARM_PACKAGES) libasound2-dev:arm64 libjack-jackd2-dev:arm64
+# What builds and runs programs for a 64-bit ARM on another machine, and what those are linked to.
+ARM_PACKAGES := gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user \
+  libasound2-dev:arm64 libjack-jackd2-dev:arm64
 ARM := aarch64-unknown-linux-gnu
 # What controls are compared with.
 EXPRESSION_PACKAGES := fluidsynth fluid-soundfont-gm
@@ -49,7 +48,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: ## Install the system packages and the Rust toolchain that are missing
-	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb test-arm instructions,$(MAKECMDGOALS)),$(ARM_DEB_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen evaluate,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@missing=$$(for p in $(PACKAGES) $(if $(filter test unit lint latency,$(MAKECMDGOALS)),$(TEST_PACKAGES)) $(if $(filter deb deb-arm check-arm-deb repository check-repository rig,$(MAKECMDGOALS)),$(DEB_PACKAGES)) $(if $(filter deb-arm check-arm-deb test-arm instructions,$(MAKECMDGOALS)),$(ARM_PACKAGES)) $(if $(filter rig rig-quick,$(MAKECMDGOALS)),$(RIG_PACKAGES)) $(if $(filter expression latency,$(MAKECMDGOALS)),$(EXPRESSION_PACKAGES)) $(if $(filter levels,$(MAKECMDGOALS)),$(LEVELS_PACKAGES)) $(if $(filter listen evaluate,$(MAKECMDGOALS)),$(LISTEN_PACKAGES)) $(if $(filter test panel pictures remote,$(MAKECMDGOALS)),$(REMOTE_PACKAGES)); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing $$missing"; as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	  case "$$missing" in *:arm64*) $$as_root dpkg --add-architecture arm64;; esac; \

@@ -1,6 +1,9 @@
 //! The notes for measuring the delay of keys: one to eight keys at a time, of instruments with fast
 //! attacks. This file knows no server and no file.
 
+/// How long keys are held, seconds.
+pub const DOWN_S: f64 = 0.06;
+
 /// The channels (counted from 0), their programs, and the lowest key of each: piano, guitar, organ,
 /// trumpet, a square lead, drums.
 pub const MIXED: [(u8, u8, u8); 6] =

@@ -17,8 +17,6 @@ use timbred_tests::program::timbred;
 const RATE_HZ: usize = 48_000;
 /// The silence before the keys in offline renderings, seconds.
 const BEFORE_S: f64 = 0.5;
-/// How long keys are held (`src/bin/jack_probe.rs`), seconds.
-const DOWN_S: f64 = 0.06;
 
 /// From this correlation on two sounds count as the same.
 const SAME: f64 = 0.8;
@@ -36,7 +34,7 @@ fn rendered(folder: &Path, chords: &[(String, usize)], make: impl Fn(&Path, &Pat
         let start_s = BEFORE_S + *frame as f64 / RATE_HZ as f64;
         keys.split('+').map(move |key| {
             let voice = Voice { is_drum, program, key: key.parse().unwrap() };
-            Note { voice, velocity: 100, start_s, end_s: start_s + DOWN_S }
+            Note { voice, velocity: 100, start_s, end_s: start_s + chords::DOWN_S }
         })
     });
     let notes: Vec<Note> = notes.collect();

@@ -2,15 +2,15 @@
 //! the next file when one is full or the rate changes. It knows no queue, and the thread
 //! `timbred-recorder` uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use timbre_models::event::Part;
+use timbre_models::event::{Control, Part};
 use timbre_models::notes::{NoteEvent, Voice};
 
 use super::midi::MidiFile;
-use super::tap::{Begin, Played};
+use super::tap::{Begin, OfKey, Played};
 use super::wav::{MOST_FRAMES, WavFile};
 use super::{Create, Disk, names};
 use crate::mix::limiter::Limiter;
@@ -118,6 +118,9 @@ pub(super) struct Session {
     notes: u64,
     /// The notes that are held at the end of the file, with their velocities.
     sounding: BTreeMap<(Part, Voice), u8>,
+    /// The controls and the tunings of keys at the end of the file.
+    controls: HashMap<(Part, Control), f32>,
+    tunings: BTreeMap<u8, f32>,
     /// Length of the files that are done, seconds.
     done_s: f64,
     most_frames: u64,
@@ -135,6 +138,8 @@ impl Session {
             pending: BTreeMap::new(),
             notes: 0,
             sounding: BTreeMap::new(),
+            controls: HashMap::new(),
+            tunings: BTreeMap::new(),
             done_s: 0.0,
             most_frames: MOST_FRAMES,
         }
@@ -228,7 +233,18 @@ impl Session {
             let ((at, _), played) = entry.remove_entry();
             let Some(open) = &mut self.open else { return };
             open.played(at, played);
-            let Played::Note(part, event) = played else { continue };
+            let (part, event) = match played {
+                Played::Note(part, event) => (part, event),
+                Played::Control(part, _, control, value) => {
+                    self.controls.insert((part, control), value);
+                    continue;
+                }
+                Played::Key(_, _, key, OfKey::Tuning(semitones)) => {
+                    self.tunings.insert(key, semitones);
+                    continue;
+                }
+                Played::Key(..) => continue,
+            };
             match (event.voice.is_drum, event.velocity) {
                 (true, 0) => {}
                 (true, _) => {
@@ -242,7 +258,7 @@ impl Session {
         }
     }
 
-    /// Begins the next file, with all notes that are held.
+    /// Begins the next file, with the controls and tunings as they are and all notes that are held.
     fn go_on(&mut self, create: &Create) -> io::Result<()> {
         let Some(before) = &self.open else { return Ok(()) };
         let (begin, origin) = (before.begin, before.next());
@@ -250,6 +266,12 @@ impl Session {
         self.close()?;
         let pair = Pair::next(create, &self.first, &mut self.number)?;
         let mut open = Open::new(pair, begin, origin)?;
+        for ((part, control), value) in &self.controls {
+            open.played(origin, Played::Control(*part, 0.0, *control, *value));
+        }
+        for (key, semitones) in &self.tunings {
+            open.played(origin, Played::Key(Part(0), 0.0, *key, OfKey::Tuning(*semitones)));
+        }
         for ((part, voice), velocity) in &held {
             let event = NoteEvent { time_s: 0.0, voice: *voice, velocity: *velocity };
             open.played(origin, Played::Note(*part, event));

@@ -6,7 +6,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use timbre_models::notes::{Note, Voice, read_song_file};
+use timbre_models::event::What;
+use timbre_models::notes::{Note, Voice, read_mended, read_song_file};
 
 use super::*;
 
@@ -197,6 +198,8 @@ fn a_full_file_is_followed_by_the_next_with_what_is_held() {
     std::fs::write(rig.path("take-2.wav"), "somebody's").unwrap();
     rig.session.played(event(10.9, 60, 90));
     rig.session.played(event(11.2, 60, 0));
+    rig.session.played(Played::Control(Part(2), 10.1, Control::Volume, 0.5));
+    rig.session.played(Played::Key(Part(2), 10.2, 60, OfKey::Tuning(0.5)));
     rig.sound(0, 2_500, 0.5).unwrap();
     assert_eq!(rig.session.file(), rig.path("take-4.wav"));
     assert_eq!(rig.finish().unwrap(), 2.5);
@@ -205,6 +208,18 @@ fn a_full_file_is_followed_by_the_next_with_what_is_held() {
     assert_eq!(notes(&rig.path("take.wav")), [(60, 900, 1_000)]);
     assert_eq!(notes(&rig.path("take-3.wav")), [(60, 0, 200)]);
     whole_midi(&rig.path("take-4.wav"));
+    let next = std::fs::read(names::midi_beside(&rig.path("take-3.wav"))).unwrap();
+    let begins = read_mended(&next).unwrap().events.into_iter().take_while(|e| e.at_s == 0.0);
+    let (mut volume, mut tuning) = (None, None);
+    for event in begins {
+        match event.what {
+            What::Control(Control::Volume, value) if event.part == Part(2) => volume = Some(value),
+            What::On(strike) => tuning = Some(strike.tuning),
+            _ => {}
+        }
+    }
+    assert!(volume.is_some_and(|volume| (volume - 0.5).abs() < 0.01), "{volume:?}");
+    assert_eq!(tuning, Some(0.5));
     assert_eq!(std::fs::read(rig.path("take-2.wav")).unwrap(), b"somebody's");
 }
 

@@ -252,18 +252,14 @@ impl Excitation {
         let slower = f64::from(-to.times[0]).exp2();
         let late = (n as f64 * slower >= SHAPED as f64).then(|| tone.shape.at(SHAPED));
         let sums = powers.whole.iter_mut().zip(&mut powers.begun).skip(offset);
-        let mut shape = [1.0; TICK_SAMPLES];
-        match late {
-            Some(late) => shape = [late; TICK_SAMPLES],
-            None => {
-                for (i, shape) in shape.iter_mut().take(count).enumerate() {
-                    *shape = tone.shape.at(((n + i as u64) as f64 * slower) as u64);
-                }
-            }
-        }
+        let since = |i: usize| ((n + i as u64) as f64 * slower) as u64;
+        let shape: [f64; TICK_SAMPLES] = match late {
+            Some(late) => [late; TICK_SAMPLES],
+            None => std::array::from_fn(|i| tone.shape.at(since(i))),
+        };
         envelope.fill(&mut levels[..count]);
-        let levels_now = levels.iter_mut().take(count).zip(&shape);
-        for ((level, shape), (whole, begun)) in levels_now.zip(sums) {
+        let shaped = levels[..count].iter_mut().zip(shape);
+        for ((level, shape), (whole, begun)) in shaped.zip(sums) {
             *whole += (gain * *level).powi(2);
             *level *= shape;
             *begun += (gain * *level).powi(2);

@@ -282,11 +282,12 @@ impl BlockFilter {
             }
             for stage in &stages[..self.count] {
                 self.pair.fill(Complex::ZERO);
-                for (n, inputs) in [of(0), of(1)].into_iter().enumerate() {
-                    let weighted = inputs.into_iter().flatten().zip(&stage.weights);
-                    for (pair, (x, weight)) in self.pair.iter_mut().zip(weighted) {
-                        *(if n == 0 { &mut pair.re } else { &mut pair.im }) = x * weight;
-                    }
+                let weighted = |n| of(n).into_iter().flatten().zip(&stage.weights);
+                for (pair, (x, weight)) in self.pair.iter_mut().zip(weighted(0)) {
+                    pair.re = x * weight;
+                }
+                for (pair, (x, weight)) in self.pair.iter_mut().zip(weighted(1)) {
+                    pair.im = x * weight;
                 }
                 self.forward.process_with_scratch(&mut self.pair, scratch);
                 let filter = &stage.spectrum[source * BINS..(source + 1) * BINS];

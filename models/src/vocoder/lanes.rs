@@ -44,6 +44,7 @@ impl Row {
     }
 
     /// Multiplies each group by a number.
+    #[inline(always)]
     pub fn weigh(&mut self, by: &Lanes) {
         for part in [&mut self.re, &mut self.im] {
             part.iter_mut().zip(by).for_each(|(part, by)| *part *= by);
@@ -191,4 +192,45 @@ fn sum<S: Simd>(simd: S, lanes: &Lanes) -> f32 {
         }
     }
     sums[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wide::wide;
+    use pulp::{Scalar, WithSimd};
+
+    const COUNT: usize = 24;
+
+    /// Reads, turns and mixes a period whose values are `of` their index.
+    struct Sound<F>(F);
+
+    impl<F: Fn(usize) -> f32> WithSimd for Sound<F> {
+        type Output = ([Complex<f32>; COUNT], [f32; COUNT]);
+
+        fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+            let row = |n: usize| Row {
+                re: std::array::from_fn(|l| (self.0)(n + 3 * l)),
+                im: std::array::from_fn(|l| (self.0)(n + 5 * l + 1)),
+            };
+            let period: Vec<Row> = (0..17).map(row).collect();
+            let turns: Vec<f64> = (0..COUNT).map(|n| 0.037 * n as f64).collect();
+            let mut rows = [Row::default(); COUNT];
+            read(simd, &period, &turns, (0.7, false), &mut rows);
+            read(simd, &period, &turns, (0.3, true), &mut rows);
+            turn(simd, &mut rows, &row(2), &row(4));
+            let (mut tone, mut upper) = ([Complex::ZERO; COUNT], [0.0; COUNT]);
+            let envelopes = [&row(7), &row(8)];
+            mix(simd, &rows, &[0.5; COUNT], envelopes, 3, (&mut tone, &mut upper));
+            (tone, upper)
+        }
+    }
+
+    #[test]
+    fn vectors_of_any_length_give_the_same_bits() {
+        let of = |n: usize| 0.9 * (n as f32).sin();
+        let found = wide(Sound(of));
+        assert_eq!(found, Sound(of).with_simd(Scalar));
+        assert!(found.1.iter().all(|upper| upper.is_finite() && *upper != 0.0));
+    }
 }

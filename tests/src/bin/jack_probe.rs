@@ -24,10 +24,7 @@ use jack::{
     AudioIn, Client, ClientOptions, Control, MidiOut, NotificationHandler, ProcessScope, RawMidi,
 };
 
-use timbred_tests::chords::{MIXED, chord};
-
-/// How long a key is held, seconds.
-const DOWN_S: f64 = 0.06;
+use timbred_tests::chords::{DOWN_S, MIXED, chord};
 
 /// Counts the late cycles of the server.
 struct Xruns(Arc<AtomicU32>);
