@@ -5,11 +5,12 @@ files.
 FILE]. It renders the first seconds of every song: each part alone, without its controllers
 (`plain`) and with them (`with`), and its stem of the whole song (`stem`, from `render --stems`).
 All are compared with FluidSynth's rendering of the part alone, without reverb and chorus, at the
-gain of the training. So `plain` is the effect of the model on the notes; `mix`, which is `with`
-less `plain`, that of the controllers; and the difference of `stem` and `with` that of the other
-parts. Levels are the power of both sides, less the power that FluidSynth's two sides have beyond
-their sum, from which the model learns (3 dB for the soundfont's piano), in half seconds in which
-FluidSynth's part is within 40 dB of its maximum. The difference of a part is the median of these.
+gain of the training. So `plain` is the effect of the model on the notes, and `mix`, which is
+`with` less `plain`, that of the controllers. Levels are the power of both sides, in half seconds in
+which FluidSynth's part is within 40 dB of its maximum. What is rendered alone has one channel: the
+power that FluidSynth's two sides have beyond their sum is left out there (3 dB for the soundfont's
+piano). Stems have two sides like FluidSynth's parts. The difference of a part is the median of its
+half seconds.
 Ends with status 1 if the `with` of a part is beyond 2 dB or its `mix` beyond 1.
 """
 
@@ -110,11 +111,11 @@ def differences(timbred, soundfont, song, seconds):
                 is_loud = (reference > reference.max() - RANGE_DB) & (reference > -90)
                 if kind == "plain":
                     width = np.median((reference - levels(sides.mean(axis=1), windows))[is_loud])
-                made = {kind: levels(read(folder / "out" / f"{name}.wav"), windows)}
+                off = levels(read(folder / "out" / f"{name}.wav"), windows) - (reference - width)
+                found[kind] = np.where(is_loud, off, np.nan)
                 if kind == "with":
-                    made["stem"] = levels(read(stem), windows) - MAKE_UP_DB
-                for column, level in made.items():
-                    found[column] = np.where(is_loud, level - (reference - width), np.nan)
+                    off = levels(read(stem), windows) - MAKE_UP_DB - reference
+                    found["stem"] = np.where(is_loud, off, np.nan)
             programs = {m.program for _, m in events
                         if m.type == "program_change" and m.channel == channel} or {0}
             if not np.isnan(found["with"] - found["plain"]).all():

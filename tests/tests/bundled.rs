@@ -2,10 +2,14 @@
 //! measures its quality.
 #![allow(clippy::unwrap_used)]
 
+use timbre_models::mel::MelFrontEnd;
 use timbre_models::notes::{FileRead, NoteEvent, Voice, read_mended};
 use timbre_models::streamer::{StreamOptions, Streamer};
-use timbre_models::units::SAMPLE_RATE_HZ;
+use timbre_models::units::{FRAME_SAMPLES, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 use timbred_tests::bundled;
+
+/// How much louder than its mel a sound may be, dB.
+const LOUDER_DB: f32 = 6.0;
 
 /// Plays one key from 0.1 s to 0.6 s and returns `seconds` of sound.
 fn one_key(
@@ -33,6 +37,48 @@ fn at(seconds: f64) -> usize {
 fn level_db(samples: &[f32]) -> f64 {
     let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64;
     10.0 * power.max(1e-18).log10()
+}
+
+/// The loudness of a mel frame, dB.
+fn mel_db(log_mel: &[f32]) -> f32 {
+    10.0 * log_mel.iter().map(|v| (2.0 * v).exp()).sum::<f32>().max(1e-6).log10()
+}
+
+/// A key that is struck must not bang: the sound is at most a little louder than the mel from which
+/// it is made.
+#[test]
+fn no_key_of_any_program_is_louder_than_its_mel() {
+    let bundle = bundled();
+    let live =
+        StreamOptions { hop_frames: 1, is_wide: false, ..StreamOptions::live(&bundle).unwrap() };
+    let mut streamer = Streamer::new(&bundle, live).unwrap();
+    let (mut front_end, mut louder) = (MelFrontEnd::new(), vec![]);
+    for program in 0..128 {
+        for key in [36 + program % 24, 60 + program % 12, 72 + program % 24] {
+            streamer.restart(live).unwrap();
+            let voice = Voice { is_drum: false, program, key };
+            let press_s = 0.1 + 0.001 * f64::from(key % 20);
+            streamer.push(NoteEvent { time_s: press_s, voice, velocity: 100 });
+            streamer.push(NoteEvent { time_s: press_s + 0.25, voice, velocity: 0 });
+            let (mut asked, mut sound) = (vec![], vec![]);
+            for _ in 0..25 {
+                let hop = streamer.hop().unwrap();
+                asked.push(mel_db(hop.mel));
+                sound.extend_from_slice(hop.samples);
+            }
+            // The frame and those around it, as a filter may ring for 60 ms.
+            for (n, asked) in asked.windows(5).enumerate() {
+                let end = (n + 4) * HOP_SAMPLES;
+                let mut mel = [0.0; MEL_BINS];
+                front_end.frame_into(&sound[end - FRAME_SAMPLES..end], &mut mel);
+                let by = mel_db(&mel) - asked.iter().fold(-30f32, |a, b| a.max(*b));
+                if by > LOUDER_DB {
+                    louder.push(format!("program {program}, key {key}, frame {}: {by:.1}", n + 3));
+                }
+            }
+        }
+    }
+    assert!(louder.is_empty(), "dB louder than its mel:\n{}", louder.join("\n"));
 }
 
 #[test]

@@ -56,8 +56,8 @@ impl Vocoder {
             self.last_mel.extend_from_slice(mel);
         }
         self.log_share = *playing.log_share;
-        self.excitation.levels(playing, &mut self.levels);
-        self.excitation.weigh(playing);
+        self.excitation.levels(playing, &mut self.profiles, &mut self.levels);
+        self.excitation.weigh(playing, &mut self.profiles);
         self.levels.iter_mut().for_each(|level| *level = level.ln());
         self.ask()?;
         self.noise.aim(playing.noise, Ramp { from: at, press, end: HOP_SAMPLES });

@@ -10,9 +10,10 @@ use super::envelope::{DRUM_S, Envelope, RATE, fall};
 use super::excited::Excited;
 use super::lanes::{EVEN, Lanes, Row, nearer};
 use super::life::LifeTable;
+use super::profiles::Profiles;
 use super::shares::Shares;
 use super::tables::Tables;
-use super::voice::{Doing, Rows, Voicing, Warp};
+use super::voice::{Doing, Heard, Rows, Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
 use crate::parts::{At, Bus, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
@@ -130,7 +131,7 @@ impl Excitation {
     /// Computes the mel magnitudes [blocks, 128] of the tones at the end of each block of the
     /// frame, with the notes known so far. Attacks are left out, and each note is as loud as its
     /// part relative to the reference.
-    pub fn levels(&self, playing: &Playing<'_>, levels: &mut [f32]) {
+    pub fn levels(&self, playing: &Playing<'_>, profiles: &mut Profiles, levels: &mut [f32]) {
         levels.fill(LEVEL_FLOOR * LEVEL_FLOOR);
         let marks = marks(playing.reference);
         for (block, (levels, mark)) in levels.chunks_exact_mut(MEL_BINS).zip(marks).enumerate() {
@@ -138,8 +139,8 @@ impl Excitation {
             let tick = (block + 1) * BLOCK / TICK_SAMPLES - 1;
             for note in playing.ledger.notes().iter().filter(|note| note.first.0 < end) {
                 let (_, at) = playing.part(note.part, tick);
-                if let Some((power, semitones)) = self.power(end, note, playing.ledger, &at, mark) {
-                    self.voicing(note).add_profile(levels, power, semitones);
+                if let Some(heard) = self.heard(end, note, playing.ledger, &at, mark) {
+                    self.voicing(note).add_profile(levels, &heard, profiles);
                 }
             }
         }
@@ -148,7 +149,7 @@ impl Excitation {
 
     /// Sets the targets of the weights of each note at the end of the frame: the shares of its
     /// groups of partials in their bands.
-    pub fn weigh(&mut self, playing: &Playing<'_>) {
+    pub fn weigh(&mut self, playing: &Playing<'_>, profiles: &mut Profiles) {
         let tick = TICKS_PER_FRAME - 1;
         let end = FrameIdx(playing.start.0 + 1).start().0;
         let mut shares = std::mem::take(&mut self.shares);
@@ -157,8 +158,8 @@ impl Excitation {
             let Some(note) = playing.ledger.notes().get(tone.note) else { continue };
             let (_, at) = playing.part(note.part, tick);
             let mark = playing.reference[1].max(f32::MIN_POSITIVE);
-            if let Some((power, semitones)) = self.power(end, note, playing.ledger, &at, mark) {
-                shares.add(&self.voicing(note), (power, semitones), &tone.power, note.slot);
+            if let Some(heard) = self.heard(end, note, playing.ledger, &at, mark) {
+                shares.add(&self.voicing(note), (&heard, profiles), &tone.power, note.slot);
             }
         }
         for (slot, aim) in shares.weights(&self.tables) {
@@ -174,16 +175,16 @@ impl Excitation {
         Voicing::new(&self.tables, &self.lives, note.voice)
     }
 
-    /// The power of a note at the sample `end`, with the part `at` relative to the reference
-    /// `mark`, and its semitones above its key. None if it is over.
-    fn power(
+    /// A note at the sample `end`, with the part `at` relative to the reference `mark`. None if it
+    /// is over.
+    fn heard(
         &self,
         end: u64,
         note: &Sounding,
         ledger: &Ledger,
         at: &At,
         mark: f32,
-    ) -> Option<(f32, f32)> {
+    ) -> Option<Heard> {
         let tone = self.tones.get(note.slot).filter(|tone| tone.is_of(note))?;
         let stretch = of_note::release(at);
         let n = end - note.first.0;
@@ -194,7 +195,8 @@ impl Excitation {
         let level = Envelope::new(note, n, rung, stretch).next() as f32;
         let touch = ledger.touch_at(note, end as f64 / RATE);
         let semitones = of_note::semitones(note, touch, at, n as f64 / RATE);
-        Some(((level * at.gain / mark).powi(2), semitones))
+        let power = (level * at.gain / mark).powi(2);
+        Some(Heard { power, semitones, morph: of_note::morph(note, touch, at) })
     }
 
     /// Makes the tick `tick` of the frame: the tones of each bus, the upper tones if `is_wide` is

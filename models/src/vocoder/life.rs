@@ -97,6 +97,14 @@ impl LifeTable {
         Self::of(&still_parts())
     }
 
+    /// A table of notes that do not change, with shifted groups of partials.
+    #[cfg(test)]
+    pub fn shifted(shifts: [f64; LIFE_GROUPS]) -> Self {
+        let mut table = Self::still();
+        table.zones.iter_mut().for_each(|zone| zone.shifts = shifts);
+        table
+    }
+
     /// Puts the values of all groups at a point side by side, so that they are read together.
     fn of(parts: &LifeParts) -> Self {
         let LifeParts { zone, facts, values } = parts;
@@ -142,12 +150,13 @@ impl LifeTable {
     /// The life of a voice that is not a drum. Keys beyond those of a piano use its first and last
     /// key.
     pub fn life(&self, voice: Voice) -> Option<Life<'_>> {
-        let zone = self.zones.get(self.zone(voice))?;
+        let index = self.zone(voice);
+        let zone = self.zones.get(index)?;
         let octaves = (f64::from(voice.key) - zone.own_key) / 12.0;
         let pace = zone.point_hz / f64::from(SAMPLE_RATE_HZ) * (octaves * LN_2).exp();
         let sways = self.sways.get(zone.first_sway..zone.first_sway + zone.points)?;
         let points = self.points.get(zone.first..zone.first + zone.points)?;
-        Some(Life { zone, sways, points, pace })
+        Some(Life { index, zone, sways, points, pace })
     }
 
     /// The share of noise in the power of a band, for each group of four mel bands. For drums,
@@ -187,6 +196,7 @@ pub fn unknown_noise() -> [f32; MEL_BINS] {
 /// The life of one key.
 #[derive(Debug, Clone, Copy)]
 pub struct Life<'a> {
+    index: usize,
     zone: &'a Zone,
     sways: &'a [i8],
     points: &'a [Point],
@@ -200,6 +210,16 @@ impl Life<'_> {
         let first = n / GRID;
         let place = |i: usize| self.place((first + i as u64) as f64 * GRID as f64 * self.pace);
         Span { life: self, offset: (n % GRID) as usize, places: std::array::from_fn(place) }
+    }
+
+    /// The index of its zone.
+    pub fn zone(&self) -> usize {
+        self.index
+    }
+
+    /// Whether any of its partials are shifted.
+    pub fn is_shifted(&self) -> bool {
+        self.zone.shifts.iter().any(|shift| *shift != 0.0)
     }
 
     /// The cycles by which each group advances beyond its partials in a period of the tone.

@@ -26,6 +26,7 @@ pub mod mel_decoder;
 mod network;
 mod noise;
 pub(crate) mod polar;
+mod profiles;
 pub mod shares;
 pub mod tables;
 pub mod tone;
@@ -50,6 +51,7 @@ use gains::Even;
 use life::LifeTable;
 use network::VocoderNetwork;
 use noise::BusNoise;
+use profiles::Profiles;
 use realfft::num_complex::Complex;
 use shares::NoteTone;
 use std::sync::Arc;
@@ -122,6 +124,7 @@ pub struct Vocoder {
     network: VocoderNetwork,
     attacks: Option<AttackTable>,
     excitation: Excitation,
+    profiles: Profiles,
     excited: Excited,
     filter: BlockFilter,
     turn: Turn,
@@ -165,6 +168,7 @@ impl Vocoder {
             attacks: of_notes.attacks,
             network: VocoderNetwork::load(config, bytes)?,
             excitation: Excitation::new(tables.clone(), of_notes.lives),
+            profiles: Profiles::new(),
             excited: Excited::default(),
             filter: BlockFilter::new(tables.bands.clone(), 1),
             turn: Turn::new(),
@@ -299,7 +303,7 @@ impl Vocoder {
     /// make.
     ///
     /// # Errors
-    /// None for a loaded network.
+    /// The inference engine failed.
     pub fn restart(&mut self, seed: u64, is_wide: bool, buses: Buses) -> Result<(), DenoiseError> {
         self.seed = seed ^ NOISE_KEY;
         self.buses = buses.list();
@@ -314,7 +318,8 @@ impl Vocoder {
         self.last_mel.clear();
         self.even.reset();
         self.ramp = Ramp::over(BLOCK);
-        self.network.reset()
+        self.network.reset()?;
+        self.network.hear_silence()
     }
 }
 

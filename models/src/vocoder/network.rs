@@ -1,9 +1,12 @@
 //! Runs the network of the vocoder in tract, frame by frame, and keeps the history of its
 //! convolutions. It knows no audio.
 
+use super::INPUT_SCALE;
+use super::excitation::LEVEL_FLOOR;
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
-use crate::graph::{HISTORY, VocoderConfig, check_vocoder};
+use crate::graph::{HISTORY, OUTPUTS, VocoderConfig, check_vocoder};
+use crate::mel::MEL_FLOOR;
 use crate::units::MEL_BINS;
 use tract_onnx::prelude::*;
 
@@ -39,6 +42,20 @@ impl VocoderNetwork {
         let state = self.plan.input(&[1, HISTORY, self.config.width], &zeros)?;
         self.states = std::iter::repeat_n(state, self.config.blocks).collect();
         self.next = self.states.clone();
+        Ok(())
+    }
+
+    /// Makes silence the past: as many silent frames as its convolutions remember. The network never
+    /// learned what to do without a past.
+    ///
+    /// # Errors
+    /// The inference engine failed.
+    pub fn hear_silence(&mut self) -> Result<(), DenoiseError> {
+        let frames = self.config.blocks * HISTORY + 1;
+        let of = |log: f32| vec![log * INPUT_SCALE; frames * MEL_BINS];
+        let [mel, levels, share] = [MEL_FLOOR.ln() as f32, LEVEL_FLOOR.ln(), 0.0].map(of);
+        self.ask([&mel, &levels, &share], &mut vec![0.0; frames * OUTPUTS], &mut [])?;
+        self.next_frame();
         Ok(())
     }
 

@@ -9,8 +9,9 @@
 
 use super::lanes::Lanes;
 use super::life::{GROUP_FIRST, UPPER};
+use super::profiles::Profiles;
 use super::tables::Tables;
-use super::voice::Voicing;
+use super::voice::{Heard, Voicing};
 use crate::units::MEL_BINS;
 
 /// The smallest and the largest weight of a group.
@@ -59,23 +60,23 @@ impl Shares {
         (self.has, self.wants) = ([0.0; MEL_BINS], [0.0; MEL_BINS]);
     }
 
-    /// Adds the note in a slot, with its power, the semitones by which it is bent, and the power
-    /// that it should have in each band. A note without a tone is ignored.
+    /// Adds the note in a slot, with the power that it should have in each band. A note without a
+    /// tone is ignored.
     pub fn add(
         &mut self,
         voicing: &Voicing<'_>,
-        (power, semitones): (f32, f32),
+        (heard, profiles): (&Heard, &mut Profiles),
         wants: &[f32; MEL_BINS],
         slot: usize,
     ) {
         let mut has = [0.0; MEL_BINS];
-        voicing.add_profile(&mut has, power, semitones);
+        voicing.add_profile(&mut has, heard, profiles);
         if has.iter().all(|power| *power == 0.0) {
             return;
         }
         self.has.iter_mut().zip(&has).for_each(|(sum, power)| *sum += power);
         self.wants.iter_mut().zip(wants).for_each(|(sum, power)| *sum += power);
-        let octave = voicing.octave(semitones);
+        let octave = voicing.octave(heard.semitones);
         self.notes.push(Share { slot, octave, has, wants: *wants });
     }
 
@@ -123,15 +124,17 @@ mod tests {
     /// and in the upper half of the bands.
     fn weights(notes: &[(u8, f32, [f32; 2])]) -> Vec<Lanes> {
         let (tables, lives) = (Tables::new(), LifeTable::still());
-        let mut shares = Shares::default();
+        let (mut shares, mut profiles) = (Shares::default(), Profiles::new());
         for (slot, (key, power, wants)) in notes.iter().enumerate() {
             let voice = Voice { program: 48, key: *key, is_drum: false };
             let voicing = Voicing::new(&tables, &lives, voice);
             let mut has = [0.0; MEL_BINS];
-            voicing.add_profile(&mut has, 1.0, 0.0);
+            let mut heard = Heard { power: 1.0, semitones: 0.0, morph: None };
+            voicing.add_profile(&mut has, &heard, &mut profiles);
             let halves = |b: usize| wants[usize::from(b >= MEL_BINS / 2)];
             let wants = std::array::from_fn(|b| has[b] * halves(b));
-            shares.add(&voicing, (*power, 0.0), &wants, slot);
+            heard.power = *power;
+            shares.add(&voicing, (&heard, &mut profiles), &wants, slot);
         }
         let weights = shares.weights(&tables).map(|(_, weights)| weights);
         weights.collect()

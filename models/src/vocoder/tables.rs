@@ -6,13 +6,15 @@
 //! wavetable. Read at 16 kHz, they appear at these places by themselves.
 
 use super::bands::BandFilters;
-use super::lanes::{Row, read};
+use super::lanes::{Row, read, turn};
 use super::life::UPPER;
 use super::tone::{DRUM_TONES, PARTIALS, Sound, SteadyTone, tone_key};
 use super::waves::Waves;
+use crate::graph::LIFE_GROUPS;
 use crate::mel::{FFT_SIZE, MelFrontEnd, mel_matrix};
 use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
+use pulp::Simd;
 use realfft::num_complex::Complex;
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
@@ -185,6 +187,29 @@ impl Tables {
     /// The sum of partials (cycles per sample, phase in cycles) `n` samples after the key press.
     pub fn partials(&self, partials: &[(f64, f64)], n: f64) -> Complex<f64> {
         partials_at(&self.cosine, partials, n)
+    }
+
+    /// Rotates each group by its shift (in cycles) for each period of the tone. `turns` are the
+    /// phases of the tone, which advance evenly.
+    #[inline(always)]
+    pub fn shift<S: Simd>(
+        &self,
+        simd: S,
+        shifts: &[f64; LIFE_GROUPS],
+        turns: &[f64],
+        sound: &mut [Row],
+    ) {
+        let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
+        if shifts.iter().all(|shift| *shift == 0.0) {
+            return;
+        }
+        let each = (last - first) / (turns.len() - 1).max(1) as f64;
+        let (mut from, mut step) = (Row::default(), Row::default());
+        for (group, shift) in shifts.iter().enumerate() {
+            from.set(group, self.cis(shift * first));
+            step.set(group, self.cis(shift * each));
+        }
+        turn(simd, sound, &from, &step);
     }
 
     /// The tone of a voice; most drums have none.

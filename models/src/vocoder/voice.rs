@@ -1,12 +1,12 @@
 //! The sound of one note in one tick, with its bends, its life and its levels. It knows no stream.
 
-use super::lanes::{Lanes, Row, mix, read, turn};
+use super::lanes::{Lanes, Row, mix, read};
 use super::life::{GRID, LifeTable};
+use super::profiles::Profiles;
 use super::tables::{Tables, bent_key, single};
 use super::tone::{Sound, SteadyTone, tone_key};
-use crate::graph::LIFE_GROUPS;
 use crate::notes::Voice;
-use crate::units::{MEL_BINS, TICK_SAMPLES};
+use crate::units::TICK_SAMPLES;
 use crate::wide::wide;
 use pulp::{Simd, WithSimd};
 use realfft::num_complex::Complex;
@@ -28,6 +28,17 @@ pub struct TickSound {
     pub tone: [[Complex<f32>; TICK_SAMPLES]; 2],
     /// The band above 8 kHz, mirrored.
     pub upper: [[f32; TICK_SAMPLES]; 2],
+}
+
+/// A note at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// Its power.
+    pub power: f32,
+    /// The semitones by which it is bent.
+    pub semitones: f32,
+    /// The program that it turns into, and how far it does, 0..=1.
+    pub morph: Option<(u8, f32)>,
 }
 
 /// The groups of partials of a tone, for each sample of a tick.
@@ -97,8 +108,7 @@ impl<'a> Voicing<'a> {
         }
         match steady.sound {
             Sound::Harmonics => {
-                let (program, amount) = doing.morph.unwrap_or((self.voice.program, 0.0));
-                for (program, power) in [(self.voice.program, 1.0 - amount), (program, amount)] {
+                for (program, power) in self.programs(doing.morph) {
                     if power > 0.0 {
                         let (weight, at, out) = (power.sqrt(), &at, &mut out);
                         wide(Harmonics { voicing: self, program, weight, doing, at, rows, out });
@@ -114,29 +124,6 @@ impl<'a> Voicing<'a> {
             }
         }
         out
-    }
-
-    /// Rotates each group by its shift (in cycles) for each period of the tone. `turns` are the
-    /// phases of the tone, which advance evenly.
-    #[inline(always)]
-    fn shift<S: Simd>(
-        &self,
-        simd: S,
-        shifts: &[f64; LIFE_GROUPS],
-        turns: &[f64],
-        sound: &mut [Row],
-    ) {
-        let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
-        if shifts.iter().all(|shift| *shift == 0.0) {
-            return;
-        }
-        let each = (last - first) / (turns.len() - 1).max(1) as f64;
-        let (mut from, mut step) = (Row::default(), Row::default());
-        for (group, shift) in shifts.iter().enumerate() {
-            from.set(group, self.tables.cis(shift * first));
-            step.set(group, self.tables.cis(shift * each));
-        }
-        turn(simd, sound, &from, &step);
     }
 
     /// Reads the periods of the two keys beside a bent note, at its own pitch.
@@ -166,16 +153,32 @@ impl<'a> Voicing<'a> {
         is_harmonic.then(|| self.tables.octave_of(self.key) + semitones / 12.0)
     }
 
-    /// Adds the mel power [128] of the tone, bent by some semitones, times `power`.
-    pub fn add_profile(&self, levels: &mut [f32], power: f32, semitones: f32) {
-        for (key, weight) in self.keys(semitones) {
-            if weight == 0.0 {
-                continue;
-            }
+    /// Adds the mel power [128] of its tone.
+    pub fn add_profile(&self, levels: &mut [f32], heard: &Heard, profiles: &mut Profiles) {
+        for (key, weight) in self.keys(heard.semitones) {
             let Some(tone) = self.tables.steady(Voice { key, ..self.voice }) else { return };
-            let profile = tone.profile.get(..MEL_BINS).unwrap_or_default();
-            levels.iter_mut().zip(profile).for_each(|(l, p)| *l += power * weight * p * p);
+            let power = heard.power * weight;
+            let mut add = |power: f32, profile: &[f32]| {
+                levels.iter_mut().zip(profile).for_each(|(l, p)| *l += power * p * p);
+            };
+            let Sound::Harmonics = tone.sound else {
+                add(power, tone.profile);
+                continue;
+            };
+            for (program, share) in self.programs(heard.morph) {
+                let life = self.lives.life(Voice { program, ..self.voice });
+                if let (Some(life), true) = (life, power * share > 0.0) {
+                    let key = tone_key(self.voice.program, key);
+                    add(power * share, profiles.of(self.tables, key, &life));
+                }
+            }
         }
+    }
+
+    /// Its own program and the one that it turns into, with their shares of the power.
+    fn programs(&self, morph: Option<(u8, f32)>) -> [(u8, f32); 2] {
+        let (program, amount) = morph.unwrap_or((self.voice.program, 0.0));
+        [(self.voice.program, 1.0 - amount), (program, amount)]
     }
 }
 
@@ -218,7 +221,7 @@ impl WithSimd for Harmonics<'_> {
         }
         for (k, Range { start: first, end }) in span.pieces(count) {
             let rows = &mut rows[first..end];
-            voicing.shift(simd, shifts, &turns[first..end], rows);
+            voicing.tables.shift(simd, shifts, &turns[first..end], rows);
             let offset = first + span.offset() - k * grid;
             let sides = out
                 .tone

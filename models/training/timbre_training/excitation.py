@@ -208,6 +208,15 @@ def partial_profile(partials_hz):
     return profile(read_partials(partials_hz, np.arange(mel.FRAME)))
 
 
+@cache
+def shifted_profile(key, shifts):
+    """The profile [128] of the steady tone of a key whose groups of partials are shifted, as those
+    of stiff strings are, by `shifts` [GROUPS] in turns for each turn of the tone."""
+    turns = np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)
+    groups = zip(_TABLES[0][key][: life.UPPER], shifts)
+    return profile(sum(read_wave(wave, turns) * read_wave(COSINE, by * turns) for wave, by in groups))
+
+
 def steady_tone(note, count, living=None):
     """A note [6] at full level in the first `count` samples after its key press: its tones [2, n],
     middle and side, its upper tones [2, n], and its mel profile [128]. `living` is its `life.Life`,
@@ -221,6 +230,8 @@ def steady_tone(note, count, living=None):
         tones, uppers = np.stack([tone, 0 * tone]), np.stack([upper, 0 * upper]).real
         return tones, uppers, partial_profile(partials_hz)
     turns = n * (key_hz(key) / mel.RATE) + living.at(living.sway, count)
+    shifts = tuple(living.shifts)
+    heard = shifted_profile(key, shifts) if any(shifts) else profiles[key]
     i, share = places(turns, table_length(key))
     tones, upper = np.zeros((2, count), np.complex64), np.zeros((2, count), np.float32)
     for group, wave in enumerate(waves[key]):
@@ -234,7 +245,7 @@ def steady_tone(note, count, living=None):
             upper += moved.real
         else:
             tones += moved
-    return tones, upper, profiles[key]
+    return tones, upper, heard
 
 
 def fall_s(note):

@@ -31,6 +31,7 @@ REACH_HZ, REACH, WIDEST_HZ = 12.0, 0.03, 45.0
 # envelope. FAST is the share of the power that may be too fast for them.
 PACES_HZ, FAST = (25.0, 50.0, 100.0), 0.01
 FAINT_DB = 55.0  # below the strongest partial: not followed
+FARTHEST = 1.15  # of a partial by its harmonic: no string is stiffer
 EVEN_S = 0.19  # deviation of the Gaussian over which levels are made even
 # The width is at most this plus this share of the age of the note, because the mel describes the
 # attack.
@@ -55,7 +56,7 @@ def find_partials(power, step, hz, highest):
     found, stretch, first = [], 0.0, hz
     for n in range(1, int(highest / hz) + 1):
         guess = n * first * np.sqrt(1 + stretch * n * n)
-        if guess > highest:
+        if guess > highest or guess > FARTHEST * n * hz:
             break
         reach = min(0.3 * hz, 0.012 * guess + 4)
         low, high = int((guess - reach) / step), int((guess + reach) / step) + 1
