@@ -3,7 +3,7 @@
 
 use super::excitation::BLOCK;
 use super::filter::{Ramp, SOURCES};
-use super::gains::most_tone;
+use super::gains::{most_tone, smooth_tones};
 use super::{BLOCKS, GAIN_RANGE, INPUT_SCALE, MOST_NOISE, Playing, STRUCK_FLOOR, Vocoder};
 use crate::denoise::DenoiseError;
 use crate::denoise::noise::{NoiseSource, SeededNoise};
@@ -122,6 +122,9 @@ impl Vocoder {
             *tone = gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1).min(most_tone(*tones));
             let gain = mel + 0.5 * log_share - noises + noise_by;
             *noise = gain.clamp(GAIN_RANGE.0, GAIN_RANGE.1);
+        }
+        if let (Some(tone), Some(levels)) = (tone.first_chunk_mut(), levels.first_chunk()) {
+            smooth_tones(tone, levels);
         }
         // At the start of a block, the ramp is still that of the last block.
         let reached = self.ramp.at(if from == 0 { BLOCK } else { from } - 1);

@@ -3,6 +3,7 @@
 
 use super::BLOCKS;
 use super::excitation::LEVEL_FLOOR;
+use crate::units::MEL_BINS;
 
 /// The limit of the gain of tones in bands without a partial, nats. When a key is struck, the mel
 /// of the new note must not raise what leaks into those bands.
@@ -16,6 +17,40 @@ const UNHEARD_LEAST: f32 = 0.2;
 pub fn most_tone(log_level: f32) -> f32 {
     let above = log_level - LEVEL_FLOOR.ln() - UNHEARD_LEAST;
     UNHEARD_GAIN + UNHEARD_SLOPE * above.max(0.0)
+}
+
+/// How much the gain of a tone may lie above that of the partials around, nats.
+const ABOVE_PARTIALS: f32 = 0.5;
+/// What remains of the weight of a partial from band to band.
+const NEARNESS: f32 = 0.5;
+
+/// Limits the gains of tones [128], nats, where the tone is softer than around: to the mean gain of
+/// the bands around, weighted by their power and nearness. A note that begins at once is wider than
+/// a steady one in its first frame, in the mel and in the excitation too, so the gains must not
+/// rise between its partials. `log_levels` [128] are the levels of the tones, nats.
+pub fn smooth_tones(gains: &mut [f32; MEL_BINS], log_levels: &[f32; MEL_BINS]) {
+    let weights = log_levels.map(|level| (2.0 * level).exp());
+    let weighted: [f32; MEL_BINS] = std::array::from_fn(|b| weights[b] * gains[b]);
+    let [all, sums] = [weights, weighted].map(|values| spread(&values));
+    for (gain, (all, sum)) in gains.iter_mut().zip(all.iter().zip(&sums)) {
+        *gain = gain.min(sum / all + ABOVE_PARTIALS);
+    }
+}
+
+/// Adds to each value what remains of all others.
+fn spread(values: &[f32; MEL_BINS]) -> [f32; MEL_BINS] {
+    let mut sums = *values;
+    let mut from_below = 0.0;
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += from_below;
+        from_below = NEARNESS * (from_below + value);
+    }
+    let mut from_above = 0.0;
+    for (sum, value) in sums.iter_mut().zip(values).rev() {
+        *sum += from_above;
+        from_above = NEARNESS * (from_above + value);
+    }
+    sums
 }
 
 /// Makes corrections move evenly from frame to frame if nothing is struck. Otherwise two blocks

@@ -37,6 +37,10 @@ STRUCK_FLOOR = -0.5
 # mel of the new note must not raise the leakage in these bands. The limit rises by SLOPE once the
 # level in nats is LEAST above its floor.
 UNHEARD_GAIN, UNHEARD_SLOPE, UNHEARD_LEAST = -1.0, 10.0, 0.2
+# How much the gain of a tone may lie above that of the partials around, nats, and what remains of
+# the weight of a partial from band to band.
+ABOVE_PARTIALS, NEARNESS = 0.5, 0.5
+NEAR = NEARNESS ** np.abs(np.subtract.outer(np.arange(mel.BINS), np.arange(mel.BINS)))
 CENTRES = mel.mel_matrix().argmax(0)  # the bin that a band hears most of
 # The limit of the gains of the upper bands, nats. In the training 99 % are below -3.7. Larger gains
 # come from tones without partials in the highest bands below 8 kHz, where the level is at its floor
@@ -94,6 +98,15 @@ def most_tone(log_levels):
     """log_levels in nats -> the largest gain of a tone, nats."""
     above = log_levels - float(np.log(excitation.LEVEL_FLOOR)) - UNHEARD_LEAST
     return UNHEARD_GAIN + UNHEARD_SLOPE * above.clamp(min=0)
+
+
+def smooth_tones(gains, log_levels):
+    """Limits the gains of tones [..., 128], nats, where the tone is softer than around: to the mean
+    gain of the bands around, weighted by their power and nearness. A note that begins at once is
+    wider than a steady one in its first frame, in the mel and in the excitation too, so the gains
+    must not rise between its partials."""
+    power, near = (2 * log_levels).exp(), torch.from_numpy(NEAR).to(gains)
+    return torch.minimum(gains, (power * gains) @ near / (power @ near) + ABOVE_PARTIALS)
 
 
 class Block(nn.Module):
@@ -200,9 +213,8 @@ class Vocoder(nn.Module):
             [at_block_end + tones - log_levels, at_block_end + noise - self.noise_level], 2
         )
         gains = (base + correction).clamp(GAIN_MIN, GAIN_MAX)
-        gains = torch.stack(
-            [torch.minimum(gains[:, :, 0], most_tone(log_levels)), gains[:, :, 1]], 2
-        )
+        tones = torch.minimum(gains[:, :, 0], most_tone(log_levels))
+        gains = torch.stack([smooth_tones(tones, log_levels), gains[:, :, 1]], 2)
         highest = gains[..., HIGHEST_BANDS].mean(-1, keepdim=True).detach()
         return gains, (highest + upper).clamp(GAIN_MIN, UPPER_GAIN_MAX)
 
