@@ -117,6 +117,19 @@ mod tests {
     }
 
     #[test]
+    fn between_partials_gains_stay_at_those_of_the_partials() {
+        // Partials at every tenth band, between which the mel would have much more.
+        let is_partial = |b: usize| b.is_multiple_of(10);
+        let levels = std::array::from_fn(|b| if is_partial(b) { 2.0 } else { -3.5 });
+        let mut gains = std::array::from_fn(|b| if is_partial(b) { -1.0 } else { 3.0 });
+        smooth_tones(&mut gains, &levels);
+        for (b, gain) in gains.iter().enumerate() {
+            assert!(*gain < -1.0 + ABOVE_PARTIALS + 0.1, "{b}: {gain}");
+            assert!(!is_partial(b) || (*gain + 1.0).abs() < 1e-6, "{b}: {gain}");
+        }
+    }
+
+    #[test]
     fn only_where_it_has_no_partial_is_a_tone_held_down() {
         assert_eq!(most_tone(LEVEL_FLOOR.ln()), UNHEARD_GAIN);
         assert!(most_tone(LEVEL_FLOOR.ln() + 1.0) > 6.0);

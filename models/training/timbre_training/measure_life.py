@@ -67,7 +67,7 @@ def find_partials(power, step, hz, highest):
         found.append((n, at * step, smooth[at]))
         if len(found) >= 4 and n <= 40:
             ns, fs, ws = (np.array(column) for column in zip(*found))
-            weights = np.sqrt(np.maximum(0, 10 * np.log10(ws / ws.max()) + 60)) * ns
+            weights = np.sqrt(np.maximum(1e-9, 10 * np.log10(ws / ws.max()) + 60)) * ns
             slope, base = np.polyfit(ns**2.0, (fs / ns) ** 2, 1, w=weights)
             if base > 0:
                 first, stretch = np.sqrt(base), float(np.clip(slope / base, 0, 0.02))
