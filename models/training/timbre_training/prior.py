@@ -186,7 +186,7 @@ def asked(notes, frames):
             )
             rows.append((*constant, centre(at) - n[START], release))
             frame = np.arange(start, stop)
-            fade = np.clip((over - centre(frame)) / FADE_S, 0, 1) ** 2
+            fade = np.clip((over - centre(frame)) / FADE_S, 0, 1) ** 4
             for row, weight in (before, (1 - share) * fade), (before + 1, share * fade):
                 parts.append((frame, count + row, weight, centre(frame) - n[START]))
             count += len(at)
