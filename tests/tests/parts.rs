@@ -169,7 +169,7 @@ fn a_fader_that_is_swept_in_50_ms_is_heard_in_the_bands_of_the_note_only() {
     let piece =
         |events: &[Event]| note(71, 69, events)[0][RATE_HZ as usize * 5 / 8..][..6400].to_vec();
     let plain = beside_the_note(&piece(&[]));
-    assert!(plain < -70.0, "the note by itself: {plain} dB");
+    assert!(plain < -65.0, "the note by itself: {plain} dB");
     for (which, from, to) in [
         (Control::Volume, 1.0, 0.2),
         (Control::Volume, 0.2, 1.0),
