@@ -10,8 +10,7 @@ gain of the training. So `plain` is the effect of the model on the notes, and `m
 which FluidSynth's part is within 40 dB of its maximum. What is rendered alone has one channel: the
 power that FluidSynth's two sides have beyond their sum is left out there (3 dB for the soundfont's
 piano). Stems have two sides like FluidSynth's parts. The difference of a part is the median of its
-half seconds.
-Ends with status 1 if the `with` of a part is beyond 2 dB or its `mix` beyond 1.
+half seconds. Ends with status 1 if the `with` of a part is beyond 2 dB or its `mix` beyond 1.
 """
 
 import argparse

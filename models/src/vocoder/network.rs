@@ -45,8 +45,8 @@ impl VocoderNetwork {
         Ok(())
     }
 
-    /// Makes silence the past: as many silent frames as its convolutions remember. The network never
-    /// learned what to do without a past.
+    /// Makes silence the past: as many silent frames as its convolutions remember. The network
+    /// never learned what to do without a past.
     ///
     /// # Errors
     /// The inference engine failed.

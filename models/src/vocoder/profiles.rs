@@ -2,8 +2,8 @@
 //! those of stiff strings. It knows no stream.
 //!
 //! A partial that lies between two harmonics is in a band in which the harmonic tone has nearly
-//! nothing. So the gains of the bands must be computed with the tone as it really is: otherwise they
-//! would raise such a partial to a hundred times its level.
+//! nothing. So the gains of the bands must be computed with the tone as it really is. Otherwise
+//! they would raise such a partial to a hundred times its level.
 
 use super::lanes::{Row, read};
 use super::life::{Life, UPPER};

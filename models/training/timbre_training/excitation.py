@@ -213,8 +213,11 @@ def shifted_profile(key, shifts):
     """The profile [128] of the steady tone of a key whose groups of partials are shifted, as those
     of stiff strings are, by `shifts` [GROUPS] in turns for each turn of the tone."""
     turns = np.arange(mel.FRAME) * (key_hz(key) / mel.RATE)
-    groups = zip(_TABLES[0][key][: life.UPPER], shifts)
-    return profile(sum(read_wave(wave, turns) * read_wave(COSINE, by * turns) for wave, by in groups))
+    tone = sum(
+        read_wave(wave, turns) * read_wave(COSINE, by * turns)
+        for wave, by in zip(_TABLES[0][key][: life.UPPER], shifts)
+    )
+    return profile(tone)
 
 
 def steady_tone(note, count, living=None):
