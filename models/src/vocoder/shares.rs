@@ -12,6 +12,7 @@ use super::life::{GROUP_FIRST, UPPER};
 use super::profiles::Profiles;
 use super::tables::Tables;
 use super::voice::{Heard, Voicing};
+use crate::graph::LIFE_GROUPS;
 use crate::units::MEL_BINS;
 
 /// The smallest and the largest weight of a group.
@@ -33,6 +34,8 @@ struct Share {
     slot: usize,
     /// The frequency of its first harmonic in octaves above 1 Hz; none without harmonics.
     octave: Option<f32>,
+    /// How much higher the partials of each group are, as multiples of the first harmonic.
+    shifts: [f64; LIFE_GROUPS],
     /// The mel power that its excitation has, and the one that it should have.
     has: [f32; MEL_BINS],
     wants: [f32; MEL_BINS],
@@ -76,8 +79,8 @@ impl Shares {
         }
         self.has.iter_mut().zip(&has).for_each(|(sum, power)| *sum += power);
         self.wants.iter_mut().zip(wants).for_each(|(sum, power)| *sum += power);
-        let octave = voicing.octave(heard.semitones);
-        self.notes.push(Share { slot, octave, has, wants: *wants });
+        let (octave, shifts) = (voicing.octave(heard.semitones), voicing.shifts());
+        self.notes.push(Share { slot, octave, shifts, has, wants: *wants });
     }
 
     /// The weights of the groups of the note in each slot.
@@ -100,16 +103,16 @@ impl Share {
             if gets > 0.0 { (wants / gets).sqrt().clamp(LEAST, MOST) } else { 1.0 }
         };
         let Some(octave) = self.octave else { return [weight(0, MEL_BINS); UPPER + 1] };
-        // The first band above a harmonic.
-        let above = |harmonic: u32| {
-            let octave = octave + (harmonic as f32).log2();
+        // The first band above a partial.
+        let above = |partial: u32, group: usize| {
+            let octave = octave + (f64::from(partial) + self.shifts[group]).log2() as f32;
             tables.octaves.partition_point(|band| *band < octave).min(MEL_BINS - 1)
         };
         std::array::from_fn(|group| {
             let group = group.min(UPPER - 1);
             let after = GROUP_FIRST.get(group + 1).copied();
-            let last = after.map_or(MEL_BINS, |after| above(after - 1));
-            weight(above(GROUP_FIRST[group]).saturating_sub(1), last)
+            let last = after.map_or(MEL_BINS, |after| above(after - 1, group));
+            weight(above(GROUP_FIRST[group], group).saturating_sub(1), last)
         })
     }
 }
@@ -162,5 +165,23 @@ mod tests {
         let found = weights(&[(48, 0.1, [1.0, 1.0]), (48, 1.0, [1.0, 1.0])]);
         let by = found[0][3] / found[1][3];
         assert!((by - 10f32.sqrt()).abs() < 0.01, "{by}");
+    }
+
+    #[test]
+    fn a_shifted_group_is_weighed_where_its_partials_are() {
+        let tables = Tables::new();
+        let mut share = Share {
+            slot: 0,
+            octave: Some(tables.octave_of(84)),
+            shifts: [0.0; LIFE_GROUPS],
+            has: [1.0; MEL_BINS],
+            wants: [0.0; MEL_BINS],
+        };
+        // Only the band of a partial half a harmonic above the third is wanted.
+        let octave = tables.octave_of(84) + 3.5f32.log2();
+        share.wants[tables.octaves.partition_point(|band| *band < octave)] = 1.0;
+        assert_eq!(share.weights(&[1.0; MEL_BINS], &tables)[2], LEAST);
+        share.shifts[2] = 0.5;
+        assert!(share.weights(&[1.0; MEL_BINS], &tables)[2] > 0.5);
     }
 }

@@ -5,6 +5,7 @@ use super::life::{GRID, LifeTable};
 use super::profiles::Profiles;
 use super::tables::{Tables, bent_key, single};
 use super::tone::{Sound, SteadyTone, tone_key};
+use crate::graph::LIFE_GROUPS;
 use crate::notes::Voice;
 use crate::units::TICK_SAMPLES;
 use crate::wide::wide;
@@ -151,6 +152,11 @@ impl<'a> Voicing<'a> {
     pub fn octave(&self, semitones: f32) -> Option<f32> {
         let is_harmonic = matches!(self.steady.as_ref()?.sound, Sound::Harmonics);
         is_harmonic.then(|| self.tables.octave_of(self.key) + semitones / 12.0)
+    }
+
+    /// How much higher than harmonics the partials of each group are, as multiples of the first.
+    pub fn shifts(&self) -> [f64; LIFE_GROUPS] {
+        self.lives.life(self.voice).map_or([0.0; LIFE_GROUPS], |life| *life.shifts())
     }
 
     /// Adds the mel power [128] of its tone.
