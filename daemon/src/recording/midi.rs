@@ -55,6 +55,7 @@ impl MidiFile {
             Played::Key(part, time_s, from, OfKey::GlideFrom(seconds)) => {
                 self.track.glide(*part, *time_s, *from, *seconds);
             }
+            Played::Key(part, time_s, _, OfKey::Legato) => self.track.legato(*part, *time_s),
         }
     }
 

@@ -55,6 +55,8 @@ pub(super) enum OfKey {
     Tuning(f32),
     /// The next note of the part glides from this key to its own within some seconds.
     GlideFrom(f32),
+    /// The next note of the part is this key, and goes on from the one before.
+    Legato,
 }
 
 impl Played {
@@ -231,6 +233,9 @@ impl Tap {
                         let from = from.round().clamp(0.0, (KEYS - 1) as f32) as u8;
                         self.played(Played::Key(part, time_s, from, OfKey::GlideFrom(seconds)));
                     }
+                }
+                if strike.is_legato {
+                    self.played(Played::Key(part, time_s, strike.voice.key, OfKey::Legato));
                 }
                 let (voice, velocity) = (strike.voice, strike.velocity);
                 self.note(part, NoteEvent { time_s, voice, velocity });

@@ -75,7 +75,7 @@ fn another_device_goes_on_and_another_rate_begins_anew() {
 }
 
 #[test]
-fn pressure_tunings_and_glides_are_recorded_of_the_notes_that_have_them() {
+fn pressure_tunings_glides_and_legato_are_recorded_of_the_notes_that_have_them() {
     let (mut tap, taken) = queues();
     tap.device(48_000, 0.0, 0.0);
     let mut keyboard = Keyboard::new();
@@ -87,8 +87,16 @@ fn pressure_tunings_and_glides_are_recorded_of_the_notes_that_have_them() {
     play(&mut tap, &[0x92, 60, 100]);
     taken.shared.take.store(1, Ordering::Release);
     tap.hop(1.0);
-    let bytes: [&[u8]; 5] =
-        [&[0xA2, 60, 127], &[0xB2, 5, 1], &[0xB2, 84, 48], &[0x92, 67, 90], &[0xA2, 61, 9]];
+    let bytes: [&[u8]; 8] = [
+        &[0xA2, 60, 127],
+        &[0xB2, 5, 1],
+        &[0xB2, 84, 48],
+        &[0x92, 67, 90],
+        &[0xA2, 61, 9],
+        &[0xB2, 126, 1],
+        &[0x92, 70, 90],
+        &[0x92, 72, 90],
+    ];
     bytes.into_iter().for_each(|bytes| play(&mut tap, bytes));
     let of_keys = taken.marks.try_iter().filter_map(|mark| match mark {
         Mark::Played { played: Played::Key(part, _, key, what), .. } => Some((part.0, key, what)),
@@ -99,6 +107,7 @@ fn pressure_tunings_and_glides_are_recorded_of_the_notes_that_have_them() {
         (0, 60, OfKey::Tuning(0.5)),
         (2, 60, OfKey::Pressure(1.0)),
         (2, 48, OfKey::GlideFrom(0.128)),
+        (2, 72, OfKey::Legato),
     ];
     assert_eq!(keys, wanted);
 }

@@ -18,7 +18,7 @@ use crate::event::{Control, Event, Glide, Part, What};
 pub use banks::MissingBank;
 use controllers::RESET;
 pub(super) use controllers::controller_of;
-pub(super) use own::{OWN, data_of};
+pub(super) use own::{LEGATO, OWN, data_of};
 use tunings::Tunings;
 pub use tunings::{EQUAL, Tuning};
 
@@ -29,8 +29,8 @@ const DRUM_CHANNEL: usize = 9;
 /// The value from which on switches are on.
 pub const ON: u8 = 64;
 /// The semitones of a full pitch bend, for a channel and for a member of an MPE zone.
-const BEND_SEMITONES: f32 = 2.0;
-const MEMBER_BEND_SEMITONES: f32 = 48.0;
+pub(super) const BEND_SEMITONES: f32 = 2.0;
+pub(super) const MEMBER_BEND_SEMITONES: f32 = 48.0;
 /// The semitones of vibrato of a full modulation wheel (SoundFont 2.04, default modulators).
 const VIBRATO_SEMITONES: f32 = 0.5;
 /// The most by which the times of attack, decay and release change, octaves.
@@ -69,6 +69,8 @@ struct Channel {
     portamento_ms: [u8; 2],
     /// The key that the next note glides from.
     from_key: Option<u8>,
+    /// Whether the next note goes on from the one before.
+    goes_on: bool,
     last_key: Option<u8>,
     is_mono: bool,
     is_legato: bool,
@@ -100,6 +102,7 @@ impl Channel {
             has_portamento: false,
             portamento_ms: [0; 2],
             from_key: None,
+            goes_on: false,
             last_key: None,
             is_mono: false,
             is_legato: false,
@@ -216,6 +219,11 @@ impl Channels {
         (seconds > 0.0 && from != 0.0).then_some(Glide { from, seconds })
     }
 
+    /// Whether the note that begins now was announced to go on from the one before.
+    pub fn goes_on(&mut self, channel: usize) -> bool {
+        self.channels.get_mut(channel).is_some_and(|state| std::mem::take(&mut state.goes_on))
+    }
+
     /// Takes a message that is not one of a key, a pedal or a mode.
     pub(super) fn message<F: FnMut(Event)>(
         &mut self,
@@ -320,7 +328,7 @@ impl Channels {
         let Some(state) = self.channels.get_mut(channel) else { return };
         (state.registered, state.unregistered) = ([None; 2], [None; 2]);
         (state.bend, state.wheel) = (0.0, 0.0);
-        (state.has_portamento, state.from_key) = (false, None);
+        (state.has_portamento, state.from_key, state.goes_on) = (false, None, false);
         (state.is_soft, state.is_legato) = (false, false);
         use Control::{Bend, Breath, Damper, Expression, Pressure, Vibrato};
         for control in [Bend, Vibrato, Expression, Breath, Pressure, Damper] {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::midi_write::track_head;
-use super::{GrowingTrack, Keyboard, NoteEvent, Voice, read_mended};
+use super::{FileRead, GrowingTrack, Keyboard, NoteEvent, Voice, read_mended};
 use crate::event::{Control, Event, Part, What};
 
 /// The events of messages, without their times.
@@ -194,6 +194,13 @@ fn a_bank_that_is_not_there_is_known_until_another_program_is_chosen() {
     assert_eq!(missing(&[&[0xB9, 0, 8], &[0xC9, 4]]), [None, None], "drums are of no bank");
 }
 
+/// What the file of a track has.
+fn read_back(track: &mut GrowingTrack) -> FileRead {
+    let (events, end) = track.piece(2.0).unwrap();
+    let length = events.len() + end.len();
+    read_mended(&[track_head(length).unwrap(), events, end].concat()).unwrap()
+}
+
 #[test]
 fn what_is_recorded_of_controls_is_what_they_were() {
     let wanted = [
@@ -218,10 +225,7 @@ fn what_is_recorded_of_controls_is_what_they_were() {
         }
         let voice = Voice { is_drum: false, program: 4, key: 60 };
         track.push_to(Part(3), &NoteEvent { time_s: 1.0, voice, velocity: 80 });
-        let (events, end) = track.piece(2.0).unwrap();
-        let length = events.len() + end.len();
-        let file = [track_head(length).unwrap(), events, end].concat();
-        let read = read_mended(&file).unwrap();
+        let read = read_back(&mut track);
         let found = read.events.iter().rev().find_map(|event| match event.what {
             What::Control(known, value) if known == control && event.part == Part(3) => Some(value),
             _ => None,
@@ -229,5 +233,58 @@ fn what_is_recorded_of_controls_is_what_they_were() {
         let apart = (found.unwrap() - value).abs();
         assert!(apart < 0.01, "{control:?}: {found:?} of {value}");
         assert_eq!(read.mended.count, 0);
+    }
+}
+
+#[test]
+fn what_is_recorded_of_zones_and_of_legato_is_what_they_were() {
+    let zone = |channel: u8, count: u8| {
+        [[0xB0 | channel, 101, 0], [0xB0 | channel, 100, 6], [0xB0 | channel, 6, count]]
+    };
+    let both = zone(0, 3).into_iter().chain(zone(15, 13));
+    let both: Vec<[u8; 3]> = both.chain(zone(0, 2)).collect();
+    let mut played: Vec<&[u8]> = both.iter().map(|message| message.as_slice()).collect();
+    played.extend([&[0xC0, 40][..], &[0xE1, 0, 0], &[0x91, 60, 90], &[0xEE, 0, 96]]);
+    played.extend([&[0xB2, 126, 1][..], &[0x92, 62, 90], &[0x92, 64, 80], &[0x82, 64, 0]]);
+    let all = events(&played);
+    let mut track = GrowingTrack::new();
+    let mut voices = std::collections::HashMap::new();
+    for (part, what) in &all {
+        let note = |voice, velocity| NoteEvent { time_s: 0.5, voice, velocity };
+        match what {
+            What::Control(control, value) => track.control(*part, 0.5, *control, *value),
+            What::On(strike) => {
+                voices.insert(strike.note, strike.voice);
+                if strike.is_legato {
+                    track.legato(*part, 0.5);
+                }
+                track.push_to(*part, &note(strike.voice, strike.velocity));
+            }
+            What::Off(id) => track.push_to(*part, &note(voices[id], 0)),
+            _ => {}
+        }
+    }
+    let read: Vec<_> =
+        read_back(&mut track).events.iter().map(|event| (event.part, event.what)).collect();
+    let strikes = |all: &[(Part, What)]| -> Vec<_> {
+        let strikes = all.iter().filter_map(|(part, what)| match what {
+            What::On(strike) => Some((*part, strike.voice, strike.velocity, strike.is_legato)),
+            _ => None,
+        });
+        strikes.collect()
+    };
+    assert_eq!(strikes(&read), strikes(&all));
+    assert_eq!(strikes(&all).iter().filter(|strike| strike.3).count(), 2);
+    for part in (0..16).map(Part) {
+        for control in [Control::Master, Control::Bend] {
+            let last = |all: &[(Part, What)]| {
+                all.iter().rev().find_map(|(of, what)| match what {
+                    What::Control(known, value) if (*of, *known) == (part, control) => Some(*value),
+                    _ => None,
+                })
+            };
+            let [ours, theirs] = [last(&read), last(&all)].map(|v| v.unwrap_or(control.rest()));
+            assert!((ours - theirs).abs() < 0.01, "{part:?} {control:?}: {ours}, {theirs}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Writes songs, and note events as they come, to standard MIDI files (format 0, 0.1 ms ticks). It
 //! knows no tokens; drums go to channel 10.
 
+mod zones;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -9,7 +11,8 @@ use midly::{
     Format, Header, MetaMessage, MidiMessage, PitchBend, Timing, TrackEvent, TrackEventKind,
 };
 
-use super::channels::{OWN, controller_of, data_of};
+use self::zones::Zones;
+use super::channels::{BEND_SEMITONES, LEGATO, MEMBER_BEND_SEMITONES, OWN, controller_of, data_of};
 use super::midi_file::MAX_SONG_S;
 use super::{NoteEvent, Song, Voice};
 use crate::event::{Control, Part};
@@ -67,6 +70,7 @@ pub struct GrowingTrack {
     channels: Channels,
     /// The settings of the channels of parts.
     parts: [PartChannel; 16],
+    zones: Zones,
     /// The master volume, 0 to 127.
     master_volume: u8,
     tick: u64,
@@ -108,9 +112,10 @@ impl GrowingTrack {
         let parts = std::array::from_fn(|channel| PartChannel {
             is_drum: channel == DRUM_CHANNEL,
             program: None,
-            bend_semitones: 2.0,
+            bend_semitones: BEND_SEMITONES,
         });
-        Self { channels: Channels::default(), parts, master_volume: 127, tick: 0, events }
+        let (channels, zones) = (Channels::default(), Zones::default());
+        Self { channels, parts, zones, master_volume: 127, tick: 0, events }
     }
 
     /// Adds an event. If it is earlier than the last one, it gets the time of that one.
@@ -132,9 +137,10 @@ impl GrowingTrack {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(event.time_s));
         let channel = usize::from(part.0) % self.parts.len();
         let Voice { is_drum, program, key } = event.voice;
-        let state = &mut self.parts[channel];
         if event.velocity > 0 {
-            let mut say = |message| put(track, tick, at, channel, message);
+            let owner = self.zones.owner(channel);
+            let state = &mut self.parts[owner];
+            let mut say = |message| put(track, tick, at, owner, message);
             if std::mem::replace(&mut state.is_drum, is_drum) != is_drum {
                 say(controller(0, if is_drum { RHYTHM_BANK } else { MELODY_BANK }));
                 state.program = None;
@@ -148,7 +154,7 @@ impl GrowingTrack {
     }
 
     /// Adds the messages that change a control of a part. Controls without a MIDI message are
-    /// written as unregistered parameters of this project. The zones of MPE are left out.
+    /// written as unregistered parameters of this project.
     pub fn control(&mut self, part: Part, time_s: f64, control: Control, value: f32) {
         let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(time_s));
         let channel = usize::from(part.0) % self.parts.len();
@@ -180,6 +186,14 @@ impl GrowingTrack {
                 let level = seven(value);
                 if std::mem::replace(&mut self.master_volume, level) != level {
                     exclusive(track, tick, at, &[4, 1, 0, level]);
+                }
+            }
+            Control::Master => {
+                let master = (value >= 0.0).then_some(value as usize);
+                state.bend_semitones =
+                    if master.is_some() { MEMBER_BEND_SEMITONES } else { BEND_SEMITONES };
+                for (master, members) in self.zones.set(channel, master) {
+                    registered(6, members, &mut |message| put(track, tick, at, master, message));
                 }
             }
             _ => {
@@ -219,6 +233,14 @@ impl GrowingTrack {
         for (number, value) in [(5, (ms >> 7) as u8), (37, (ms & 127) as u8), (84, from)] {
             put(track, tick, at, channel, controller(number, value));
         }
+    }
+
+    /// Adds that the next note of a part goes on from the one before, without an attack.
+    pub fn legato(&mut self, part: Part, time_s: f64) {
+        let (track, tick, at) = (&mut self.events, &mut self.tick, ticks(time_s));
+        let channel = usize::from(part.0) % self.parts.len();
+        let mut say = |message| put(track, tick, at, channel, message);
+        parameter([99, 98], [OWN, LEGATO], [0, 0], &mut say);
     }
 
     /// The bytes of everything added since the last piece, and the bytes that end the track at

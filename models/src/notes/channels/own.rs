@@ -6,6 +6,10 @@ use crate::event::Control;
 /// The first half of their numbers.
 pub(in crate::notes) const OWN: u8 = 116;
 
+/// The number of the parameter that makes the next note go on from the one before, without an
+/// attack.
+pub(in crate::notes) const LEGATO: u8 = 6;
+
 /// By number: a control, its value at 0, and what each step of fourteen bits adds.
 const CONTROLS: [(Control, f32, f32); 6] = [
     (Control::Gain, -60.0, 72.0 / 16383.0),

@@ -1,7 +1,7 @@
 //! Registered and unregistered parameters: ranges, tunings, MPE zones, and the parameters of GS and
 //! XG. It knows no key.
 
-use super::own::{OWN, control_of};
+use super::own::{LEGATO, OWN, control_of};
 use super::{BEND_SEMITONES, CHANNELS, Channels, Emit, MEMBER_BEND_SEMITONES};
 use crate::event::{Control, Event};
 
@@ -32,6 +32,7 @@ impl Channels {
                 _ => return,
             };
             state.data = data[0];
+            state.goes_on |= number == LEGATO;
             if let Some((control, value)) = control_of(number, data) {
                 emit.control(channel, control, value);
             }
