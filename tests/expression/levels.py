@@ -35,28 +35,32 @@ CONTROLS = {"control_change", "pitchwheel", "aftertouch", "polytouch", "sysex"}
 
 
 def merged(path, seconds):
-    """The (tick, message) of a song with one tempo map, up to a number of seconds, and its ticks in
-    a quarter."""
+    """The (tick, message) of a song with one tempo map, up to a number of seconds, the tick of that
+    time, and the ticks in a quarter."""
     file, events, tick, now, tempo = mido.MidiFile(path), [], 0, 0.0, 500_000
     for message in mido.merge_tracks(file.tracks):
-        tick += message.time
-        now += mido.tick2second(message.time, file.ticks_per_beat, tempo)
-        if now > seconds:
+        later = now + mido.tick2second(message.time, file.ticks_per_beat, tempo)
+        if later > seconds:
             break
+        tick, now = tick + message.time, later
         if message.type == "set_tempo":
             tempo = message.tempo
         if message.type != "end_of_track":
             events.append((tick, message))
-    return events, file.ticks_per_beat
+    end = tick + round(mido.second2tick(seconds - now, file.ticks_per_beat, tempo))
+    return events, end, file.ticks_per_beat
 
 
-def save(path, events, ticks_per_beat):
+def save(path, events, end, ticks_per_beat):
+    """Writes events as a file in which all keys are released at the tick `end`."""
     track, last = mido.MidiTrack(), 0
     for tick, message in events:
         track.append(message.copy(time=tick - last))
         last = tick
     sounding = {(m.channel, m.note) for _, m in events if m.type == "note_on"}
-    track.extend(mido.Message("note_off", channel=c, note=n, time=0) for c, n in sorted(sounding))
+    for channel, note in sorted(sounding):
+        track.append(mido.Message("note_off", channel=channel, note=note, time=end - last))
+        last = end
     mido.MidiFile(type=0, ticks_per_beat=ticks_per_beat, tracks=[track]).save(path)
 
 
@@ -85,17 +89,17 @@ def differences(timbred, soundfont, song, seconds):
     """For each part that plays: its channel, its programs, and `plain`, `with` and `stem`, as our
     level less FluidSynth's in every half second, nan where FluidSynth's part is soft."""
     windows = int(seconds * RATE) // WINDOW
-    events, ticks_per_beat = merged(song, seconds)
+    events, *ends = merged(song, seconds)
     channels = sorted({m.channel for _, m in events if m.type == "note_on" and m.velocity})
     with tempfile.TemporaryDirectory() as folder:
         folder, alone = Path(folder), []
-        save(folder / "song.mid", events, ticks_per_beat)
+        save(folder / "song.mid", events, *ends)
         for channel in channels:
             part = [(tick, m) for tick, m in events if getattr(m, "channel", channel) == channel]
             plain = [(tick, m) for tick, m in part if m.type not in CONTROLS]
             for name, kept in ((f"with{channel}", part), (f"plain{channel}", plain)):
                 alone.append(folder / f"{name}.mid")
-                save(alone[-1], kept, ticks_per_beat)
+                save(alone[-1], kept, *ends)
         ours(timbred, folder / "out", [folder / "song.mid"], "--stems")
         ours(timbred, folder / "out", alone, "--dry")
         for channel in channels:
