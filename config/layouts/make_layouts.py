@@ -42,6 +42,14 @@ def programs():
     return names
 
 
+def kits():
+    """The drum kits, as pairs of a program and a name."""
+    text = INSTRUMENTS.read_text(encoding="utf-8")
+    found = re.findall(r'\((\d+), "([^"]+)"\)', text[text.index("KITS:") :].split("];")[0])
+    assert found, f"{INSTRUMENTS}: found no drum kits"
+    return [(int(program), name) for program, name in found]
+
+
 # ---- Open Stage Control: one JSON object a widget.
 
 
@@ -92,6 +100,7 @@ def meter(name, at, address):
 
 def open_stage_control():
     names = {f"{n} {name}": n for n, name in enumerate(programs())}
+    kit_names = {f"{n} {name}": n for n, name in kits()}
     widgets = []
     for n in range(1, 17):
         x, ch = (n - 1) * STRIP, f"/ch/{n}"
@@ -99,8 +108,8 @@ def open_stage_control():
         widgets += [
             text(f"number_{n}", [x, 4, wide, 28], "Drums" if n == 10 else str(n)),
             text(f"name_{n}", [x, 36, wide, 44], "", f"{ch}/instrument"),
-            widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program", values=names,
-                   typeTags="i", default=0),
+            widget("dropdown", f"program_{n}", [x, 84, wide, 36], f"{ch}/program",
+                   values=kit_names if n == 10 else names, typeTags="i", default=0),
             fader(f"gain_{n}", [x, 128, wide - 16, 240], f"{ch}/gain"),
             meter(f"meter_{n}", [x + wide - 14, 128, 14, 240], f"{ch}/meter"),
             *(small(f"{name}_{n}", [x, 372 + 26 * at, wide, 24], f"{ch}/{name}", CONTROLLER, start,

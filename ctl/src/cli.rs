@@ -91,7 +91,7 @@ pub enum Verb {
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Choose the instrument of a channel.
+    /// Choose the instrument of a channel, or the drum kit of channel 10.
     Program {
         /// The MIDI channel.
         #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -99,8 +99,8 @@ pub enum Verb {
         /// The General MIDI name, or its beginning, or the number, 0 to 127.
         instrument: String,
     },
-    /// List the names and numbers of all instruments and, while timbred runs, how well its model
-    /// plays them.
+    /// List the names and numbers of all instruments and drum kits and, while timbred runs, how well
+    /// its model plays the instruments.
     Instruments,
     /// Play a note.
     Note {

@@ -1,4 +1,4 @@
-//! The 128 instruments of General MIDI by name. This file knows no channel and no transport.
+//! The instruments and drum kits of General MIDI by name. This file knows no transport.
 
 /// The names by program, 0 to 127.
 pub const INSTRUMENTS: [&str; 128] = [
@@ -132,20 +132,47 @@ pub const INSTRUMENTS: [&str; 128] = [
     "Gunshot",
 ];
 
-/// The name of a program. Numbers above 127 get the name of the last program.
-pub fn name(program: u8) -> &'static str {
-    let [.., last] = INSTRUMENTS;
-    INSTRUMENTS.get(usize::from(program)).copied().unwrap_or(last)
+/// The programs and names of the drum kits that General MIDI 2 and GS have, in ascending order.
+pub const KITS: [(u8, &str); 8] = [
+    (0, "Standard Kit"),
+    (8, "Room Kit"),
+    (16, "Power Kit"),
+    (24, "Electronic Kit"),
+    (25, "TR-808 Kit"),
+    (32, "Jazz Kit"),
+    (40, "Brush Kit"),
+    (48, "Orchestra Kit"),
+];
+/// The channel whose programs are drum kits, counted from 0.
+pub const DRUM_CHANNEL: usize = 9;
+/// The seven programs after that of a kit are variations of it.
+const VARIATIONS: u8 = 8;
+
+/// The programs of a channel that have names, with these: those of kits for [`DRUM_CHANNEL`], else
+/// all 128.
+pub fn all(channel: usize) -> Vec<(u8, &'static str)> {
+    match channel {
+        DRUM_CHANNEL => KITS.to_vec(),
+        _ => (0u8..).zip(INSTRUMENTS).collect(),
+    }
 }
 
-/// The program with a name. Case does not matter, and the beginning of a name is enough if only one
-/// name begins so.
+/// The name of what a program is on a channel, counted from 0. Programs without a name have that of
+/// the kit whose variation they are, or that of the standard kit; numbers above 127 are 127.
+pub fn name(channel: usize, program: u8) -> &'static str {
+    let (all, program) = (all(channel), program.min(127));
+    let of = |wanted| all.iter().find(|(number, _)| *number == wanted).map(|(_, name)| *name);
+    of(program).or_else(|| of(program - program % VARIATIONS)).or_else(|| of(0)).unwrap_or_default()
+}
+
+/// The program with a name on a channel, counted from 0. Case does not matter, and the beginning of
+/// a name is enough if only one name begins so.
 ///
 /// # Errors
 /// No name begins so, or several do; the error names the candidates.
-pub fn program(text: &str) -> Result<u8, String> {
+pub fn program(channel: usize, text: &str) -> Result<u8, String> {
     let wanted = text.trim().to_lowercase();
-    let all = || (0u8..).zip(INSTRUMENTS);
+    let all = || all(channel).into_iter();
     if let Some((program, _)) = all().find(|(_, name)| name.to_lowercase() == wanted) {
         return Ok(program);
     }
@@ -166,10 +193,11 @@ pub fn program(text: &str) -> Result<u8, String> {
                 [] => "`timbrectl instruments` lists the names".to_owned(),
                 names => format!("did you mean {}?", listed(names)),
             };
-            Err(format!("no instrument of General MIDI begins with {shown}; {hint}"))
+            let what = if channel == DRUM_CHANNEL { "drum kit" } else { "instrument" };
+            Err(format!("no {what} of General MIDI begins with {shown}; {hint}"))
         }
         several => Err(format!(
-            "{} instruments begin with {shown}; write more of one of {}",
+            "{} names begin with {shown}; write more of one of {}",
             several.len(),
             listed(several)
         )),
@@ -182,23 +210,34 @@ mod tests {
 
     #[test]
     fn every_name_is_found_whole_and_in_capitals() {
-        for (number, name) in (0u8..).zip(INSTRUMENTS) {
-            assert_eq!(program(name), Ok(number));
-            assert_eq!(program(&name.to_uppercase()), Ok(number));
-            assert_eq!(super::name(number), name);
+        for channel in [0, DRUM_CHANNEL] {
+            for (number, name) in all(channel) {
+                assert_eq!(program(channel, name), Ok(number));
+                assert_eq!(program(channel, &name.to_uppercase()), Ok(number));
+                assert_eq!(super::name(channel, number), name);
+            }
         }
-        assert_eq!(super::name(200), "Gunshot");
+        assert_eq!(super::name(0, 200), "Gunshot");
     }
 
     #[test]
     fn the_beginning_is_enough_if_it_is_of_one() {
-        assert_eq!(program("church"), Ok(19));
-        assert_eq!(program(" violin "), Ok(40));
-        let several = program("electric").unwrap_err();
-        assert!(several.starts_with("8 instruments begin with electric; "), "{several}");
-        let inside = program("organ").unwrap_err();
+        assert_eq!(program(0, "church"), Ok(19));
+        assert_eq!(program(0, " violin "), Ok(40));
+        let several = program(0, "electric").unwrap_err();
+        assert!(several.starts_with("8 names begin with electric; "), "{several}");
+        let inside = program(0, "organ").unwrap_err();
         assert!(inside.contains("did you mean Drawbar Organ"), "{inside}");
-        assert!(program("kazoo").unwrap_err().contains("timbrectl instruments"));
-        assert!(program("").is_err());
+        assert!(program(0, "kazoo").unwrap_err().contains("timbrectl instruments"));
+        assert!(program(0, "").is_err());
+    }
+
+    #[test]
+    fn the_drum_channel_has_kits() {
+        assert_eq!(program(DRUM_CHANNEL, "brush"), Ok(40));
+        assert!(program(DRUM_CHANNEL, "violin").unwrap_err().contains("no drum kit"));
+        assert!(program(0, "brush kit").is_err());
+        assert_eq!(name(DRUM_CHANNEL, 33), "Jazz Kit", "a variation");
+        assert_eq!(name(DRUM_CHANNEL, 120), "Standard Kit");
     }
 }

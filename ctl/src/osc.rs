@@ -295,9 +295,9 @@ fn at_place(address: &str, place: Place, args: &[OscType]) -> Result<Request, Co
 fn set(id: Id, sent: &Value) -> Result<Request, ControlError> {
     let mut value = id.parameter.accept(sent)?;
     if let (Key::Instrument, Value::Text(name)) = (id.parameter.key, &value) {
-        let program =
-            instruments::program(name).map_err(|e| ControlError::new(Code::BadValue, e))?;
-        value = Value::Text(instruments::name(program).to_owned());
+        let program = instruments::program(id.channel, name)
+            .map_err(|e| ControlError::new(Code::BadValue, e))?;
+        value = Value::Text(instruments::name(id.channel, program).to_owned());
     }
     let exact = match (sent, &value) {
         (Value::Number(a), Value::Number(b)) => a == b,

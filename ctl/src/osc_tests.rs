@@ -5,6 +5,7 @@ use rosc::OscType::{Blob, Bool, Double, Float, Inf, Int, Long, Nil};
 use super::*;
 use crate::action::{RELOAD, SAVE_STATE};
 use crate::arguments::arguments;
+use crate::instruments::DRUM_CHANNEL;
 use crate::parameters::{PARAMETERS, find};
 
 fn ask(address: &str, args: Vec<OscType>) -> Result<Vec<Request>, ControlError> {
@@ -25,6 +26,7 @@ fn every_parameter_can_be_asked_for_and_what_can_be_set_is_set() {
         let address = id.address();
         assert_eq!(ask(&address, vec![]), Ok(vec![Request::Get(id)]));
         let value = match id.parameter.key {
+            Key::Instrument if id.channel == DRUM_CHANNEL => text("brush"),
             Key::Instrument => text("flute"),
             Key::Model => text("live"),
             Key::Sampler => text("ddim"),

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::action::ACTIONS;
-use crate::instruments::INSTRUMENTS;
+use crate::instruments;
 use crate::learn::LEARN;
 use crate::osc::{
     ALL_NOTES_OFF, ALL_SOUND_OFF, AUTH, PANEL, PANIC, PING, RECORD_START, RECORD_STOP, STATUS,
@@ -152,7 +152,7 @@ impl Leaf<'_> {
                 set("VALUE", values(value));
                 let count = osc_type(p).len();
                 let of_each = |one: Json| Json::Array(vec![one; count]);
-                if let Some(range) = range(p) {
+                if let Some(range) = range(*id) {
                     set("RANGE", of_each(range));
                 }
                 if matches!(p.kind, Kind::Number | Kind::Whole) && p.settable() {
@@ -189,12 +189,14 @@ pub const fn osc_type(parameter: &Parameter) -> &'static str {
     }
 }
 
-fn range(parameter: &Parameter) -> Option<Json> {
+fn range(id: Id) -> Option<Json> {
+    let parameter = id.parameter;
     match parameter.kind {
         Kind::Whole => Some(json!({"MIN": parameter.min as i64, "MAX": parameter.max as i64})),
         Kind::Number | Kind::Pair => Some(json!({"MIN": parameter.min, "MAX": parameter.max})),
         Kind::Text if parameter.key == Key::Instrument => {
-            Some(json!({ "VALS": INSTRUMENTS.as_slice() }))
+            let names = instruments::all(id.channel).into_iter().map(|(_, name)| name);
+            Some(json!({ "VALS": names.collect::<Vec<_>>() }))
         }
         Kind::Text if !parameter.choices.is_empty() => Some(json!({ "VALS": parameter.choices })),
         Kind::Text | Kind::Bool => None,

@@ -9,7 +9,7 @@ use rosc::{OscMessage, OscType};
 use serde_json::json;
 use timbre_control::action::{self, ACTIONS, RELOAD};
 use timbre_control::client::{Client, ClientError};
-use timbre_control::instruments::INSTRUMENTS;
+use timbre_control::instruments::{self, DRUM_CHANNEL, INSTRUMENTS, KITS};
 use timbre_control::learn::LEARN;
 use timbre_control::osc::{
     AUTH, LEASE_S, PANIC, RECORD_START, RECORD_STOP, STATUS, SUBSCRIBE, message,
@@ -267,7 +267,8 @@ fn program(global: &Global, channel: u8, instrument: &str) -> Result<(), Error> 
         }
         Err(_) => {
             // What is wrong with a name can be said even without a daemon.
-            timbre_control::instruments::program(instrument).map_err(Error::Usage)?;
+            let place = usize::from(channel).saturating_sub(1);
+            instruments::program(place, instrument).map_err(Error::Usage)?;
             ("instrument", OscType::from(instrument))
         }
     };
@@ -327,7 +328,8 @@ fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> R
     }
 }
 
-/// The names of instruments and, if a daemon answers, how well it plays them.
+/// The names of instruments and, if a daemon answers, how well it plays them; then those of the drum
+/// kits.
 fn instruments(global: &Global) -> Result<(), Error> {
     // The names are known without a daemon, too.
     let answers = client(global)
@@ -345,12 +347,16 @@ fn instruments(global: &Global) -> Result<(), Error> {
             let (n, name, rating) = row;
             json!({"program": n, "name": name, "sounds": rating})
         };
-        return line(&serde_json::Value::from_iter(rows.iter().map(row)).to_string());
+        let kit = |(n, name): &(u8, &str)| json!({"program": n, "name": name, "channel": DRUM_CHANNEL + 1});
+        let all = rows.iter().map(row).chain(KITS.iter().map(kit));
+        return line(&serde_json::Value::from_iter(all).to_string());
     }
     rows.iter().try_for_each(|(n, name, rating)| match rating {
         Some(rating) => line(&format!("{n:3} {name:24} {rating}")),
         None => line(&format!("{n:3} {name}")),
-    })
+    })?;
+    line(&format!("drum kits on channel {}:", DRUM_CHANNEL + 1))?;
+    KITS.iter().try_for_each(|(n, name)| line(&format!("{n:3} {name}")))
 }
 
 fn parameters(global: &Global) -> Result<(), Error> {

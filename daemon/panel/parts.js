@@ -4,7 +4,7 @@ import { float } from "./osc.js";
 import { set, value, watch } from "./link.js";
 import { dress, word, worded } from "./words.js";
 
-const DRUMS = 10;
+export const DRUMS = 10;
 /** The lowest level that a meter shows, dBFS. */
 const FLOOR = -60;
 
@@ -35,8 +35,7 @@ export function start(chose, learn) {
 export const current = () => chosen;
 
 /** The name of a part. */
-export const nameOf = (number) =>
-  number === DRUMS ? word("drums") : value(`/ch/${number}/instrument`, "…");
+export const nameOf = (number) => value(`/ch/${number}/instrument`, "…");
 
 // ---- the grid ----
 
@@ -189,7 +188,6 @@ export function choose(number) {
     .getElementById("part")
     .style.setProperty("--hue", cells[number - 1].cell.style.getPropertyValue("--hue") || 165);
   document.getElementById("part-number").textContent = number;
-  document.getElementById("instrument").disabled = number === DRUMS;
   document.getElementById("morph").hidden = number === DRUMS;
   drawName(number);
   for (const show of shown) show();

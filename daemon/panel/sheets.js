@@ -1,13 +1,14 @@
 // The sheets that open over the page: instruments, presets, recordings and display.
 
 import { ask, set, value, watch } from "./link.js";
-import { current, know } from "./parts.js";
+import { DRUMS, current, know } from "./parts.js";
 import { dress, speak, spoken, word } from "./words.js";
 
 const by = (id) => document.getElementById(id);
 const RATINGS = ["good", "fair", "poor", "unrated"];
 
 let instruments = [];
+let kits = [];
 let ratings = [];
 let toastTimer = 0;
 
@@ -40,10 +41,11 @@ function item(list, html) {
 
 // ---- instruments ----
 
-/** Asks for the names of all programs, and how well the model plays each of them. */
+/** Asks for the names of all programs and drum kits, and how well the model plays programs. */
 export async function learnInstruments() {
-  const found = await fetch("/ch/1/instrument?RANGE");
-  instruments = (await found.json()).RANGE[0].VALS;
+  const names = async (part) =>
+    (await (await fetch(`/ch/${part}/instrument?RANGE`)).json()).RANGE[0].VALS;
+  [instruments, kits] = [await names(1), await names(DRUMS)];
   know(instruments);
   await rate();
 }
@@ -55,8 +57,9 @@ export async function rate() {
   if (by("instruments").open) drawFound();
 }
 
-/** The word for how well a program sounds, and its CSS class. */
+/** The word for how well a program sounds, and its CSS class. Kits are not rated. */
 function rating(program) {
+  if (current() === DRUMS) return ["", "unrated"];
   const said = ratings[program];
   if (typeof said === "number") return [word("instead", instruments[said]), "poor"];
   return RATINGS.includes(said) ? [word(said), said] : ["", "unrated"];
@@ -65,7 +68,7 @@ function rating(program) {
 function drawRating() {
   const [text, kind] = rating(value(`/ch/${current()}/program`, 0));
   const shown = document.querySelector("#instrument em");
-  shown.textContent = by("instrument").disabled ? "" : text;
+  shown.textContent = text;
   shown.className = kind;
 }
 for (let number = 1; number <= 16; number += 1) watch(`/ch/${number}/program`, drawRating);
@@ -74,20 +77,22 @@ let wanted = "program";
 
 function drawFound() {
   const parts = by("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const now = value(`/ch/${current()}/${wanted}`, -1);
+  const drums = current() === DRUMS;
+  const now = value(`/ch/${current()}/${drums ? "instrument" : wanted}`, -1);
   by("found").replaceChildren();
-  instruments.forEach((name, program) => {
+  (drums ? kits : instruments).forEach((name, program) => {
     const text = `${program + 1} ${name}`.toLowerCase();
     if (!parts.every((part) => text.includes(part))) return;
     const [said, kind] = rating(program);
     const button = item(by("found"), "<button><b></b><span></span><em></em></button>").firstChild;
-    button.children[0].textContent = program + 1;
+    button.children[0].textContent = drums ? "" : program + 1;
     button.children[1].textContent = name;
     button.children[2].textContent = said;
     button.children[2].className = kind;
-    button.setAttribute("aria-current", String(program === now));
+    button.setAttribute("aria-current", String((drums ? name : program) === now));
     button.onclick = () => {
-      set(`/ch/${current()}/${wanted}`, program);
+      if (drums) set(`/ch/${DRUMS}/instrument`, name);
+      else set(`/ch/${current()}/${wanted}`, program);
       by("instruments").close();
     };
   });

@@ -35,14 +35,14 @@ pub fn run(args: &PackArgs) -> Result<(), Error> {
     let denoiser = |params: &Params| bundle::denoiser_graphs(network, params, format);
     graphs.extend(part("denoiser.npz", &roles, &denoiser)?);
     if let Some(prior) = &manifest.prior {
-        let build = |params: &Params| bundle::prior_graphs(prior, params, format);
+        let build = |params: &Params| bundle::prior_graphs(prior, &manifest.kits, params, format);
         graphs.extend(part("prior.npz", &["prior"], &build)?);
     }
     match &manifest.vocoder {
         Some(vocoder) => {
             let build = |params: &Params| bundle::vocoder_graphs(vocoder, params, format);
             graphs.extend(part("vocoder.npz", &["vocoder"], &build)?);
-            let build = |params: &Params| bundle::attack_graphs(params, format);
+            let build = |params: &Params| bundle::attack_graphs(&manifest.kits, params, format);
             graphs.extend(part("attacks.npz", &[ATTACKS], &build)?);
             let build = |params: &Params| bundle::life_graphs(params, format);
             graphs.extend(part("life.npz", &[LIFE], &build)?);

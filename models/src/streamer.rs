@@ -11,7 +11,7 @@ use crate::bundle::Bundle;
 use crate::event::Event;
 use crate::ledger::{Ledger, Sounding};
 use crate::mel::FeatureRange;
-use crate::notes::NoteEvent;
+use crate::notes::{Kits, NoteEvent};
 use crate::parts::Parts;
 use crate::threads::Threads;
 use crate::timeline::Timeline;
@@ -66,6 +66,7 @@ enum Maker {
 pub struct Streamer {
     options: StreamOptions,
     tokens: TokenOptions,
+    kits: Kits,
     range: FeatureRange,
     queue: Queue,
     merge: Merge,
@@ -100,6 +101,7 @@ impl Streamer {
         };
         let mut streamer = Self {
             tokens: manifest.tokens.clone(),
+            kits: manifest.kits.clone(),
             range: manifest.mel.range,
             queue: Queue::default(),
             merge: Merge::default(),

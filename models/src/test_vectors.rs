@@ -1,7 +1,7 @@
 //! Reads tests/vectors, the results of the Python twins
 //! (models/training/timbre_training/vectors.py).
 
-use crate::notes::{NoteEvent, Voice};
+use crate::notes::{Kit, Kits, NoteEvent, Voice};
 use ndarray::{ArrayD, ArrayView1};
 use ndarray_npy::NpzReader;
 use std::fs::File;
@@ -32,6 +32,11 @@ pub(crate) fn params(
     params
 }
 
+/// The kits of the vectors.
+pub(crate) fn kits() -> Kits {
+    Kits::new(vec![Kit { program: 16, keys: vec![43, 45] }, Kit { program: 40, keys: vec![38] }])
+}
+
 /// The notes of some vectors as events in the order of time.
 pub(crate) fn events(of: &str) -> Vec<NoteEvent> {
     let notes: ArrayD<f64> = array(&mut open(of), "notes");
@@ -39,6 +44,7 @@ pub(crate) fn events(of: &str) -> Vec<NoteEvent> {
     for note in notes.rows() {
         let note: ArrayView1<f64> = note;
         let voice = Voice { is_drum: note[5] > 0.0, program: note[2] as u8, key: note[3] as u8 };
+        let voice = kits().played(voice);
         for (time_s, velocity) in [(note[0], note[4] as u8), (note[1], 0)] {
             events.push(NoteEvent { time_s, voice, velocity });
         }

@@ -12,6 +12,7 @@ use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 use timbre_models::denoise::step::Prediction;
 use timbre_models::graph::{NetworkConfig, Params, PriorConfig, VocoderConfig, WeightFormat};
+use timbre_models::notes::Kits;
 use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
 use timbre_models::units::MEL_BINS;
 
@@ -32,8 +33,11 @@ pub fn random_bundle(dir: &Path, manifest: Manifest) {
     let denoiser = random(network.parameters(), 1.0);
     let mut graphs = bundle::denoiser_graphs(network, &denoiser, format).expect("weights that fit");
     if let Some(prior) = &manifest.prior {
-        let weights = random(prior.parameters(), 1.0);
-        graphs.extend(bundle::prior_graphs(prior, &weights, format).expect("weights that fit"));
+        let weights = random(prior.parameters(manifest.kits.drums()), 1.0);
+        graphs.extend(
+            bundle::prior_graphs(prior, &manifest.kits, &weights, format)
+                .expect("weights that fit"),
+        );
     }
     if let Some(vocoder) = &manifest.vocoder {
         let weights = random(vocoder.parameters(), 0.1);
@@ -94,6 +98,7 @@ pub fn tiny_manifest() -> Manifest {
         prior: Some(PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 2.0 }),
         vocoder: Some(VocoderConfig { width: 16, blocks: 2, upper_band: false }),
         mel_decoder: None,
+        kits: Kits::default(),
         instruments: None,
         files: BTreeMap::new(),
     }

@@ -20,8 +20,6 @@ const LOUD_DBFS: f64 = -9.0;
 const CLIPPED_DBFS: f64 = 0.0;
 /// The load from which the monitor shows a warning.
 const HEAVY: f64 = 0.8;
-/// The channel of drums, counted from 1.
-const DRUMS: usize = 10;
 
 const GOOD: Color = Color::Green;
 const WARNING: Color = Color::Yellow;
@@ -109,7 +107,7 @@ fn draw_channels(frame: &mut Frame<'_>, area: Rect, s: &Status) {
     let strips = (1usize..).zip(&s.settings.channels).zip(&s.programs);
     let lines: Vec<Line<'_>> = strips
         .map(|((number, strip), program)| {
-            let name = if number == DRUMS { "Drums" } else { instruments::name(*program) };
+            let name = instruments::name(number - 1, *program);
             let (word, colour) = match strip {
                 c if !c.enable => ("off", WARNING),
                 c if c.mute => ("mute", BAD),
@@ -246,7 +244,7 @@ mod tests {
         has(3, &["rms", "-30.0 dBFS", "3 notes"]);
         has(4, &["load", "0.83", "58 ms", "4 steps", "2 underruns", "0 misses"]);
         has(7, &[" 1 Acoustic Grand Piano", " 9 Acoustic Grand Piano"]);
-        has(8, &[" 2 Church Organ", "-3.5", "##-- 12", "10 Drums"]);
+        has(8, &[" 2 Church Organ", "-3.5", "##-- 12", "10 Standard Kit"]);
         has(14, &["16 Acoustic Grand Piano", "mute"]);
         has(17, &["/x: nothing is at /x [2J"]);
         has(23, &["q quit", "p panic"]);

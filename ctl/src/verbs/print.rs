@@ -56,7 +56,7 @@ pub(super) fn print_status(s: &Status, short: bool) -> Result<(), Error> {
         let mut words: Vec<String> = words.iter().filter(|w| w.1).map(|w| w.0.to_owned()).collect();
         words.extend(turned_down("volume (CC 7)", 100, s.volumes.get(place)));
         words.extend(turned_down("expression (CC 11)", 127, s.expressions.get(place)));
-        let name = if number == 10 { "Drums" } else { timbre_control::instruments::name(*program) };
+        let name = timbre_control::instruments::name(place, *program);
         let text =
             format!("channel {number:2} {name:24} {:5} dB {}", channel.gain, words.join(", "));
         line(text.trim_end())?;

@@ -6,6 +6,7 @@ use timbre_models::checkpoint::{Checkpoint, Origin};
 use timbre_models::denoise::sampler::SamplerKind;
 use timbre_models::denoise::schedule::Spacing;
 use timbre_models::graph::{MelDecoderConfig, VocoderConfig};
+use timbre_models::notes::Kits;
 use timbre_models::tokens::{HeldStyle, ProgramMap, Rounding, TokenOptions};
 
 /// Denoising steps for each segment. The published sampler takes 1000, which is too slow on a CPU.
@@ -73,6 +74,7 @@ pub(super) fn manifest(
         prior: None,
         vocoder,
         mel_decoder,
+        kits: Kits::default(),
         instruments: None,
         files: std::collections::BTreeMap::new(),
     }

@@ -42,7 +42,7 @@ fn parameters(manifest: &Manifest) -> [usize; 3] {
     let count = |list: Vec<(String, Vec<usize>)>| {
         list.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     };
-    let prior = manifest.prior.map(|p| p.parameters()).unwrap_or_default();
+    let prior = manifest.prior.map(|p| p.parameters(manifest.kits.drums())).unwrap_or_default();
     let vocoder = manifest.vocoder.map(|v| v.parameters()).unwrap_or_default();
     [count(manifest.network.parameters()), count(prior), count(vocoder)]
 }

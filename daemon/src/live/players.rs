@@ -76,17 +76,15 @@ impl Players {
         std::array::from_fn(|channel| self.channels.program(channel))
     }
 
-    /// The instruments of all channels, each once and the drums last, as voices of their lowest
-    /// keys.
+    /// The instruments of all channels, each once and drum kits last, as voices of their lowest keys.
     pub fn instruments(&self) -> Vec<Voice> {
         let mut all: Vec<Voice> = vec![];
-        for program in self.programs() {
-            let voice = Voice { is_drum: false, program, key: 0 };
+        for voice in (0..CHANNELS).filter_map(|channel| self.channels.voice(channel, 0)) {
             if !all.contains(&voice) {
                 all.push(voice);
             }
         }
-        all.push(Voice { is_drum: true, program: 0, key: 0 });
+        all.sort_by_key(|voice| voice.is_drum);
         all
     }
 

@@ -135,7 +135,7 @@ impl Bundle {
         if self.manifest.prior.is_none() {
             return Ok(None);
         }
-        NotePrior::load(&self.verified("prior")?, tables, lives)
+        NotePrior::load(&self.verified("prior")?, self.manifest.kits.clone(), tables, lives)
             .map(Some)
             .map_err(|source| BundleError::Graph { path: self.location(), source })
     }
@@ -168,7 +168,9 @@ impl Bundle {
             false => None,
         };
         let score_informed = |config| {
-            let attacks = attacks.as_deref().map(AttackTable::load).transpose()?;
+            let kits = || self.manifest.kits.clone();
+            let attacks = attacks.as_deref().map(|bytes| AttackTable::load(bytes, kits()));
+            let attacks = attacks.transpose()?;
             Vocoder::load(config, &bytes, NoteTables { attacks, lives }, tables)
         };
         let inverter = match (self.manifest.vocoder, self.manifest.mel_decoder) {

@@ -15,6 +15,7 @@ use crate::denoise::schedule::Spacing;
 use crate::denoise::step::Prediction;
 use crate::graph::{MelDecoderConfig, NetworkConfig, PriorConfig, VocoderConfig};
 use crate::mel::FeatureRange;
+use crate::notes::Kits;
 use crate::tokens::TokenOptions;
 use crate::units::{HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
 
@@ -62,6 +63,9 @@ pub struct Manifest {
     /// natural-log mel [1, T, 128].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mel_decoder: Option<MelDecoderConfig>,
+    /// Its drum kits beside the standard one.
+    #[serde(default, skip_serializing_if = "Kits::is_empty")]
+    pub kits: Kits,
     /// How well it plays each program; absent if that was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruments: Option<Instruments>,

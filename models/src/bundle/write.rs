@@ -12,6 +12,7 @@ use crate::graph::{
     GraphKind, NetworkConfig, ParamError, Params, PriorConfig, VocoderConfig, WeightFormat,
     Weights, build, build_attacks, build_life, build_prior, build_vocoder,
 };
+use crate::notes::Kits;
 
 /// The graphs as ONNX bytes, by their role in a manifest.
 pub type Graphs = BTreeMap<&'static str, Vec<u8>>;
@@ -60,16 +61,20 @@ pub fn denoiser_graphs(
         .collect()
 }
 
-/// Builds the graph of a note prior.
+/// Builds the graph of a note prior with these kits.
 ///
 /// # Errors
 /// The weights do not fit the sizes.
 pub fn prior_graphs(
     config: &PriorConfig,
+    kits: &Kits,
     params: &Params,
     format: WeightFormat,
 ) -> Result<Graphs, ParamError> {
-    Ok(Graphs::from([("prior", build_prior(config, params, format)?.encode_to_vec())]))
+    Ok(Graphs::from([(
+        "prior",
+        build_prior(config, kits.drums(), params, format)?.encode_to_vec(),
+    )]))
 }
 
 /// Builds the graph of a vocoder.
@@ -84,12 +89,16 @@ pub fn vocoder_graphs(
     Ok(Graphs::from([("vocoder", build_vocoder(config, params, format)?.encode_to_vec())]))
 }
 
-/// Builds the graph of an attack table.
+/// Builds the graph of an attack table with these kits.
 ///
 /// # Errors
-/// The weights are not an attack table.
-pub fn attack_graphs(params: &Params, format: WeightFormat) -> Result<Graphs, ParamError> {
-    Ok(Graphs::from([(ATTACKS, build_attacks(params, format)?.encode_to_vec())]))
+/// The weights are not such an attack table.
+pub fn attack_graphs(
+    kits: &Kits,
+    params: &Params,
+    format: WeightFormat,
+) -> Result<Graphs, ParamError> {
+    Ok(Graphs::from([(ATTACKS, build_attacks(kits.drums(), params, format)?.encode_to_vec())]))
 }
 
 /// Builds the graph of a life table.

@@ -52,7 +52,9 @@ pub use pieces::WeightFormat;
 pub(crate) use pieces::{build, is_own_step};
 #[cfg(feature = "engine")]
 pub(crate) use prior::{build_prior, check_prior};
-pub use prior_config::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, PriorConfig, TABLE_KEYS};
+pub use prior_config::{
+    FEATURES, FIRST_DRUM, GAINS, LOWEST_KEY, NOTE_ROWS, PriorConfig, TABLE_KEYS,
+};
 #[cfg(feature = "engine")]
 pub use signature::GraphKind;
 #[cfg(feature = "engine")]
@@ -60,6 +62,6 @@ pub(crate) use signature::{check_signature, written};
 #[cfg(feature = "engine")]
 pub(crate) use vocoder::{build_vocoder, check_vocoder};
 pub use vocoder_config::{
-    ATTACK_LEVELS, ATTACK_ROWS, DRUM_ATTACKS, HISTORY, LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS,
-    MAX_REACH, MelDecoderConfig, NOISE_BANDS, OUTPUTS, UPPER_OUTPUTS, VocoderConfig,
+    ATTACK_LEVELS, DRUM_ATTACKS, HISTORY, LIFE_FACTS, LIFE_GROUPS, LIFE_ROWS, MAX_REACH,
+    MelDecoderConfig, NOISE_BANDS, OUTPUTS, UPPER_OUTPUTS, VocoderConfig,
 };

@@ -8,8 +8,8 @@ use tract_onnx::pb::ModelProto;
 
 use super::builder::{Attr, Builder, Dim, Port};
 use super::pieces::WeightFormat;
-use super::prior_config::{FEATURES, GAINS, PriorConfig};
-use super::signature::check_ports;
+use super::prior_config::{FEATURES, FIRST_DRUM, GAINS, PriorConfig};
+use super::signature::{check_ports, check_rows};
 use super::{ParamError, Params};
 use crate::denoise::DenoiseError;
 
@@ -29,25 +29,27 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
     (inputs, vec![rows("gains", false, Some(GAINS))])
 }
 
-/// Checks that `model` has the inputs and outputs of a note prior.
+/// Checks that `model` has the inputs and outputs of a note prior, and `drums` drums.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.
-pub fn check_prior(model: &ModelProto) -> Result<(), DenoiseError> {
+pub fn check_prior(model: &ModelProto, drums: usize) -> Result<(), DenoiseError> {
     let (inputs, outputs) = ports();
-    check_ports("prior", &inputs, &outputs, model)
+    check_ports("prior", &inputs, &outputs, model)?;
+    check_rows("prior", model, "instruments", FIRST_DRUM + drums)
 }
 
-/// Builds the graph from its weights.
+/// Builds the graph from its weights, for a model with `drums` different drums.
 ///
 /// # Errors
 /// [`ParamError`] if a parameter is missing or superfluous, has another shape, or is not finite.
 pub fn build_prior(
     config: &PriorConfig,
+    drums: usize,
     params: &Params,
     format: WeightFormat,
 ) -> Result<ModelProto, ParamError> {
-    params.check_list(config.parameters())?;
+    params.check_list(config.parameters(drums))?;
     let mut b = Builder::new(params, format);
     let tables = [("instruments", "instrument"), ("keys", "key"), ("notes", "note")];
     let [instrument, key, note] = tables.map(|(table, ids)| {

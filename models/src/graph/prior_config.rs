@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::MEL_BINS;
 
-/// The rows of the instrument table: programs 0..=127, then the drums by key.
-const INSTRUMENTS: usize = 256;
+/// The first row of the drums in the instrument table, after all programs.
+pub const FIRST_DRUM: usize = 128;
 /// The columns of the instrument table.
 const INSTRUMENT_WIDTH: usize = 64;
 /// The rows of the key table.
@@ -40,19 +40,19 @@ pub struct PriorConfig {
 }
 
 impl PriorConfig {
-    /// Every parameter with its shape.
-    pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
-        let width = self.width;
+    /// Every parameter with its shape, for a model with `drums` different drums.
+    pub fn parameters(&self, drums: usize) -> Vec<(String, Vec<usize>)> {
+        let (width, instruments) = (self.width, FIRST_DRUM + drums);
         let inputs = INSTRUMENT_WIDTH + KEY_WIDTH + self.note_width + FEATURES;
         let mut list = vec![
-            ("instruments".to_owned(), vec![INSTRUMENTS, INSTRUMENT_WIDTH]),
+            ("instruments".to_owned(), vec![instruments, INSTRUMENT_WIDTH]),
             ("keys".to_owned(), vec![KEYS, KEY_WIDTH]),
             ("notes".to_owned(), vec![NOTE_ROWS, self.note_width]),
             ("input".to_owned(), vec![inputs, width]),
             ("norm".to_owned(), vec![width]),
             ("output".to_owned(), vec![width, GAINS]),
             ("bias".to_owned(), vec![GAINS]),
-            ("colour".to_owned(), vec![INSTRUMENTS, GAINS]),
+            ("colour".to_owned(), vec![instruments, GAINS]),
         ];
         for i in 0..self.blocks {
             list.push((format!("blocks.{i}.norm"), vec![width]));

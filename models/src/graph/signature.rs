@@ -131,6 +131,26 @@ pub(super) fn check_ports(
     Ok(())
 }
 
+/// Checks that a table among the constants of a graph has `rows` rows. A lookup beyond its end would
+/// fail while the model plays.
+pub(super) fn check_rows(
+    graph: &'static str,
+    model: &pb::ModelProto,
+    table: &str,
+    rows: usize,
+) -> Result<(), DenoiseError> {
+    let constants = model.graph.iter().flat_map(|graph| &graph.initializer);
+    let found = constants.filter(|constant| constant.name == table).find_map(|c| c.dims.first());
+    if found == Some(&(rows as i64)) {
+        return Ok(());
+    }
+    Err(DenoiseError::Graph {
+        graph,
+        found: found.map_or(format!("no {table}"), |found| format!("{found} rows of {table}")),
+        wanted: format!("{rows}, which the kits of the manifest need"),
+    })
+}
+
 /// The name, type and shape of a port in words; free lengths are `_`.
 pub(crate) fn written(port: &pb::ValueInfoProto) -> String {
     let Some(pb::type_proto::Value::TensorType(tensor)) =

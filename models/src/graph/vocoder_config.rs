@@ -55,11 +55,9 @@ impl VocoderConfig {
 
 /// The values of an attack, which are the times at which it reaches as many levels.
 pub const ATTACK_LEVELS: usize = 5;
-/// The row of the attack table where the drums begin, by key. Before it are the keys of program 0,
+/// The row of the attack table where the drums begin. Before it are the keys of program 0,
 /// of program 1, ...
 pub const DRUM_ATTACKS: usize = 128 * TABLE_KEYS;
-/// The rows of the attack table.
-pub const ATTACK_ROWS: usize = DRUM_ATTACKS + 128;
 /// The groups of partials in the life table. The last one has everything above 8 kHz.
 pub const LIFE_GROUPS: usize = 16;
 /// The groups of four mel bands, each with one share of noise.

@@ -4,6 +4,7 @@
 pub mod channels;
 pub mod keyboard;
 pub mod keys;
+pub mod kits;
 pub mod midi_file;
 pub mod midi_write;
 pub mod sysex;
@@ -16,6 +17,7 @@ mod keyboard_tests;
 pub use channels::{Channels, EQUAL, MissingBank, Tuning};
 pub use keyboard::{BadMessage, Keyboard};
 pub use keys::Keys;
+pub use kits::{Kit, Kits};
 pub use midi_file::{
     FileRead, Mended, MidiFileError, read_mended, read_song, read_song_file, read_tuned,
 };
@@ -32,7 +34,7 @@ pub const MIN_NOTE_S: f64 = 0.01;
 pub struct Voice {
     /// Whether it is percussion (MIDI channel 10), which is only struck and never released.
     pub is_drum: bool,
-    /// The General MIDI program, 0..=127. For drums it only matters for the order.
+    /// The General MIDI program, 0..=127. That of drums chooses their kit.
     pub program: u8,
     /// The MIDI key, 0..=127; 60 is middle C.
     pub key: u8,

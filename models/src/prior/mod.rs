@@ -19,7 +19,7 @@ use crate::denoise::DenoiseError;
 use crate::event::Part;
 use crate::graph::{GAINS, NOISE_BANDS};
 use crate::ledger::{Ledger, NOTES, Sounding, Touch};
-use crate::notes::Voice;
+use crate::notes::{Kits, Voice};
 use crate::parts::{At, of_note};
 use crate::units::{FrameIdx, MEL_BINS};
 use crate::vocoder::life::{LifeTable, unknown_noise};
@@ -120,13 +120,14 @@ impl NotePrior {
     /// As [`crate::denoise::network::Network::load`], for the graph `prior`.
     pub fn load(
         bytes: &[u8],
+        kits: Kits,
         tables: Arc<Tables>,
         lives: Arc<LifeTable>,
     ) -> Result<Self, DenoiseError> {
         Ok(Self {
             tables,
             lives,
-            rows: Rows::load(bytes)?,
+            rows: Rows::load(bytes, kits)?,
             kept: vec![Kept::default(); NOTES],
             sounds: vec![],
             power: [0.0; MEL_BINS],
@@ -252,7 +253,6 @@ impl NotePrior {
         let velocity = note.velocity;
         let rows = &mut self.rows;
         let mut ask = |program: u8, age_s: f64| {
-            let program = if note.voice.is_drum { 0 } else { program };
             let voice = Voice { program, ..note.voice };
             rows.ask(voice, &Place { velocity, age_s, release_s: rung_s })
         };
@@ -328,11 +328,9 @@ impl NotePrior {
 
     /// The share of noise in the power of each band of a note.
     fn noise_of(&self, sound: &Sound, note: &Sounding) -> [f32; MEL_BINS] {
-        let voice = note.voice;
-        let rings = voice.is_drum && self.tables.steady(voice).is_some();
-        let mut shares = self.lives.noise(voice, rings);
+        let mut shares = self.lives.noise(note.voice);
         if let Some((other, amount)) = &sound.other {
-            let other = self.lives.noise(other.voice(), false);
+            let other = self.lives.noise(other.voice());
             morph(&mut shares, &other, *amount);
         }
         std::array::from_fn(|band| shares[band * NOISE_BANDS / MEL_BINS])
@@ -354,8 +352,7 @@ impl NotePrior {
                 break;
             }
             let part = at(note.part);
-            let program = if note.voice.is_drum { 0 } else { note.voice.program };
-            let voice = Voice { program, ..note.voice };
+            let voice = note.voice;
             for later_s in SOON_S {
                 let then_s = now_s + later_s;
                 let rung_s = self.kept_of(note).rung_s(note, &part, then_s);

@@ -14,8 +14,8 @@ use super::features;
 use super::grid::{self, Corners, PLACES, Place};
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
-use crate::graph::{FEATURES, GAINS, LOWEST_KEY, NOTE_ROWS, TABLE_KEYS, check_prior};
-use crate::notes::Voice;
+use crate::graph::{FEATURES, FIRST_DRUM, GAINS, LOWEST_KEY, NOTE_ROWS, TABLE_KEYS, check_prior};
+use crate::notes::{Kits, Voice};
 use crate::units::MEL_BINS;
 use crate::vocoder::polar::exp;
 
@@ -33,8 +33,6 @@ const KEYS: std::ops::Range<u8> = 35..97;
 const GAIN_RANGE: (f32, f32) = (-16.0, 8.0);
 /// The step of a cached gain, nats.
 const STEP: f32 = (GAIN_RANGE.1 - GAIN_RANGE.0) / u16::MAX as f32;
-/// The first row of the drums in the instrument table.
-const DRUMS: i64 = 128;
 /// Marks a grid point that is not known yet.
 const NOWHERE: u32 = u32::MAX;
 
@@ -93,10 +91,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Loads the network from ONNX bytes.
-    pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
+    /// Loads the network of a model with these kits from ONNX bytes.
+    pub fn load(bytes: &[u8], kits: Kits) -> Result<Self, DenoiseError> {
         Ok(Self {
-            network: RowNetwork::load(bytes)?,
+            network: RowNetwork::load(bytes, kits)?,
             sheets: HashMap::with_capacity(SHEETS),
             // This reserves address space, and memory only as it is used. Growing would copy all of
             // it.
@@ -138,6 +136,7 @@ impl Rows {
             let (which, key) = (self.looked_at / KEYS.len(), self.looked_at % KEYS.len());
             let Some(instrument) = self.expected.get(which) else { break };
             let voice = Voice { key: KEYS.start + key as u8, ..*instrument };
+            let voice = self.network.kits.played(voice);
             self.looked_at += 1;
             wanted.extend(self.unknown(voice, grid::beginnings()));
         }
@@ -261,12 +260,14 @@ impl Rows {
 #[derive(Debug, Clone)]
 pub struct RowNetwork {
     plan: Plan,
+    kits: Kits,
 }
 
 impl RowNetwork {
-    /// Loads the network from ONNX bytes.
-    pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
-        Ok(Self { plan: Plan::load("prior", bytes, check_prior)? })
+    /// Loads the network of a model with these kits from ONNX bytes.
+    pub fn load(bytes: &[u8], kits: Kits) -> Result<Self, DenoiseError> {
+        let drums = kits.drums();
+        Ok(Self { plan: Plan::load("prior", bytes, |model| check_prior(model, drums))?, kits })
     }
 
     /// Computes grid points.
@@ -289,7 +290,11 @@ impl RowNetwork {
         let mut features = vec![];
         for (voice, place) in places {
             let key = i64::from(voice.key);
-            instruments.push(if voice.is_drum { DRUMS + key } else { i64::from(voice.program) });
+            let instrument = match voice.is_drum {
+                true => FIRST_DRUM + self.kits.number(voice),
+                false => usize::from(voice.program),
+            };
+            instruments.push(instrument as i64);
             keys.push(key);
             notes.push(table_row(voice));
             features::push(&mut features, place.velocity, place.age_s, place.release_s);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::{PriorConfig, WeightFormat, build_prior};
-use crate::test_vectors::{array, events, open, params};
+use crate::test_vectors::{array, events, kits, open, params};
 use crate::vocoder::tests::lives;
 use ndarray::ArrayD;
 use prost::Message;
@@ -12,9 +12,11 @@ use prost::Message;
 fn rendered() -> ([Vec<f32>; 3], [Vec<f32>; 3]) {
     let mut npz = open("prior");
     let config = PriorConfig { width: 16, blocks: 1, note_width: 4, residual_nats: 1.0 };
-    let params = params(&mut npz, config.parameters());
-    let graph = build_prior(&config, &params, WeightFormat::F32).unwrap().encode_to_vec();
-    let mut prior = NotePrior::load(&graph, Arc::new(Tables::new()), Arc::new(lives())).unwrap();
+    let params = params(&mut npz, config.parameters(kits().drums()));
+    let graph =
+        build_prior(&config, kits().drums(), &params, WeightFormat::F32).unwrap().encode_to_vec();
+    let mut prior =
+        NotePrior::load(&graph, kits(), Arc::new(Tables::new()), Arc::new(lives())).unwrap();
     let theirs = ["log_mel", "struck", "log_share"].map(|name| {
         let mel: ArrayD<f32> = array(&mut npz, name);
         mel.into_raw_vec_and_offset().0

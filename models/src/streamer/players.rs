@@ -71,7 +71,7 @@ impl Streamer {
         let (part, tick) = (event.part, sample_at(at_s).tick());
         match event.what {
             What::On(strike) => {
-                let voice = self.tokens.map_voice(strike.voice);
+                let voice = self.kits.played(self.tokens.map_voice(strike.voice));
                 let note = self.ledger.strike(at_s, part, &Strike { voice, ..strike });
                 self.parts.strike(tick, part);
                 self.vocoder.strike(&note)?;

@@ -12,7 +12,7 @@ use std::f64::consts::PI;
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
 use crate::graph::{ATTACK_LEVELS, DRUM_ATTACKS, LOWEST_KEY, TABLE_KEYS, check_attacks};
-use crate::notes::Voice;
+use crate::notes::{Kits, Voice};
 use crate::units::{FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ};
 use tract_onnx::prelude::*;
 
@@ -36,15 +36,18 @@ const LOUDEST: f64 = 1.5;
 #[derive(Debug)]
 pub struct AttackTable {
     plan: Plan,
+    kits: Kits,
 }
 
 impl AttackTable {
-    /// Loads the table from ONNX bytes.
+    /// Loads the table of a model with these kits from ONNX bytes.
     ///
     /// # Errors
     /// As [`crate::denoise::network::Network::load`], for the graph `attacks`.
-    pub fn load(bytes: &[u8]) -> Result<Self, DenoiseError> {
-        Ok(Self { plan: Plan::load("attacks", bytes, check_attacks)? })
+    pub fn load(bytes: &[u8], kits: Kits) -> Result<Self, DenoiseError> {
+        let drums = kits.drums();
+        let plan = Plan::load("attacks", bytes, |model| check_attacks(model, drums))?;
+        Ok(Self { plan, kits })
     }
 
     /// The shape of a note whose key press lies `age` samples (1..=320) before the end of its
@@ -53,16 +56,16 @@ impl AttackTable {
     /// # Errors
     /// The inference engine failed.
     pub fn shape(&mut self, voice: Voice, age: u64) -> Result<Shape, DenoiseError> {
-        let row = self.plan.input(&[1], &[row(voice)])?;
+        let row = self.plan.input(&[1], &[row(voice, &self.kits)])?;
         let found = self.plan.run(tvec![row])?;
         Ok(Shape::new(self.plan.floats(&found[0], ATTACK_LEVELS)?, age))
     }
 }
 
 /// The row of a voice. Keys beyond those of a piano use its first and last key.
-fn row(voice: Voice) -> i64 {
+fn row(voice: Voice, kits: &Kits) -> i64 {
     if voice.is_drum {
-        return (DRUM_ATTACKS + usize::from(voice.key)) as i64;
+        return (DRUM_ATTACKS + kits.number(voice)) as i64;
     }
     let key = usize::from(voice.key.saturating_sub(LOWEST_KEY)).min(TABLE_KEYS - 1);
     (usize::from(voice.program) * TABLE_KEYS + key) as i64

@@ -1,6 +1,6 @@
 //! The level of the tone of a note, sample by sample, before any gain. It makes no sound.
 
-use super::tone::DRUM_TONES;
+use super::drums::tone_of;
 use crate::ledger::Sounding;
 use crate::units::SAMPLE_RATE_HZ;
 
@@ -26,9 +26,8 @@ fn fades(program: u8) -> bool {
 
 /// The time in which a note falls by the factor e after its release, seconds.
 fn fall_s(note: &Sounding) -> f64 {
-    let tone = DRUM_TONES.iter().find(|(key, ..)| *key == note.voice.key);
     match note.voice.is_drum {
-        true => tone.map_or(DRUM_S, |(_, fall_s, _)| *fall_s),
+        true => tone_of(note.voice).map_or(DRUM_S, |tone| tone.fall_s),
         false => RELEASE_S,
     }
 }

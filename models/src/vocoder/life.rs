@@ -10,6 +10,7 @@
 use std::f64::consts::LN_2;
 use std::ops::Range;
 
+use super::drums;
 use super::lanes::{Envelope, Lanes, Row};
 use crate::denoise::DenoiseError;
 use crate::engine::decode;
@@ -45,10 +46,8 @@ const SIDE: usize = MIDDLE + LIFE_GROUPS;
 const NOISE: usize = SIDE + LIFE_GROUPS;
 /// The largest quantised value of a zone.
 const LARGEST: f64 = 127.0;
-/// The share of noise if the table does not know it, of drums with a tone, and of other drums.
+/// The share of noise if the table does not know it.
 const UNKNOWN_NOISE: f32 = 0.05;
-const TONAL_DRUM_NOISE: f32 = 0.5;
-const DRUM_NOISE: f32 = 1.0;
 
 /// The values of all groups at a point: the real parts of the middle, its imaginary parts, and the
 /// same of the side.
@@ -159,18 +158,14 @@ impl LifeTable {
         Some(Life { index, zone, sways, points, pace })
     }
 
-    /// The share of noise in the power of a band, for each group of four mel bands. For drums,
-    /// `rings` says whether they have a tone.
-    pub fn noise(&self, voice: Voice, rings: bool) -> [f32; NOISE_BANDS] {
-        match (voice.is_drum, rings) {
-            (true, true) => [TONAL_DRUM_NOISE; NOISE_BANDS],
-            (true, false) => [DRUM_NOISE; NOISE_BANDS],
-            (false, _) => {
-                let first = self.zone(voice) * NOISE_BANDS;
-                let found = self.noise.get(first..first + NOISE_BANDS).unwrap_or_default();
-                std::array::from_fn(|band| found.get(band).copied().unwrap_or(UNKNOWN_NOISE))
-            }
+    /// The share of noise in the power of a band, for each group of four mel bands.
+    pub fn noise(&self, voice: Voice) -> [f32; NOISE_BANDS] {
+        if voice.is_drum {
+            return drums::noise(voice);
         }
+        let first = self.zone(voice) * NOISE_BANDS;
+        let found = self.noise.get(first..first + NOISE_BANDS).unwrap_or_default();
+        std::array::from_fn(|band| found.get(band).copied().unwrap_or(UNKNOWN_NOISE))
     }
 
     fn zone(&self, voice: Voice) -> usize {

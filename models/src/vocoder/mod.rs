@@ -13,6 +13,7 @@
 mod aim;
 pub mod attack;
 mod bands;
+mod drums;
 mod envelope;
 pub mod excitation;
 mod excited;

@@ -6,9 +6,10 @@
 //! wavetable. Read at 16 kHz, they appear at these places by themselves.
 
 use super::bands::BandFilters;
+use super::drums::{DRUM_TONES, DrumTone};
 use super::lanes::{Row, read, turn};
 use super::life::UPPER;
-use super::tone::{DRUM_TONES, PARTIALS, Sound, SteadyTone, tone_key};
+use super::tone::{PARTIALS, Sound, SteadyTone, tone_key};
 use super::waves::Waves;
 use crate::graph::LIFE_GROUPS;
 use crate::mel::{FFT_SIZE, MelFrontEnd, mel_matrix};
@@ -59,7 +60,7 @@ pub struct Tables {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     Program(u8),
-    Drum(u8),
+    Drum { kit: u8, key: u8 },
 }
 
 /// The partials of a program or drum that are not harmonic.
@@ -90,9 +91,9 @@ impl Inharmonic {
         Self::new(Owner::Program(*program), (0..128).map(of_key).collect(), cosine)
     }
 
-    fn of_drum((key, _, hz): &(u8, f64, &[f64]), cosine: &[Complex<f32>]) -> Self {
-        let steps = hz.iter().map(|hz| hz / f64::from(SAMPLE_RATE_HZ)).collect();
-        Self::new(Owner::Drum(*key), vec![steps], cosine)
+    fn of_drum(tone: &DrumTone, cosine: &[Complex<f32>]) -> Self {
+        let steps = tone.partials_hz.iter().map(|hz| hz / f64::from(SAMPLE_RATE_HZ)).collect();
+        Self::new(Owner::Drum { kit: tone.kit, key: tone.key }, vec![steps], cosine)
     }
 
     /// The partials of a key in a frequency range.
@@ -215,7 +216,7 @@ impl Tables {
     /// The tone of a voice; most drums have none.
     pub fn steady(&self, voice: Voice) -> Option<SteadyTone<'_>> {
         let (owner, key) = match voice.is_drum {
-            true => (Owner::Drum(voice.key), 0),
+            true => (Owner::Drum { kit: voice.program, key: voice.key }, 0),
             false => (Owner::Program(voice.program), usize::from(voice.key)),
         };
         if let Some(own) = self.inharmonic.iter().find(|own| own.owner == owner) {

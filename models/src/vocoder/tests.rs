@@ -5,7 +5,7 @@
 use super::*;
 use crate::graph::{Params, WeightFormat, build_attacks, build_life, build_vocoder};
 use crate::notes::NoteEvent;
-use crate::test_vectors::{array, events, open, params};
+use crate::test_vectors::{array, events, kits, open, params};
 use crate::units::TICKS_PER_FRAME;
 use ndarray::ArrayD;
 use prost::Message;
@@ -20,9 +20,9 @@ fn of_notes() -> NoteTables {
     let table: ArrayD<f32> = array(&mut open("excitation"), "attacks");
     let mut params = Params::new();
     params.insert("table", table.shape().to_vec(), table.into_raw_vec_and_offset().0);
-    let attacks = build_attacks(&params, WeightFormat::F32).unwrap();
+    let attacks = build_attacks(kits().drums(), &params, WeightFormat::F32).unwrap();
     NoteTables {
-        attacks: Some(AttackTable::load(&attacks.encode_to_vec()).unwrap()),
+        attacks: Some(AttackTable::load(&attacks.encode_to_vec(), kits()).unwrap()),
         lives: Arc::new(lives()),
     }
 }

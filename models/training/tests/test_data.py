@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from timbre_training import attacks, bands, excitation, life, mel, music, tokens
+from timbre_training.kits import NONE, Kits
 from timbre_training.notes import as_array
 
 VECTORS = Path(__file__).resolve().parents[3] / "tests" / "vectors"
@@ -62,8 +63,9 @@ def test_excitation_is_that_of_the_vectors():
     v = np.load(VECTORS / "excitation.npz")
     lives = life.LifeTable()
     lives.zone, lives.facts, lives.values = (v[name] for name in ("zone", "facts", "values"))
+    kits = Kits(((16, (43, 45)), (40, (38,))))  # as in `vectors`
     tones, upper, levels, hush = excitation.excite(
-        v["notes"], v["tones"].shape[-1], v["attacks"], lives
+        v["notes"], v["tones"].shape[-1], v["attacks"], lives, kits
     )
     np.testing.assert_allclose(tones, v["tones"] + 1j * v["quadrature"], atol=1e-6)
     np.testing.assert_allclose(upper, v["upper"], atol=1e-6)
@@ -73,7 +75,7 @@ def test_excitation_is_that_of_the_vectors():
 
 def test_levels_are_what_the_front_end_measures_of_a_steady_tone():
     for key in (60, 72, 84):  # below, neighbouring harmonics share bins and beat
-        at_once = np.zeros((attacks.ROWS, len(attacks.LEVELS)))
+        at_once = np.zeros((attacks.rows(), len(attacks.LEVELS)))
         tones, _, levels, _ = excitation.excite(
             as_array([(0.0, 1.0, 48, key, 127, 0)]), 16000, at_once, life.LifeTable()
         )
@@ -91,7 +93,7 @@ def test_the_upper_tone_is_the_upper_band_of_the_harmonics():
         * np.cos(2 * np.pi * (h * excitation.key_hz(key) * at + excitation.start_turn(h)))
         for h in harmonics
     )
-    at_once = np.zeros((attacks.ROWS, len(attacks.LEVELS)))
+    at_once = np.zeros((attacks.rows(), len(attacks.LEVELS)))
     _, (upper, _), _, _ = excitation.excite(
         as_array([(0.0, 2.0, 48, key, 127, 0)]), 16000, at_once, life.LifeTable()
     )
@@ -158,4 +160,4 @@ def test_shards_of_older_versions_are_refused(tmp_path, older):
     )
     np.save(data.prior_path(path), np.zeros((1, 2, 2, 128), np.float16))
     with pytest.raises(SystemExit, match="wanted float32.*delete the shard"):
-        fed._feed((path, None, None))
+        fed._feed((path, None, None, NONE))

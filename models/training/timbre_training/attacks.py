@@ -15,6 +15,7 @@ import numpy as np
 
 from . import bundled, mel, note_table
 from .instruments import ALL
+from .kits import KEYS, NONE
 from .notes import DRUM, KEY, PROGRAM
 
 LEVELS = np.log([0.02, 0.1, 0.25, 0.5, 0.9])  # nats
@@ -22,30 +23,33 @@ SECONDS, SMOOTH = 0.08, 0.001  # that are looked at, and over which amplitude is
 # The level in nats at which the rise begins, and how many seconds that is before the first level.
 BEGINS, BEFORE = np.log(0.001), 0.001
 PITCHES = note_table.HIGH - note_table.LOW + 1
-ROWS = note_table.PROGRAMS * PITCHES + 128  # program by program, then the drums by key
+DRUMS = note_table.PROGRAMS * PITCHES  # the first row of the drums, after all programs
 VELOCITY = 100
 HALF = mel.FRAME // 2  # samples from the centre of a frame's window to its end
 GRID, SHAPES = 32, 61  # samples between values of a shape, and their number: 120 ms
 LOUDEST = 1.5  # nats: a shape never raises a source by more
 
 
-def row(note):
-    """The row of a note [6]. Keys outside of the range of a piano use the nearest row."""
+def rows(kits=NONE):
+    """The number of rows in the table of a model with these kits."""
+    return DRUMS + KEYS + len(kits.drums())
+
+
+def row(note, kits=NONE):
+    """The row of a note [6] as `kits` plays it. Keys outside of the range of a piano use the
+    nearest row."""
     if note[DRUM]:
-        return note_table.PROGRAMS * PITCHES + int(note[KEY])
+        return DRUMS + kits.number(note[PROGRAM], note[KEY])
     return int(note[PROGRAM]) * PITCHES + int(np.clip(note[KEY] - note_table.LOW, 0, PITCHES - 1))
 
 
-def _rows(program):
-    """Measures the attacks of the keys of a program, or of the drums if `program` is 128: [keys,
-    LEVELS] in seconds"""
+def _rows(notes):
+    """Measures the attacks of notes (program, key, drum): [notes, LEVELS] in seconds"""
     from .synth import RENDER_HZ, Reference
 
-    reference, drum = Reference(), program == note_table.PROGRAMS
-    keys = range(128) if drum else range(note_table.LOW, note_table.HIGH + 1)
-    width, found = round(SMOOTH * RENDER_HZ), []
-    for key in keys:
-        note = np.array([[0, 1, 0 if drum else program, key, VELOCITY, drum]])
+    reference, width, found = Reference(), round(SMOOTH * RENDER_HZ), []
+    for program, key, drum in notes:
+        note = np.array([[0, 1, program, key, VELOCITY, drum]])
         sound = reference.render(note, SECONDS, rate=RENDER_HZ)
         # The mean power up to and including each sample.
         power = np.convolve(sound.astype(float) ** 2, np.ones(width) / width)
@@ -56,19 +60,26 @@ def _rows(program):
 
 
 def build(path, workers=None, instruments=ALL):
-    """Writes the table [ROWS, LEVELS] float32 in seconds. Instruments that are not learned keep the
+    """Writes the table [rows, LEVELS] float32 in seconds. Instruments that are not learned keep the
     attacks of the bundled model. Prints progress."""
-    start = time.time()
-    table = np.zeros((ROWS, len(LEVELS)), np.float32) if instruments == ALL else bundled.attacks()
-    learned = [*instruments.programs, *([note_table.PROGRAMS] if instruments.drums else [])]
+    start, kits = time.time(), instruments.kits
+    table = np.zeros((rows(kits), len(LEVELS)), np.float32)
+    if instruments != ALL:
+        known = bundled.attacks()[: len(table)]
+        table[: len(known)] = known
+    keys = range(note_table.LOW, note_table.HIGH + 1)
+    learned = [(p * PITCHES, [(p, key, 0) for key in keys]) for p in instruments.programs]
+    if instruments.drums:
+        drums = [kits.drum(number) for number in range(len(table) - DRUMS)]
+        learned.append((DRUMS, [(program, key, 1) for program, key in drums]))
     with get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, rows in enumerate(pool.imap(_rows, learned), 1):
-            first = learned[done - 1] * PITCHES
-            table[first : first + len(rows)] = rows
+        for done, found in enumerate(pool.imap(_rows, [notes for _, notes in learned]), 1):
+            first = learned[done - 1][0]
+            table[first : first + len(found)] = found
             if done % 16 == 0:
                 left = (len(learned) - done) * (time.time() - start) / done
                 print(
-                    f"attacks: {done}/{len(learned)} programs, {left / 60:.1f} min left",
+                    f"attacks: {done}/{len(learned)} instruments, {left / 60:.1f} min left",
                     flush=True,
                 )
     for program, other in instruments.instead:

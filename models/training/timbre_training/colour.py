@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from . import mel, midi
+from . import bundled, mel, midi
+from .kits import KEYS as STANDARD_DRUMS
 from .notes import as_array
 from .synth import Reference
 
@@ -43,13 +44,15 @@ TRUSTED = 0.8  # of what is measured
 KEPT = {"program": 0.3, "drum": 0.4}
 
 
-def notes_of(instrument, start_s):
+def notes_of(instrument, kits, start_s):
     """Single notes of an instrument that begin at `start_s`, as rows of (start, end, program, key,
     velocity, drum)."""
     kind = "drum" if instrument >= DRUMS else "program"
-    keys = [instrument - DRUMS] if kind == "drum" else KEYS[kind]
+    program, keys = instrument, KEYS[kind]
+    if kind == "drum":
+        program, key = kits.drum(instrument - DRUMS)
+        keys = [key]
     struck = [(key, velocity) for key in keys for velocity in VELOCITIES[kind]]
-    program = 0 if kind == "drum" else instrument
     return [
         (start_s + i * APART_S, start_s + i * APART_S + HELD_S, program, key, velocity,
          kind == "drum")
@@ -105,13 +108,13 @@ def smooth(groups):
     return np.interp(np.arange(mel.BINS), centres, whole)
 
 
-def measure(timbred, model, instruments):
+def measure(timbred, model, instruments, kits):
     """-> the correction of each instrument in nats [instruments, 128]"""
     reference, lacks = Reference(), []
     for first in range(0, len(instruments), PART):
         rows, of = [], []
         for instrument in instruments[first: first + PART]:
-            own = notes_of(instrument, len(rows) * APART_S)
+            own = notes_of(instrument, kits, len(rows) * APART_S)
             of.append(slice(len(rows), len(rows) + len(own)))
             rows += own
         notes = as_array(rows)
@@ -136,9 +139,11 @@ def main():
     p.add_argument("--prior", required=True, type=Path)
     p.add_argument("--rounds", type=int, default=2)
     a = p.parse_args()
-    instruments = [*range(DRUMS), *(DRUMS + key for key in KEYS["drum"])]
-    weights = dict(np.load(a.prior))
-    colour = np.zeros((256, 2 * mel.BINS), np.float32)
+    weights, kits = dict(np.load(a.prior)), bundled.kits(a.model)
+    count = len(weights["instruments"])
+    drums = [*KEYS["drum"], *range(STANDARD_DRUMS, count - DRUMS)]
+    instruments = [*range(DRUMS), *(DRUMS + number for number in drums)]
+    colour = np.zeros((count, 2 * mel.BINS), np.float32)
 
     def pack(table):
         np.savez(a.prior, **{**weights, "colour": table})
@@ -146,7 +151,7 @@ def main():
 
     pack(colour)  # without what an earlier run has stored
     for _ in range(a.rounds):
-        lacks = measure(a.timbred, a.model, instruments)
+        lacks = measure(a.timbred, a.model, instruments, kits)
         for instrument, lack in zip(instruments, lacks):
             most = MOST["drum" if instrument >= DRUMS else "program"]
             whole = colour[instrument, : mel.BINS] + TRUSTED * lack

@@ -16,6 +16,8 @@ from functools import cache
 import numpy as np
 
 from . import attacks, life, mel
+from .drum_tones import DRUM_TONES, NO_TONE
+from .kits import NONE
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
 BLOCK = 160  # samples of one gain step (10 ms)
@@ -30,7 +32,7 @@ RELEASE_S = 0.25
 RESTRUCK_S = 0.02
 FORGET = 1e-3  # a released voice is dropped below this level
 HELD_FLOOR = 0.02  # a struck note does not fall below this while held
-DRUM_SAMPLES = 1600  # a drum falls by a factor e in this time
+DRUM_SAMPLES = 1600  # a drum may sound in frames that begin within this time after its stroke
 # Organs with a 16-foot stop, and leads and pads of the same kind, have partials at multiples of
 # half the frequency of the key: their tone is that of the key an octave below.
 OCTAVE_LOWER = (16, 17, 18, 86, 97)
@@ -58,32 +60,6 @@ PARTIALS = {
         2.026, 4.052, 4.568, 5.166, 7.548, 8.355, 10.381, 12.406, 13.09, 13.967, 15.076, 15.32,
         16.07, 17.825, 19.11, 21.144,
     ),
-}
-# Drums with a tone in the soundfont of the training: key -> the time in which the tone falls by a
-# factor e, in seconds, and its partials in Hz.
-DRUM_TONES = {
-    41: (0.25, (53.0, 105.0, 148.0)), 43: (0.2, (77.0, 133.0, 225.0)),  # toms
-    45: (0.3, (78.0, 118.0)), 47: (0.3, (97.0,)), 48: (0.25, (103.0,)), 50: (0.25, (114.0,)),
-    53: (0.4, (  # ride bell
-        1582.0, 1953.0, 1991.0, 2596.0, 2636.0, 2710.0, 2869.0, 3415.0, 3445.0, 3503.0, 3601.0,
-        4277.0, 4354.0, 5977.0,
-    )),
-    56: (0.08, (471.0, 507.0, 1982.0, 2494.0, 2655.0)),  # cowbell
-    60: (0.05, (888.0, 1327.0, 1353.0)), 61: (0.06, (593.0, 903.0, 1255.0, 1372.0)),  # bongos
-    63: (0.15, (293.0, 519.0, 726.0)), 64: (0.15, (213.0, 260.0, 404.0, 553.0)),  # congas
-    65: (0.2, (270.0, 535.0, 766.0, 969.0, 1166.0, 1375.0, 1568.0, 1760.0, 2150.0)),  # timbales
-    66: (0.2, (204.0, 398.0, 573.0, 725.0, 874.0, 1030.0, 1174.0, 1607.0)),
-    67: (0.12, (1500.0, 7682.0)), 68: (0.12, (1001.0, 5127.0)),  # agogos
-    75: (0.03, (2146.0, 2180.0)),  # claves
-    76: (0.06, (668.0, 710.0, 747.0, 1490.0, 1637.0)),  # wood blocks
-    77: (0.06, (500.0, 532.0, 560.0, 1117.0, 1226.0)),
-    80: (0.1, (  # triangles
-        1206.0, 2166.0, 3944.0, 4423.0, 4755.0, 5959.0, 9757.0, 10525.0, 11210.0, 13382.0, 14630.0,
-        15110.0, 15532.0,
-    )),
-    81: (0.4, (
-        1206.0, 2165.0, 3943.0, 4423.0, 4754.0, 5958.0, 9757.0, 10525.0, 11210.0, 15110.0, 15532.0,
-    )),
 }
 LEVEL_FLOOR = 0.02  # mel level below which the tones count as absent
 GOLDEN = 0.6180339887498949
@@ -171,7 +147,7 @@ def read_partials(partials_hz, n, between_hz=(0.0, HIGHEST_HZ)):
 def own_partials(note):
     """The partials of a note [6] in Hz if they are inharmonic, otherwise none."""
     if note[DRUM]:
-        return DRUM_TONES.get(int(note[KEY]), (0.0, ()))[1]
+        return DRUM_TONES.get((int(note[PROGRAM]), int(note[KEY])), NO_TONE).partials_hz
     return tuple(by * key_hz(note[KEY]) for by in PARTIALS.get(int(note[PROGRAM]), ()))
 
 
@@ -254,7 +230,7 @@ def steady_tone(note, count, living=None):
 def fall_s(note):
     """The time in which a note [6] falls by a factor e after its end."""
     if note[DRUM]:
-        return DRUM_TONES.get(int(note[KEY]), (DRUM_SAMPLES / mel.RATE,))[0]
+        return DRUM_TONES.get((int(note[PROGRAM]), int(note[KEY])), NO_TONE).fall_s
     return RELEASE_S
 
 
@@ -292,8 +268,8 @@ def last_of(note, again):
     return min(over, again + tail(RESTRUCK_S))
 
 
-def excite(notes, samples, table, lives):
-    """notes [n, 6], attack table [ROWS, LEVELS], a `life.LifeTable` -> tones complex64 [2,
+def excite(notes, samples, table, lives, kits=NONE):
+    """notes [n, 6], attack table [rows, LEVELS], a `life.LifeTable`, `Kits` -> tones complex64 [2,
     samples], middle and side; upper tones float32 [2, samples]; levels float32 [samples / 160, 128]
     (mel magnitude of the middle at the end of each block, as if every note had the loudness of its
     frame at once and did not move); hush float32 [samples]: the factor for the noise, so that it
@@ -302,6 +278,7 @@ def excite(notes, samples, table, lives):
     blocks = samples // BLOCK
     power = np.zeros((blocks, mel.BINS))
     sounding, begun = np.zeros((2, samples))
+    notes = kits.played(notes)
     for note, again in zip(notes, struck_again(notes)):
         drum = bool(note[DRUM])
         first = round(note[START] * mel.RATE)
@@ -310,7 +287,7 @@ def excite(notes, samples, table, lives):
             continue
         n = np.arange(last - first)
         level = envelope(n, note, again - first)
-        shape = attacks.shape(table[attacks.row(note)], mel.HOP - first % mel.HOP)
+        shape = attacks.shape(table[attacks.row(note, kits)], mel.HOP - first % mel.HOP)
         shaped = level * np.interp(n, np.arange(attacks.SHAPES) * attacks.GRID, shape)
         sounding[first:last] += level ** 2
         begun[first:last] += shaped ** 2

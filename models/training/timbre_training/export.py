@@ -24,7 +24,11 @@ from .tokens import Vocabulary
 def manifest(name, described, network, prior, vocoder, song_steps, live_steps, live_hop):
     """The manifest as TOML without the list of files, which `timbred pack` adds."""
     sizes = "\n".join(f"{k} = {str(v).lower()}" for k, v in network.items())
-    prior_sizes = "\n".join(f"{k} = {v}" for k, v in prior.items())
+    prior_sizes = "\n".join(f"{k} = {v}" for k, v in prior.items() if k != "kits")
+    kits = "".join(
+        f"\n[[kits]]\nprogram = {program}\nkeys = {list(keys)}\n"
+        for program, keys in prior.get("kits", ())
+    )
     return f"""format = 1
 name = {json.dumps(name)}
 version = "{datetime.date.today():%Y.%m.%d}"
@@ -72,7 +76,7 @@ residual_nats = {RESIDUAL_NATS}
 width = {vocoder["width"]}
 blocks = {vocoder["blocks"]}
 upper_band = true
-"""
+{kits}"""
 
 
 def play_instead(denoiser, prior, instead):

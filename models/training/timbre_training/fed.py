@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import excitation, life, mel
+from . import bundled, excitation, life, mel
 from .data import prior_path
 
 NAMES = (
@@ -37,7 +37,7 @@ def struck(true, onsets):
 
 
 def _feed(job):
-    path, attacks, lives = job
+    path, attacks, lives, kits = job
     shard, priors = np.load(path), np.load(prior_path(path))
     if shard["audio"].dtype != np.float32 or "upper" not in shard:
         raise SystemExit(
@@ -51,7 +51,7 @@ def _feed(job):
         audio = shard["audio"][i]
         # Only the middle is used, because `audio` is mono.
         (tones, _), (upper_tones, _), levels, hush = excitation.excite(
-            notes, len(audio), attacks, lives
+            notes, len(audio), attacks, lives, kits
         )
         onsets, drummed = excitation.onsets(notes, len(audio))
         values = (
@@ -76,12 +76,12 @@ def shards(directory, limit=None):
     return found
 
 
-def build(directory, attacks, lives, workers=None, limit=None):
-    """Makes the missing files, from those that `attacks` and `measure_life` wrote; prints
-    progress."""
+def build(directory, attacks, lives, kits, workers=None, limit=None):
+    """Makes the missing files, from those that `attacks` and `measure_life` wrote, for a model with
+    these kits; prints progress."""
     attacks, lives = np.load(attacks).astype(np.float32), life.LifeTable(lives)
     jobs = [
-        (path, attacks, lives) for path in shards(directory, limit) if not path_of(path).exists()
+        (path, attacks, lives, kits) for path in shards(directory, limit) if not path_of(path).exists()
     ]
     start = time.time()
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:
@@ -150,4 +150,4 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int)
     parser.add_argument("--shards", type=int)
     a = parser.parse_args()
-    build(a.data, a.attacks, a.life, a.workers, a.shards)
+    build(a.data, a.attacks, a.life, bundled.kits(), a.workers, a.shards)

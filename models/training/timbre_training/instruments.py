@@ -3,9 +3,10 @@ audio."""
 
 from typing import NamedTuple
 
-from . import soundfont
+from . import bundled, soundfont
+from .kits import KEYS, NONE, STANDARD, Kits
 
-PROGRAMS, DRUMS = 128, 128  # how many there are; drums are instruments 128 + key
+PROGRAMS, DRUMS = 128, 128  # how many there are; drums are instruments 128 + `Kits.number`
 PIANO = 0  # plays for what is missing, as in FluidSynth
 # The programs that players are most likely to choose. All learned programs are drawn, these more
 # often.
@@ -17,17 +18,30 @@ POPULAR = [
 
 
 class Instruments(NamedTuple):
-    """The General MIDI programs that are learned, whether drums are, and `instead`, pairs (program,
-    program that replaces it)."""
+    """The General MIDI programs that are learned, whether drums are, `instead`, pairs (program,
+    program that replaces it), and the drum kits of the model."""
 
     programs: tuple = tuple(range(PROGRAMS))
     drums: bool = True
     instead: tuple = ()
+    kits: Kits = NONE
 
     def draw(self, rng):
         """Draws a program; in three of four cases it is a popular one."""
         popular = [p for p in POPULAR if p in self.programs] or self.programs
         return int(rng.choice(popular if rng.random() < 0.75 else self.programs))
+
+    def draw_kit(self, rng):
+        """Draws the program of a kit; in half of the cases it is the standard one."""
+        others = [program for program, _ in self.kits.own]
+        return STANDARD if not others or rng.random() < 0.5 else int(rng.choice(others))
+
+    def draw_drum(self, rng, keys):
+        """Draws a drum of all kits -> (program, key); those of the standard kit are drawn from
+        `keys`."""
+        own = self.kits.drums()
+        number = int(rng.integers(len(keys) + len(own)))
+        return (STANDARD, keys[number]) if number < len(keys) else own[number - len(keys)]
 
     def a_note(self):
         """A note for clips that would be empty otherwise."""
@@ -38,10 +52,11 @@ class Instruments(NamedTuple):
     def kept(self):
         """The instruments, in the numbering of the note prior, that stay unchanged."""
         others = set(range(PROGRAMS)) - set(self.programs)
-        return sorted(others) + ([] if self.drums else list(range(DRUMS, 256)))
+        drums = DRUMS + KEYS + len(self.kits.drums())
+        return sorted(others) + ([] if self.drums else list(range(DRUMS, drums)))
 
 
-ALL = Instruments()
+ALL = Instruments(kits=bundled.kits())
 
 
 def spans(numbers):

@@ -8,13 +8,18 @@ TICKS_PER_SECOND = 20_000
 
 
 def write(path, notes, end_s=None):
-    """notes [n, 6] of at most 15 programs -> a MIDI file of format 0 that ends at `end_s` or with
-    its last note."""
+    """notes [n, 6] of at most 15 programs and one kit at a time -> a MIDI file of format 0 that
+    ends at `end_s` or with its last note."""
     programs = sorted({int(n[PROGRAM]) for n in notes if not n[DRUM]})
     channels = dict(zip(programs, [c for c in range(16) if c != 9], strict=False))
+    kit = 0
     events = []
     for n in notes:
         channel, key = (9 if n[DRUM] else channels[int(n[PROGRAM])]), int(n[KEY])
+        if n[DRUM] and n[PROGRAM] != kit:
+            kit = int(n[PROGRAM])
+            change = mido.Message("program_change", channel=9, program=kit)
+            events.append((round(n[START] * TICKS_PER_SECOND), 0.5, change))
         on = mido.Message("note_on", channel=channel, note=key, velocity=int(n[VELOCITY]))
         events.append((round(n[START] * TICKS_PER_SECOND), 1, on))
         off = mido.Message("note_off", channel=channel, note=key)

@@ -131,12 +131,12 @@ def cluster(p):
     return rows
 
 
-def drums(rng, seconds):
-    """A drum pattern on channel 10 with fills, or random hits over the whole kit (keys 35..81)."""
+def drums(rng, seconds, kit=0):
+    """A drum pattern with fills, or random hits over the whole kit (keys 35..81)."""
     rows, beat, base = [], 60.0 / rng.uniform(60, 170), rng.uniform(50, 115)
     hit = lambda t, key, accent=0: rows.append(
         (
-            max(0.0, t + rng.normal(0, 0.004)), max(0.0, t) + 0.1, 0, int(key),
+            max(0.0, t + rng.normal(0, 0.004)), max(0.0, t) + 0.1, kit, int(key),
             int(np.clip(rng.normal(base + accent, 12), 8, 127)), 1,
         )
     )
@@ -180,7 +180,7 @@ def clip(seed, seconds=20.0, instruments=ALL):
         part = Part(rng, sounding, instruments.draw(rng))
         rows += STYLES[rng.integers(len(STYLES))](part)
     if rng.random() < 0.2 and instruments.drums or not instruments.programs:
-        rows += drums(rng, sounding)
+        rows += drums(rng, sounding, instruments.draw_kit(rng))
     if rng.random() < 0.3:  # a silence in the middle: everything must fall to nothing and come back
         a = rng.uniform(0.2, 0.6) * sounding
         b = a + rng.uniform(1.5, 4)

@@ -1,8 +1,8 @@
 """Single notes of the reference instrument, frame by frame, from which the note prior learns.
 Resumable, in shards.
 
-A shard is an .npz with, for each row (one frame of one note): instrument uint8 (program, or 128 +
-key for drums), key uint8, velocity uint8, age and release float32 in seconds, mel float16 [128] in
+A shard is an .npz with, for each row (one frame of one note): instrument uint16 (program, or
+128 + `Kits.number` for drums), key uint8, velocity uint8, age and release float32 in seconds, mel float16 [128] in
 nats. Attacks and releases have all of their frames, the rest every fourth one.
 """
 import argparse
@@ -14,35 +14,38 @@ import numpy as np
 from . import mel
 from .data import make
 from .instruments import ALL, DRUMS
+from .kits import KEYS, NONE
 from .music import FAMILY_RANGE
 
 NOTES, TAIL = 500, 2.5
+DRUMMED, DRUM_KEYS = 0.25, range(27, 88)
 DENSE = 0.25  # seconds after a key press or release of which every frame is kept
 DRUM_LENGTH = 0.1
 
 
 def draw(rng, instruments=ALL):
-    """Draws notes -> (instrument, key, velocity, start, end): they start within the first frame and
-    last from 40 ms to 8 s."""
+    """Draws notes -> (program, key, velocity, start, end, drum): they start within the first frame
+    and last from 40 ms to 8 s."""
     velocity, start = int(rng.integers(4, 128)), rng.uniform(0, mel.HOP / mel.RATE)
-    if rng.random() < 0.15 and instruments.drums or not instruments.programs:
-        key = int(rng.integers(27, 88))
-        return DRUMS + key, key, velocity, start, start + DRUM_LENGTH
+    if rng.random() < DRUMMED and instruments.drums or not instruments.programs:
+        program, key = instruments.draw_drum(rng, DRUM_KEYS)
+        return program, key, velocity, start, start + DRUM_LENGTH, 1
     popular = rng.random() < 0.4
     program = instruments.draw(rng) if popular else int(rng.choice(instruments.programs))
     low, high = FAMILY_RANGE[program // 8] if rng.random() < 0.75 else (21, 108)
     return (
         program, int(rng.integers(low, high + 1)), velocity, start,
-        start + np.exp(rng.uniform(np.log(0.04), np.log(8.0))),
+        start + np.exp(rng.uniform(np.log(0.04), np.log(8.0))), 0,
     )
 
 
-def any_notes(rng, instruments, count):
+def any_notes(rng, instruments, count, kits=NONE):
     """Draws moments of notes of the instruments, with ages that are uniform in the logarithm ->
     columns instrument, key, velocity, age, release."""
     instrument = rng.choice(instruments, count)
     drum = instrument >= DRUMS
-    key = np.where(drum, instrument - DRUMS, rng.integers(21, 109, count))
+    keys = np.array([*range(KEYS), *(key for _, key in kits.drums())])
+    key = np.where(drum, keys[np.maximum(instrument - DRUMS, 0)], rng.integers(21, 109, count))
     age = np.exp(rng.uniform(np.log(0.005), np.log(8.0), count))
     released = ~drum & (rng.random(count) < 0.3)
     release = np.where(released, age * rng.random(count), 0.0)
@@ -66,21 +69,21 @@ def _shard(job):
     rng = np.random.default_rng([seed, 11])
     columns = [[] for _ in range(6)]
     for _ in range(NOTES):
-        instrument, key, velocity, start, end = draw(rng, instruments)
-        drum = instrument >= DRUMS
+        program, key, velocity, start, end, drum = draw(rng, instruments)
         seconds = 3.0 if drum else end + TAIL
         audio = _reference.render(
-            np.array([[start, end, 0 if drum else instrument, key, velocity, drum]]), seconds
+            np.array([[start, end, program, key, velocity, drum]]), seconds
         )
         frames = mel.log_mel(audio)[:-2]
         age, release = times(len(frames), start, end, drum)
         keep = (age > 0) & (
             (age < DENSE) | ((release > 0) & (release < DENSE)) | (rng.random(len(frames)) < 0.25)
         )
+        instrument = DRUMS + instruments.kits.number(program, key) if drum else program
         values = (np.full(keep.sum(), v) for v in (instrument, key, velocity))
         for column, value in zip(columns, [*values, age[keep], release[keep], frames[keep]]):
             column.append(value)
-    types = [np.uint8, np.uint8, np.uint8, np.float32, np.float32, np.float16]
+    types = [np.uint16, np.uint8, np.uint8, np.float32, np.float32, np.float16]
     names = ["instrument", "key", "velocity", "age", "release", "mel"]
     part = path.with_suffix(f".{os.getpid()}.part.npz")
     np.savez(part, **{n: np.concatenate(c).astype(t) for n, c, t in zip(names, columns, types)})

@@ -1,5 +1,8 @@
-"""Prints the partials of an instrument in the soundfont, as multiples of the frequency of the key.
-`excitation.PARTIALS` was taken from its output. Writes nothing and knows no network."""
+"""Prints the partials of an instrument in the soundfont, as multiples of the frequency of the key,
+or those of drums in Hz with the time in which they fall by a factor e. `excitation.PARTIALS` and
+`drum_tones` were taken from its output, without partials that are close to a louder one. A drum is
+noise if its partials are not apart from each other, or if their pitch falls. Writes nothing and
+knows no network."""
 import argparse
 
 import numpy as np
@@ -9,6 +12,7 @@ from .mel import RATE
 
 FFT, BEGIN_S, LENGTH_S, VELOCITY = 1 << 17, 0.02, 0.5, 110  # the attack is left out
 FAINTEST_DB, MOST = -38, 14
+STEP_S, WINDOW_S, LOW = 0.01, 0.04, 0.05  # how often and how far the fall is looked at
 # In Hz: a peak nearer than this to a louder one is a side lobe of the window, unless it is nearly
 # as loud.
 APART = 8 / LENGTH_S
@@ -36,17 +40,39 @@ def partials(sound, key):
     )
 
 
+def fall_s(sound, partials_hz):
+    """The time in which the partials of a sound fall by a factor e after their loudest moment."""
+    size, step = round(WINDOW_S * RATE), round(STEP_S * RATE)
+    parts = np.lib.stride_tricks.sliding_window_view(sound, size)[::step] * np.hanning(size)
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(size), partials_hz) / RATE)
+    level = np.sqrt((np.abs(parts @ waves) ** 2).sum(1))
+    first = int(level.argmax())
+    below = np.flatnonzero(level[first:] < LOW * level[first])
+    end = first + (int(below[0]) if len(below) else len(level) - first)
+    if end - first < 2:
+        return STEP_S
+    return float(-1 / np.polyfit(np.arange(end - first) * STEP_S, np.log(level[first:end]), 1)[0])
+
+
 def main():
     from .synth import Reference
 
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("program", type=int, help="0 to 127")
     p.add_argument("keys", type=int, nargs="*", default=[36, 48, 55, 60, 67, 72, 79, 84, 96])
+    p.add_argument("--drums", action="store_true", help="the program is that of a drum kit")
     a = p.parse_args()
     reference = Reference()
     for key in a.keys:
-        sound = reference.render(np.array([[0, 1.0, a.program, key, VELOCITY, 0]]), 1.2)
-        print(f"key {key}:", " ".join(f"{by:.3f} ({db:.0f} dB)" for by, db in partials(sound, key)))
+        note = [0, 1.0, a.program, key, VELOCITY, int(a.drums)]
+        sound = reference.render(np.array([note]), 1.2)
+        found = partials(sound, key)
+        unit = key_hz(key) if a.drums else 1.0
+        falls = fall_s(sound, [by * unit for by, _ in found]) if a.drums and found else 0.0
+        print(
+            f"key {key}:", f"falls in {falls:.2f} s," if a.drums else "",
+            " ".join(f"{by * unit:.5g} ({db:.0f} dB)" for by, db in found),
+        )
 
 
 if __name__ == "__main__":

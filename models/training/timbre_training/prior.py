@@ -20,13 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import excitation, life, mel, note_table
+from . import bundled, drum_tones, excitation, life, mel, note_table
 from .data import prior_path
 from .instruments import DRUMS
+from .kits import NONE, Kits
 from .note_set import TAIL
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
 
-INSTRUMENTS, KEYS = 256, 128  # programs 0..127, drums by key 128..255
+KEYS = 128
 INSTRUMENT_WIDTH, KEY_WIDTH = 64, 48
 FLOOR = 1e-5  # of the published front end
 DRUM_S, OLDEST_S = 3.0, 10.0  # a drum is over after this time; older notes sound as at this age
@@ -92,10 +93,15 @@ def note_row(instrument, key):
 
 
 class Prior(nn.Module):
-    def __init__(self, width, blocks, note_width):
+    """`kits`: those of the model, whose own drums follow the programs and the standard kit in the
+    table of instruments."""
+
+    def __init__(self, width, blocks, note_width, kits=()):
         super().__init__()
+        self.kits = Kits(tuple((program, tuple(keys)) for program, keys in kits))
+        instruments = DRUMS + KEYS + len(self.kits.drums())
         inputs = INSTRUMENT_WIDTH + KEY_WIDTH + note_width + FEATURES
-        self.instruments = nn.Parameter(torch.randn(INSTRUMENTS, INSTRUMENT_WIDTH))
+        self.instruments = nn.Parameter(torch.randn(instruments, INSTRUMENT_WIDTH))
         keys = np.exp(
             -0.5 * ((np.arange(KEYS)[:, None] - np.linspace(12, 116, KEY_WIDTH)) / 3) ** 2
         )
@@ -108,7 +114,7 @@ class Prior(nn.Module):
         self.bias = nn.Parameter(torch.tensor([-2.0, -5.0]).repeat_interleave(mel.BINS))
         # The correction of each instrument in nats, which training this network cannot find:
         # `colour` measures it in the sound of the program.
-        self.register_buffer("colour", torch.zeros(INSTRUMENTS, 2 * mel.BINS))
+        self.register_buffer("colour", torch.zeros(instruments, 2 * mel.BINS))
         self.register_buffer("profiles", torch.from_numpy(excitation.tables()[1]), persistent=False)
 
     def forward(self, instrument, key, features):
@@ -123,6 +129,15 @@ class Prior(nn.Module):
         gains = x @ self.output + self.bias + self.colour[instrument]
         tone, noise = gains.clamp(-16, 8).chunk(2, -1)
         return (self.profiles[key] * tone.exp()) ** 2 + (2 * noise).exp()
+
+    def adapted(self, weights):
+        """Weights with the kits of the bundled model, for this one. Drums that only it has begin as
+        those of the standard kit."""
+        known = bundled.kits()
+        drums = known.drums()
+        of = [known.number(*drum) if drum in drums else drum[1] for drum in self.kits.drums()]
+        rows = [*range(DRUMS + KEYS), *(DRUMS + number for number in of)]
+        return {k: w[rows] if k in ("instruments", "colour") else w for k, w in weights.items()}
 
 
 def log_mel_of(power):
@@ -157,8 +172,9 @@ def knots(since, first, end, stagger):
     return np.array(at), np.array(before, int), np.array(share)
 
 
-def asked(notes, frames):
-    """The inputs of the network for notes [n, 6], and how each frame is made of its outputs.
+def asked(notes, frames, kits=NONE):
+    """The inputs of the network for notes [n, 6] as `kits` plays them, and how each frame is made
+    of its outputs.
 
     -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of
     the note in this frame, each [p]). A frame includes the notes pressed before its end, as in the
@@ -169,6 +185,7 @@ def asked(notes, frames):
     centre = lambda frame: (np.asarray(frame) + 1) * mel.HOP / mel.RATE
     for n in notes:
         drum = bool(n[DRUM])
+        instrument = DRUMS + kits.number(n[PROGRAM], n[KEY]) if drum else n[PROGRAM]
         over = n[START] + DRUM_S if drum else n[END] + TAIL
         first = int(n[START] * mel.RATE // mel.HOP)
         end = min(frames, int(over * mel.RATE / mel.HOP))
@@ -182,7 +199,7 @@ def asked(notes, frames):
             release = centre(at) - n[END] if start == released else np.zeros(len(at))
             constant = (
                 np.full(len(at), v)
-                for v in (DRUMS + n[KEY] if drum else n[PROGRAM], n[KEY], n[VELOCITY])
+                for v in (instrument, n[KEY], n[VELOCITY])
             )
             rows.append((*constant, centre(at) - n[START], release))
             frame = np.arange(start, stop)
@@ -211,7 +228,7 @@ def mix(model, notes, frames, lives):
     together; the same struck, where a note that fills only a part of the window of a frame is as
     loud as if it filled the window, but not louder than in its first full frame; and the logarithm
     of the share of noise in the power."""
-    rows, parts = asked(notes, frames)
+    rows, parts = asked(model.kits.played(notes), frames, model.kits)
     power, rise, noise = torch.zeros(3, frames, mel.BINS)
 
     def heard(instrument, key, velocity, age, release):
@@ -222,11 +239,12 @@ def mix(model, notes, frames, lives):
 
     if len(rows[0]):
         answers = heard(*rows)
+        share_of_noise = noise_of(lives, *rows[:2], model.kits)
         frame, row, weight, age = parts
         at, of = torch.from_numpy(frame.astype(np.int64)), torch.from_numpy(row.astype(np.int64))
         weighed = answers[of] * torch.from_numpy(weight.astype(np.float32))[:, None]
         power.index_add_(0, at, weighed)
-        noise.index_add_(0, at, weighed * torch.from_numpy(noise_of(lives, *rows[:2]))[of])
+        noise.index_add_(0, at, weighed * torch.from_numpy(share_of_noise)[of])
         young = (age < ATTACK_S) & (weight > 0)
         if young.any():
             instrument, key, velocity, _, release = (c[row[young]] for c in rows)
@@ -244,13 +262,15 @@ def mix(model, notes, frames, lives):
     return log_mel_of(power), log_mel_of(power + rise), share
 
 
-def noise_of(lives, instruments, keys):
+def noise_of(lives, instruments, keys, kits=NONE):
     """Instruments, in the numbering of the note prior, and keys [n] -> the share of noise in the
     power of each band, float32 [n, 128]."""
     drum = instruments >= DRUMS
     shares = lives.noise(np.where(drum, 0, instruments), keys)
-    tonal = np.isin(keys, list(excitation.DRUM_TONES))
-    shares[drum] = np.where(tonal, life.TONAL_DRUM_NOISE, life.DRUM_NOISE)[drum, None]
+    numbers, which = np.unique(instruments[drum].astype(int) - DRUMS, return_inverse=True)
+    of_drums = np.array([drum_tones.noise(*kits.drum(number)) for number in numbers])
+    if len(numbers):
+        shares[drum] = of_drums.repeat(mel.BINS // life.NOISE_BANDS, 1)[which]
     return shares.astype(np.float32)
 
 

@@ -17,7 +17,7 @@ import time
 import numpy as np
 import torch
 
-from . import note_table
+from . import bundled, note_table
 from .prior import SIZES, Prior, features, log_mel_of, note_row
 
 SILENT = 1e-3  # the power of a key that cannot be heard
@@ -113,7 +113,7 @@ def main():
     with np.load(a.prior) as file:
         weights = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
         kinds = {name: file[name].dtype for name in file.files}
-    model = Prior(**SIZES)
+    model = Prior(**SIZES, kits=bundled.kits().own)
     model.load_state_dict({"colour": model.colour, **weights})
     for parameter in model.parameters():
         parameter.requires_grad_(False)

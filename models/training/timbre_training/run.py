@@ -19,6 +19,7 @@ from . import (
     export,
     fed,
     instruments,
+    measure_kits,
     measure_life,
     note_set,
     note_table,
@@ -65,6 +66,9 @@ def train(a, learned, plan, device):
     work, clips = a.work, a.work / "clips"
     looks, beginnings, lives = (work / n for n in ("looks.npy", "attacks.npy", "life.npz"))
     prior, denoiser, vocoder = (work / f"{n}.pt" for n in ("prior", "denoiser", "vocoder"))
+    if a.soundfont:
+        kits = measure_kits.read_or_find(work / "kits.json", a.soundfont)
+        learned = learned._replace(kits=kits if learned.drums else bundled.kits())
     with plan.stage("tables") as given:
         if given:
             for path, module in (looks, note_table), (beginnings, attacks), (lives, measure_life):
@@ -112,7 +116,7 @@ def train(a, learned, plan, device):
         if given:
             for shard in fed.shards(clips):
                 drop_older([fed.path_of(shard)], data.prior_path(shard))
-            fed.build(clips, beginnings, lives)
+            fed.build(clips, beginnings, lives, learned.kits)
     with plan.stage("vocoder") as given:
         if given:
             train_vocoder.train(

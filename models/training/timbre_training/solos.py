@@ -20,10 +20,10 @@ def clip(seed, seconds=20.0, instruments=ALL):
     while t < seconds - 0.5:
         velocity = int(rng.integers(25, 124))
         if kind < drummed:
-            key = int(rng.choice(DRUM_KEYS))
+            kit, key = instruments.draw_drum(rng, DRUM_KEYS)
             for _ in range(int(rng.integers(1, 4))):
                 rows.append(
-                    (t, t + 0.1, 0, key, int(np.clip(velocity + rng.integers(-20, 20), 10, 127)), 1)
+                    (t, t + 0.1, kit, key, int(np.clip(velocity + rng.integers(-20, 20), 10, 127)), 1)
                 )
                 t += rng.choice([0.15, 0.3, 0.6])
             t += rng.uniform(0.1, 1.0)

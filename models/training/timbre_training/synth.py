@@ -13,9 +13,10 @@ import numpy as np
 from . import mel
 from .bands import WIDE_HZ, low_band
 from .notes import DRUM, END, KEY, PROGRAM, START, VELOCITY
+from .soundfont import DRUM_BANK
 
 SOUNDFONT = os.environ.get("TIMBRE_SOUNDFONT", "/usr/share/sounds/sf2/FluidR3_GM.sf2")
-RENDER_HZ, OUT_HZ = WIDE_HZ, mel.RATE
+RENDER_HZ, OUT_HZ, CHANNELS = WIDE_HZ, mel.RATE, 16
 
 
 class Reference:
@@ -27,7 +28,7 @@ class Reference:
             raise SystemExit(
                 f"{SOUNDFONT}: not found; install fluid-soundfont-gm or set TIMBRE_SOUNDFONT"
             )
-        self.synth = fluidsynth.Synth(gain=0.5, samplerate=RENDER_HZ, channels=16)
+        self.synth = fluidsynth.Synth(gain=0.5, samplerate=RENDER_HZ, channels=CHANNELS)
         for name in ("synth.reverb.active", "synth.chorus.active"):
             self.synth.setting(name, 0)
         self.synth.setting("synth.polyphony", 512)
@@ -44,23 +45,20 @@ class Reference:
         """notes [n, 6] -> float32 [2, seconds * 48000]: left and right."""
         synth = self.synth
         synth.system_reset()
-        for c in range(16):
+        for c in range(CHANNELS):
             synth.all_sounds_off(c)
         self._samples(RENDER_HZ // 10)  # what the last clip left in the voices dies here
-        programs = sorted({int(p) for p, d in notes[:, [PROGRAM, DRUM]] if not d})
-        channels = [c for c in range(16) if c != 9]
-        if len(programs) > len(channels):
+        instruments = sorted({(bool(d), int(p)) for p, d in notes[:, [PROGRAM, DRUM]]})
+        if len(instruments) > CHANNELS:
             raise ValueError(
-                f"{len(programs)} programs in one clip; "
-                f"FluidSynth has {len(channels)} melodic channels"
+                f"{len(instruments)} instruments in one clip; FluidSynth has {CHANNELS} channels"
             )
-        channel = dict(zip(programs, channels))
-        for program, c in channel.items():
-            synth.program_select(c, self.font, 0, program)
-        synth.program_select(9, self.font, 128, 0)
+        channel = {instrument: c for c, instrument in enumerate(instruments)}
+        for (drum, program), c in channel.items():
+            synth.program_select(c, self.font, DRUM_BANK if drum else 0, program)
         events = []
         for n in notes:
-            c = 9 if n[DRUM] else channel[int(n[PROGRAM])]
+            c = channel[bool(n[DRUM]), int(n[PROGRAM])]
             events.append((round(n[START] * RENDER_HZ), 1, c, int(n[KEY]), int(n[VELOCITY])))
             events.append((round(n[END] * RENDER_HZ), 0, c, int(n[KEY]), 0))
         total, at, out = int(round(seconds * RENDER_HZ)), 0, []

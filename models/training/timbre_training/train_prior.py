@@ -83,7 +83,9 @@ class Kept:
         self.rng = np.random.default_rng(seed)
 
     def error(self, model, count):
-        instrument, key, *heard = note_set.any_notes(self.rng, self.instruments, count)
+        instrument, key, *heard = note_set.any_notes(
+            self.rng, self.instruments, count, self.teacher.kits
+        )
         device = model.notes.device
         rows = [torch.from_numpy(x.astype(np.int64)).to(device) for x in (instrument, key)]
         rows.append(torch.from_numpy(features(*heard)).to(device))
@@ -136,6 +138,7 @@ def train(
     """`looks`: the file of `note_table.build`; `sizes`: the arguments of `Prior`; `other_font`:
     whether the initial weights were trained on another soundfont."""
     torch.manual_seed(seed)
+    sizes = {**sizes, "kits": instruments.kits.own}
     model = Prior(**sizes).to(device)
     run = Run(checkpoint, model, minutes, rate, sizes, warm_up=30 if other_font else 300)
     print(

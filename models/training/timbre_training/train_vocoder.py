@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import bands, fed, losses, mel
+from . import bands, bundled, fed, losses, mel
 from .adversary import Adversary, fooled, told_apart
 from .training import START, Run, pick_device
 from .vocoder import Vocoder
@@ -188,7 +188,7 @@ def main():
     if a.threads:
         torch.set_num_threads(a.threads)
     device = pick_device(a.device)
-    fed.build(a.data, a.attacks, a.life, limit=a.shards)
+    fed.build(a.data, a.attacks, a.life, bundled.kits(), limit=a.shards)
     train(
         fed.Fed(a.data, device, a.shards), a.checkpoint, a.minutes, a.width, a.blocks, a.batch,
         a.rate, device, a.only_upper, a.adversarial, a.rival_width,

@@ -51,8 +51,7 @@ class Run:
     def _begin_with(self, start):
         """Loads the weights of an earlier run if they have the right size. The rates and the clock
         start anew, and missing weights keep their initial values."""
-        weights = {k: torch.from_numpy(v.astype("float32")) for k, v in np.load(start).items()}
-        ours = self.model.state_dict()
+        weights, ours = _weights(start, self.model), self.model.state_dict()
         if any(k not in ours or v.shape != ours[k].shape for k, v in weights.items()):
             return print(f"{start}: of another size; starting from nothing", flush=True)
         self.model.load_state_dict(ours | weights)
@@ -101,11 +100,17 @@ class Run:
         os.replace(part, self.path)
 
 
+def _weights(start, model):
+    """The weights in a file of START, as the model takes them."""
+    with np.load(start) as file:
+        weights = {k: torch.from_numpy(file[k].astype("float32")) for k in file.files}
+    return model.adapted(weights) if hasattr(model, "adapted") else weights
+
+
 def started(run):
     """The model as it was before the first step of a run, from START."""
     model = copy.deepcopy(run.model)
-    with np.load(START / f"{run.path.stem}.npz") as file:
-        weights = {k: torch.from_numpy(file[k].astype("float32")) for k in file.files}
+    weights = _weights(START / f"{run.path.stem}.npz", model)
     model.load_state_dict(model.state_dict() | weights)
     return model.to(run.device)
 

@@ -12,11 +12,16 @@ import numpy as np
 import torch
 
 from . import attacks, excitation, life, music, tokens
+from .drum_tones import DRUM_TONES
+from .instruments import DRUMS, Instruments
+from .kits import Kits
 from .prior import Prior, mix, note_row
 from .vocoder import Vocoder
 
+# The kits of the vectors, as in test_vectors.rs.
+KITS = Kits(((16, (43, 45)), (40, (38,))))
 # A piano, an organ with a tone an octave lower, an inharmonic glockenspiel, a drum and one that
-# rings; a key that is struck again.
+# rings; a key that is struck again; a variation of the power kit, and a drum that it shares.
 NOTES = np.array(
     [
         [0.013, 0.2, 0, 60, 100, 0],
@@ -25,6 +30,8 @@ NOTES = np.array(
         [0.12, 0.3, 9, 72, 80, 0],
         [0.05, 0.1, 0, 38, 90, 1],
         [0.15, 0.25, 0, 81, 70, 1],
+        [0.08, 0.18, 19, 43, 80, 1],
+        [0.22, 0.32, 16, 39, 60, 1],
     ]
 )
 OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
@@ -33,7 +40,7 @@ OUT = Path(__file__).resolve().parents[3] / "tests" / "vectors"
 def live_tokens():
     vocabulary, cases = tokens.Vocabulary(32), []
     for seed in range(40, 46):
-        notes = music.clip(seed, 6.0)
+        notes = music.clip(seed, 6.0, Instruments())
         events = tokens.live_events(notes)
         for frames in (1, 2, 16, 64):
             starts = range(0, 300 - frames, 37)
@@ -56,9 +63,11 @@ def live_tokens():
 def prior():
     """180 frames of the notes, which is long enough for all of them to end."""
     torch.manual_seed(1)
-    model = Prior(16, 1, 4).eval()
+    model = Prior(16, 1, 4, KITS.own).eval()
     torch.nn.init.normal_(model.output, std=0.3)
-    instruments = np.where(NOTES[:, 5] > 0, 128 + NOTES[:, 3], NOTES[:, 2])
+    instruments = np.array([
+        DRUMS + KITS.number(n[2], n[3]) if n[5] else n[2] for n in KITS.played(NOTES)
+    ])
     with torch.no_grad():  # only the rows of the notes: random numbers do not compress
         used = note_row(
             torch.from_numpy(instruments).long(),
@@ -91,25 +100,37 @@ def lives():
     return table
 
 
+def drum_tones():
+    """The drums with a tone [n, 4 + partials]: kit, key, fall, body, and the partials or 0."""
+    most = max(len(tone.partials_hz) for tone in DRUM_TONES.values())
+    padded = lambda hz: [*hz, *[0.0] * (most - len(hz))]
+    return np.array([
+        [*drum, tone.fall_s, tone.body, *padded(tone.partials_hz)]
+        for drum, tone in DRUM_TONES.items()
+    ])
+
+
 def vocoder():
     torch.manual_seed(3)
     frames = 24
-    table = np.zeros((attacks.ROWS, len(attacks.LEVELS)), np.float32)
-    for i, note in enumerate(NOTES):  # from fast to slow
-        table[attacks.row(note)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
+    table = np.zeros((attacks.rows(KITS), len(attacks.LEVELS)), np.float32)
+    for i, note in enumerate(KITS.played(NOTES)):  # from fast to slow
+        table[attacks.row(note, KITS)] = np.array([0.001, 0.004, 0.005, 0.009, 0.02]) * (1 + i)
     living = lives()
-    tones, upper_tones, levels, hush = excitation.excite(NOTES, frames * 320, table, living)
+    tones, upper_tones, levels, hush = excitation.excite(
+        NOTES, frames * 320, table, living, KITS
+    )
     np.savez_compressed(
         OUT / "excitation.npz", notes=NOTES, attacks=table, tones=tones.real, quadrature=tones.imag,
         upper=upper_tones, levels=levels, hush=hush, zone=living.zone.astype(np.int16),
-        facts=living.facts, values=living.values,
+        facts=living.facts, values=living.values, drum_tones=drum_tones(),
     )
     # The Rust vocoder moves to the mel of a frame from the key press on, and its twin from the
     # beginning of the frame. Here both are at the same place.
     framed = NOTES.copy()
     framed[:, 0] = np.round(framed[:, 0] * 50) / 50
     (tones, _), (upper_tones, _), levels, hush = excitation.excite(
-        framed, frames * 320, table, living
+        framed, frames * 320, table, living, KITS
     )
     model = Vocoder(16, 2).eval()
     torch.nn.init.normal_(model.output, std=0.1)

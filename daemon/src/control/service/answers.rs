@@ -59,7 +59,7 @@ pub(super) fn by_midi(id: Id, value: &Value) -> Option<(Sent, u8)> {
     let value = match value {
         Value::Whole(value) => u8::try_from(*value).ok(),
         Value::Bool(on) => Some(if *on { 127 } else { 0 }),
-        Value::Text(name) => instruments::program(name).ok(),
+        Value::Text(name) => instruments::program(id.channel, name).ok(),
         _ => None,
     };
     value.map(|value| (what, value))

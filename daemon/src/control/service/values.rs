@@ -124,7 +124,7 @@ impl Values {
             }
             Key::Instrument => {
                 let program = self.now(Sent::Program, id.channel);
-                Value::Text(instruments::name(program).to_owned())
+                Value::Text(instruments::name(id.channel, program).to_owned())
             }
             Key::LatencyMs => Value::Number(latency_ms(t)),
             Key::Load => Value::Number(load(t)),

@@ -105,6 +105,9 @@ impl Manifest {
         if let Some(program) = self.instruments.as_ref().and_then(Instruments::problem) {
             return unfit("instruments", program, "each program, 0 to 127, once");
         }
+        if let Some(problem) = self.kits.problem() {
+            return unfit("kits", problem, "kits in ascending order of programs and keys");
+        }
         let reach = self.mel_decoder.map_or(0, |d| d.past_frames.max(d.future_frames));
         if reach > MAX_REACH {
             return unfit("mel_decoder", format!("{reach} frames"), format!("at most {MAX_REACH}"));

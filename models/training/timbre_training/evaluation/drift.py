@@ -11,6 +11,7 @@ import argparse
 import numpy as np
 
 from .. import mel, music
+from ..instruments import Instruments
 from ..notes import END, START, as_array
 from .pieces import FIRST_SEED, Piece
 from .program import Timbred
@@ -25,7 +26,7 @@ def minute():
     """60 s of notes [n, 6]: four clips of random music and then a rest of 8 s."""
     rows = []
     for i in range(4):
-        part = music.clip(FIRST_SEED + 1000 + i, MUSIC_S / 4)
+        part = music.clip(FIRST_SEED + 1000 + i, MUSIC_S / 4, Instruments())
         part[:, [START, END]] += i * MUSIC_S / 4
         rows += part.tolist()
     notes = as_array(rows)

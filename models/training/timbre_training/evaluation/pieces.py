@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import music, scores
+from ..instruments import Instruments
 from ..notes import END, as_array
 
 FIRST_SEED, SECONDS, TAIL_S = 90_000_000, 8.0, 3.0
@@ -42,7 +43,7 @@ class Piece:
 
 
 def clips(count=CLIPS):
-    return [Piece(f"clip-{i:02}", music.clip(FIRST_SEED + i, SECONDS)) for i in range(count)]
+    return [Piece(f"clip-{i:02}", music.clip(FIRST_SEED + i, SECONDS, Instruments())) for i in range(count)]
 
 
 def real(count=len(scores.EVALUATION)):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import music, scores
 from ..evaluation.pieces import ENSEMBLES, FIRST_SEED, Piece
-from ..instruments import ALL, Instruments
+from ..instruments import Instruments
 from ..notes import as_array
 
 PROGRAMS = {
@@ -82,7 +82,7 @@ def spread(items, count):
 
 def pieces(count, programs=None):
     """`count` of the clips and scores. If programs are given, these alone play, without drums."""
-    ensembles, instruments = list(ENSEMBLES), ALL
+    ensembles, instruments = list(ENSEMBLES), Instruments()
     if programs is not None:
         instruments = Instruments(tuple(programs), drums=False)
     every = [("clip", i) for i in range(CLIPS)]
