@@ -102,6 +102,7 @@ fn in_words(bundle: &Bundle, bytes: u64) -> String {
         ("song mode", mode(m.song.hop_frames, m.song.steps)),
         ("live mode", live),
         ("vocoder", vocoder_in_words(m)),
+        ("drum kits", m.kits.programs().map(|p| p.to_string()).collect::<Vec<_>>().join(", ")),
     ];
     let mut text = String::new();
     for (what, value) in rows {

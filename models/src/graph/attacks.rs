@@ -21,7 +21,7 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
     (vec![row], vec![Port { name: "attacks".to_owned(), integer: false, dims }])
 }
 
-/// Checks that `model` has the inputs and outputs of an attack table, and `drums` drums.
+/// Checks that `model` has the inputs and outputs of an attack table, and at least `drums` drums.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.

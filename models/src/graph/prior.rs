@@ -29,7 +29,7 @@ fn ports() -> (Vec<Port>, Vec<Port>) {
     (inputs, vec![rows("gains", false, Some(GAINS))])
 }
 
-/// Checks that `model` has the inputs and outputs of a note prior, and `drums` drums.
+/// Checks that `model` has the inputs and outputs of a note prior, and at least `drums` drums.
 ///
 /// # Errors
 /// [`DenoiseError::Graph`] with what was found and what was wanted.

@@ -131,8 +131,8 @@ pub(super) fn check_ports(
     Ok(())
 }
 
-/// Checks that a table among the constants of a graph has `rows` rows. A lookup beyond its end would
-/// fail while the model plays.
+/// Checks that a table among the constants of a graph has at least `rows` rows. A lookup beyond its
+/// end would fail while the model plays.
 pub(super) fn check_rows(
     graph: &'static str,
     model: &pb::ModelProto,
@@ -141,13 +141,13 @@ pub(super) fn check_rows(
 ) -> Result<(), DenoiseError> {
     let constants = model.graph.iter().flat_map(|graph| &graph.initializer);
     let found = constants.filter(|constant| constant.name == table).find_map(|c| c.dims.first());
-    if found == Some(&(rows as i64)) {
+    if found.is_some_and(|found| *found >= rows as i64) {
         return Ok(());
     }
     Err(DenoiseError::Graph {
         graph,
         found: found.map_or(format!("no {table}"), |found| format!("{found} rows of {table}")),
-        wanted: format!("{rows}, which the kits of the manifest need"),
+        wanted: format!("at least {rows}, which the kits of the manifest need"),
     })
 }
 

@@ -43,6 +43,11 @@ impl Kits {
         self.0.is_empty()
     }
 
+    /// The programs of all kits, the standard one first.
+    pub fn programs(&self) -> impl Iterator<Item = u8> {
+        [STANDARD].into_iter().chain(self.0.iter().map(|kit| kit.program))
+    }
+
     /// The number of all different drums.
     pub fn drums(&self) -> usize {
         STANDARD_DRUMS + self.0.iter().map(|kit| kit.keys.len()).sum::<usize>()
@@ -83,8 +88,7 @@ impl Kits {
 
     /// What is wrong with them, if anything is.
     pub(crate) fn problem(&self) -> Option<String> {
-        let programs = [STANDARD].into_iter().chain(self.0.iter().map(|kit| kit.program));
-        if !programs.is_sorted_by(|a, b| a < b && *b < 128) {
+        if !self.programs().is_sorted_by(|a, b| a < b && *b < 128) {
             return Some("programs that are not in ascending order from 1 to 127".to_owned());
         }
         let kit = self.0.iter().find(|kit| !kit.keys.is_sorted_by(|a, b| a < b && *b < 128))?;
