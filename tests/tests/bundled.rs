@@ -2,14 +2,17 @@
 //! measures its quality.
 #![allow(clippy::unwrap_used)]
 
+use timbre_models::bundle::Bundle;
 use timbre_models::mel::MelFrontEnd;
 use timbre_models::notes::{FileRead, NoteEvent, Voice, read_mended};
 use timbre_models::streamer::{StreamOptions, Streamer};
 use timbre_models::units::{FRAME_SAMPLES, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
-use timbred_tests::bundled;
+use timbred_tests::{BUNDLED, bundled};
 
 /// How much louder than its mel a sound may be, dB.
 const LOUDER_DB: f32 = 8.0;
+/// How far the levels of strokes of one drum may lie apart, dB.
+const STROKES_DB: f64 = 4.0;
 
 /// Plays one key from 0.1 s to 0.6 s and returns `seconds` of sound.
 fn one_key(
@@ -107,6 +110,65 @@ fn a_key_sounds_the_same_whenever_it_is_pressed() {
             assert!(by.abs() < 3.0, "program {program}, key {key}, {at_s} s: {by:.1} dB");
         }
     }
+}
+
+/// The 0.3 s after a drum was struck `at_s` seconds after the start of a stream.
+fn stroke(streamer: &mut Streamer, options: StreamOptions, drum: (u8, u8), at_s: f64) -> Vec<f32> {
+    streamer.restart(options).unwrap();
+    let voice = Voice { is_drum: true, program: drum.0, key: drum.1 };
+    streamer.push(NoteEvent { time_s: at_s, voice, velocity: 100 });
+    let mut sound = vec![];
+    while sound.len() < at(at_s + 0.3) {
+        sound.extend_from_slice(streamer.hop().unwrap().samples);
+    }
+    sound[at(at_s)..at(at_s + 0.3)].to_vec()
+}
+
+/// The body of these drums is a few periods, which would have another level in each stroke if they
+/// were noise.
+#[test]
+fn strokes_of_a_drum_are_equally_loud() {
+    let bundle = bundled();
+    let live = StreamOptions { is_wide: false, ..StreamOptions::live(&bundle).unwrap() };
+    let mut streamer = Streamer::new(&bundle, live).unwrap();
+    for drum in [(0, 35), (0, 36), (0, 38), (0, 40), (16, 36), (24, 38), (25, 36), (40, 38)] {
+        let times = (0..16).map(|n| 0.3 + 0.0513 * f64::from(n));
+        let levels = times.map(|at_s| level_db(&stroke(&mut streamer, live, drum, at_s)));
+        let (least, most) =
+            levels.fold((f64::MAX, f64::MIN), |(a, b), level| (a.min(level), b.max(level)));
+        assert!(most - least < STROKES_DB, "{drum:?}: {:.1} dB", most - least);
+    }
+}
+
+#[test]
+fn a_kit_has_drums_of_its_own_and_shares_the_others() {
+    let bundle = bundled();
+    let live = StreamOptions { is_wide: false, ..StreamOptions::live(&bundle).unwrap() };
+    let mut streamer = Streamer::new(&bundle, live).unwrap();
+    let mut of = |kit, key| stroke(&mut streamer, live, (kit, key), 0.1);
+    for kit in [8, 16, 24, 25, 32, 40, 48] {
+        assert_ne!(of(kit, 36), of(0, 36), "the bass drum of kit {kit}");
+        assert_eq!(of(kit, 70), of(0, 70), "the maracas of kit {kit}");
+    }
+    assert_eq!(of(19, 38), of(16, 38), "a variation");
+    assert_eq!(of(60, 38), of(0, 38), "a kit that does not exist");
+}
+
+#[test]
+fn a_manifest_with_more_drums_than_the_tables_is_refused() {
+    let to = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(BUNDLED).unwrap().map(|entry| entry.unwrap().path()) {
+        std::fs::copy(&file, to.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let manifest = to.path().join("manifest.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let more = text.replacen("[[kits]]", "[[kits]]\nprogram = 1\nkeys = [35]\n\n[[kits]]", 1);
+    assert_ne!(more, text);
+    std::fs::write(&manifest, more).unwrap();
+    let bundle = Bundle::open(to.path()).unwrap();
+    let live = StreamOptions::live(&bundle).unwrap();
+    let error = Streamer::new(&bundle, live).unwrap_err().to_string();
+    assert!(error.contains("which the kits of the manifest need"), "{error}");
 }
 
 #[test]

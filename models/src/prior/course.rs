@@ -46,8 +46,8 @@ pub fn morph(own: &mut [f32], other: &[f32], amount: f32) {
     }
 }
 
-/// The factor of the power of a note at `now_s`. After its release its amplitude falls to zero by
-/// the square of the time left, and once it is cut, linearly.
+/// The factor of the power of a note at `now_s`. At its end its amplitude falls to zero by the cube
+/// of the time left, that of a drum by the square, and once it is cut, linearly.
 pub fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
     let cut = note.cut_s.map_or(1.0, |cut_s| 1.0 - (now_s - cut_s) / CUT_S).clamp(0.0, 1.0);
     let left_s = match (note.voice.is_drum, note.end_s) {
@@ -56,7 +56,8 @@ pub fn fade(note: &Sounding, rung_s: f64, now_s: f64) -> f32 {
         (false, Some(_)) => TAIL_S - rung_s,
     };
     let left = (left_s / FADE_S).clamp(0.0, 1.0);
-    (cut * left * left).powi(2) as f32
+    let by = if note.voice.is_drum { 2 } else { 3 };
+    (cut * left.powi(by)).powi(2) as f32
 }
 
 /// The share of a note in the Hann window of the front end, if it begins `age_s` seconds,

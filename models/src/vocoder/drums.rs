@@ -71,7 +71,7 @@ const fn ride_bell(kit: u8) -> DrumTone {
 
 /// All drums with a tone.
 #[rustfmt::skip]
-pub const DRUM_TONES: [DrumTone; 87] = [
+pub const DRUM_TONES: [DrumTone; 88] = [
     // Standard kit.
     tone(0, 34, 0.08, &[5555.8]),
     bass_drum(0, 35),
@@ -143,6 +143,7 @@ pub const DRUM_TONES: [DrumTone; 87] = [
     tone(25, 62, 0.04, &[412.4]),
     tone(25, 63, 0.04, &[265.1]),
     tone(25, 64, 0.06, &[189.4]),
+    tone(25, 75, 0.03, &[2218.0]),
     // Jazz kit.
     bass_drum(32, 35),
     bass_drum(32, 36),

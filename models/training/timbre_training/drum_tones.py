@@ -104,6 +104,7 @@ DRUM_TONES = {
     (25, 62): DrumTone(0.04, (412.4,)),
     (25, 63): DrumTone(0.04, (265.1,)),
     (25, 64): DrumTone(0.06, (189.4,)),
+    (25, 75): DrumTone(0.03, (2218.0,)),
     # Jazz kit.
     (32, 35): _BASS_DRUM,
     (32, 36): _BASS_DRUM,

@@ -178,8 +178,9 @@ def asked(notes, frames, kits=NONE):
 
     -> rows (instrument, key, velocity, age, release, each [r]), parts (frame, row, weight, age of
     the note in this frame, each [p]). A frame includes the notes pressed before its end, as in the
-    live stream. A note ends 2.5 s after its release, and its amplitude falls linearly to 0 over the
-    last 1.4 s of that.
+    live stream. A note ends 2.5 s after its release and a drum 3 s after its stroke. Over the last
+    1.4 s of that its amplitude falls to 0 by the cube of the time left, that of a drum by the
+    square.
     """
     rows, parts, count = [], [], 0
     centre = lambda frame: (np.asarray(frame) + 1) * mel.HOP / mel.RATE
@@ -203,7 +204,7 @@ def asked(notes, frames, kits=NONE):
             )
             rows.append((*constant, centre(at) - n[START], release))
             frame = np.arange(start, stop)
-            fade = np.clip((over - centre(frame)) / FADE_S, 0, 1) ** 4
+            fade = np.clip((over - centre(frame)) / FADE_S, 0, 1) ** (4 if drum else 6)
             for row, weight in (before, (1 - share) * fade), (before + 1, share * fade):
                 parts.append((frame, count + row, weight, centre(frame) - n[START]))
             count += len(at)
