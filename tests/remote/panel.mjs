@@ -132,6 +132,14 @@ try {
     () => document.querySelector('#instrument strong').textContent === 'Church Organ',
   );
 
+  // ---- a drum kit by its name ----
+  await a.click('#parts .cell:nth-child(10) .pick');
+  await a.click('#instrument');
+  await a.fill('#search', 'brush');
+  await a.press('#search', 'Enter');
+  await until('the kit', () => daemon.control('get', '/ch/10/program') === '40');
+  await a.click('#parts .cell:nth-child(1) .pick');
+
   // ---- a key is heard in what is recorded, and the recording comes by the page ----
   send('/master/gain', float(-6));
   await a.click('#record');
