@@ -16,11 +16,12 @@ def clip(seed, seconds=20.0, instruments=ALL):
     kind, t, rows = rng.random(), rng.uniform(0.05, 0.3), []
     drummed = (DRUMMED if instruments.programs else 1) if instruments.drums else 0
     program = int(rng.choice(instruments.programs or (0,)))
+    kit = instruments.draw_kit(rng) if kind < drummed else 0
     low, high = FAMILY_RANGE[program // 8] if rng.random() < 0.8 else (24, 104)
     while t < seconds - 0.5:
         velocity = int(rng.integers(25, 124))
         if kind < drummed:
-            kit, key = instruments.draw_drum(rng, DRUM_KEYS)
+            key = int(rng.choice(DRUM_KEYS))
             for _ in range(int(rng.integers(1, 4))):
                 rows.append(
                     (t, t + 0.1, kit, key, int(np.clip(velocity + rng.integers(-20, 20), 10, 127)), 1)
