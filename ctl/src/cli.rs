@@ -99,8 +99,8 @@ pub enum Verb {
         /// The General MIDI name, or its beginning, or the number, 0 to 127.
         instrument: String,
     },
-    /// List the names and numbers of all instruments and drum kits and, while timbred runs, how well
-    /// its model plays the instruments.
+    /// List the names and numbers of all instruments and drum kits and, while timbred runs, how
+    /// well its model plays the instruments.
     Instruments,
     /// Play a note.
     Note {

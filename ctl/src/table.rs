@@ -17,8 +17,8 @@ pub const PARAMETERS: [Parameter; 57] = [
             Key::Program,
             ["/ch/{n}/program", "program", "0"],
             (0.0, 127.0),
-            "General MIDI program, 0 to 127, as a program change on the channel sets it; on channel \
-             10 the drum kit",
+            "General MIDI program, 0 to 127, as a program change on the channel sets it; on \
+             channel 10 the drum kit",
         )
     },
     Parameter {

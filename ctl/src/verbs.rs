@@ -328,7 +328,7 @@ fn subscribe(global: &Global, pattern: &str, hz: f64, seconds: Option<f64>) -> R
     }
 }
 
-/// The names of instruments and, if a daemon answers, how well it plays them; then those of the drum
+/// The names of instruments and, if a daemon answers, how well it plays them; then those of drum
 /// kits.
 fn instruments(global: &Global) -> Result<(), Error> {
     // The names are known without a daemon, too.
@@ -347,7 +347,8 @@ fn instruments(global: &Global) -> Result<(), Error> {
             let (n, name, rating) = row;
             json!({"program": n, "name": name, "sounds": rating})
         };
-        let kit = |(n, name): &(u8, &str)| json!({"program": n, "name": name, "channel": DRUM_CHANNEL + 1});
+        let channel = DRUM_CHANNEL + 1;
+        let kit = |(n, name): &(u8, &str)| json!({"program": n, "name": name, "channel": channel});
         let all = rows.iter().map(row).chain(KITS.iter().map(kit));
         return line(&serde_json::Value::from_iter(all).to_string());
     }

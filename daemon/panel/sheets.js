@@ -81,7 +81,7 @@ function drawFound() {
   const now = value(`/ch/${current()}/${drums ? "instrument" : wanted}`, -1);
   by("found").replaceChildren();
   (drums ? kits : instruments).forEach((name, program) => {
-    const text = `${program + 1} ${name}`.toLowerCase();
+    const text = (drums ? name : `${program + 1} ${name}`).toLowerCase();
     if (!parts.every((part) => text.includes(part))) return;
     const [said, kind] = rating(program);
     const button = item(by("found"), "<button><b></b><span></span><em></em></button>").firstChild;

@@ -76,7 +76,8 @@ impl Players {
         std::array::from_fn(|channel| self.channels.program(channel))
     }
 
-    /// The instruments of all channels, each once and drum kits last, as voices of their lowest keys.
+    /// The instruments of all channels, each once and drum kits last, as voices of their lowest
+    /// keys.
     pub fn instruments(&self) -> Vec<Voice> {
         let mut all: Vec<Voice> = vec![];
         for voice in (0..CHANNELS).filter_map(|channel| self.channels.voice(channel, 0)) {

@@ -108,6 +108,12 @@ fn one_note_at_a_time_goes_back_to_the_key_that_is_still_down() {
         (65, 70, false),
     ];
     assert_eq!(notes(&played), wanted);
+    // A note that is announced to go on, and does so anyway, says nothing of the next one.
+    let goes_on = [[0xB0, 99, 116], [0xB0, 98, 6], [0xB0, 6, 0]];
+    let mut played: Vec<&[u8]> = vec![mono, &[0x90, 60, 90]];
+    played.extend(goes_on.iter().map(|message| message.as_slice()));
+    played.extend([&[0x90, 64, 80][..], &[0x80, 64, 0], &[0x80, 60, 0], &[0x90, 65, 70]]);
+    assert_eq!(notes(&played), wanted);
     let up: &[u8] = &[0xB0, 68, 0];
     let legato: [&[u8]; 5] =
         [&[0xB0, 68, 127], &[0x90, 60, 90], &[0x90, 64, 80], up, &[0x90, 67, 80]];

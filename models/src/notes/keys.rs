@@ -221,7 +221,8 @@ impl Keys {
         let note = NoteId(self.source | self.count & u64::from(u32::MAX));
         let tuning = channels.tuning(channel, key);
         let glide = channels.glide(channel, key);
-        let is_legato = is_legato || channels.goes_on(channel);
+        // It must be asked in any case, as it holds for one note only.
+        let is_legato = channels.goes_on(channel) || is_legato;
         if let (Some(state), false) = (self.key_mut(channel, key), voice.is_drum) {
             (state.holds, state.note) = (true, note);
         }

@@ -81,7 +81,9 @@ def build(directory, attacks, lives, kits, workers=None, limit=None):
     these kits; prints progress."""
     attacks, lives = np.load(attacks).astype(np.float32), life.LifeTable(lives)
     jobs = [
-        (path, attacks, lives, kits) for path in shards(directory, limit) if not path_of(path).exists()
+        (path, attacks, lives, kits)
+        for path in shards(directory, limit)
+        if not path_of(path).exists()
     ]
     start = time.time()
     with get_context("spawn").Pool(max(1, min(len(jobs), workers or os.cpu_count()))) as pool:

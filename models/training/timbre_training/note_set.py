@@ -1,9 +1,9 @@
 """Single notes of the reference instrument, frame by frame, from which the note prior learns.
 Resumable, in shards.
 
-A shard is an .npz with, for each row (one frame of one note): instrument uint16 (program, or
-128 + `Kits.number` for drums), key uint8, velocity uint8, age and release float32 in seconds, mel float16 [128] in
-nats. Attacks and releases have all of their frames, the rest every fourth one.
+A shard is an .npz with, for each row (one frame of one note): instrument uint16 (program, or 128 +
+`Kits.number` for drums), key uint8, velocity uint8, age and release float32 in seconds, mel float16
+[128] in nats. Attacks and releases have all of their frames, the rest every fourth one.
 """
 import argparse
 import os

@@ -23,9 +23,8 @@ def clip(seed, seconds=20.0, instruments=ALL):
         if kind < drummed:
             key = int(rng.choice(DRUM_KEYS))
             for _ in range(int(rng.integers(1, 4))):
-                rows.append(
-                    (t, t + 0.1, kit, key, int(np.clip(velocity + rng.integers(-20, 20), 10, 127)), 1)
-                )
+                struck = int(np.clip(velocity + rng.integers(-20, 20), 10, 127))
+                rows.append((t, t + 0.1, kit, key, struck, 1))
                 t += rng.choice([0.15, 0.3, 0.6])
             t += rng.uniform(0.1, 1.0)
         elif kind < drummed + REPEATED:

@@ -43,7 +43,8 @@ class Piece:
 
 
 def clips(count=CLIPS):
-    return [Piece(f"clip-{i:02}", music.clip(FIRST_SEED + i, SECONDS, Instruments())) for i in range(count)]
+    clip = lambda i: music.clip(FIRST_SEED + i, SECONDS, Instruments())
+    return [Piece(f"clip-{i:02}", clip(i)) for i in range(count)]
 
 
 def real(count=len(scores.EVALUATION)):
