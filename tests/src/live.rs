@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::program::timbred;
+use crate::program::{timbrectl, timbred};
 
 /// A running daemon. It is killed when this is dropped.
 #[derive(Debug)]
@@ -173,7 +173,7 @@ impl Drop for Daemon {
 /// It is not built.
 pub fn control(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String) {
     let port = daemon.osc().port().to_string();
-    let program = timbred().with_file_name("timbrectl");
+    let program = timbrectl();
     let ran = Command::new(program).args(["--port", &port]).args(arguments).output();
     let ran = ran.expect("timbrectl; `cargo build --workspace` builds it");
     let text = [ran.stdout, ran.stderr].concat();

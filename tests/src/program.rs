@@ -10,12 +10,20 @@ use timbre_models::notes::{Note, Song, Voice, write_song_file};
 
 use crate::bundle::tiny_bundle;
 
-/// The path of the program, which is built beside the tests.
+/// The path of the daemon, which is built beside the tests.
 ///
 /// # Panics
-/// It is not there; the message says how to build it.
+/// It is not there, or older than its sources; the message says how to build it.
 pub fn timbred() -> PathBuf {
-    built("timbred", "cargo build --workspace")
+    up_to_date(built("timbred", "cargo build --workspace"))
+}
+
+/// The path of the control program, which is built beside the tests.
+///
+/// # Panics
+/// It is not there, or older than its sources; the message says how to build it.
+pub fn timbrectl() -> PathBuf {
+    up_to_date(built("timbrectl", "cargo build --workspace"))
 }
 
 /// The path of an example of the crates, which is built beside the tests.
@@ -31,6 +39,23 @@ fn built(name: &str, how: &str) -> PathBuf {
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
     let program = profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(program.is_file(), "{} is missing: run `{how}` first", program.display());
+    program
+}
+
+/// The program, if it is newer than its sources, which cargo lists beside it. `cargo test` does not
+/// build it anew, and a test of an old program tells nothing.
+fn up_to_date(program: PathBuf) -> PathBuf {
+    let changed = |path: &Path| path.metadata().and_then(|of| of.modified()).ok();
+    let listed = std::fs::read_to_string(program.with_extension("d")).expect("its list of sources");
+    let (_, sources) = listed.split_once(':').expect("`program: sources`");
+    for source in sources.split_whitespace().map(Path::new) {
+        assert!(
+            changed(source) <= changed(&program),
+            "{} is newer than {}: run `cargo build --workspace` first",
+            source.display(),
+            program.display()
+        );
+    }
     program
 }
 

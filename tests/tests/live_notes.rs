@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rosc::{OscMessage, OscPacket, OscType};
 use timbred_tests::live::Daemon;
-use timbred_tests::program::timbred;
+use timbred_tests::program::timbrectl;
 
 /// A daemon and an OSC client that plays it.
 struct Stage {
@@ -42,7 +42,7 @@ impl Stage {
 
     fn status(&self) -> serde_json::Value {
         let port = self.daemon.osc().port().to_string();
-        let program = timbred().with_file_name("timbrectl");
+        let program = timbrectl();
         let ran = Command::new(program).args(["--port", &port, "--json", "status"]).output();
         serde_json::from_slice(&ran.unwrap().stdout).unwrap()
     }

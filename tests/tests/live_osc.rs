@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use timbred_tests::bundle::tiny_bundle;
 use timbred_tests::live::{Daemon, control, wait_for};
-use timbred_tests::program::timbred;
+use timbred_tests::program::{timbrectl, timbred};
 
 fn daemon() -> Daemon {
     Daemon::start(|command| {
@@ -156,13 +156,12 @@ fn slakh_programs(manifest: &std::path::Path) {
 
 #[test]
 fn instruments_have_names_without_a_daemon() {
-    let out = Command::new(timbred().with_file_name("timbrectl"))
-        .args(["--port", "9", "instruments"])
-        .output()
-        .unwrap();
+    let out = Command::new(timbrectl()).args(["--port", "9", "instruments"]).output().unwrap();
     assert!(out.status.success());
     let text = String::from_utf8(out.stdout).unwrap();
     assert_eq!(text.lines().nth(40), Some(" 40 Violin"));
+    assert_eq!(text.lines().nth(128), Some("drum kits on channel 10:"));
+    assert_eq!(text.lines().last(), Some(" 48 Orchestra Kit"));
 }
 
 #[test]
@@ -182,7 +181,7 @@ fn another_model_plays_without_a_new_start() {
     slakh_programs(&tiny.join("manifest.toml"));
     well(&daemon, &["set", "model", tiny.to_str().unwrap()]);
     let listed = well(&daemon, &["instruments"]);
-    assert_eq!(listed.lines().count(), 128);
+    assert_eq!(listed.lines().count(), 128 + 1 + 8);
     assert!(listed.contains(" 42 Cello                    fair"), "{listed}");
     assert!(listed.contains("127 Gunshot                  fallback 88"), "{listed}");
     assert!(listed.contains("  0 Acoustic Grand Piano     unrated"), "{listed}");
@@ -230,7 +229,7 @@ fn a_broken_configuration_is_told_to_who_asks_for_it() {
 fn the_monitor_shows_the_daemon_and_gives_the_terminal_back() {
     let daemon = daemon();
     // `script` provides a terminal.
-    let program = timbred().with_file_name("timbrectl");
+    let program = timbrectl();
     let line = format!(
         "stty cols 80 rows 24; {} --port {} monitor",
         program.display(),
@@ -268,7 +267,7 @@ fn status_goes_on_while_it_is_watched() {
     use std::io::BufRead;
     let daemon = daemon();
     let port = daemon.osc().port().to_string();
-    let mut watched = Command::new(timbred().with_file_name("timbrectl"))
+    let mut watched = Command::new(timbrectl())
         .args(["--port", &port, "status", "--watch", "--every-ms", "50"])
         .stdout(Stdio::piped())
         .spawn()
