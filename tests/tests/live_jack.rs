@@ -46,19 +46,19 @@ fn a_port_that_is_disconnected_lets_go_and_can_be_connected_again() {
     // Keys are struck every 2 s and not released.
     let mut player = server
         .probe()
-        .args(["timbred:midi_in", &output, "12", "2000"])
+        .args(["timbred:midi_in", &output, "60", "2000"])
         .arg(folder.path().join("heard.wav"))
         .arg("hold")
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("the first key", || notes() == 1);
+    wait_for("the first key", || notes() >= 1);
     assert!(ports().contains("* probe_player:out"), "{}", ports());
     assert_eq!(control(&daemon, &["disconnect", "probe_player"]), (Some(0), String::new()));
     wait_for("the release", || notes() == 0);
     assert!(ports().contains("  probe_player:out"), "{}", ports());
     assert_eq!(control(&daemon, &["connect", "PROBE_player"]), (Some(0), String::new()));
-    wait_for("the next key", || notes() == 1);
+    wait_for("the next key", || notes() >= 1);
     player.kill().unwrap();
     player.wait().unwrap();
     wait_for("the release", || notes() == 0);

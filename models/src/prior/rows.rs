@@ -11,13 +11,15 @@ use std::collections::HashMap;
 use tract_onnx::prelude::*;
 
 use super::features;
-use super::grid::{self, Corners, PLACES, Place};
+use super::grid::{self, CORNERS, Corners, PLACES, Place};
 use crate::denoise::DenoiseError;
 use crate::engine::Plan;
 use crate::graph::{FEATURES, FIRST_DRUM, GAINS, LOWEST_KEY, NOTE_ROWS, TABLE_KEYS, check_prior};
 use crate::notes::{Kits, Voice};
 use crate::units::MEL_BINS;
 use crate::vocoder::polar::exp;
+use crate::wide::wide;
+use pulp::{Simd, WithSimd};
 
 /// The most rows in one call of the network, so that its memory stays small.
 const ROWS: usize = 1024;
@@ -244,15 +246,40 @@ impl Rows {
     /// The sound of a requested note: factors for the power of the profile of a tone [128], and the
     /// mel power of a noise [128].
     pub fn read(&self, asked: &Asked, out: &mut [f32; GAINS]) {
-        out.fill(0.0);
         let rows = self.sheets.get(&asked.voice).map(|sheet| sheet.rows.as_slice());
-        for (place, share) in asked.corners.iter() {
+        let mut known = [(&[0; GAINS], 0.0); CORNERS];
+        for (known, (place, share)) in known.iter_mut().zip(asked.corners.iter()) {
             let row = rows.and_then(|rows| rows.get(usize::from(place)));
             if let Some(gains) = row.and_then(|row| self.gains.get(*row as usize)) {
-                out.iter_mut().zip(gains).for_each(|(sum, g)| *sum += share * f32::from(*g));
+                *known = (gains, share);
             }
         }
-        out.iter_mut().for_each(|v| *v = exp(2.0 * (GAIN_RANGE.0 + STEP * *v)));
+        wide(Mean { known: &known, out });
+    }
+}
+
+/// The weighted mean of rows, in nats, as powers.
+struct Mean<'a> {
+    /// The rows and their weights.
+    known: &'a [(&'a [u16; GAINS], f32)],
+    out: &'a mut [f32; GAINS],
+}
+
+impl WithSimd for Mean<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // In a variable of its own, so that the compiler knows that nothing else points to it.
+        let mut sums = [0.0; GAINS];
+        for &(gains, share) in self.known.iter().filter(|(_, share)| *share > 0.0) {
+            for n in 0..GAINS {
+                sums[n] += share * f32::from(gains[n]);
+            }
+        }
+        for (out, sum) in self.out.iter_mut().zip(&sums) {
+            *out = exp(2.0 * (GAIN_RANGE.0 + STEP * sum));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::drums::tone_of;
 use crate::ledger::Sounding;
-use crate::units::SAMPLE_RATE_HZ;
+use crate::units::{SAMPLE_RATE_HZ, TICK_SAMPLES};
 
 /// The time in which a released note falls by the factor e, seconds.
 const RELEASE_S: f64 = 0.25;
@@ -67,9 +67,9 @@ impl Envelope {
             n,
             down,
             again,
-            held: [(-(n.min(down) as f64) * decay).exp(), (-decay).exp()],
-            released: [(-rung * release).exp(), (-release / stretch).exp()],
-            rest: [(-(n.saturating_sub(again) as f64) * restruck).exp(), (-restruck).exp()],
+            held: [fallen(n.min(down) as f64 * decay), fallen(decay)],
+            released: [fallen(rung * release), fallen(release / stretch)],
+            rest: [fallen(n.saturating_sub(again) as f64 * restruck), fallen(restruck)],
         }
     }
 
@@ -80,7 +80,7 @@ impl Envelope {
         level[0]
     }
 
-    /// The levels of the next samples.
+    /// The levels of the next samples, a tick at most.
     pub fn fill(&mut self, levels: &mut [f64]) {
         let mut rest = levels;
         while !rest.is_empty() {
@@ -88,18 +88,44 @@ impl Envelope {
             let next = [self.down, self.again].into_iter().filter(|at| *at > self.n).min();
             let count = next.map_or(rest.len(), |at| rest.len().min((at - self.n) as usize));
             let (now, later) = rest.split_at_mut(count);
-            let by_again = if self.n >= self.again { self.rest[1] } else { 1.0 };
-            let is_held = self.n < self.down;
-            let falls = if is_held { [self.held[1], 1.0] } else { [1.0, self.released[1]] };
-            for level in now {
-                *level =
-                    self.level * self.held[0].max(HELD_FLOOR) * self.released[0] * self.rest[0];
-                self.held[0] *= falls[0];
-                self.released[0] *= falls[1];
-                self.rest[0] *= by_again;
+            // Either it is held, or it falls; and its rest falls once its key is struck again.
+            let falls_again = if self.n >= self.again { self.rest[1] } else { 1.0 };
+            if self.n < self.down {
+                let by = self.level * self.released[0];
+                let [held, falls] = self.held;
+                self.held[0] = fall_in(now, held, falls, |held| by * held.max(HELD_FLOOR));
+            } else {
+                let by = self.level * self.held[0].max(HELD_FLOOR);
+                let [released, falls] = self.released;
+                self.released[0] = fall_in(now, released, falls, |released| by * released);
+            }
+            let [rests, _] = self.rest;
+            if (rests, falls_again) != (1.0, 1.0) {
+                let mut rested = [1.0; TICK_SAMPLES];
+                let rested = &mut rested[..count];
+                self.rest[0] = fall_in(rested, rests, falls_again, |rests| rests);
+                now.iter_mut().zip(rested).for_each(|(level, rests)| *level *= *rests);
             }
             self.n += count as u64;
             rest = later;
         }
     }
+}
+
+/// What is left after as many times the fall by the factor e.
+fn fallen(times: f64) -> f64 {
+    if times == 0.0 { 1.0 } else { (-times).exp() }
+}
+
+/// Fills levels `of` a value that falls by a factor from sample to sample. Returns the value after
+/// them.
+fn fall_in(levels: &mut [f64], value: f64, falls: f64, of: impl Fn(f64) -> f64) -> f64 {
+    if falls == 1.0 {
+        levels.fill(of(value));
+        return value;
+    }
+    levels.iter_mut().fold(value, |value, level| {
+        *level = of(value);
+        value * falls
+    })
 }

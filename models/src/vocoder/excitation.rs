@@ -8,12 +8,12 @@ use super::Playing;
 use super::attack::{SHAPED, Shape};
 use super::envelope::{DRUM_S, Envelope, RATE, fall};
 use super::excited::Excited;
-use super::lanes::{EVEN, Lanes, Row, nearer};
+use super::lanes::{EVEN, Lanes, nearer};
 use super::life::LifeTable;
 use super::profiles::Profiles;
 use super::shares::Shares;
 use super::tables::Tables;
-use super::voice::{Doing, Heard, Rows, Voicing, Warp};
+use super::voice::{Doing, Heard, Room, Voicing, Warp};
 use crate::ledger::{Ledger, NOTES, Sounding};
 use crate::parts::{At, Bus, of_note};
 use crate::units::{FrameIdx, HOP_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ, SamplePos};
@@ -86,8 +86,7 @@ pub struct Excitation {
     /// The first samples of the recent drum strokes.
     strokes: Vec<u64>,
     shares: Shares,
-    /// Room for the arithmetic of a note.
-    rows: Rows,
+    room: Room,
 }
 
 impl Excitation {
@@ -111,7 +110,7 @@ impl Excitation {
             presses: vec![],
             strokes: vec![],
             shares,
-            rows: [Row::default(); TICK_SAMPLES],
+            room: Room::new(),
         }
     }
 
@@ -199,23 +198,17 @@ impl Excitation {
         Some(Heard { power, semitones, morph: of_note::morph(note, touch, at) })
     }
 
-    /// Makes the tick `tick` of the frame: the tones of each bus, the upper tones if `is_wide` is
-    /// set, and the attack of the noise.
-    pub fn tick(
-        &mut self,
-        playing: &Playing<'_>,
-        tick: usize,
-        buses: &[Bus],
-        is_wide: bool,
-        out: &mut Excited,
-    ) {
+    /// Makes the tick `tick` of the frame: the tones and upper tones of each bus, and the attack of
+    /// the noise.
+    pub fn tick(&mut self, playing: &Playing<'_>, tick: usize, buses: &[Bus], out: &mut Excited) {
         out.clear(buses);
         let start = playing.start.start().0 + (tick * TICK_SAMPLES) as u64;
         let mut powers = Powers::default();
         for note in playing.ledger.notes() {
             let part = playing.part(note.part, tick);
-            self.note(start, note, (playing.ledger, part, buses), is_wide, &mut powers, out);
+            self.note(start, note, (playing.ledger, part, buses), &mut powers, out);
         }
+        out.finish();
         let powers = powers.whole.iter().zip(&powers.begun);
         for (begins, (whole, begun)) in out.begins.iter_mut().zip(powers) {
             *begins = if *whole > 0.0 { (begun / whole).sqrt() as f32 } else { 1.0 };
@@ -228,7 +221,6 @@ impl Excitation {
         start: u64,
         note: &Sounding,
         (ledger, (from, to), buses): (&Ledger, (At, At), &[Bus]),
-        is_wide: bool,
         powers: &mut Powers,
         out: &mut Excited,
     ) {
@@ -251,20 +243,21 @@ impl Excitation {
         let mut envelope = Envelope::new(note, n, tone.rung, stretch);
         let mut levels = [0.0f64; TICK_SAMPLES];
         let gain = f64::from(to.gain);
-        let slower = f64::from(-to.times[0]).exp2();
+        let slower = if to.times[0] == 0.0 { 1.0 } else { f64::from(-to.times[0]).exp2() };
         let late = (n as f64 * slower >= SHAPED as f64).then(|| tone.shape.at(SHAPED));
-        let sums = powers.whole.iter_mut().zip(&mut powers.begun).skip(offset);
-        let since = |i: usize| ((n + i as u64) as f64 * slower) as u64;
+        let since = |i: usize| ((start + i as u64).saturating_sub(note.first.0)) as f64 * slower;
         let shape: [f64; TICK_SAMPLES] = match late {
             Some(late) => [late; TICK_SAMPLES],
-            None => std::array::from_fn(|i| tone.shape.at(since(i))),
+            None => std::array::from_fn(|i| tone.shape.at(since(i) as u64)),
         };
-        envelope.fill(&mut levels[..count]);
-        let shaped = levels[..count].iter_mut().zip(shape);
-        for ((level, shape), (whole, begun)) in shaped.zip(sums) {
-            *whole += (gain * *level).powi(2);
-            *level *= shape;
-            *begun += (gain * *level).powi(2);
+        envelope.fill(&mut levels[offset..offset + count]);
+        let mut shaped = [0.0; TICK_SAMPLES];
+        for n in 0..TICK_SAMPLES {
+            let plain = gain * levels[n];
+            let begun = plain * shape[n];
+            powers.whole[n] += plain * plain;
+            powers.begun[n] += begun * begun;
+            shaped[n] = (levels[n] * shape[n]) as f32;
         }
         let bends = [(from, at), (to, end)].map(|(part, at)| {
             let touch = ledger.touch_at(note, at as f64 / RATE);
@@ -276,13 +269,13 @@ impl Excitation {
         let doing = Doing {
             first: n,
             weights: &weights,
-            levels: &levels[..count],
+            count,
             bends,
             morph: of_note::morph(note, ledger.touch_at(note, end as f64 / RATE), &to),
             has_sides: buses.iter().any(|bus| bus.side().is_some()),
         };
-        let sound = voicing.sound(&doing, &mut tone.warp, &mut self.rows);
-        out.add(&sound, [&from, &to], offset, note, (buses, is_wide));
+        out.begin(note, [&from, &to], &shaped, offset..offset + count);
+        voicing.sound(&doing, &mut tone.warp, &mut self.room, out);
         tone.rung = tone.rung_at(note, stop - note.first.0, stretch);
         (tone.heard, tone.is_over) = (stop - note.first.0, stop < end);
     }

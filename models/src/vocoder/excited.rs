@@ -1,89 +1,127 @@
 //! The excitation of one tick: the sum of the sounds of its notes on each bus. It makes no sound.
+//!
+//! The groups of partials are only summed once a tick is complete, so that each note adds them side
+//! by side.
 
-use super::voice::TickSound;
+use super::lanes::{Row, add};
+use super::life::UPPER;
 use crate::ledger::Sounding;
 use crate::parts::{At, Bus, of_note};
 use crate::units::TICK_SAMPLES;
-use crate::wide::wide;
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use realfft::num_complex::Complex;
-use std::ops::{Add, AddAssign, Mul};
+use std::ops::Range;
+
+/// The groups of partials of a tone, for each sample of a tick.
+pub type Rows = [Row; TICK_SAMPLES];
 
 /// The excitation of one tick.
 #[derive(Debug)]
 pub struct Excited {
     /// The tones of each bus.
     pub tones: Vec<[Complex<f32>; TICK_SAMPLES]>,
-    /// The upper tones of each bus, if the model has them and the bus is wide.
+    /// The upper tones of each bus, mirrored.
     pub upper: Vec<[f32; TICK_SAMPLES]>,
     /// The attack of the noise: its factor in each sample, 0..=1.
     pub begins: [f32; TICK_SAMPLES],
+    sums: Vec<Sum>,
+    /// The samples in which the current note sounds.
+    samples: Range<usize>,
+}
+
+/// The sum of the notes on a bus.
+#[derive(Debug)]
+struct Sum {
+    bus: Bus,
+    rows: Rows,
+    /// Whether nothing was added in this tick.
+    is_silent: bool,
+    /// The weight of the current note in each sample, if the bus hears it.
+    hears: Option<[f32; TICK_SAMPLES]>,
 }
 
 impl Default for Excited {
     fn default() -> Self {
-        Self { tones: vec![], upper: vec![], begins: [1.0; TICK_SAMPLES] }
+        let begins = [1.0; TICK_SAMPLES];
+        Self { tones: vec![], upper: vec![], begins, sums: vec![], samples: 0..0 }
     }
 }
 
 impl Excited {
     /// Resets it to silence for these buses.
     pub fn clear(&mut self, buses: &[Bus]) {
-        self.tones.clear();
         self.tones.resize(buses.len(), [Complex::ZERO; TICK_SAMPLES]);
-        self.upper.clear();
         self.upper.resize(buses.len(), [0.0; TICK_SAMPLES]);
-    }
-
-    /// Adds the sound of a note to the buses, from the sample `offset` of the tick on.
-    pub fn add(
-        &mut self,
-        sound: &TickSound,
-        [from, to]: [&At; 2],
-        offset: usize,
-        note: &Sounding,
-        (buses, is_wide): (&[Bus], bool),
-    ) {
-        let samples = offset..offset + sound.count;
-        for ((bus, tones), upper) in buses.iter().zip(&mut self.tones).zip(&mut self.upper) {
-            let [a, b] = [from, to].map(|at| of_note::weight(note, at, *bus));
-            if a == 0.0 && b == 0.0 {
-                continue;
-            }
-            let step = (b - a) / TICK_SAMPLES as f32;
-            let weights: [f32; TICK_SAMPLES] =
-                std::array::from_fn(|i| a + step * (offset + i + 1) as f32);
-            // Left is the middle plus the side, and right is the middle minus the side.
-            let of_side = match bus.side() {
-                Some(0) => 1.0,
-                Some(_) => -1.0,
-                None => 0.0,
-            };
-            let (tones, upper) = (&mut tones[samples.clone()], &mut upper[samples.clone()]);
-            wide(Sides { sides: &sound.tone, of_side, weights: &weights, out: tones });
-            if is_wide && bus.is_wide() {
-                wide(Sides { sides: &sound.upper, of_side, weights: &weights, out: upper });
+        self.sums.truncate(buses.len());
+        let rows = [Row::default(); TICK_SAMPLES];
+        let silent = |bus: &Bus| Sum { bus: *bus, rows, is_silent: true, hears: None };
+        self.sums.extend(buses.iter().skip(self.sums.len()).map(silent));
+        for (sum, bus) in self.sums.iter_mut().zip(buses) {
+            sum.bus = *bus;
+            if !std::mem::replace(&mut sum.is_silent, true) {
+                sum.rows = rows;
             }
         }
     }
-}
 
-/// Adds a middle, and a side times `of_side`, times the weight of each sample.
-struct Sides<'a, T> {
-    sides: &'a [[T; TICK_SAMPLES]; 2],
-    of_side: f32,
-    weights: &'a [f32; TICK_SAMPLES],
-    out: &'a mut [T],
-}
+    /// Begins a note with its levels in the samples of the tick in which it sounds. Its part moves
+    /// from one state to another in the tick.
+    pub fn begin(
+        &mut self,
+        note: &Sounding,
+        [from, to]: [&At; 2],
+        levels: &[f32; TICK_SAMPLES],
+        samples: Range<usize>,
+    ) {
+        for sum in &mut self.sums {
+            let [a, b] = [from, to].map(|at| of_note::weight(note, at, sum.bus));
+            sum.hears = (a != 0.0 || b != 0.0).then(|| {
+                let step = (b - a) / TICK_SAMPLES as f32;
+                let mut weights = [0.0; TICK_SAMPLES];
+                for n in 0..TICK_SAMPLES {
+                    weights[n] = (a + step * (n + 1) as f32) * levels[n];
+                }
+                weights
+            });
+            sum.is_silent &= sum.hears.is_none();
+        }
+        self.samples = samples;
+    }
 
-impl<T: Copy + AddAssign + Add<Output = T> + Mul<f32, Output = T>> WithSimd for Sides<'_, T> {
-    type Output = ();
-
+    /// Adds the middle and the side of the current note, times its weights. Without `has_side` only
+    /// the middle is read.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let [middle, side] = self.sides;
-        for (i, out) in self.out.iter_mut().enumerate() {
-            *out += (middle[i] + side[i] * self.of_side) * self.weights[i];
+    pub fn add<S: Simd>(&mut self, simd: S, tone: [&[Row]; 2], has_side: bool) {
+        for sum in &mut self.sums {
+            let Some(weights) = &sum.hears else { continue };
+            let (weights, rows) =
+                (&weights[self.samples.clone()], &mut sum.rows[self.samples.clone()]);
+            add(simd, tone, sum.bus.side().filter(|_| has_side), weights, rows);
+        }
+    }
+
+    /// Adds the `i`-th sample of the current note, and of its upper tone, times its weight.
+    pub fn add_sample(&mut self, i: usize, tone: Complex<f32>, upper: f32) {
+        let at = self.samples.start + i;
+        for sum in &mut self.sums {
+            let (Some(weights), row) = (&sum.hears, &mut sum.rows[at]) else { continue };
+            row.re[0] += weights[at] * tone.re;
+            row.im[0] += weights[at] * tone.im;
+            row.re[UPPER] += weights[at] * upper;
+        }
+    }
+
+    /// Sums the groups of each bus.
+    pub fn finish(&mut self) {
+        let buses = self.tones.iter_mut().zip(&mut self.upper);
+        for (sum, (tones, upper)) in self.sums.iter().zip(buses) {
+            if sum.is_silent {
+                (*tones, *upper) = ([Complex::ZERO; TICK_SAMPLES], [0.0; TICK_SAMPLES]);
+                continue;
+            }
+            for (row, to) in sum.rows.iter().zip(tones.iter_mut().zip(upper)) {
+                (*to.0, *to.1) = row.total();
+            }
         }
     }
 }

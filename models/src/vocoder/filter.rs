@@ -323,11 +323,10 @@ impl WithSimd for Heads<'_> {
         let Self { inputs, weights, head, sums } = self;
         // In a variable of its own, so that it stays in registers.
         let mut added = *sums;
-        for (m, (x, weight)) in inputs.iter().zip(weights).enumerate() {
-            let x = x * weight;
-            let head = head.get(inputs.len() - m..).and_then(|head| head.first_chunk());
-            if let (true, Some(head)) = (x != 0.0, head) {
-                add_scaled(&mut added, x, head);
+        let windows = head[1..inputs.len() + TICK_SAMPLES].windows(TICK_SAMPLES).rev();
+        for ((x, weight), window) in inputs.iter().zip(weights).zip(windows) {
+            if let Some(window) = window.first_chunk() {
+                add_scaled(&mut added, x * weight, window);
             }
         }
         *sums = added;

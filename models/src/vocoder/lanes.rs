@@ -2,7 +2,8 @@
 //! groups at once. It knows no note.
 
 use super::life::{GRID, UPPER};
-use super::tables::place_of;
+use super::polar::cis;
+use super::tables::{PLACES, places_of};
 use crate::graph::LIFE_GROUPS;
 use pulp::Simd;
 use realfft::num_complex::Complex;
@@ -36,11 +37,10 @@ impl Row {
         (self.re[group], self.im[group]) = (value.re, value.im);
     }
 
-    /// Returns the value of a group, which becomes 0.
-    fn take(&mut self, group: usize) -> Complex<f32> {
-        let value = Complex::new(self.re[group], self.im[group]);
-        self.set(group, Complex::ZERO);
-        value
+    /// The sum of all groups but the upper one, and the real part of the upper one.
+    pub fn total(&self) -> (Complex<f32>, f32) {
+        let sum = |part: &Lanes| part.iter().take(UPPER).sum();
+        (Complex::new(sum(&self.re), sum(&self.im)), self.re[UPPER])
     }
 
     /// Multiplies each group by a number.
@@ -101,39 +101,84 @@ impl<S: Simd> Groups<S> {
     fn plus(self, simd: S, by: Self) -> Self {
         Self { re: simd.add_f32s(self.re, by.re), im: simd.add_f32s(self.im, by.im) }
     }
+
+    /// The difference of each group.
+    #[inline(always)]
+    fn minus(self, simd: S, by: Self) -> Self {
+        Self { re: simd.sub_f32s(self.re, by.re), im: simd.sub_f32s(self.im, by.im) }
+    }
 }
 
 /// The envelope of a tone at one time: the factors of its groups in the middle and at the side.
 pub type Envelope = [Row; 2];
 
-/// Reads a period [length + 1] at phases counted in cycles, times `weight`, into the rows. If
-/// `adds` is set, it is added to them.
+/// Reads a period [length + 1] at phases counted in cycles into the rows.
 #[inline(always)]
-pub fn read<S: Simd>(
+pub fn read<S: Simd>(simd: S, period: &[Row], turns: &[f64], rows: &mut [Row]) {
+    read_with(simd, period, turns, rows, |found, _| found);
+}
+
+/// Reads a period as well, with `weight`, beside what the rows hold: as a sum whose weights are 1
+/// together.
+#[inline(always)]
+pub fn read_beside<S: Simd>(simd: S, period: &[Row], turns: &[f64], weight: f32, rows: &mut [Row]) {
+    let share = simd.splat_f32s(weight);
+    read_with(simd, period, turns, rows, |found, held| held.toward(simd, found, share));
+}
+
+/// Reads a period, and puts into the rows what `of` makes of what it found and what they hold.
+#[inline(always)]
+fn read_with<S: Simd>(
     simd: S,
     period: &[Row],
     turns: &[f64],
-    (weight, adds): (f32, bool),
     rows: &mut [Row],
+    of: impl Fn(Groups<S>, Groups<S>) -> Groups<S>,
 ) {
     let length = period.len().saturating_sub(1);
-    let weight = simd.splat_f32s(weight);
-    for (row, turns) in rows.iter_mut().zip(turns) {
-        let (i, share) = place_of(*turns, length);
-        let Some([a, b]) = period.get(i..i + 2) else { return };
-        let share = simd.splat_f32s(share);
-        for at in 0..LIFE_GROUPS / S::F32_LANES {
-            let found = Groups::of(a, at).toward(simd, Groups::of(b, at), share);
-            let found = found.scaled(simd, weight);
-            let sum = if adds { found.plus(simd, Groups::of(row, at)) } else { found };
-            sum.put(row, at);
+    for (rows, turns) in rows.chunks_mut(PLACES).zip(turns.chunks(PLACES)) {
+        let mut all = [0.0; PLACES];
+        all[..turns.len()].copy_from_slice(turns);
+        let (firsts, shares) = places_of(&all, length);
+        let rows = rows.iter_mut().zip(turns);
+        for ((row, _), (first, share)) in rows.zip(firsts.iter().zip(shares)) {
+            let first = *first as usize;
+            let Some([a, b]) = period.get(first..first + 2) else { return };
+            let share = simd.splat_f32s(share);
+            for at in 0..LIFE_GROUPS / S::F32_LANES {
+                let found = Groups::of(a, at).toward(simd, Groups::of(b, at), share);
+                of(found, Groups::of(row, at)).put(row, at);
+            }
         }
     }
 }
 
+/// Rotates each group by its shift (in cycles) for each period of the tone. `turns` are the phases
+/// of the tone, which advance evenly.
+#[inline(always)]
+pub fn shift<S: Simd>(simd: S, shifts: &[f64; LIFE_GROUPS], turns: &[f64], rows: &mut [Row]) {
+    let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
+    if shifts.iter().all(|shift| *shift == 0.0) {
+        return;
+    }
+    let each = (last - first) / (turns.len() - 1).max(1) as f64;
+    turn(simd, rows, &rotations(shifts, *first), &rotations(shifts, each));
+}
+
+/// The rotation of each group after a number of periods.
+#[inline(always)]
+fn rotations(shifts: &[f64; LIFE_GROUPS], periods: f64) -> Row {
+    let mut row = Row::default();
+    for group in 0..LIFE_GROUPS {
+        let [re, im] = cis(shifts[group] * periods);
+        (row.re[group], row.im[group]) = (re as f32, im as f32);
+    }
+    row
+}
+
 /// Rotates rows: the first is multiplied by `from`, and each later one by `step` once more.
 #[inline(always)]
-pub fn turn<S: Simd>(simd: S, rows: &mut [Row], from: &Row, step: &Row) {
+fn turn<S: Simd>(simd: S, rows: &mut [Row], from: &Row, step: &Row) {
     for at in 0..LIFE_GROUPS / S::F32_LANES {
         let (mut from, step) = (Groups::<S>::of(from, at), Groups::of(step, at));
         for row in &mut *rows {
@@ -143,55 +188,52 @@ pub fn turn<S: Simd>(simd: S, rows: &mut [Row], from: &Row, step: &Row) {
     }
 }
 
-/// Multiplies rows by an envelope, which moves from one value to the next, and by levels. The first
-/// value of the envelope lies `offset` samples before the first row. Adds the sum of all groups but
-/// the upper one to `tone`, and the real part of the upper one to `upper`.
+/// Multiplies rows by an envelope, which moves evenly from one value to the next. The first value
+/// of the envelope lies `offset` samples before the first row.
 #[inline(always)]
-pub fn mix<S: Simd>(
+pub fn shape<S: Simd>(
     simd: S,
     rows: &[Row],
-    levels: &[f32],
     [from, to]: [&Row; 2],
     offset: usize,
-    (tone, upper): (&mut [Complex<f32>], &mut [f32]),
+    shaped: &mut [Row],
 ) {
-    let (mut from, mut moves) = (*from, Row::default());
-    for l in 0..LIFE_GROUPS {
-        (moves.re[l], moves.im[l]) = (to.re[l] - from.re[l], to.im[l] - from.im[l]);
-    }
-    let (first, step) = (from.take(UPPER), moves.take(UPPER));
-    let out = tone.iter_mut().zip(upper);
-    for (i, ((row, level), (tone, upper))) in rows.iter().zip(levels).zip(out).enumerate() {
-        let share = (offset + i) as f32 / GRID as f32;
-        let of_upper = Complex::new(row.re[UPPER], row.im[UPPER]) * (first + step * share);
-        *upper += of_upper.re * level;
-        let share = simd.splat_f32s(share);
-        let mut moved = Row::default();
-        for at in 0..LIFE_GROUPS / S::F32_LANES {
-            let envelope = Groups::of(&moves, at).scaled(simd, share);
-            let envelope = envelope.plus(simd, Groups::of(&from, at));
-            Groups::of(row, at).times(simd, envelope).put(&mut moved, at);
+    let (each, before) = (1.0 / GRID as f32, offset as f32 / GRID as f32);
+    for at in 0..LIFE_GROUPS / S::F32_LANES {
+        let (from, to) = (Groups::<S>::of(from, at), Groups::of(to, at));
+        let step = to.minus(simd, from).scaled(simd, simd.splat_f32s(each));
+        let mut envelope = from.toward(simd, to, simd.splat_f32s(before));
+        for (row, shaped) in rows.iter().zip(&mut *shaped) {
+            Groups::of(row, at).times(simd, envelope).put(shaped, at);
+            envelope = envelope.plus(simd, step);
         }
-        *tone += Complex::new(sum(simd, &moved.re), sum(simd, &moved.im)) * *level;
     }
 }
 
-/// The sum of all groups, computed by halves, so that it is the same for vectors of any length.
+/// Adds a tone to the sums of a bus, times the weight of each sample. To the middle of the tone the
+/// left side, 0, adds its side, and the right side, 1, subtracts it; other buses hear the middle.
 #[inline(always)]
-fn sum<S: Simd>(simd: S, lanes: &Lanes) -> f32 {
-    let (vectors, _) = S::as_simd_f32s(lanes);
-    let mut sums = [0.0; LIFE_GROUPS / 2];
-    let (halves, _) = S::as_mut_simd_f32s(&mut sums);
-    let half = vectors.len() / 2;
-    for (at, to) in halves.iter_mut().enumerate() {
-        *to = simd.add_f32s(vectors[at], vectors[at + half]);
-    }
-    for half in [4, 2, 1] {
-        for l in 0..half {
-            sums[l] += sums[l + half];
+pub fn add<S: Simd>(
+    simd: S,
+    [middle, side]: [&[Row]; 2],
+    of_side: Option<usize>,
+    weights: &[f32],
+    sums: &mut [Row],
+) {
+    let weighted = sums.iter_mut().zip(weights);
+    for ((sum, weight), (middle, side)) in weighted.zip(middle.iter().zip(side)) {
+        let weight = simd.splat_f32s(*weight);
+        for at in 0..LIFE_GROUPS / S::F32_LANES {
+            let (middle, side) = (Groups::of(middle, at), Groups::of(side, at));
+            let heard = match of_side {
+                Some(0) => middle.plus(simd, side),
+                Some(_) => middle.minus(simd, side),
+                None => middle,
+            };
+            let heard = heard.scaled(simd, weight);
+            heard.plus(simd, Groups::of(sum, at)).put(sum, at);
         }
     }
-    sums[0]
 }
 
 #[cfg(test)]
@@ -202,11 +244,11 @@ mod tests {
 
     const COUNT: usize = 24;
 
-    /// Reads, turns and mixes a period whose values are `of` their index.
+    /// Reads, turns, shapes and adds a period whose values are `of` their index.
     struct Sound<F>(F);
 
     impl<F: Fn(usize) -> f32> WithSimd for Sound<F> {
-        type Output = ([Complex<f32>; COUNT], [f32; COUNT]);
+        type Output = Vec<(Complex<f32>, f32)>;
 
         fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
             let row = |n: usize| Row {
@@ -216,13 +258,17 @@ mod tests {
             let period: Vec<Row> = (0..17).map(row).collect();
             let turns: Vec<f64> = (0..COUNT).map(|n| 0.037 * n as f64).collect();
             let mut rows = [Row::default(); COUNT];
-            read(simd, &period, &turns, (0.7, false), &mut rows);
-            read(simd, &period, &turns, (0.3, true), &mut rows);
-            turn(simd, &mut rows, &row(2), &row(4));
-            let (mut tone, mut upper) = ([Complex::ZERO; COUNT], [0.0; COUNT]);
-            let envelopes = [&row(7), &row(8)];
-            mix(simd, &rows, &[0.5; COUNT], envelopes, 3, (&mut tone, &mut upper));
-            (tone, upper)
+            read(simd, &period, &turns, &mut rows);
+            read_beside(simd, &period[3..12], &turns, 0.3, &mut rows);
+            let shifts = std::array::from_fn(|group| f64::from((self.0)(group)));
+            shift(simd, &shifts, &turns, &mut rows);
+            let (mut middle, mut side, mut sums) = (rows, rows, rows);
+            shape(simd, &rows, [&row(7), &row(8)], 3, &mut middle);
+            shape(simd, &rows, [&row(9), &row(1)], 3, &mut side);
+            for of_side in [None, Some(0), Some(1)] {
+                add(simd, [&middle, &side], of_side, &[0.5; COUNT], &mut sums);
+            }
+            sums.iter().map(Row::total).collect()
         }
     }
 
@@ -231,6 +277,6 @@ mod tests {
         let of = |n: usize| 0.9 * (n as f32).sin();
         let found = wide(Sound(of));
         assert_eq!(found, Sound(of).with_simd(Scalar));
-        assert!(found.1.iter().all(|upper| upper.is_finite() && *upper != 0.0));
+        assert!(found.iter().all(|(_, upper)| upper.is_finite() && *upper != 0.0));
     }
 }

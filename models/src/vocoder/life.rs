@@ -212,6 +212,11 @@ impl Life<'_> {
         self.index
     }
 
+    /// Whether its pitch sways.
+    pub fn has_sway(&self) -> bool {
+        self.zone.sway != 0.0
+    }
+
     /// Whether any of its partials are shifted.
     pub fn is_shifted(&self) -> bool {
         self.zone.shifts.iter().any(|shift| *shift != 0.0)
@@ -322,7 +327,7 @@ impl Span<'_> {
     /// Adds the cycles by which each sample of the tick is ahead.
     #[inline(always)]
     pub fn add_sway(&self, turns: &mut [f64]) {
-        if self.life.zone.sway == 0.0 {
+        if !self.life.has_sway() {
             return;
         }
         let known = self.places.map(|place| self.life.sway(&place));

@@ -228,11 +228,10 @@ impl Vocoder {
             self.aim_block(at / BLOCK, 0, None);
         }
         self.is_aimed = false;
-        let is_wide = self.upper.is_some();
-        self.excitation.tick(playing, tick, &self.buses, is_wide, &mut self.excited);
+        self.excitation.tick(playing, tick, &self.buses, &mut self.excited);
         let back: [Complex<f32>; TICK_SAMPLES] =
             std::array::from_fn(|i| self.turn.back(self.ramp.at(within + i)));
-        let Excited { tones, upper: upper_tones, begins } = &self.excited;
+        let Excited { tones, upper: upper_tones, begins, .. } = &self.excited;
         for (index, (bus, out)) in self.buses.iter().zip(out).enumerate() {
             let noise = self.noise.tick(at, (index, *bus), begins);
             let turned = turned(tones.get(index), &back);

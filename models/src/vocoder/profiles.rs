@@ -5,7 +5,7 @@
 //! nothing. So the gains of the bands must be computed with the tone as it really is. Otherwise
 //! they would raise such a partial to a hundred times its level.
 
-use super::lanes::{Row, read};
+use super::lanes::{Row, read, shift};
 use super::life::{Life, UPPER};
 use super::tables::Tables;
 use crate::mel::MelFrontEnd;
@@ -13,8 +13,10 @@ use crate::units::{FRAME_SAMPLES, MEL_BINS};
 use crate::wide::wide;
 use pulp::{Simd, WithSimd};
 
-/// The number of profiles that are kept.
-const KEPT: usize = 512;
+/// The number of places where profiles are kept, and of profiles at each. What shares a place with
+/// others is computed again in every frame if there are more of them.
+const PLACES: usize = 256;
+const KEPT: usize = 4;
 
 /// A profile that is kept.
 #[derive(Debug, Clone)]
@@ -28,7 +30,10 @@ struct Kept {
 #[derive(Debug)]
 pub struct Profiles {
     front_end: MelFrontEnd,
-    kept: Vec<Option<Kept>>,
+    /// [PLACES][KEPT]
+    kept: Vec<[Option<Kept>; KEPT]>,
+    /// The index in its place that is overwritten next.
+    next: usize,
     /// Room for the arithmetic, [FRAME_SAMPLES].
     turns: Vec<f64>,
     rows: Vec<Row>,
@@ -40,7 +45,8 @@ impl Profiles {
     pub fn new() -> Self {
         Self {
             front_end: MelFrontEnd::new(),
-            kept: vec![None; KEPT],
+            kept: vec![[const { None }; KEPT]; PLACES],
+            next: 0,
             turns: vec![0.0; FRAME_SAMPLES],
             rows: vec![Row::default(); FRAME_SAMPLES],
             tone: vec![0.0; FRAME_SAMPLES],
@@ -57,22 +63,25 @@ impl Profiles {
         if !life.is_shifted() {
             return harmonic;
         }
-        let Self { front_end, kept, turns, rows, tone } = self;
+        let Self { front_end, kept, next, turns, rows, tone } = self;
         let of = (key, life.zone());
         // Neighbouring keys of one zone, and the same key of neighbouring zones, have places of
         // their own.
-        let place = (life.zone() * 37 + usize::from(key)) % KEPT;
+        let place = (life.zone() * 37 + usize::from(key)) % PLACES;
         let Some(kept) = kept.get_mut(place) else { return harmonic };
-        if kept.as_ref().is_none_or(|kept| kept.of != of) {
+        let known = kept.iter().position(|kept| kept.as_ref().is_some_and(|kept| kept.of == of));
+        let index = known.unwrap_or_else(|| {
             let step = Tables::turns_per_sample(key);
             (0..).zip(&mut *turns).for_each(|(n, turns)| *turns = f64::from(n) * step);
             wide(Shifted { tables, key, life, turns, rows, tone });
             let mut profile = [0.0; MEL_BINS];
             front_end.frame_into(tone, &mut profile);
             profile.iter_mut().for_each(|p| *p = p.exp());
-            *kept = Some(Kept { of, profile });
-        }
-        kept.as_ref().map_or(harmonic, |kept| &kept.profile)
+            *next = (*next + 1) % KEPT;
+            kept[*next] = Some(Kept { of, profile });
+            *next
+        });
+        kept[index].as_ref().map_or(harmonic, |kept| &kept.profile)
     }
 }
 
@@ -92,8 +101,8 @@ impl WithSimd for Shifted<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { tables, key, life, turns, rows, tone } = self;
-        read(simd, tables.period(key), turns, (1.0, false), rows);
-        tables.shift(simd, life.shifts(), turns, rows);
+        read(simd, tables.period(key), turns, rows);
+        shift(simd, life.shifts(), turns, rows);
         for (tone, row) in tone.iter_mut().zip(rows) {
             *tone = row.re.iter().take(UPPER).sum();
         }

@@ -7,16 +7,16 @@
 
 use super::bands::BandFilters;
 use super::drums::{DRUM_TONES, DrumTone};
-use super::lanes::{Row, read, turn};
+use super::lanes::{Row, read};
 use super::life::UPPER;
+use super::polar::ROUND_64 as ROUND;
 use super::tone::{PARTIALS, Sound, SteadyTone, tone_key};
 use super::waves::Waves;
-use crate::graph::LIFE_GROUPS;
 use crate::mel::{FFT_SIZE, MelFrontEnd, mel_matrix};
 use crate::notes::Voice;
 use crate::units::{FRAME_SAMPLES, MEL_BINS, SAMPLE_RATE_HZ};
-use pulp::Simd;
 use realfft::num_complex::Complex;
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -32,9 +32,6 @@ pub const UPPER_HZ: RangeInclusive<f64> = 8400.0..=15600.0;
 /// Partial h (from 1) starts at the phase h² times this, in cycles, so that phases are spread out
 /// and the same on every machine.
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
-/// Adding and subtracting this, 1.5 times 2^52, rounds a number below 2^51 to the nearest whole
-/// number.
-const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// All tables that depend on no note and no model. They are computed once and shared.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ pub struct Tables {
     profiles: Vec<f32>,
     /// One period of a cosine, with a sine as the imaginary part, [TABLE + 1].
     cosine: Vec<Complex<f32>>,
-    inharmonic: Vec<Inharmonic>,
+    inharmonic: BTreeMap<Owner, Inharmonic>,
     /// The centre of each band in octaves above 1 Hz, [128 bands].
     pub octaves: Vec<f32>,
     /// The natural logarithm of the expected mel magnitude of white noise of variance 1, [128
@@ -57,7 +54,7 @@ pub struct Tables {
 }
 
 /// A program or drum whose partials are not harmonic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Program(u8),
     Drum { kit: u8, key: u8 },
@@ -66,7 +63,6 @@ enum Owner {
 /// The partials of a program or drum that are not harmonic.
 #[derive(Debug)]
 struct Inharmonic {
-    owner: Owner,
     /// For each key: the frequency in cycles per sample and the starting phase in cycles of each
     /// partial, from low to high. A drum has one key.
     partials: Vec<Vec<(f64, f64)>>,
@@ -76,24 +72,24 @@ struct Inharmonic {
 
 impl Inharmonic {
     /// `steps` are the frequencies of each key in cycles per sample.
-    fn new(owner: Owner, steps: Vec<Vec<f64>>, cosine: &[Complex<f32>]) -> Self {
+    fn new(steps: Vec<Vec<f64>>, cosine: &[Complex<f32>]) -> Self {
         let started = |steps: Vec<f64>| steps.into_iter().zip((1..).map(start_turn)).collect();
         let partials: Vec<Vec<_>> = steps.into_iter().map(started).collect();
-        let mut own = Self { owner, partials, profiles: vec![] };
+        let mut own = Self { partials, profiles: vec![] };
         own.profiles = profiles(own.partials.len(), |key, n| {
             partials_at(cosine, own.partials(key, LOWER_HZ), n).re
         });
         own
     }
 
-    fn of_program((program, by): &(u8, &[f64]), cosine: &[Complex<f32>]) -> Self {
+    fn of_program((program, by): &(u8, &[f64]), cosine: &[Complex<f32>]) -> (Owner, Self) {
         let of_key = |key| by.iter().map(|by| by * Tables::turns_per_sample(key)).collect();
-        Self::new(Owner::Program(*program), (0..128).map(of_key).collect(), cosine)
+        (Owner::Program(*program), Self::new((0..128).map(of_key).collect(), cosine))
     }
 
-    fn of_drum(tone: &DrumTone, cosine: &[Complex<f32>]) -> Self {
+    fn of_drum(tone: &DrumTone, cosine: &[Complex<f32>]) -> (Owner, Self) {
         let steps = tone.partials_hz.iter().map(|hz| hz / f64::from(SAMPLE_RATE_HZ)).collect();
-        Self::new(Owner::Drum { kit: tone.kit, key: tone.key }, vec![steps], cosine)
+        (Owner::Drum { kit: tone.kit, key: tone.key }, Self::new(vec![steps], cosine))
     }
 
     /// The partials of a key in a frequency range.
@@ -117,7 +113,7 @@ impl Tables {
         let harmonics = |key: usize, n: f64| {
             let mut row = [Row::default()];
             let turns = [n * Self::turns_per_sample(key as u8)];
-            read(pulp::Scalar, waves.of(key as u8), &turns, (1.0, false), &mut row);
+            read(pulp::Scalar, waves.of(key as u8), &turns, &mut row);
             row[0].re.iter().take(UPPER).map(|re| f64::from(*re)).sum()
         };
         Self {
@@ -179,38 +175,9 @@ impl Tables {
         self.waves.of(key)
     }
 
-    /// The cosine and sine of a phase in cycles.
-    #[inline]
-    pub fn cis(&self, turns: f64) -> Complex<f32> {
-        cis(&self.cosine, turns)
-    }
-
     /// The sum of partials (cycles per sample, phase in cycles) `n` samples after the key press.
     pub fn partials(&self, partials: &[(f64, f64)], n: f64) -> Complex<f64> {
         partials_at(&self.cosine, partials, n)
-    }
-
-    /// Rotates each group by its shift (in cycles) for each period of the tone. `turns` are the
-    /// phases of the tone, which advance evenly.
-    #[inline(always)]
-    pub fn shift<S: Simd>(
-        &self,
-        simd: S,
-        shifts: &[f64; LIFE_GROUPS],
-        turns: &[f64],
-        sound: &mut [Row],
-    ) {
-        let (Some(first), Some(last)) = (turns.first(), turns.last()) else { return };
-        if shifts.iter().all(|shift| *shift == 0.0) {
-            return;
-        }
-        let each = (last - first) / (turns.len() - 1).max(1) as f64;
-        let (mut from, mut step) = (Row::default(), Row::default());
-        for (group, shift) in shifts.iter().enumerate() {
-            from.set(group, self.cis(shift * first));
-            step.set(group, self.cis(shift * each));
-        }
-        turn(simd, sound, &from, &step);
     }
 
     /// The tone of a voice; most drums have none.
@@ -219,7 +186,7 @@ impl Tables {
             true => (Owner::Drum { kit: voice.program, key: voice.key }, 0),
             false => (Owner::Program(voice.program), usize::from(voice.key)),
         };
-        if let Some(own) = self.inharmonic.iter().find(|own| own.owner == owner) {
+        if let Some(own) = self.inharmonic.get(&owner) {
             let profile = row(&own.profiles, key, MEL_BINS);
             let sound = Sound::Partials([LOWER_HZ, UPPER_HZ].map(|hz| own.partials(key, hz)));
             return Some(SteadyTone { sound, profile });
@@ -237,32 +204,44 @@ impl Tables {
     }
 }
 
-/// The place of a phase in cycles in a period of `length` samples: the sample before it, and the
-/// distance to that sample, 0..1.
-#[inline]
-pub fn place_of(turns: f64, length: usize) -> (usize, f32) {
+/// The number of phases whose places are computed at once.
+pub const PLACES: usize = 8;
+
+/// The places of phases in cycles in a period of `length` samples: the sample before each, and the
+/// distance to that sample, 0..=1.
+#[inline(always)]
+pub fn places_of(turns: &[f64; PLACES], length: usize) -> ([u32; PLACES], [f32; PLACES]) {
+    let (mut firsts, mut shares) = ([0; PLACES], [0.0; PLACES]);
+    for n in 0..PLACES {
+        (firsts[n], shares[n]) = place_of(turns[n], length);
+    }
+    (firsts, shares)
+}
+
+/// The place of one phase. It has no branch, and calls no function, so that several are computed
+/// side by side.
+#[inline(always)]
+fn place_of(turns: f64, length: usize) -> (u32, f32) {
+    let last = length.saturating_sub(1) as u32;
     // Casts check their range, and `floor` is a function call on many machines.
     let share = turns - ((turns + ROUND) - ROUND);
-    let place = if share < 0.0 { share + 1.0 } else { share } * length as f64;
+    let place = if share < 0.0 { share + 1.0 } else { share } * f64::from(last + 1);
     let rounded = place + ROUND;
     let nearest = rounded - ROUND;
+    let is_below = place < nearest;
     // The lowest bits of a number of this size are the whole number.
-    let mut i = rounded.to_bits() as u32 as usize;
-    let mut below = nearest;
-    if place < nearest {
-        (i, below) = (i.saturating_sub(1), nearest - 1.0);
-    }
-    let last = length.saturating_sub(1);
-    if i > last {
-        (i, below) = (last, last as f64);
-    }
-    (i, (place - below) as f32)
+    let first = rounded.to_bits() as u32 - u32::from(is_below);
+    let first_place = if is_below { nearest - 1.0 } else { nearest };
+    let is_beyond = first > last;
+    let first_place = if is_beyond { f64::from(last) } else { first_place };
+    (if is_beyond { last } else { first }, (place - first_place) as f32)
 }
 
 /// Reads the period of a cosine [TABLE + 1] at a phase in cycles, with linear interpolation.
 #[inline]
 fn cis(cosine: &[Complex<f32>], turns: f64) -> Complex<f32> {
     let (i, share) = place_of(turns, TABLE);
+    let i = i as usize;
     match cosine.get(i..i + 2) {
         Some(&[a, b]) => a + (b - a) * share,
         _ => Complex::ZERO,
@@ -360,6 +339,7 @@ mod tests {
                 let (i, share) = place_of(turns, length);
                 let whole = turns.rem_euclid(1.0) * length as f64;
                 let apart = i as f64 + f64::from(share) - whole;
+                let i = i as usize;
                 assert!(i < length && (0.0..=1.0).contains(&share), "{turns}: {i} {share}");
                 // The end of a period is the beginning of the next.
                 let apart = apart - length as f64 * (apart / length as f64).round();

@@ -132,7 +132,7 @@ fn excitation_agrees_with_its_python_twin() {
         excitation.levels(&playing, &mut Profiles::new(), &mut levels);
         our_levels.extend(levels);
         for tick in 0..TICKS_PER_FRAME {
-            excitation.tick(&playing, tick, &buses, true, &mut excited);
+            excitation.tick(&playing, tick, &buses, &mut excited);
             let sides = |i: usize| [excited.tones[0][i], excited.tones[1][i]];
             let above = |i: usize| [excited.upper[0][i], excited.upper[1][i]];
             for i in 0..TICK_SAMPLES {

@@ -1,6 +1,7 @@
 //! The sound of one note in one tick, with its bends, its life and its levels. It knows no stream.
 
-use super::lanes::{Lanes, Row, mix, read};
+use super::excited::{Excited, Rows};
+use super::lanes::{Lanes, Row, read, read_beside, shape, shift};
 use super::life::{GRID, LifeTable};
 use super::profiles::Profiles;
 use super::tables::{Tables, bent_key, single};
@@ -10,25 +11,11 @@ use crate::notes::Voice;
 use crate::units::TICK_SAMPLES;
 use crate::wide::wide;
 use pulp::{Simd, WithSimd};
-use realfft::num_complex::Complex;
-use std::ops::Range;
 
 /// How bending has moved a note in time: it is played `ahead` samples later than its age.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Warp {
     ahead: f64,
-}
-
-/// The sound of a note in a tick or in a part of one: its middle, (L + R) / 2, and its side, (L -
-/// R) / 2.
-#[derive(Debug)]
-pub struct TickSound {
-    /// The number of valid samples.
-    pub count: usize,
-    /// The band below 8 kHz.
-    pub tone: [[Complex<f32>; TICK_SAMPLES]; 2],
-    /// The band above 8 kHz, mirrored.
-    pub upper: [[f32; TICK_SAMPLES]; 2],
 }
 
 /// A note at one time.
@@ -42,8 +29,22 @@ pub struct Heard {
     pub morph: Option<(u8, f32)>,
 }
 
-/// The groups of partials of a tone, for each sample of a tick.
-pub type Rows = [Row; TICK_SAMPLES];
+/// Room for the arithmetic of a note: its groups of partials, and how they are heard in the middle,
+/// (L + R) / 2, and at the side, (L - R) / 2.
+#[derive(Debug)]
+pub struct Room {
+    rows: Rows,
+    middle: Rows,
+    side: Rows,
+}
+
+impl Room {
+    /// Empty room.
+    pub fn new() -> Self {
+        let [rows, middle, side] = [[Row::default(); TICK_SAMPLES]; 3];
+        Self { rows, middle, side }
+    }
+}
 
 /// Makes the sound of a voice.
 #[derive(Debug)]
@@ -60,8 +61,8 @@ pub struct Voicing<'a> {
 pub struct Doing<'a> {
     /// The samples from its press to the tick, or to the part of the tick in which it sounds.
     pub first: u64,
-    /// Its level in each sample.
-    pub levels: &'a [f64],
+    /// The samples that it sounds in the tick.
+    pub count: usize,
     /// The weights of its groups at its first sample and at the end of the tick.
     pub weights: &'a [Lanes; 2],
     /// The semitones by which it is bent at its first sample and at the end of the tick.
@@ -88,43 +89,44 @@ impl<'a> Voicing<'a> {
         Self { tables, lives, voice, steady: tables.steady(voice), key }
     }
 
-    /// The sound in a tick. `rows` is room for the arithmetic.
-    pub fn sound(&self, doing: &Doing<'_>, warp: &mut Warp, rows: &mut Rows) -> TickSound {
-        let Doing { first, levels, bends, .. } = *doing;
-        let mut out = TickSound {
-            count: levels.len(),
-            tone: [[Complex::ZERO; TICK_SAMPLES]; 2],
-            upper: [[0.0; TICK_SAMPLES]; 2],
-        };
-        let Some(steady) = &self.steady else { return out };
-        let ratios = bends.map(|bend| (f64::from(bend) / 12.0).exp2());
+    /// Adds its sound in a tick to the note that was begun there.
+    pub fn sound(&self, doing: &Doing<'_>, warp: &mut Warp, room: &mut Room, out: &mut Excited) {
+        let Doing { first, count, bends, .. } = *doing;
+        let Some(steady) = &self.steady else { return };
+        let ratio = |bend: f32| if bend == 0.0 { 1.0 } else { (f64::from(bend) / 12.0).exp2() };
+        let ratios = bends.map(ratio);
         let step = (ratios[1] - ratios[0]) / TICK_SAMPLES as f64;
         // Samples since the press, moved by bending.
-        let mut at = [0.0; TICK_SAMPLES];
-        for (i, at) in at.iter_mut().take(levels.len()).enumerate() {
-            *at = (first + i as u64) as f64 + warp.ahead;
-            if ratios != [1.0; 2] {
-                warp.ahead += ratios[0] + step * (i as f64 + 0.5) - 1.0;
+        let mut at = [first as f64 + warp.ahead; TICK_SAMPLES];
+        for (i, at) in (0u16..).zip(&mut at) {
+            *at += f64::from(i);
+        }
+        if ratios != [1.0; 2] {
+            let begin = warp.ahead;
+            for (i, at) in (0u16..).zip(at.iter_mut().take(count)) {
+                *at += warp.ahead - begin;
+                warp.ahead += ratios[0] + step * (f64::from(i) + 0.5) - 1.0;
             }
         }
         match steady.sound {
             Sound::Harmonics => {
                 for (program, power) in self.programs(doing.morph) {
                     if power > 0.0 {
-                        let (weight, at, out) = (power.sqrt(), &at, &mut out);
-                        wide(Harmonics { voicing: self, program, weight, doing, at, rows, out });
+                        let (weight, at) = (power.sqrt(), &at);
+                        let (room, out) = (&mut *room, &mut *out);
+                        wide(Harmonics { voicing: self, program, weight, doing, at, room, out });
                     }
                 }
             }
             Sound::Partials([lower, upper]) => {
-                for (i, (at, level)) in at.iter().zip(levels).enumerate() {
-                    let level = level * f64::from(doing.weights_at(i as f32)[0]);
-                    out.tone[0][i] = single(self.tables.partials(lower, *at) * level);
-                    out.upper[0][i] = (self.tables.partials(upper, *at).re * level) as f32;
+                for (i, at) in at.iter().enumerate().take(count) {
+                    let weight = f64::from(doing.weights_at(i as f32)[0]);
+                    let [tone, upper] =
+                        [lower, upper].map(|all| single(self.tables.partials(all, *at) * weight));
+                    out.add_sample(i, tone, upper.re);
                 }
             }
         }
-        out
     }
 
     /// Reads the periods of the two keys beside a bent note, at its own pitch.
@@ -132,8 +134,11 @@ impl<'a> Voicing<'a> {
     fn periods<S: Simd>(&self, simd: S, semitones: f32, turns: &[f64], rows: &mut Rows) {
         for (n, (key, weight)) in self.keys(semitones).into_iter().enumerate() {
             let key = if self.voice.is_drum { key } else { tone_key(self.voice.program, key) };
-            if n == 0 || weight > 0.0 {
-                read(simd, self.tables.period(key), turns, (weight, n > 0), rows);
+            let period = self.tables.period(key);
+            if n == 0 {
+                read(simd, period, turns, rows);
+            } else if weight > 0.0 {
+                read_beside(simd, period, turns, weight, rows);
             }
         }
     }
@@ -196,9 +201,8 @@ struct Harmonics<'a> {
     doing: &'a Doing<'a>,
     /// The samples since the press.
     at: &'a [f64; TICK_SAMPLES],
-    /// Room for the arithmetic.
-    rows: &'a mut Rows,
-    out: &'a mut TickSound,
+    room: &'a mut Room,
+    out: &'a mut Excited,
 }
 
 impl WithSimd for Harmonics<'_> {
@@ -206,38 +210,43 @@ impl WithSimd for Harmonics<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { voicing, program, weight, doing, at, rows, out } = self;
+        let Self { voicing, program, weight, doing, at, room, out } = self;
+        let Room { rows, middle, side } = room;
         let semitones = (doing.bends[0] + doing.bends[1]) / 2.0;
         let step = Tables::turns_per_sample(voicing.key);
         let Some(life) = voicing.lives.life(Voice { program, ..voicing.voice }) else { return };
         let span = life.span(doing.first);
-        let count = doing.levels.len();
-        let mut turns = at.map(|at| at * step);
+        let count = doing.count;
+        let mut turns = *at;
+        for turns in &mut turns {
+            *turns *= step;
+        }
         span.add_sway(&mut turns[..count]);
         voicing.periods(simd, semitones, &turns[..count], rows);
-        let mut levels = [0.0; TICK_SAMPLES];
-        let to = levels.iter_mut().zip(doing.levels);
-        to.for_each(|(level, of)| *level = weight * *of as f32);
         let (shifts, has_side) = (life.shifts(), doing.has_sides && life.has_side());
         let grid = GRID as usize;
         let mut envelopes = span.envelopes(has_side);
         for (k, envelope) in envelopes.iter_mut().enumerate() {
             let weights = doing.weights_at((k * grid) as f32 - span.offset() as f32);
+            let weights = weights.map(|of_group| weight * of_group);
             envelope.iter_mut().for_each(|row| row.weigh(&weights));
         }
-        for (k, Range { start: first, end }) in span.pieces(count) {
-            let rows = &mut rows[first..end];
-            voicing.tables.shift(simd, shifts, &turns[first..end], rows);
-            let offset = first + span.offset() - k * grid;
-            let sides = out
-                .tone
-                .iter_mut()
-                .zip(&mut out.upper)
-                .zip(envelopes[k].iter().zip(&envelopes[k + 1]));
-            for ((tone, upper), (from, to)) in sides.take(if has_side { 2 } else { 1 }) {
-                let out = (&mut tone[first..end], &mut upper[first..end]);
-                mix(simd, rows, &levels[first..end], [from, to], offset, out);
+        // Phases with a sway only advance evenly between two values of it.
+        if !life.has_sway() {
+            shift(simd, shifts, &turns[..count], &mut rows[..count]);
+        }
+        for (k, samples) in span.pieces(count) {
+            let rows = &mut rows[samples.clone()];
+            if life.has_sway() {
+                shift(simd, shifts, &turns[samples.clone()], rows);
+            }
+            let offset = samples.start + span.offset() - k * grid;
+            let ways = envelopes[k].iter().zip(&envelopes[k + 1]);
+            let shaped = [&mut middle[samples.clone()], &mut side[samples]];
+            for ((from, to), shaped) in ways.zip(shaped).take(if has_side { 2 } else { 1 }) {
+                shape(simd, rows, [from, to], offset, shaped);
             }
         }
+        out.add(simd, [&middle[..count], &side[..count]], has_side);
     }
 }
