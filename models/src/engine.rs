@@ -1,11 +1,11 @@
-//! One ONNX graph in tract: it is decoded, checked, expanded to float32, planned and run. It knows
-//! no network.
+//! One ONNX graph in tract: it is decoded, checked, expanded to float32, simplified, planned and
+//! run. It knows no network.
 
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use crate::denoise::DenoiseError;
-use crate::graph::int8;
+use crate::graph::{gelu, int8};
 
 /// Decodes an ONNX file.
 pub(crate) fn decode(name: &'static str, bytes: &[u8]) -> Result<ModelProto, DenoiseError> {
@@ -38,6 +38,7 @@ impl Plan {
     /// Plans a graph that is decoded and checked already.
     pub fn of_proto(name: &'static str, mut model: ModelProto) -> Result<Self, DenoiseError> {
         int8::expand(&mut model);
+        gelu::join(&mut model);
         let read = tract_onnx::onnx().with_ignore_output_shapes(true).model_for_proto_model(&model);
         drop(model);
         Self::of(name, read.map_err(|e| DenoiseError::engine(name, &e))?)

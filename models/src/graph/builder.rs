@@ -69,10 +69,11 @@ impl Port {
 pub(super) enum Attr<'a> {
     Int(&'a str, i64),
     Ints(&'a str, &'a [i64]),
+    Text(&'a str, &'a str),
 }
 
 impl Attr<'_> {
-    fn to_proto(&self) -> pb::AttributeProto {
+    pub fn to_proto(&self) -> pb::AttributeProto {
         match self {
             Self::Int(name, i) => pb::AttributeProto {
                 name: (*name).to_owned(),
@@ -84,6 +85,12 @@ impl Attr<'_> {
                 name: (*name).to_owned(),
                 r#type: AttributeType::Ints as i32,
                 ints: ints.to_vec(),
+                ..Default::default()
+            },
+            Self::Text(name, text) => pb::AttributeProto {
+                name: (*name).to_owned(),
+                r#type: AttributeType::String as i32,
+                s: text.as_bytes().to_vec(),
                 ..Default::default()
             },
         }

@@ -23,6 +23,8 @@ mod attacks;
 mod builder;
 mod config;
 #[cfg(feature = "engine")]
+pub(crate) mod gelu;
+#[cfg(feature = "engine")]
 pub(crate) mod int8;
 #[cfg(feature = "engine")]
 mod life;

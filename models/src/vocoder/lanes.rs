@@ -169,8 +169,8 @@ pub fn shift<S: Simd>(simd: S, shifts: &[f64; LIFE_GROUPS], turns: &[f64], rows:
 #[inline(always)]
 fn rotations(shifts: &[f64; LIFE_GROUPS], periods: f64) -> Row {
     let mut row = Row::default();
-    for group in 0..LIFE_GROUPS {
-        let [re, im] = cis(shifts[group] * periods);
+    for (group, shift) in shifts.iter().enumerate() {
+        let [re, im] = cis(shift * periods);
         (row.re[group], row.im[group]) = (re as f32, im as f32);
     }
     row
