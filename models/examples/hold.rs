@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (folder, notes, hops, before) = match arguments.as_slice() {
         [folder, notes, hops] => (folder, notes, hops, "0"),
         [folder, notes, hops, before] => (folder, notes, hops, before.as_str()),
-        _ => return Err("give a model's folder, and how many notes and hops; see the top".into()),
+        _ => return Err("give a model's folder, and how many notes and hops".into()),
     };
     let bundle = Bundle::open(folder)?;
     let options = StreamOptions::live(&bundle).ok_or("the model has no live mode")?;

@@ -1,5 +1,5 @@
-//! Finds GELU in graphs, which our files have as nine operators, and makes one of them, which tract
-//! computes faster. It knows no network.
+//! Replaces GELU, for which our files have nine operators, by the one operator of tract, which is
+//! faster. It knows no network.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,8 @@ use super::pieces::WeightFormat;
 const ARGUMENT: &str = "x";
 
 /// Replaces the last of the nodes that [`Builder::gelu`] writes by the operator `Gelu`, wherever
-/// they follow each other. What nothing uses any more is dropped by tract.
+/// they follow each other. Tract drops what nothing uses any more, and accepts the operator although
+/// ONNX has it only since operator set 20.
 pub(crate) fn join(model: &mut ModelProto) {
     let params = Params::new();
     let mut example = Builder::new(&params, WeightFormat::F32);
@@ -67,7 +68,7 @@ fn argument<'a>(
 mod tests {
     use super::*;
 
-    /// A graph with a GELU, two other nodes, and something like a GELU.
+    /// A graph with two GELUs, each behind another node.
     fn model() -> ModelProto {
         let params = Params::new();
         let mut b = Builder::new(&params, WeightFormat::F32);

@@ -63,7 +63,8 @@ def main():
         print(row(kit, ours, theirs))
     for key, (ours, theirs) in zip(BODIES, cut[len(pieces):]):
         ours, theirs = ([db(part) for part in of] for of in (ours, theirs))
-        print(f"drum {key}: {np.std(ours):.1f} dB from stroke to stroke, there {np.std(theirs):.1f}")
+        own, other = np.std(ours), np.std(theirs)
+        print(f"drum {key}: {own:.1f} dB from stroke to stroke, there {other:.1f}")
 
 
 if __name__ == "__main__":
